@@ -1,0 +1,353 @@
+/**
+ * The arena: one shared WebAssembly memory (its `.buffer` is a SharedArrayBuffer) and this thread's instance of the kernel
+ * on it. Everything that outlives a call lies in that memory; an `Arena` holds only views, addresses and a thread slot.
+ */
+import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { COMMANDS } from './commands.js';
+import { errorFromWire, SlabringError } from './errors.js';
+import { fence } from './fence.js';
+import {
+  BLOCK_WORDS,
+  INTEGRITY_RULES,
+  KERNEL_ERROR_TEXTS,
+  type KernelExports,
+} from './kernel-exports.js';
+
+export type { KernelExports } from './kernel-exports.js';
+
+/** Eviction policies of this version: `clock` evicts, `none` refuses writes with OOM when full. */
+export const POLICIES = ['clock', 'none'] as const;
+export type Policy = (typeof POLICIES)[number];
+
+export interface ArenaOptions {
+  /** Hard budget in bytes for index, entries and bookkeeping; thread areas come on top. */
+  readonly memoryBytes: number;
+  /** A power of two up to 256. Default: from the memory and `maxEntries`, see `defaultPartitions`. */
+  readonly partitions?: number;
+  readonly policy: Policy;
+  /** At most this many entries. Default: as many as fit. */
+  readonly maxEntries?: number;
+  /** The largest value in bytes (as msgpack), up to MAX_VALUE_BYTES. */
+  readonly maxValueBytes: number;
+  /** Threads that may be attached at once, up to MAX_THREADS. */
+  readonly maxThreads: number;
+}
+
+/** What another thread needs to attach; passes through `workerData` and `postMessage`. */
+export interface ArenaHandle {
+  readonly memory: WebAssembly.Memory;
+  readonly module: WebAssembly.Module;
+  readonly facts: ArenaFacts;
+}
+
+export interface ArenaFacts {
+  readonly memoryBytes: number;
+  readonly partitions: number;
+  readonly policy: Policy;
+  readonly maxEntries: number | undefined;
+  readonly maxValueBytes: number;
+  readonly maxThreads: number;
+  /** Size of the request and of the reply area of each thread. */
+  readonly areaBytes: number;
+}
+
+/** Totals since the arena was created. Read while others write, so the numbers need not add up to the last one. */
+export interface ArenaStats {
+  readonly entries: number;
+  /** Bytes of keys and values. */
+  readonly payloadBytes: number;
+  /** Bytes of chunks in use: payload, entry headers, slack of the size classes. */
+  readonly chunkBytes: number;
+  /** Bytes of the budget in use: bookkeeping, index, slab pages. */
+  readonly usedBytes: number;
+  readonly memoryBytes: number;
+  readonly slabPages: number;
+  readonly indexPages: number;
+  readonly freePages: number;
+  readonly hits: number;
+  readonly misses: number;
+  readonly sets: number;
+  readonly deletes: number;
+  readonly evictions: number;
+  readonly expired: number;
+  readonly commands: number;
+  readonly frames: number;
+  /** Threads attached now. */
+  readonly threads: number;
+  readonly tableSplits: number;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const PAGE_BYTES = 64 * KIB;
+
+/** A 32-bit memory ends at 4 GiB; thread areas and the guard page take some of it. More takes several arenas. */
+export const MAX_MEMORY_BYTES = 4096 * MIB - 256 * MIB;
+/** More partitions than this bring no less contention with the 64 threads there can be. */
+export const MAX_PARTITIONS = 256;
+/** A value crosses the border to the kernel in one piece, through an area that every thread has. */
+export const MAX_VALUE_BYTES = 1 * MIB;
+/** What an area holds beside one largest value: its key (up to 64 KiB) and the command around them. */
+const AREA_MARGIN_BYTES = 128 * KIB;
+/** Address space for thread areas is reserved, not committed, so slots are nearly free; 64 covers any machine's cores. */
+export const MAX_THREADS = 64;
+
+/** The first version handed out is the time of creation in ms times this: versions do not repeat after a restart. */
+const VERSIONS_PER_MS = 1024;
+
+let compiled: WebAssembly.Module | undefined;
+
+function kernelModule(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(readFileSync(new URL('./kernel.wasm', import.meta.url)));
+  return compiled;
+}
+
+function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
+  const instance = new WebAssembly.Instance(module, { env: { memory, fence } });
+  const kernel = instance.exports as unknown as KernelExports;
+  // The CPUs whose loads stay in order: see engine/kernel/lock.ts.
+  kernel.setStrongOrder(process.arch === 'x64' || process.arch === 'ia32' ? 1 : 0);
+  return kernel;
+}
+
+/** An address as the kernel returns it, i32, as the unsigned number it is. */
+const unsigned = (address: number): number => address >>> 0;
+
+/**
+ * Partitions for a memory: one per 2 MiB up to 64, so that a partition always owns pages of several size classes; and
+ * with `maxEntries` at least 1,000 entries each, below which the shares of single partitions differ too much.
+ */
+export function defaultPartitions(memoryBytes: number, maxEntries: number | undefined): number {
+  const most = Math.min(64, memoryBytes / (2 * MIB), (maxEntries ?? Number.POSITIVE_INFINITY) / 1000);
+  return most < 2 ? 1 : 2 ** Math.floor(Math.log2(most));
+}
+
+function checkNumber(name: string, value: number, least: number, most: number): void {
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new SlabringError(
+      'OPTION',
+      `${name} must be a whole number from ${least} to ${most}, not ${value}`,
+    );
+  }
+}
+
+function checkOptions(options: ArenaOptions): ArenaFacts {
+  if (!POLICIES.includes(options.policy)) {
+    throw new SlabringError(
+      'OPTION',
+      `policy must be one of ${POLICIES.join(', ')}, not '${options.policy}'`,
+    );
+  }
+  const { memoryBytes, maxEntries, maxValueBytes, maxThreads, policy } = options;
+  checkNumber('memory', memoryBytes, 1, MAX_MEMORY_BYTES);
+  checkNumber('maxValue', maxValueBytes, 1, MAX_VALUE_BYTES);
+  checkNumber('maxThreads', maxThreads, 1, MAX_THREADS);
+  if (maxEntries !== undefined) checkNumber('maxEntries', maxEntries, 1, 0xffff_fffe);
+  const partitions = options.partitions ?? defaultPartitions(memoryBytes, maxEntries);
+  checkNumber('partitions', partitions, 1, MAX_PARTITIONS);
+  if (2 ** Math.round(Math.log2(partitions)) !== partitions) {
+    throw new SlabringError('OPTION', `partitions must be a power of two, not ${partitions}`);
+  }
+  if (maxEntries !== undefined && maxEntries < partitions) {
+    throw new SlabringError(
+      'OPTION',
+      `maxEntries must be at least the number of partitions, ${partitions}, not ${maxEntries}`,
+    );
+  }
+  const areaBytes = Math.ceil((maxValueBytes + AREA_MARGIN_BYTES) / (4 * KIB)) * 4 * KIB;
+  return { memoryBytes, partitions, policy, maxEntries, maxValueBytes, maxThreads, areaBytes };
+}
+
+export class Arena {
+  /**
+   * Makes an arena; the calling thread is attached to it.
+   * @throws SlabringError `OPTION` naming the option that is wrong, and what is allowed
+   */
+  static create(options: ArenaOptions): Arena {
+    const facts = checkOptions(options);
+    const module = kernelModule();
+    const partitionsLog2 = Math.log2(facts.partitions);
+    // The sizes are asked of the kernel before there is the memory that it will run on.
+    const planner = instantiate(
+      module,
+      new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true }),
+    );
+    const least = unsigned(planner.minBudgetBytes(partitionsLog2));
+    if (facts.memoryBytes < least) {
+      throw new SlabringError(
+        'OPTION',
+        `memory must be at least ${least} bytes for ${facts.partitions} partition(s), not ${facts.memoryBytes}`,
+      );
+    }
+    const pages = planner.memoryPages(
+      facts.memoryBytes,
+      partitionsLog2,
+      facts.maxThreads,
+      facts.areaBytes,
+    );
+    if (pages === 0) {
+      throw new SlabringError(
+        'OPTION',
+        `memory of ${facts.memoryBytes} bytes and the areas of ${facts.maxThreads} threads exceed 4 GiB together`,
+      );
+    }
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
+    const kernel = instantiate(module, memory);
+    const policy = facts.policy === 'clock' ? kernel.POLICY_CLOCK : kernel.POLICY_NONE;
+    const status = kernel.format(
+      facts.memoryBytes,
+      partitionsLog2,
+      policy.value,
+      facts.maxEntries ?? 0,
+      randomInt(2 ** 32),
+      facts.maxThreads,
+      facts.areaBytes,
+      facts.maxValueBytes,
+      Date.now() * VERSIONS_PER_MS,
+    );
+    if (status !== 0) throw new SlabringError('INTERNAL', `the arena was not laid out: ${status}`);
+    const arena = new Arena({ memory, module, facts }, kernel);
+    arena.#writeTables();
+    return arena;
+  }
+
+  /**
+   * Attaches the calling thread to an arena that another thread made.
+   * @throws SlabringError `OPTION` when the handle is no arena of this version, or all thread slots are taken
+   */
+  static attach(handle: ArenaHandle): Arena {
+    if (!(handle?.memory instanceof WebAssembly.Memory) || !handle.module || !handle.facts) {
+      throw new SlabringError('OPTION', 'the handle is not one that share() returned');
+    }
+    const kernel = instantiate(handle.module, handle.memory);
+    const status = kernel.validate();
+    if (status !== 0) {
+      throw new SlabringError(
+        'OPTION',
+        status === kernel.INVALID_VERSION.value
+          ? 'the shared memory was laid out by another version of slabring'
+          : 'the shared memory is not an arena',
+      );
+    }
+    return new Arena(handle, kernel);
+  }
+
+  readonly handle: ArenaHandle;
+  readonly kernel: KernelExports;
+  readonly facts: ArenaFacts;
+  /** This thread's slot. */
+  readonly slot: number;
+  /** This thread's request area: what the kernel shall work on. */
+  readonly request: Uint8Array;
+  /** This thread's reply area: what came of it. Overwritten by the next call. */
+  readonly reply: Uint8Array;
+  /** This thread's block, as words (BLOCK_* in kernel-exports.ts). */
+  readonly block: Int32Array;
+  /** The arena's bytes, all of them. */
+  readonly bytes: Uint8Array;
+  #closed = false;
+
+  private constructor(handle: ArenaHandle, kernel: KernelExports) {
+    const slot = kernel.claimThread();
+    if (slot < 0) {
+      throw new SlabringError(
+        'OPTION',
+        `all ${handle.facts.maxThreads} thread slots are taken; raise maxThreads, or close() caches you no longer use`,
+      );
+    }
+    const { buffer } = handle.memory;
+    const { areaBytes } = handle.facts;
+    this.handle = handle;
+    this.kernel = kernel;
+    this.facts = handle.facts;
+    this.slot = slot;
+    this.bytes = new Uint8Array(buffer);
+    this.request = new Uint8Array(buffer, unsigned(kernel.requestArea(slot)), areaBytes);
+    this.reply = new Uint8Array(buffer, unsigned(kernel.replyArea(slot)), areaBytes);
+    this.block = new Int32Array(buffer, unsigned(kernel.threadBlockAt(slot)), BLOCK_WORDS);
+  }
+
+  /** Writes the command table and the error texts where every thread's kernel reads them. */
+  #writeTables(): void {
+    const { kernel, request } = this;
+    const at = request.byteOffset;
+    const encoder = new TextEncoder();
+    for (const [name, row] of Object.entries(COMMANDS)) {
+      request.set(encoder.encode(name));
+      const isHost = row.host ? 1 : 0;
+      kernel.addCommand(row.code, row.minArgs, row.maxArgs, row.firstKey, isHost, at, name.length);
+    }
+    for (const [name, text] of Object.entries(KERNEL_ERROR_TEXTS)) {
+      const bytes = encoder.encode(text);
+      request.set(bytes);
+      kernel.setErrorText(this.#constant(name), at, bytes.length);
+    }
+  }
+
+  #constant(name: string): number {
+    const exported = (this.kernel as unknown as Record<string, { value: number } | undefined>)[name];
+    if (!exported) throw new SlabringError('INTERNAL', `the kernel does not export ${name}`);
+    return exported.value;
+  }
+
+  /** The error for a negative status of a direct call. */
+  errorOf(status: number): SlabringError {
+    const name = Object.keys(KERNEL_ERROR_TEXTS).find((key) => this.#constant(key) === -status);
+    return name
+      ? errorFromWire(KERNEL_ERROR_TEXTS[name]!)
+      : new SlabringError('INTERNAL', `status ${status}`);
+  }
+
+  stats(): ArenaStats {
+    const count = this.kernel.collectStats(this.slot);
+    const totals = new Float64Array(this.reply.buffer, this.reply.byteOffset, count);
+    const [entries, payloadBytes, chunkBytes, slabPages, indexPages, freePages] = totals as unknown as number[];
+    const [hits, misses, sets, deletes, evictions, expired] = totals.subarray(7) as unknown as number[];
+    const [commands, frames, threads, tableSplits, headBytes] = totals.subarray(13) as unknown as number[];
+    return {
+      entries: entries!,
+      payloadBytes: payloadBytes!,
+      chunkBytes: chunkBytes!,
+      usedBytes: headBytes! + (slabPages! + indexPages!) * PAGE_BYTES,
+      memoryBytes: this.facts.memoryBytes,
+      slabPages: slabPages!,
+      indexPages: indexPages!,
+      freePages: freePages!,
+      hits: hits!,
+      misses: misses!,
+      sets: sets!,
+      deletes: deletes!,
+      evictions: evictions!,
+      expired: expired!,
+      commands: commands!,
+      frames: frames!,
+      threads: threads!,
+      tableSplits: tableSplits!,
+    };
+  }
+
+  /** Walks over everything; the first broken rule as text, or undefined. Takes every partition's lock in turn. */
+  checkIntegrity(): string | undefined {
+    const broken = this.kernel.checkIntegrity(this.slot);
+    if (broken === 0) return undefined;
+    const rule = Object.keys(INTEGRITY_RULES).find((name) => this.#constant(name) === broken);
+    return rule ? `${rule}: ${INTEGRITY_RULES[rule]}` : `rule ${broken}`;
+  }
+
+  /** Removes every entry. */
+  clear(): void {
+    this.kernel.clear(this.slot);
+  }
+
+  /** Gives the thread slot back; the arena must not be used through this object any more. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.kernel.releaseThread(this.slot);
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+}

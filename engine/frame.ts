@@ -1,0 +1,138 @@
+/**
+ * Executes request frames (docs/PROTOCOL.md) on an arena: copies a frame into this thread's request area, lets the kernel
+ * run it, and puts the reply together where the kernel must stop in between.
+ */
+import { Packr, Unpackr } from 'msgpackr';
+import type { Arena } from './arena.js';
+import { COMMANDS, type CommandName, ERROR_EXT_TYPE } from './commands.js';
+import { SlabringError } from './errors.js';
+import {
+  BLOCK_CONSUMED,
+  BLOCK_HOST_ARG_COUNT,
+  BLOCK_HOST_ARGS,
+  BLOCK_HOST_CODE,
+  BLOCK_HOST_END,
+  BLOCK_REPLY_BYTES,
+} from './kernel-exports.js';
+
+/** Why a connection must be closed, and with which WebSocket close code. */
+export interface FrameFault {
+  readonly closeCode: 1007 | 1009;
+  readonly reason: string;
+}
+
+/**
+ * Answers a command that the kernel leaves to the host. Returns the value to reply with; throwing a SlabringError makes
+ * an error reply.
+ */
+export type HostCommands<C> = (name: CommandName, args: unknown[], context: C) => unknown;
+
+export interface FrameLimits {
+  /** A reply frame never grows beyond this; the frame is refused with 1009 instead. Default 64 MiB. */
+  maxReplyBytes?: number;
+}
+
+const DEFAULT_MAX_REPLY_BYTES = 64 * 1024 * 1024;
+
+export function isFault(result: Uint8Array | FrameFault): result is FrameFault {
+  return !(result instanceof Uint8Array);
+}
+
+const NAMES_BY_CODE = new Map<number, CommandName>(
+  Object.entries(COMMANDS).map(([name, row]) => [row.code, name as CommandName]),
+);
+
+const packr = new Packr({ useRecords: false });
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
+
+export class FrameExecutor<C> {
+  readonly #arena: Arena;
+  readonly #host: HostCommands<C>;
+  readonly #maxReplyBytes: number;
+  readonly #done: number;
+  readonly #replyFull: number;
+  readonly #hostCommand: number;
+  readonly #malformed: number;
+  readonly #tooLarge: FrameFault;
+
+  constructor(arena: Arena, host: HostCommands<C>, limits: FrameLimits = {}) {
+    const { kernel } = arena;
+    this.#arena = arena;
+    this.#host = host;
+    this.#maxReplyBytes = limits.maxReplyBytes ?? DEFAULT_MAX_REPLY_BYTES;
+    this.#done = kernel.EXEC_DONE.value;
+    this.#replyFull = kernel.EXEC_REPLY_FULL.value;
+    this.#hostCommand = kernel.EXEC_HOST_COMMAND.value;
+    this.#malformed = kernel.EXEC_MALFORMED.value;
+    this.#tooLarge = {
+      closeCode: 1009,
+      reason: `a message has at most ${arena.facts.areaBytes} bytes here`,
+    };
+  }
+
+  /**
+   * Executes one frame. The reply frame is a view that the next call overwrites.
+   * A fault may come after commands of the frame have run; none has run by half.
+   */
+  execute(frame: Uint8Array, context: C): Uint8Array | FrameFault {
+    const { kernel, slot, request, reply, block } = this.#arena;
+    if (frame.length > request.length) return this.#tooLarge;
+    request.set(frame);
+    const outcome = kernel.exec(slot, 0, frame.length, Date.now());
+    if (outcome === this.#done) return reply.subarray(0, block[BLOCK_REPLY_BYTES]);
+    return this.#executeOn(outcome, frame.length, context);
+  }
+
+  /** The rest of a frame that the kernel did not run in one go. */
+  #executeOn(first: number, length: number, context: C): Uint8Array | FrameFault {
+    const { kernel, slot, reply, block } = this.#arena;
+    const parts: Uint8Array[] = [];
+    let total = 0;
+    const add = (part: Uint8Array): void => {
+      parts.push(part);
+      total += part.length;
+    };
+    let outcome = first;
+    for (;;) {
+      if (outcome === kernel.EXEC_BAD_FRAME_ID.value) {
+        return { closeCode: 1007, reason: 'a frame begins with an id from 1 to 4294967295' };
+      }
+      if (outcome === this.#malformed) {
+        const reason = `bytes from ${block[BLOCK_CONSUMED]} on are no whole msgpack value`;
+        return { closeCode: 1007, reason };
+      }
+      add(reply.slice(0, block[BLOCK_REPLY_BYTES]));
+      if (outcome === this.#hostCommand) add(this.#runHostCommand(context));
+      if (total > this.#maxReplyBytes) {
+        const reason = `the replies to one frame have at most ${this.#maxReplyBytes} bytes`;
+        return { closeCode: 1009, reason };
+      }
+      if (outcome === this.#done || block[BLOCK_CONSUMED] === length) break;
+      outcome = kernel.exec(slot, block[BLOCK_CONSUMED]!, length, Date.now());
+    }
+    return Buffer.concat(parts, total);
+  }
+
+  #runHostCommand(context: C): Uint8Array {
+    const { request, block } = this.#arena;
+    const name = NAMES_BY_CODE.get(block[BLOCK_HOST_CODE]!);
+    try {
+      if (!name) throw new SlabringError('INTERNAL', `command ${block[BLOCK_HOST_CODE]} has no name`);
+      const count = block[BLOCK_HOST_ARG_COUNT]!;
+      // A copy outside of shared memory: what the host keeps of the arguments must not change under it.
+      const bytes = Buffer.from(request.slice(block[BLOCK_HOST_ARGS], block[BLOCK_HOST_END]));
+      const args = count === 0 ? [] : (unpackr.unpackMultiple(bytes) as unknown[]);
+      return packr.pack(this.#host(name, args, context));
+    } catch (error) {
+      return encodeError(error);
+    }
+  }
+}
+
+/** An error reply: ext type 1, `CODE message`. Anything but a SlabringError is INTERNAL. */
+export function encodeError(error: unknown): Uint8Array {
+  const code = error instanceof SlabringError ? error.code : 'INTERNAL';
+  const message = error instanceof Error ? error.message : String(error);
+  const text = Buffer.from(`${code} ${message}`).subarray(0, 255);
+  return Buffer.concat([Buffer.from([0xc7, text.length, ERROR_EXT_TYPE]), text]);
+}

@@ -1,0 +1,129 @@
+/**
+ * The kernel's exports as TypeScript sees them, and the texts of its small integers. What each function does is told
+ * where it is defined, in engine/kernel/.
+ */
+
+type Constant = { readonly value: number };
+
+export interface KernelExports {
+  readonly LAYOUT_VERSION: Constant;
+  readonly POLICY_NONE: Constant;
+  readonly POLICY_CLOCK: Constant;
+  readonly FORMAT_TOO_SMALL: Constant;
+  readonly INVALID_MAGIC: Constant;
+  readonly INVALID_VERSION: Constant;
+  readonly EXEC_DONE: Constant;
+  readonly EXEC_REPLY_FULL: Constant;
+  readonly EXEC_HOST_COMMAND: Constant;
+  readonly EXEC_MALFORMED: Constant;
+  readonly EXEC_BAD_FRAME_ID: Constant;
+
+  setStrongOrder(strong: number): void;
+  memoryPages(
+    budgetBytes: number,
+    partitionsLog2: number,
+    maxThreads: number,
+    areaBytes: number,
+  ): number;
+  minBudgetBytes(partitionsLog2: number): number;
+  format(
+    budgetBytes: number,
+    partitionsLog2: number,
+    policy: number,
+    maxEntries: number,
+    hashSeed: number,
+    maxThreads: number,
+    areaBytes: number,
+    maxValueBytes: number,
+    firstVersion: number,
+  ): number;
+  validate(): number;
+  addCommand(
+    code: number,
+    minArgs: number,
+    maxArgs: number,
+    firstKey: number,
+    isHost: number,
+    nameAddress: number,
+    nameBytes: number,
+  ): void;
+  setErrorText(status: number, textAddress: number, textBytes: number): void;
+
+  claimThread(): number;
+  releaseThread(thread: number): void;
+  threadBlockAt(thread: number): number;
+  requestArea(thread: number): number;
+  replyArea(thread: number): number;
+
+  exec(thread: number, start: number, length: number, nowMs: number): number;
+  getDirect(thread: number, keyBytes: number, nowMs: number): number;
+  setDirect(
+    thread: number,
+    keyBytes: number,
+    valueBytes: number,
+    ttlMs: number,
+    flags: number,
+    version: number,
+    nowMs: number,
+  ): number;
+  deleteDirect(thread: number, keyBytes: number, nowMs: number): number;
+  hasDirect(thread: number, keyBytes: number, nowMs: number): number;
+
+  xxh32(address: number, bytes: number, seed: number): number;
+  collectStats(thread: number): number;
+  clear(thread: number): void;
+  checkIntegrity(thread: number): number;
+}
+
+/** Words of a thread's block, as indexes into an Int32Array over it (engine/kernel/threads.ts draws it). */
+export const BLOCK_CONSUMED = 1;
+export const BLOCK_REPLY_BYTES = 2;
+export const BLOCK_HOST_CODE = 3;
+export const BLOCK_HOST_ARGS = 4;
+export const BLOCK_HOST_ARG_COUNT = 5;
+export const BLOCK_HOST_END = 6;
+export const BLOCK_WORDS = 8;
+
+/** What error replies say, by the kernel's constant: `CODE message`, at most 126 bytes. */
+export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
+  ERROR_NOT_A_COMMAND: 'SYNTAX a command is an array of a code or a name and its arguments',
+  ERROR_UNKNOWN_COMMAND: 'UNKNOWN no such command; docs/PROTOCOL.md has the table',
+  ERROR_ARITY: 'SYNTAX wrong number of arguments; docs/PROTOCOL.md has the table',
+  ERROR_KEY: 'SYNTAX a key is a str or bin of 1 to 65535 bytes',
+  ERROR_TTL: 'SYNTAX a TTL is nil or an integer of 0 to 3153600000000 milliseconds (100 years)',
+  ERROR_FLAGS: 'SYNTAX flags are nil or a sum of 1 NX, 2 XX, 4 KEEPTTL, 8 GET, 16 IFVERSION',
+  ERROR_FLAGS_CONFLICT: 'SYNTAX NX excludes XX, and KEEPTTL excludes a TTL',
+  ERROR_VERSION: 'SYNTAX a version is an unsigned integer, and goes with the flag IFVERSION only',
+  ERROR_VALUE_TOO_LARGE: 'TOOLARGE the value is larger than this node takes',
+  ERROR_OUT_OF_MEMORY: 'OOM no memory for this entry, and nothing that may be evicted for it',
+  ERROR_NOT_AN_INTEGER: 'WRONGTYPE the value is not an integer',
+  ERROR_DELTA: 'SYNTAX a delta is nil or a signed 64-bit integer',
+  ERROR_OVERFLOW: 'OVERFLOW the sum does not fit a signed 64-bit integer',
+  ERROR_ENTRIES_FULL: 'OOM the cache holds maxEntries entries and its policy is none',
+};
+
+/** The rules that the integrity walk checks, by the kernel's constant. */
+export const INTEGRITY_RULES: Readonly<Record<string, string>> = {
+  BROKEN_DIRECTORY: 'each partition\'s directory entries point to its segments, each aligned to its depth',
+  BROKEN_SEGMENT_INFO: 'a page in the directory is a table segment of its partition',
+  BROKEN_SEGMENT_COUNT: 'a segment counts its occupied slots',
+  BROKEN_SLOT_TAG: 'a slot\'s tag is that of its entry\'s hash, and an empty slot holds no entry',
+  BROKEN_SLOT_ENTRY: 'a slot points into a slab page of its partition',
+  BROKEN_SLOT_UNREACHABLE: 'a lookup of an entry\'s hash finds the slot it stands in',
+  BROKEN_OVERFLOW_COUNT: 'a bucket counts the entries that probed past it',
+  BROKEN_ENTRY_CHUNK: 'an entry has a key and fits its chunk, and every chunk has a known kind',
+  BROKEN_CHAIN: 'a chain is made of pieces of its entry that add up to its payload',
+  BROKEN_ENTRY_COUNT: 'a partition counts its entries',
+  BROKEN_PAYLOAD_BYTES: 'a partition counts the bytes of its keys and values',
+  BROKEN_ENTRY_LIMIT: 'a partition holds no more entries than its share of maxEntries',
+  BROKEN_CLASS_RING: 'the pages of a class form one ring of the counted length',
+  BROKEN_PAGE_INFO: 'a page in a class ring is a slab of that class and partition, and not empty',
+  BROKEN_PAGE_USED: 'a page and a class count their chunks in use',
+  BROKEN_FREE_LIST: 'the free chunks of a page are all on its list',
+  BROKEN_ROOMY_LIST: 'the pages with room, and only they, are on the list of their class',
+  BROKEN_CHUNK_BYTES: 'a partition counts its slab pages and the bytes of its chunks',
+  BROKEN_CHUNK_OWNER: 'every chunk in use belongs to an entry in the table',
+  BROKEN_PIN: 'nothing is pinned outside a write',
+  BROKEN_PAGE_TOTAL: 'every page is free or belongs to one partition',
+  BROKEN_POOL_STACK: 'the pool counts the pages on its stack',
+};

@@ -1,0 +1,271 @@
+/* Making an arena, checking one that somebody else made, counting what is in it, emptying it. */
+import { freeChain, freeEntry } from './eviction/policy';
+import {
+  AREA_SLACK,
+  ERROR_TEXT_BYTES,
+  ERROR_TEXTS,
+  alignUp,
+  header,
+  LAYOUT_VERSION,
+  MAGIC,
+  PAGE_BYTES,
+  PAGE_SHIFT,
+  PARTITIONS,
+  THREAD_BLOCK_BYTES,
+  Address,
+  MAX_CHUNK,
+} from './layout';
+import { lock, unlock } from './lock';
+import { givePage, PAGE_INFO_BYTES, pageAddress, pageInfo, takePage } from './pages';
+import { classInfo, Partition, PARTITION_BYTES, partitionAt } from './partition';
+import { buildClasses } from './slab';
+import { newSegment, pointDirectory, SEGMENT_SLOTS } from './table';
+import { blockOf, replyArea } from './threads';
+
+/** The least a partition needs to do anything: a segment, and a page for a few classes. */
+const MIN_PAGES_PER_PARTITION: u32 = 4;
+
+export const FORMAT_OK: i32 = 0;
+export const FORMAT_TOO_SMALL: i32 = 1;
+export const FORMAT_TOO_LARGE: i32 = 2;
+
+export const VALID: i32 = 0;
+export const INVALID_MAGIC: i32 = 1;
+export const INVALID_VERSION: i32 = 2;
+export const INVALID_SIZE: i32 = 3;
+
+@inline
+function threadStride(areaBytes: u32): u32 {
+  return alignUp(THREAD_BLOCK_BYTES + 2 * (areaBytes + AREA_SLACK), 4096);
+}
+
+/** Directory bits for so many pages: room for every page to be a segment at its mean load, but no fewer than the partitions. */
+function directoryBitsFor(pages: u32, partitionsLog2: u32): u32 {
+  let bits: u32 = 1;
+  // A segment indexes some 8,000 entries, which fill several pages: a quarter of the pages as segments is plenty, and two
+  // more bits let hot prefixes go deeper.
+  while (((1 as u32) << bits) < pages / 4) bits += 1;
+  return max<u32>(bits + 2, partitionsLog2 + 2);
+}
+
+/** Address of the first page when `budgetBytes` shall hold everything but the thread areas. */
+function headBytesFor(budgetBytes: u32, partitionsLog2: u32): u32 {
+  const pages = budgetBytes >> PAGE_SHIFT;
+  const directory = ((1 as u32) << directoryBitsFor(pages, partitionsLog2)) << 2;
+  return alignUp(
+    PARTITIONS + (PARTITION_BYTES << partitionsLog2) + directory + pages * PAGE_INFO_BYTES,
+    4096,
+  );
+}
+
+/** WebAssembly pages that the memory must have for this geometry; 0: more than the 65,536 that there can be. */
+export function memoryPages(
+  budgetBytes: u32,
+  partitionsLog2: u32,
+  maxThreads: u32,
+  areaBytes: u32,
+): u32 {
+  const head = <u64>headBytesFor(budgetBytes, partitionsLog2);
+  const threads = <u64>maxThreads * <u64>threadStride(areaBytes);
+  const first = (head + threads + PAGE_BYTES - 1) >> PAGE_SHIFT;
+  const pages = budgetBytes > <u32>head ? (budgetBytes - <u32>head) >> PAGE_SHIFT : 0;
+  // One more page as a guard, and the end address must stay below 2^32.
+  const total = first + <u64>pages + 1;
+  return total > 65536 ? 0 : <u32>total;
+}
+
+/** The least budget that works for so many partitions. */
+export function minBudgetBytes(partitionsLog2: u32): u32 {
+  const pages = MIN_PAGES_PER_PARTITION << partitionsLog2;
+  let budget = pages << PAGE_SHIFT;
+  while ((budget - headBytesFor(budget, partitionsLog2)) >> PAGE_SHIFT < pages) budget += PAGE_BYTES;
+  return budget;
+}
+
+/** Lays out an arena in a fresh, zeroed memory. `firstVersion` is below every version it will hand out. */
+export function format(
+  budgetBytes: u32,
+  partitionsLog2: u32,
+  policy: u32,
+  maxEntries: u32,
+  hashSeed: u32,
+  maxThreads: u32,
+  areaBytes: u32,
+  maxValueBytes: u32,
+  firstVersion: f64,
+): i32 {
+  if (budgetBytes < minBudgetBytes(partitionsLog2)) return FORMAT_TOO_SMALL;
+  const total = memoryPages(budgetBytes, partitionsLog2, maxThreads, areaBytes);
+  if (total == 0 || total > <u32>memory.size()) return FORMAT_TOO_LARGE;
+  const head = header();
+  const partitions: u32 = (1 as u32) << partitionsLog2;
+  const budgetPages = budgetBytes >> PAGE_SHIFT;
+  const headEnd = headBytesFor(budgetBytes, partitionsLog2);
+  head.layoutVersion = LAYOUT_VERSION;
+  head.hashSeed = hashSeed;
+  head.partitionCount = partitions;
+  head.partitionShift = 32 - partitionsLog2;
+  head.directoryBits = directoryBitsFor(budgetPages, partitionsLog2);
+  head.directoryShift = 32 - head.directoryBits;
+  head.directory = PARTITIONS + partitions * PARTITION_BYTES;
+  const infos = head.directory + ((1 << head.directoryBits) << 2);
+  head.threads = headEnd;
+  head.threadStride = threadStride(areaBytes);
+  head.maxThreads = maxThreads;
+  head.areaBytes = areaBytes;
+  head.firstPage = (headEnd + maxThreads * head.threadStride + PAGE_BYTES - 1) >> PAGE_SHIFT;
+  head.endPage = head.firstPage + ((budgetBytes - headEnd) >> PAGE_SHIFT);
+  head.endAddress = pageAddress(head.endPage);
+  head.pageInfoBias = infos - head.firstPage * PAGE_INFO_BYTES;
+  head.policy = policy;
+  head.maxEntries = maxEntries;
+  head.maxValueBytes = maxValueBytes;
+  head.budgetBytes = budgetBytes;
+  head.poolBump = head.firstPage;
+  buildClasses();
+  for (let i: u32 = 0; i < partitions; i++) {
+    const partition = partitionAt(i);
+    partition.maxEntries = shareOf(maxEntries, partitions, i);
+    partition.version = <u64>firstVersion;
+    const hash = partitionsLog2 ? i << head.partitionShift : 0;
+    pointDirectory(hash, partitionsLog2, newSegment(partition, partitionsLog2));
+  }
+  head.magic = MAGIC;
+  return FORMAT_OK;
+}
+
+/** A partition's share of `maxEntries`, so that the shares add up to it. 0 means no limit. */
+function shareOf(maxEntries: u32, partitions: u32, index: u32): u32 {
+  if (maxEntries == 0) return u32.MAX_VALUE;
+  return maxEntries / partitions + <u32>(index < maxEntries % partitions);
+}
+
+/** Whether this memory holds an arena that this kernel can work on. */
+export function validate(): i32 {
+  const head = header();
+  if (head.magic != MAGIC) return INVALID_MAGIC;
+  if (head.layoutVersion != LAYOUT_VERSION) return INVALID_VERSION;
+  const end = <u64>head.endPage + 1;
+  if (end > <u64>(<u32>memory.size())) return INVALID_SIZE;
+  if (head.firstPage >= head.endPage || head.partitionCount == 0) return INVALID_SIZE;
+  return VALID;
+}
+
+/** The host writes the text of a status (`CODE message`, at most 126 bytes, lying at `text`). */
+export function setErrorText(status: u32, text: Address, bytes: u32): void {
+  const at = ERROR_TEXTS + status * ERROR_TEXT_BYTES;
+  store<u8>(at, <u8>bytes);
+  memory.copy(at + 1, text, bytes);
+}
+
+/**
+ * Writes totals as f64 to the reply area: entries, payload bytes, chunk bytes, slab pages, segments, free pages, all
+ * pages, hits, misses, sets, deletes, evictions, expired, commands, frames, threads, splits, head bytes. Racy by nature.
+ */
+export function collectStats(thread: u32): u32 {
+  const head = header();
+  let entries: u64 = 0;
+  let payloadBytes: u64 = 0;
+  let chunkBytes: u64 = 0;
+  let slabPages: u64 = 0;
+  let segments: u64 = 0;
+  let sets: u64 = 0;
+  let deletes: u64 = 0;
+  let evictions: u64 = 0;
+  let expired: u64 = 0;
+  let splits: u64 = 0;
+  for (let i: u32 = 0; i < head.partitionCount; i++) {
+    const partition = partitionAt(i);
+    entries += partition.entries;
+    payloadBytes += partition.payloadBytes;
+    chunkBytes += partition.chunkBytes;
+    slabPages += partition.slabPages;
+    segments += partition.segments;
+    sets += partition.sets;
+    deletes += partition.deletes;
+    evictions += partition.evictions;
+    expired += partition.expired;
+    splits += partition.splits;
+  }
+  let hits: u64 = 0;
+  let misses: u64 = 0;
+  let commands: u64 = 0;
+  let frames: u64 = 0;
+  let threads: u64 = 0;
+  for (let i: u32 = 0; i < head.maxThreads; i++) {
+    const block = blockOf(i);
+    hits += block.hits;
+    misses += block.misses;
+    commands += block.commands;
+    frames += block.frames;
+    threads += block.state;
+  }
+  const pages = <u64>(head.endPage - head.firstPage);
+  let out = replyArea(thread);
+  out = put(out, entries);
+  out = put(out, payloadBytes);
+  out = put(out, chunkBytes);
+  out = put(out, slabPages);
+  out = put(out, segments);
+  out = put(out, pages - slabPages - segments);
+  out = put(out, pages);
+  out = put(out, hits);
+  out = put(out, misses);
+  out = put(out, sets);
+  out = put(out, deletes);
+  out = put(out, evictions);
+  out = put(out, expired);
+  out = put(out, commands);
+  out = put(out, frames);
+  out = put(out, threads);
+  out = put(out, splits);
+  out = put(out, <u64>head.budgetBytes - (pages << PAGE_SHIFT));
+  return (out - replyArea(thread)) >> 3;
+}
+
+@inline
+function put(out: Address, value: u64): Address {
+  store<f64>(out, <f64>value);
+  return out + 8;
+}
+
+/** Removes every entry, one partition after the other. Readers and writers go on in between. */
+export function clear(thread: u32): void {
+  for (let i: u32 = 0; i < header().partitionCount; i++) {
+    const partition = partitionAt(i);
+    lock(partition, thread);
+    clearPartition(partition, i);
+    unlock(partition);
+  }
+}
+
+function clearPartition(partition: Partition, index: u32): void {
+  const head = header();
+  const width: u32 = 1 << (head.directoryBits - (32 - head.partitionShift));
+  let last: Address = 0;
+  for (let entry: u32 = 0; entry < width; entry++) {
+    const segment = load<u32>(head.directory + ((index * width + entry) << 2));
+    if (segment == last) continue;
+    last = segment;
+    memory.fill(segment, 0, PAGE_BYTES);
+    pageInfo(segment >> PAGE_SHIFT).count = 0;
+  }
+  for (let sizeClass: u32 = 0; sizeClass < head.classCount; sizeClass++) {
+    const info = classInfo(partition, sizeClass);
+    for (let page = info.handPage, left = info.pages; left > 0; left--) {
+      const next = pageInfo(page).next;
+      givePage(page);
+      page = next;
+    }
+    info.handPage = 0;
+    info.handIndex = 0;
+    info.roomy = 0;
+    info.pages = 0;
+    info.chunksUsed = 0;
+  }
+  partition.deletes += partition.entries;
+  partition.entries = 0;
+  partition.payloadBytes = 0;
+  partition.chunkBytes = 0;
+  partition.slabPages = 0;
+}

@@ -1,0 +1,49 @@
+/*
+ * The entry points of embedding: one command without a frame. The key lies at the start of the request area, a value right
+ * behind it; a value that was read lies at the start of the reply area.
+ */
+import { hashKey } from './hash';
+import { header } from './layout';
+import { ABSENT, look, NO_ROOM, readValue } from './read';
+import { replyArea, requestArea } from './threads';
+import { setValue } from './types/blob';
+import { removeKey } from './types/keys';
+
+/** Length of the key's value, or -1 when it is absent. */
+export function getDirect(thread: u32, keyBytes: u32, nowMs: f64): i32 {
+  const key = requestArea(thread);
+  const out = replyArea(thread);
+  const limit = out + header().areaBytes;
+  const end = readValue(thread, out, limit, hashKey(key, keyBytes), key, keyBytes, <i64>nowMs);
+  return end == ABSENT || end == NO_ROOM ? -1 : <i32>(end - out);
+}
+
+/** 1 stored, 0 a condition failed, negative: minus an error status. With SET_GET the old value is in the reply area. */
+export function setDirect(
+  thread: u32,
+  keyBytes: u32,
+  valueBytes: u32,
+  ttlMs: f64,
+  flags: u32,
+  version: f64,
+  nowMs: f64,
+): i32 {
+  const key = requestArea(thread);
+  const out = replyArea(thread);
+  const limit = out + header().areaBytes;
+  const hash = hashKey(key, keyBytes);
+  const value = key + keyBytes;
+  return setValue(
+    thread, hash, key, keyBytes, value, valueBytes, <i64>ttlMs, flags, <u64>version, out, limit, <i64>nowMs,
+  );
+}
+
+export function deleteDirect(thread: u32, keyBytes: u32, nowMs: f64): i32 {
+  const key = requestArea(thread);
+  return <i32>removeKey(thread, hashKey(key, keyBytes), key, keyBytes, <i64>nowMs);
+}
+
+export function hasDirect(thread: u32, keyBytes: u32, nowMs: f64): i32 {
+  const key = requestArea(thread);
+  return <i32>(look(thread, hashKey(key, keyBytes), key, keyBytes, false, <i64>nowMs) != ABSENT);
+}

@@ -1,0 +1,196 @@
+/*
+ * A chunk holds an entry, a piece of a chained entry, or nothing. Byte 6 tells which, for whoever walks a page.
+ *
+ * Entry:
+ *   +0  valueBytes  u32   bytes of the value (msgpack, as the client sent it)
+ *   +4  keyBytes    u16
+ *   +6  kind        u8    CHUNK_BLOB
+ *   +7  flags       u8    which of the optional fields follow
+ *   +8  expiry      i64   HAS_EXPIRY: Unix time in ms from which on the entry is gone
+ *       version     u64   HAS_VERSION: see below
+ *       key         keyBytes                 (none with LONG_KEY)
+ *       value       valueBytes               (CHAINED: u32 address of the first piece, u32 hash instead)
+ * Fields that an entry does not use cost nothing: 16-byte key, 32-byte value and no TTL fit a chunk of 64 bytes.
+ *
+ * A CHAINED entry keeps its value in pieces; with LONG_KEY its key too, before the value.
+ * Piece:
+ *   +0  next        u32   address of the next piece, 0: last
+ *   +6  kind        u8    CHUNK_PIECE
+ *   +8  owner       u32   the entry
+ *   +12 bytes       u32   payload bytes here
+ *   +16 payload
+ *
+ * Free chunk: +0 u32 next free chunk of the page, +6 kind CHUNK_FREE.
+ *
+ * Versions are lazy. GETV gives an entry its version field, and every later write of that entry a new version from its
+ * partition's counter, which starts at the time of the arena's creation and never repeats. An entry without the field was
+ * created after any version of its key was handed out, so no version anybody holds can be equal: IFVERSION fails, rightly.
+ */
+import { Address } from './layout';
+import { copyBytes, equalBytes } from './bytes';
+import { hashKey } from './hash';
+
+export const CHUNK_FREE: u8 = 0;
+export const CHUNK_BLOB: u8 = 1;
+export const CHUNK_PIECE: u8 = 0xff;
+
+export const HAS_EXPIRY: u8 = 1;
+export const HAS_VERSION: u8 = 2;
+export const CHAINED: u8 = 4;
+export const LONG_KEY: u8 = 8;
+
+export const ENTRY_FIXED_BYTES: u32 = 8;
+export const PIECE_FIXED_BYTES: u32 = 16;
+/** Longer keys go into the chain: the head of a chained entry stays within one chunk. */
+export const MAX_INLINE_KEY: u32 = 2048;
+/** Bytes that stand for the chained payload in the head: first piece, hash. */
+export const CHAIN_LINK_BYTES: u32 = 8;
+
+@unmanaged
+export class Entry {
+  valueBytes: u32;
+  keyBytes: u16;
+  kind: u8;
+  flags: u8;
+}
+
+@unmanaged
+export class Piece {
+  next: Address;
+  unused: u16;
+  kind: u8;
+  spare: u8;
+  owner: Address;
+  bytes: u32;
+}
+
+@inline
+export function entryAt(address: Address): Entry {
+  return changetype<Entry>(address);
+}
+
+@inline
+export function pieceAt(address: Address): Piece {
+  return changetype<Piece>(address);
+}
+
+/** Bytes before the key: the fixed header and the optional fields. */
+@inline
+export function fieldsBytes(flags: u32): u32 {
+  // HAS_EXPIRY is bit 0, HAS_VERSION bit 1: 8 bytes each.
+  return ENTRY_FIXED_BYTES + ((flags & 1) << 3) + ((flags & 2) << 2);
+}
+
+@inline
+export function keyAddress(address: Address, flags: u32): Address {
+  return address + fieldsBytes(flags);
+}
+
+@inline
+export function inlineKeyBytes(entry: Entry): u32 {
+  return entry.flags & LONG_KEY ? 0 : <u32>entry.keyBytes;
+}
+
+/** Where the value stands in the chunk, or for a chained entry its link. */
+@inline
+export function valueAddress(address: Address, entry: Entry): Address {
+  return keyAddress(address, entry.flags) + inlineKeyBytes(entry);
+}
+
+/** Bytes of the chunk that the entry fills. */
+@inline
+export function entryBytes(entry: Entry): u32 {
+  const payload = entry.flags & CHAINED ? CHAIN_LINK_BYTES : entry.valueBytes;
+  return fieldsBytes(entry.flags) + inlineKeyBytes(entry) + payload;
+}
+
+@inline
+export function expiryOf(address: Address): i64 {
+  return load<i64>(address, ENTRY_FIXED_BYTES);
+}
+
+@inline
+export function setExpiry(address: Address, expiryMs: i64): void {
+  store<i64>(address, expiryMs, ENTRY_FIXED_BYTES);
+}
+
+@inline
+export function isExpired(address: Address, entry: Entry, nowMs: i64): bool {
+  return (entry.flags & HAS_EXPIRY) != 0 && expiryOf(address) <= nowMs;
+}
+
+/** Only with HAS_VERSION. */
+@inline
+export function versionAddress(address: Address, flags: u32): Address {
+  return address + ENTRY_FIXED_BYTES + ((flags & HAS_EXPIRY) << 3);
+}
+
+/** Only with CHAINED. The link is read as words at any alignment. */
+@inline
+export function firstPiece(address: Address, entry: Entry): Address {
+  return load<u32>(valueAddress(address, entry));
+}
+
+@inline
+export function hashOfEntry(address: Address): u32 {
+  const entry = entryAt(address);
+  if (entry.flags & LONG_KEY) return load<u32>(valueAddress(address, entry), 4);
+  return hashKey(keyAddress(address, entry.flags), entry.keyBytes);
+}
+
+/** Bytes of the chain before the value. */
+@inline
+export function chainSkip(entry: Entry): u32 {
+  return entry.flags & LONG_KEY ? <u32>entry.keyBytes : 0;
+}
+
+/**
+ * Copies `length` bytes of a chain from byte `skip` on to `target`. Bounded by `low` and `high`, within which pieces lie,
+ * so that a reader without the lock may call it; false when the chain makes no sense (then something was written).
+ */
+export function copyFromChain(
+  piece: Address,
+  skip: u32,
+  length: u32,
+  target: Address,
+  low: Address,
+  high: Address,
+): bool {
+  while (length > 0) {
+    if (piece < low || piece >= high) return false;
+    const bytes = pieceAt(piece).bytes;
+    if (bytes > high - piece) return false;
+    if (skip >= bytes) {
+      if (bytes == 0) return false;
+      skip -= bytes;
+    } else {
+      const part = min<u32>(bytes - skip, length);
+      copyBytes(target, piece + PIECE_FIXED_BYTES + skip, part);
+      target += part;
+      length -= part;
+      skip = 0;
+    }
+    piece = pieceAt(piece).next;
+  }
+  return true;
+}
+
+/** Whether a chain begins with these bytes. Bounded as `copyFromChain`. */
+export function chainStartsWith(
+  piece: Address,
+  bytes: Address,
+  length: u32,
+  low: Address,
+  high: Address,
+): bool {
+  while (length > 0) {
+    if (piece < low || piece >= high) return false;
+    const part = min<u32>(pieceAt(piece).bytes, length);
+    if (part == 0 || part > high - piece) return false;
+    if (!equalBytes(piece + PIECE_FIXED_BYTES, bytes, part)) return false;
+    bytes += part;
+    length -= part;
+    piece = pieceAt(piece).next;
+  }
+  return true;
+}

@@ -1,0 +1,34 @@
+/*
+ * The kernel's exports, one instance per thread on one shared memory. engine/arena.ts is the only caller.
+ */
+export {
+  collectStats,
+  clear,
+  format,
+  FORMAT_OK,
+  FORMAT_TOO_LARGE,
+  FORMAT_TOO_SMALL,
+  INVALID_MAGIC,
+  INVALID_SIZE,
+  INVALID_VERSION,
+  memoryPages,
+  minBudgetBytes,
+  setErrorText,
+  validate,
+} from './arena';
+export { addCommand } from './commands';
+export { deleteDirect, getDirect, hasDirect, setDirect } from './direct';
+export {
+  exec,
+  EXEC_BAD_FRAME_ID,
+  EXEC_DONE,
+  EXEC_HOST_COMMAND,
+  EXEC_MALFORMED,
+  EXEC_REPLY_FULL,
+} from './exec';
+export { xxh32 } from './hash';
+export * from './integrity';
+export { LAYOUT_VERSION, POLICY_CLOCK, POLICY_NONE } from './layout';
+export { setStrongOrder } from './lock';
+export * from './status';
+export { claimThread, releaseThread, replyArea, requestArea, threadBlockAt } from './threads';

@@ -1,0 +1,267 @@
+/*
+ * A full walk over the arena that returns the first broken rule, for tests and for after a crash. Every structure's rules
+ * stand here: table, entries, chains, slab pages, page lists, counts. Runs partition by partition, under its lock.
+ */
+import {
+  CHAINED,
+  chainSkip,
+  CHUNK_BLOB,
+  CHUNK_FREE,
+  CHUNK_PIECE,
+  entryAt,
+  entryBytes,
+  firstPiece,
+  hashOfEntry,
+  PIECE_FIXED_BYTES,
+  pieceAt,
+} from './entry';
+import { Address, header, PAGE_BYTES, PageNumber } from './layout';
+import { lock, unlock } from './lock';
+import { PAGE_SEGMENT, PAGE_SLAB, PageInfo, pageAddress, pageInfo, pageOf } from './pages';
+import { classInfo, Partition, partitionAt, partitionIndex, partitionOfHash } from './partition';
+import { chunkBytesOf, chunksPerPage, classOf, classOfChunk } from './slab';
+import { entryOf, findEntry, overflowOf, segmentOf, Slot, SLOTS, tagOf } from './table';
+
+export const BROKEN_DIRECTORY: u32 = 1;
+export const BROKEN_SEGMENT_INFO: u32 = 2;
+export const BROKEN_SEGMENT_COUNT: u32 = 3;
+export const BROKEN_SLOT_TAG: u32 = 4;
+export const BROKEN_SLOT_ENTRY: u32 = 5;
+export const BROKEN_SLOT_UNREACHABLE: u32 = 6;
+export const BROKEN_OVERFLOW_COUNT: u32 = 7;
+export const BROKEN_ENTRY_CHUNK: u32 = 8;
+export const BROKEN_CHAIN: u32 = 9;
+export const BROKEN_ENTRY_COUNT: u32 = 10;
+export const BROKEN_PAYLOAD_BYTES: u32 = 11;
+export const BROKEN_ENTRY_LIMIT: u32 = 12;
+export const BROKEN_CLASS_RING: u32 = 13;
+export const BROKEN_PAGE_INFO: u32 = 14;
+export const BROKEN_PAGE_USED: u32 = 15;
+export const BROKEN_FREE_LIST: u32 = 16;
+export const BROKEN_ROOMY_LIST: u32 = 17;
+export const BROKEN_CHUNK_BYTES: u32 = 18;
+export const BROKEN_CHUNK_OWNER: u32 = 19;
+export const BROKEN_PIN: u32 = 20;
+export const BROKEN_PAGE_TOTAL: u32 = 21;
+export const BROKEN_POOL_STACK: u32 = 22;
+
+const BUCKET_BYTES: u32 = 64;
+
+/* Sums of the walk at hand: set to 0 at its start, not state. */
+let entriesSeen: u64 = 0;
+let payloadSeen: u64 = 0;
+let chunksSeen: u64 = 0;
+
+/** 0, or the number of the first broken rule. */
+export function checkIntegrity(thread: u32): u32 {
+  for (let i: u32 = 0; i < header().partitionCount; i++) {
+    const partition = partitionAt(i);
+    lock(partition, thread);
+    const broken = checkPartition(partition);
+    unlock(partition);
+    if (broken) return broken;
+  }
+  return checkPool(thread);
+}
+
+function checkPartition(partition: Partition): u32 {
+  if (partition.pinnedOld || partition.pinnedNew) return BROKEN_PIN;
+  entriesSeen = 0;
+  payloadSeen = 0;
+  chunksSeen = 0;
+  let broken = checkSegments(partition);
+  if (broken) return broken;
+  if (entriesSeen != partition.entries) return BROKEN_ENTRY_COUNT;
+  if (partition.entries > partition.maxEntries) return BROKEN_ENTRY_LIMIT;
+  if (payloadSeen != partition.payloadBytes) return BROKEN_PAYLOAD_BYTES;
+  let pages: u32 = 0;
+  let chunkBytes: u64 = 0;
+  for (let sizeClass: u32 = 0; sizeClass < header().classCount; sizeClass++) {
+    broken = checkClass(partition, sizeClass);
+    if (broken) return broken;
+    const info = classInfo(partition, sizeClass);
+    pages += info.pages;
+    chunkBytes += <u64>info.chunksUsed * <u64>chunkBytesOf(sizeClass);
+  }
+  if (pages != partition.slabPages || chunkBytes != partition.chunkBytes) return BROKEN_CHUNK_BYTES;
+  // Every chunk in use belongs to an entry that was found through the table.
+  return chunksSeen == chunkBytes ? 0 : BROKEN_CHUNK_OWNER;
+}
+
+/** All directory entries of a partition, segment by segment. */
+function checkSegments(partition: Partition): u32 {
+  const head = header();
+  const width: u32 = 1 << (head.directoryBits - (32 - head.partitionShift));
+  let index = partitionIndex(partition) * width;
+  const end = index + width;
+  let segments: u32 = 0;
+  while (index < end) {
+    const segment = load<u32>(head.directory + (index << 2));
+    const page = pageOf(segment);
+    if (page < head.firstPage || page >= head.endPage) return BROKEN_DIRECTORY;
+    const info = pageInfo(page);
+    if (info.kind != PAGE_SEGMENT || info.partition != <u16>partitionIndex(partition)) {
+      return BROKEN_SEGMENT_INFO;
+    }
+    const span: u32 = 1 << (head.directoryBits - <u32>info.sizeClass);
+    if (index & (span - 1)) return BROKEN_DIRECTORY;
+    for (let i: u32 = 0; i < span; i++) {
+      if (load<u32>(head.directory + ((index + i) << 2)) != segment) return BROKEN_DIRECTORY;
+    }
+    const broken = checkSegment(partition, segment, info);
+    if (broken) return broken;
+    segments += 1;
+    index += span;
+  }
+  return segments == partition.segments ? 0 : BROKEN_DIRECTORY;
+}
+
+function checkSegment(partition: Partition, segment: Address, info: PageInfo): u32 {
+  let count: u32 = 0;
+  for (let bucket = segment; bucket < segment + PAGE_BYTES; bucket += BUCKET_BYTES) {
+    for (let slot: Slot = bucket; slot < bucket + SLOTS; slot++) {
+      if (load<u8>(slot) == 0) {
+        if (entryOf(slot) != 0) return BROKEN_SLOT_TAG;
+        continue;
+      }
+      count += 1;
+      const broken = checkSlot(partition, segment, slot);
+      if (broken) return broken;
+    }
+  }
+  if (count != info.count) return BROKEN_SEGMENT_COUNT;
+  return checkOverflow(segment);
+}
+
+function checkSlot(partition: Partition, segment: Address, slot: Slot): u32 {
+  const address = entryOf(slot);
+  const page = pageOf(address);
+  if (page < header().firstPage || page >= header().endPage) return BROKEN_SLOT_ENTRY;
+  const info = pageInfo(page);
+  if (info.kind != PAGE_SLAB || info.partition != <u16>partitionIndex(partition)) return BROKEN_SLOT_ENTRY;
+  const entry = entryAt(address);
+  if (entry.kind != CHUNK_BLOB || entry.keyBytes == 0) return BROKEN_ENTRY_CHUNK;
+  if (entryBytes(entry) > chunkBytesOf(info.sizeClass)) return BROKEN_ENTRY_CHUNK;
+  const hash = hashOfEntry(address);
+  if (tagOf(hash) != load<u8>(slot)) return BROKEN_SLOT_TAG;
+  if (segmentOf(hash) != segment) return BROKEN_SLOT_UNREACHABLE;
+  if (changetype<u32>(partitionOfHash(hash)) != changetype<u32>(partition)) return BROKEN_SLOT_UNREACHABLE;
+  if (findEntry(hash, address) != slot) return BROKEN_SLOT_UNREACHABLE;
+  entriesSeen += 1;
+  payloadSeen += <u64>entry.keyBytes + <u64>entry.valueBytes;
+  chunksSeen += chunkBytesOf(info.sizeClass);
+  if (!(entry.flags & CHAINED)) return 0;
+  let left = <u64>chainSkip(entry) + <u64>entry.valueBytes;
+  for (let piece = firstPiece(address, entry); piece; piece = pieceAt(piece).next) {
+    if (pageOf(piece) < header().firstPage || pageOf(piece) >= header().endPage) return BROKEN_CHAIN;
+    const fields = pieceAt(piece);
+    if (fields.kind != CHUNK_PIECE || fields.owner != address) return BROKEN_CHAIN;
+    if (fields.bytes == 0 || <u64>fields.bytes > left) return BROKEN_CHAIN;
+    if (classOf(fields.bytes + PIECE_FIXED_BYTES) != classOfChunk(piece)) return BROKEN_CHAIN;
+    left -= fields.bytes;
+    chunksSeen += chunkBytesOf(classOfChunk(piece));
+  }
+  return left == 0 ? 0 : BROKEN_CHAIN;
+}
+
+/** Recounts the entries that passed each bucket. */
+function checkOverflow(segment: Address): u32 {
+  for (let bucket = segment; bucket < segment + PAGE_BYTES; bucket += BUCKET_BYTES) {
+    const stored = overflowOf(bucket);
+    if (stored == 255) continue;
+    let passed: u32 = 0;
+    // Entries that passed this bucket stand behind it, in an unbroken run of buckets that were passed too.
+    const offset = bucket - segment;
+    for (let distance: u32 = BUCKET_BYTES; distance < PAGE_BYTES; distance += BUCKET_BYTES) {
+      const behind = segment + ((offset + distance) & (PAGE_BYTES - 1));
+      for (let slot: Slot = behind; slot < behind + SLOTS; slot++) {
+        if (load<u8>(slot) == 0) continue;
+        const home = (hashOfEntry(entryOf(slot)) & 1023) << 6;
+        // Its way from home to here leads over the bucket.
+        const way = (behind - segment - home) & (PAGE_BYTES - 1);
+        if (way >= distance) passed += 1;
+      }
+      if (overflowOf(behind) == 0) break;
+    }
+    if (passed != stored) return BROKEN_OVERFLOW_COUNT;
+  }
+  return 0;
+}
+
+function checkClass(partition: Partition, sizeClass: u32): u32 {
+  const info = classInfo(partition, sizeClass);
+  let pages: u32 = 0;
+  let used: u32 = 0;
+  let roomy: u32 = 0;
+  const first: PageNumber = info.handPage;
+  let page = first;
+  while (page != 0 && pages < info.pages) {
+    const pageFacts = pageInfo(page);
+    if (pageFacts.kind != PAGE_SLAB || <u32>pageFacts.sizeClass != sizeClass) return BROKEN_PAGE_INFO;
+    if (pageFacts.partition != <u16>partitionIndex(partition)) return BROKEN_PAGE_INFO;
+    if (pageInfo(pageFacts.next).previous != page) return BROKEN_CLASS_RING;
+    const broken = checkPage(page, pageFacts, sizeClass);
+    if (broken) return broken;
+    pages += 1;
+    used += pageFacts.used;
+    roomy += pageFacts.count;
+    page = pageFacts.next;
+  }
+  if (pages != info.pages || (page != first && pages != 0)) return BROKEN_CLASS_RING;
+  if (used != info.chunksUsed) return BROKEN_PAGE_USED;
+  let listed: u32 = 0;
+  let previous: PageNumber = 0;
+  for (let at = info.roomy; at; at = pageInfo(at).nextRoomy) {
+    const facts = pageInfo(at);
+    if (facts.count != 1 || facts.previousRoomy != previous || listed == roomy) return BROKEN_ROOMY_LIST;
+    previous = at;
+    listed += 1;
+  }
+  return listed == roomy ? 0 : BROKEN_ROOMY_LIST;
+}
+
+function checkPage(page: PageNumber, info: PageInfo, sizeClass: u32): u32 {
+  const size = chunkBytesOf(sizeClass);
+  if (<u32>info.bump > chunksPerPage(sizeClass) || info.used == 0) return BROKEN_PAGE_INFO;
+  let used: u32 = 0;
+  let free: u32 = 0;
+  for (let i: u32 = 0; i < <u32>info.bump; i++) {
+    const kind = entryAt(pageAddress(page) + i * size).kind;
+    if (kind == CHUNK_FREE) free += 1;
+    else if (kind == CHUNK_BLOB || kind == CHUNK_PIECE) used += 1;
+    else return BROKEN_ENTRY_CHUNK;
+  }
+  if (used != info.used) return BROKEN_PAGE_USED;
+  let listed: u32 = 0;
+  for (let chunk = info.freeChunk; chunk; chunk = load<u32>(chunk)) {
+    if (pageOf(chunk) != page || (chunk - pageAddress(page)) % size || listed == free) return BROKEN_FREE_LIST;
+    if (entryAt(chunk).kind != CHUNK_FREE) return BROKEN_FREE_LIST;
+    listed += 1;
+  }
+  if (listed != free) return BROKEN_FREE_LIST;
+  const hasRoom = free > 0 || <u32>info.bump < chunksPerPage(sizeClass);
+  return info.count == <u32>hasRoom ? 0 : BROKEN_ROOMY_LIST;
+}
+
+/**
+ * Every page is in the pool or in one partition. Holds all partitions' locks meanwhile, taken in order: nobody else waits
+ * for a second one while holding one (store.ts only tries).
+ */
+function checkPool(thread: u32): u32 {
+  const head = header();
+  for (let i: u32 = 0; i < head.partitionCount; i++) lock(partitionAt(i), thread);
+  let used: u32 = 0;
+  for (let i: u32 = 0; i < head.partitionCount; i++) {
+    used += partitionAt(i).slabPages + partitionAt(i).segments;
+  }
+  let stacked: u32 = 0;
+  let broken: u32 = 0;
+  for (let page = <u32>head.poolStack; page && broken == 0; page = pageInfo(page).next) {
+    stacked += 1;
+    if (page >= head.poolBump || stacked > head.poolStacked) broken = BROKEN_POOL_STACK;
+  }
+  if (broken == 0 && stacked != head.poolStacked) broken = BROKEN_POOL_STACK;
+  if (broken == 0 && used + stacked != head.poolBump - head.firstPage) broken = BROKEN_PAGE_TOTAL;
+  for (let i: u32 = 0; i < head.partitionCount; i++) unlock(partitionAt(i));
+  return broken;
+}

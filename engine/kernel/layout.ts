@@ -1,0 +1,109 @@
+/*
+ * The arena: one shared WebAssembly memory. Every thread runs its own instance of this kernel on it; nothing lives in
+ * WebAssembly globals, because each instance has its own.
+ *
+ *   0x00000  Header              geometry, seed, page pool               fixed after format(), but for the page pool
+ *   0x00400  class of size       u8 per 8 bytes of chunk, to MAX_CHUNK   fixed after format()
+ *   0x00c00  class sizes         u32 per class                           fixed after format()
+ *   0x01000  command rows        256 x 8 bytes, by code                  fixed after format()
+ *   0x01800  command names       256 x 16 bytes, by code                 fixed after format()
+ *   0x02800  error texts         64 x 128 bytes, by status               fixed after format()
+ *   0x10000  partitions          count x PARTITION_BYTES                 each under its own lock (partition.ts)
+ *            directory           u32 segment address by top hash bits    under the lock of the partition it falls in
+ *            page infos          PAGE_INFO_BYTES per slab page           under the lock of the page's partition
+ *            thread areas        block, request, reply per thread slot   its thread only; states by compare-and-swap
+ *            pages               64 KiB each: table segments and slabs   under the lock of the page's partition
+ *            guard page          never allocated: an optimistic reader may run over the end of the last page
+ *
+ * Addresses are u32 and 0 is null. Pages are aligned to their size, so a page's number is its address >> 16.
+ */
+
+/** The address of something in the arena. */
+export type Address = u32;
+/** The number of a page: its address >> PAGE_SHIFT. 0 is no page. */
+export type PageNumber = u32;
+
+export const MAGIC: u32 = 0x52424c53; // 'SLBR' in memory order
+/** Raised whenever anything drawn above or in partition.ts, page.ts, entry.ts, table.ts changes. */
+export const LAYOUT_VERSION: u32 = 1;
+
+export const PAGE_SHIFT: u32 = 16;
+export const PAGE_BYTES: u32 = 1 << PAGE_SHIFT;
+
+/** A chunk is never larger than this: eight to a page, so that the last chunk's slack stays below a ninth of the page. */
+export const MAX_CHUNK: u32 = 8192;
+/** Chunks are multiples of 8 bytes, so that keys and fixed fields can be read as words. */
+export const MIN_CHUNK: u32 = 16;
+/** Room for every class of `buildClasses`, with some to spare. */
+export const MAX_CLASSES: u32 = 64;
+
+/** A word that takes the sums of loads made only to warm the caches, so that no compiler drops them. */
+export const TOUCH_SINK: Address = 0x3f0;
+export const CLASS_OF_SIZE: Address = 0x400;
+export const CLASS_SIZES: Address = 0xc00;
+export const COMMAND_ROWS: Address = 0x1000;
+export const COMMAND_NAMES: Address = 0x1800;
+export const COMMAND_NAME_BYTES: u32 = 16;
+export const ERROR_TEXTS: Address = 0x2800;
+export const ERROR_TEXT_BYTES: u32 = 128;
+export const ERROR_TEXTS_MAX: u32 = 64;
+export const PARTITIONS: Address = 0x10000;
+
+/** Bytes of a thread's block: its state and counters, then the staging slots of exec.ts. */
+export const THREAD_BLOCK_BYTES: u32 = 4096;
+/** An area may be read or written this far past its end by word-wide copies. */
+export const AREA_SLACK: u32 = 512;
+
+export const POLICY_NONE: u32 = 0;
+export const POLICY_CLOCK: u32 = 1;
+
+@unmanaged
+export class Header {
+  // -- fixed after format()
+  magic: u32;
+  layoutVersion: u32;
+  /** The end of the last page. Below 2^32, because the guard page follows. */
+  endAddress: u32;
+  hashSeed: u32;
+  partitionCount: u32;
+  /** hash >> partitionShift (on 64 bits: it is 32 for one partition) is the partition. */
+  partitionShift: u32;
+  /** hash >> directoryShift is the index into the directory. */
+  directoryShift: u32;
+  directoryBits: u32;
+  directory: Address;
+  /** Address of page info number 0, had it one: page infos start at `firstPage`. */
+  pageInfoBias: u32;
+  firstPage: PageNumber;
+  /** One past the last page. */
+  endPage: PageNumber;
+  threads: Address;
+  threadStride: u32;
+  maxThreads: u32;
+  areaBytes: u32;
+  policy: u32;
+  maxEntries: u32;
+  maxValueBytes: u32;
+  classCount: u32;
+  /** The `memory` option: head without thread areas, and pages. */
+  budgetBytes: u32;
+  /** Where the next search for another partition's page begins; any value will do. */
+  reclaimFrom: u32;
+  // -- the page pool, changed by compare-and-swap only (pages.ts)
+  /** Stack of pages given back: tag << 32 | first page; linked through PageInfo.next. */
+  poolStack: u64;
+  /** The first page that was never handed out. */
+  poolBump: PageNumber;
+  /** Pages on the stack (for statistics). */
+  poolStacked: u32;
+}
+
+@inline
+export function header(): Header {
+  return changetype<Header>(0);
+}
+
+@inline
+export function alignUp(value: u32, alignment: u32): u32 {
+  return (value + alignment - 1) & ~(alignment - 1);
+}

@@ -1,0 +1,268 @@
+/*
+ * msgpack (https://github.com/msgpack/msgpack/blob/master/spec.md): enough to walk over any value and to read and write
+ * integers. A value is never decoded: the bytes that came in are the bytes that go out.
+ *
+ * Whoever reads behind an address has at least AREA_SLACK readable bytes after `end`; lengths are checked before use.
+ */
+import { Address } from './layout';
+
+/** The address after the value at `at`, or 0 when it is no msgpack or does not end by `end`. */
+export function skipValue(at: Address, end: Address): Address {
+  // How many values are still to be walked over. Each takes a byte at least, so a huge count ends at `end`.
+  let left: u64 = 1;
+  do {
+    if (at >= end) return 0;
+    const byte = <u32>load<u8>(at);
+    left -= 1;
+    let bytes: u64 = 1;
+    if (byte < 0x80 || byte >= 0xe0) {
+      // A small integer.
+    } else if (byte < 0x90) {
+      left += (byte & 15) << 1;
+    } else if (byte < 0xa0) {
+      left += byte & 15;
+    } else if (byte < 0xc0) {
+      bytes = 1 + (byte & 31);
+    } else {
+      switch (byte) {
+        case 0xc0:
+        case 0xc2:
+        case 0xc3:
+          break;
+        case 0xc4:
+        case 0xd9:
+          bytes = 2 + <u64>load<u8>(at, 1);
+          break;
+        case 0xc5:
+        case 0xda:
+          bytes = 3 + <u64>bswap<u16>(load<u16>(at, 1));
+          break;
+        case 0xc6:
+        case 0xdb:
+          bytes = 5 + <u64>bswap<u32>(load<u32>(at, 1));
+          break;
+        case 0xc7:
+          bytes = 3 + <u64>load<u8>(at, 1);
+          break;
+        case 0xc8:
+          bytes = 4 + <u64>bswap<u16>(load<u16>(at, 1));
+          break;
+        case 0xc9:
+          bytes = 6 + <u64>bswap<u32>(load<u32>(at, 1));
+          break;
+        case 0xcc:
+        case 0xd0:
+          bytes = 2;
+          break;
+        case 0xcd:
+        case 0xd1:
+        case 0xd4:
+          bytes = 3;
+          break;
+        case 0xd5:
+          bytes = 4;
+          break;
+        case 0xca:
+        case 0xce:
+        case 0xd2:
+          bytes = 5;
+          break;
+        case 0xd6:
+          bytes = 6;
+          break;
+        case 0xcb:
+        case 0xcf:
+        case 0xd3:
+          bytes = 9;
+          break;
+        case 0xd7:
+          bytes = 10;
+          break;
+        case 0xd8:
+          bytes = 18;
+          break;
+        case 0xdc:
+          bytes = 3;
+          left += bswap<u16>(load<u16>(at, 1));
+          break;
+        case 0xdd:
+          bytes = 5;
+          left += bswap<u32>(load<u32>(at, 1));
+          break;
+        case 0xde:
+          bytes = 3;
+          left += <u64>bswap<u16>(load<u16>(at, 1)) << 1;
+          break;
+        case 0xdf:
+          bytes = 5;
+          left += <u64>bswap<u32>(load<u32>(at, 1)) << 1;
+          break;
+        default:
+          return 0; // 0xc1 is no msgpack
+      }
+    }
+    if (bytes > <u64>(end - at)) return 0;
+    at += <u32>bytes;
+  } while (left > 0);
+  return at;
+}
+
+/* Second results of the functions below: set by the call, read right after it by the caller. Not state. */
+let resultLength: u32 = 0;
+let resultInteger: i64 = 0;
+
+@inline
+export function lastLength(): u32 {
+  return resultLength;
+}
+
+@inline
+export function lastInteger(): i64 {
+  return resultInteger;
+}
+
+/** The first byte of the str or bin at `at` (a whole value), its length in `lastLength()`; 0 for any other type. */
+export function bytesOf(at: Address): Address {
+  const byte = <u32>load<u8>(at);
+  if (byte >= 0xa0 && byte < 0xc0) {
+    resultLength = byte & 31;
+    return at + 1;
+  }
+  switch (byte) {
+    case 0xc4:
+    case 0xd9:
+      resultLength = load<u8>(at, 1);
+      return at + 2;
+    case 0xc5:
+    case 0xda:
+      resultLength = bswap<u16>(load<u16>(at, 1));
+      return at + 3;
+    case 0xc6:
+    case 0xdb:
+      resultLength = bswap<u32>(load<u32>(at, 1));
+      return at + 5;
+    default:
+      return 0;
+  }
+}
+
+/** Number of elements of the array at `at` in `lastLength()`, and the address of the first; 0 for any other type. */
+export function elementsOf(at: Address): Address {
+  const byte = <u32>load<u8>(at);
+  if (byte >= 0x90 && byte < 0xa0) {
+    resultLength = byte & 15;
+    return at + 1;
+  }
+  if (byte == 0xdc) {
+    resultLength = bswap<u16>(load<u16>(at, 1));
+    return at + 3;
+  }
+  if (byte == 0xdd) {
+    resultLength = bswap<u32>(load<u32>(at, 1));
+    return at + 5;
+  }
+  return 0;
+}
+
+export const NOT_AN_INTEGER: u32 = 0;
+export const IS_INTEGER: u32 = 1;
+/** An unsigned integer of 2^63 or more. */
+export const IS_HUGE: u32 = 2;
+
+/** What the value at `at` is; an integer goes to `lastInteger()`. */
+export function integerOf(at: Address): u32 {
+  const byte = <u32>load<u8>(at);
+  if (byte < 0x80 || byte >= 0xe0) {
+    resultInteger = <i64>(<i8>byte);
+    return IS_INTEGER;
+  }
+  switch (byte) {
+    case 0xcc:
+      resultInteger = <i64>load<u8>(at, 1);
+      return IS_INTEGER;
+    case 0xcd:
+      resultInteger = <i64>bswap<u16>(load<u16>(at, 1));
+      return IS_INTEGER;
+    case 0xce:
+      resultInteger = <i64>bswap<u32>(load<u32>(at, 1));
+      return IS_INTEGER;
+    case 0xcf:
+    case 0xd3:
+      resultInteger = bswap<i64>(load<i64>(at, 1));
+      return byte == 0xcf && resultInteger < 0 ? IS_HUGE : IS_INTEGER;
+    case 0xd0:
+      resultInteger = <i64>load<i8>(at, 1);
+      return IS_INTEGER;
+    case 0xd1:
+      resultInteger = <i64>bswap<i16>(load<i16>(at, 1));
+      return IS_INTEGER;
+    case 0xd2:
+      resultInteger = <i64>bswap<i32>(load<i32>(at, 1));
+      return IS_INTEGER;
+    default:
+      return NOT_AN_INTEGER;
+  }
+}
+
+@inline
+export function isNil(at: Address): bool {
+  return load<u8>(at) == 0xc0;
+}
+
+@inline
+export function writeNil(out: Address): Address {
+  store<u8>(out, 0xc0);
+  return out + 1;
+}
+
+@inline
+export function writeBoolean(out: Address, value: bool): Address {
+  store<u8>(out, 0xc2 + <u8>value);
+  return out + 1;
+}
+
+/** Writes an integer in its shortest form; the address behind it, at most 9 bytes on. */
+export function writeInteger(out: Address, value: i64): Address {
+  if (value >= -32 && value < 128) {
+    store<u8>(out, <u8>value);
+    return out + 1;
+  }
+  if (value > 0) {
+    if (value < 0x100) {
+      store<u8>(out, 0xcc);
+      store<u8>(out, <u8>value, 1);
+      return out + 2;
+    }
+    if (value < 0x10000) {
+      store<u8>(out, 0xcd);
+      store<u16>(out, bswap<u16>(<u16>value), 1);
+      return out + 3;
+    }
+    if (value < 0x1_0000_0000) {
+      store<u8>(out, 0xce);
+      store<u32>(out, bswap<u32>(<u32>value), 1);
+      return out + 5;
+    }
+    store<u8>(out, 0xcf);
+    store<u64>(out, bswap<u64>(<u64>value), 1);
+    return out + 9;
+  }
+  if (value >= -0x80) {
+    store<u8>(out, 0xd0);
+    store<i8>(out, <i8>value, 1);
+    return out + 2;
+  }
+  if (value >= -0x8000) {
+    store<u8>(out, 0xd1);
+    store<i16>(out, bswap<i16>(<i16>value), 1);
+    return out + 3;
+  }
+  if (value >= -0x8000_0000) {
+    store<u8>(out, 0xd2);
+    store<i32>(out, bswap<i32>(<i32>value), 1);
+    return out + 5;
+  }
+  store<u8>(out, 0xd3);
+  store<i64>(out, bswap<i64>(value), 1);
+  return out + 9;
+}

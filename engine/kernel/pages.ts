@@ -1,0 +1,95 @@
+/*
+ * Pages of 64 KiB, from one pool shared by all partitions. A page is free, a table segment (table.ts) or a slab of chunks
+ * of one size (slab.ts). What it is now stands in its PageInfo; while it is not free, its partition's lock guards it.
+ *
+ * A page that became a table segment stays one as long as the arena lives: readers set access marks in segments without
+ * the lock, so a segment's memory must never become anything else.
+ */
+import { Address, Header, header, PAGE_SHIFT, PageNumber } from './layout';
+
+export const PAGE_FREE: u8 = 0;
+export const PAGE_SEGMENT: u8 = 1;
+export const PAGE_SLAB: u8 = 2;
+
+@unmanaged
+export class PageInfo {
+  kind: u8;
+  /** Slab: the class of its chunks. Segment: the number of leading hash bits that its entries share. */
+  sizeClass: u8;
+  partition: u16;
+  // -- slab: chunks
+  /** The first chunk given back, linked through their first word; 0: none. */
+  freeChunk: Address;
+  /** Chunks handed out at least once: those from here to the page's capacity were never used. */
+  bump: u16;
+  /** Chunks in use. */
+  used: u16;
+  // -- slab: ring of all pages of the class; pool: list of free pages (next only)
+  next: PageNumber;
+  previous: PageNumber;
+  // -- slab: list of pages with room
+  nextRoomy: PageNumber;
+  previousRoomy: PageNumber;
+  /** Slab: 1 while in the list of pages with room. Segment: entries in it. */
+  count: u32;
+}
+
+export const PAGE_INFO_BYTES: u32 = 32;
+
+@inline
+export function pageInfo(page: PageNumber): PageInfo {
+  return changetype<PageInfo>(header().pageInfoBias + page * PAGE_INFO_BYTES);
+}
+
+@inline
+export function pageOf(address: Address): PageNumber {
+  return address >> PAGE_SHIFT;
+}
+
+@inline
+export function pageAddress(page: PageNumber): Address {
+  return page << PAGE_SHIFT;
+}
+
+/*
+ * The pool takes no lock, so that a thread that dies cannot leave it locked: a bump counter for pages never used, a stack
+ * for pages given back. Both change by compare-and-swap. The stack's head carries a tag that grows with each push, so a
+ * pop that read `next` of a page which was meanwhile popped and pushed again fails (the ABA problem).
+ */
+const POOL_STACK: usize = offsetof<Header>('poolStack');
+const POOL_BUMP: usize = offsetof<Header>('poolBump');
+const POOL_STACKED: usize = offsetof<Header>('poolStacked');
+const TAG_ONE: u64 = 0x1_0000_0000;
+
+/** A page of unknown content, or 0 when all are in use. */
+export function takePage(): PageNumber {
+  for (;;) {
+    const head = atomic.load<u64>(POOL_STACK);
+    const page = <u32>head;
+    if (page == 0) break;
+    const rest = (head & ~(TAG_ONE - 1)) | pageInfo(page).next;
+    if (atomic.cmpxchg<u64>(POOL_STACK, head, rest) == head) {
+      atomic.sub<u32>(POOL_STACKED, 1);
+      return page;
+    }
+  }
+  let page = atomic.load<u32>(POOL_BUMP);
+  while (page != header().endPage) {
+    const seen = atomic.cmpxchg<u32>(POOL_BUMP, page, page + 1);
+    if (seen == page) return page;
+    page = seen;
+  }
+  return 0;
+}
+
+export function givePage(page: PageNumber): void {
+  const info = pageInfo(page);
+  info.kind = PAGE_FREE;
+  for (;;) {
+    const head = atomic.load<u64>(POOL_STACK);
+    info.next = <u32>head;
+    const pushed = ((head & ~(TAG_ONE - 1)) + TAG_ONE) | page;
+    if (atomic.cmpxchg<u64>(POOL_STACK, head, pushed) == head) break;
+  }
+  atomic.add<u32>(POOL_STACKED, 1);
+}

@@ -1,0 +1,232 @@
+/*
+ * Reading without the lock (lock.ts tells why that is sound). A read is tried a few times; if writers keep coming it takes
+ * the lock like everybody else, so it always ends.
+ */
+import { copyBytes } from './bytes';
+import {
+  CHAINED,
+  chainSkip,
+  copyFromChain,
+  Entry,
+  entryAt,
+  expiryOf,
+  firstPiece,
+  HAS_EXPIRY,
+  isExpired,
+  valueAddress,
+} from './entry';
+import { removeEntry } from './eviction/policy';
+import { Address, header, MAX_CHUNK } from './layout';
+import { isLocked, lock, readIsValid, readWord, unlock } from './lock';
+import { pageAddress } from './pages';
+import { Partition, partitionOfHash } from './partition';
+import { entryOf, find, homeBucket, mark, Slot } from './table';
+import { blockOf } from './threads';
+
+/** Tries without the lock: beside a writer at full speed, one in three succeeds. */
+const ATTEMPTS: u32 = 8;
+
+/* What a read found, where addresses are above all of these. */
+export const ABSENT: u32 = 0;
+export const EXPIRED: u32 = 1;
+/** The value does not fit between `out` and `limit`. */
+export const NO_ROOM: u32 = 2;
+/** What lay there made no sense: somebody was writing. */
+const TORN: u32 = 3;
+/** The key is there (reads that copy nothing). */
+export const PRESENT: u32 = 4;
+
+/** Where the last read found its entry; read right after it by the same thread. Not state. */
+let foundSlot: Slot = 0;
+/** Likewise: the entry's expiry in ms, 0 without one. */
+let foundExpiry: i64 = 0;
+
+@inline
+export function lastExpiry(): i64 {
+  return foundExpiry;
+}
+
+/** One look at the key: copies its value to `out`; the address behind it, or one of the constants above. */
+@inline
+function copyOnce(
+  out: Address,
+  limit: Address,
+  hash: u32,
+  key: Address,
+  keyBytes: u32,
+  nowMs: i64,
+): u32 {
+  const slot = find(homeBucket(hash), hash, key, keyBytes);
+  if (slot == 0) return ABSENT;
+  const address = entryOf(slot);
+  const entry = entryAt(address);
+  foundSlot = slot;
+  if (entry.flags & (HAS_EXPIRY | CHAINED)) return copySlowly(out, limit, address, entry, nowMs);
+  const bytes = entry.valueBytes;
+  if (bytes > MAX_CHUNK) return TORN;
+  if (out + bytes > limit) return NO_ROOM;
+  copyBytes(out, valueAddress(address, entry), bytes);
+  return out + bytes;
+}
+
+function copySlowly(
+  out: Address,
+  limit: Address,
+  address: Address,
+  entry: Entry,
+  nowMs: i64,
+): u32 {
+  if (isExpired(address, entry, nowMs)) return EXPIRED;
+  const bytes = entry.valueBytes;
+  if (bytes > header().maxValueBytes) return TORN;
+  if (out + bytes > limit) return NO_ROOM;
+  if (entry.flags & CHAINED) {
+    const low = pageAddress(header().firstPage);
+    const first = firstPiece(address, entry);
+    if (!copyFromChain(first, chainSkip(entry), bytes, out, low, header().endAddress)) return TORN;
+  } else {
+    copyBytes(out, valueAddress(address, entry), bytes);
+  }
+  return out + bytes;
+}
+
+/** One look at the key's state: ABSENT, EXPIRED or PRESENT, with `lastExpiry()`. */
+@inline
+function lookOnce(hash: u32, key: Address, keyBytes: u32, nowMs: i64): u32 {
+  const slot = find(homeBucket(hash), hash, key, keyBytes);
+  if (slot == 0) return ABSENT;
+  const address = entryOf(slot);
+  const entry = entryAt(address);
+  foundSlot = slot;
+  foundExpiry = entry.flags & HAS_EXPIRY ? expiryOf(address) : 0;
+  return foundExpiry != 0 && foundExpiry <= nowMs ? EXPIRED : PRESENT;
+}
+
+/**
+ * Copies the value of a key to `out` and marks it as used. The address behind the copy, or ABSENT, or NO_ROOM when it
+ * would pass `limit`.
+ */
+@inline
+export function readValue(
+  thread: u32,
+  out: Address,
+  limit: Address,
+  hash: u32,
+  key: Address,
+  keyBytes: u32,
+  nowMs: i64,
+): u32 {
+  const partition = partitionOfHash(hash);
+  const word = readWord(partition);
+  if (!isLocked(word)) {
+    const found = copyOnce(out, limit, hash, key, keyBytes, nowMs);
+    if (found > PRESENT && readIsValid(partition, word)) {
+      mark(foundSlot);
+      blockOf(thread).hits += 1;
+      return found;
+    }
+  }
+  return readValueAgain(thread, out, limit, hash, key, keyBytes, nowMs);
+}
+
+/** What `readValue` does with anything but a hit at first sight. */
+function readValueAgain(
+  thread: u32,
+  out: Address,
+  limit: Address,
+  hash: u32,
+  key: Address,
+  keyBytes: u32,
+  nowMs: i64,
+): u32 {
+  const partition = partitionOfHash(hash);
+  let found: u32 = TORN;
+  for (let i: u32 = 0; i < ATTEMPTS && found == TORN; i++) {
+    const word = readWord(partition);
+    if (isLocked(word)) continue;
+    found = copyOnce(out, limit, hash, key, keyBytes, nowMs);
+    if (!readIsValid(partition, word)) found = TORN;
+  }
+  if (found == TORN) {
+    lock(partition, thread);
+    found = copyOnce(out, limit, hash, key, keyBytes, nowMs);
+    unlock(partition);
+  }
+  if (found == NO_ROOM) return NO_ROOM;
+  if (found > PRESENT) {
+    mark(foundSlot);
+    blockOf(thread).hits += 1;
+    return found;
+  }
+  blockOf(thread).misses += 1;
+  if (found == EXPIRED) dropExpired(thread, hash, key, keyBytes, nowMs);
+  return ABSENT;
+}
+
+/** Whether the key is there, ABSENT or PRESENT, with `lastExpiry()`. Marks it as used where `touch` is set. */
+export function look(
+  thread: u32,
+  hash: u32,
+  key: Address,
+  keyBytes: u32,
+  touch: bool,
+  nowMs: i64,
+): u32 {
+  const partition = partitionOfHash(hash);
+  let found: u32 = TORN;
+  for (let i: u32 = 0; i < ATTEMPTS && found == TORN; i++) {
+    const word = readWord(partition);
+    if (isLocked(word)) continue;
+    found = lookOnce(hash, key, keyBytes, nowMs);
+    if (!readIsValid(partition, word)) found = TORN;
+  }
+  if (found == TORN) {
+    lock(partition, thread);
+    found = lookOnce(hash, key, keyBytes, nowMs);
+    unlock(partition);
+  }
+  if (found == PRESENT && touch) mark(foundSlot);
+  if (found != EXPIRED) return found;
+  dropExpired(thread, hash, key, keyBytes, nowMs);
+  return ABSENT;
+}
+
+/** Removes the entry of a key that a reader saw expired, if it still is. */
+function dropExpired(thread: u32, hash: u32, key: Address, keyBytes: u32, nowMs: i64): void {
+  const partition = partitionOfHash(hash);
+  lock(partition, thread);
+  findLive(partition, hash, key, keyBytes, nowMs);
+  unlock(partition);
+}
+
+/** Under the lock: the slot of a key that has not expired, or 0. One that has expired is removed. */
+export function findLive(
+  partition: Partition,
+  hash: u32,
+  key: Address,
+  keyBytes: u32,
+  nowMs: i64,
+): Slot {
+  const slot = find(homeBucket(hash), hash, key, keyBytes);
+  if (slot == 0) return 0;
+  const address = entryOf(slot);
+  if (!isExpired(address, entryAt(address), nowMs)) return slot;
+  partition.expired += 1;
+  removeEntry(partition, slot, hash);
+  return 0;
+}
+
+/** Under the lock: copies the value in a slot to `out`. The address behind it, or NO_ROOM. */
+export function copyHeld(slot: Slot, out: Address, limit: Address): u32 {
+  const address = entryOf(slot);
+  const entry = entryAt(address);
+  const bytes = entry.valueBytes;
+  if (out + bytes > limit) return NO_ROOM;
+  if (entry.flags & CHAINED) {
+    const low = pageAddress(header().firstPage);
+    copyFromChain(firstPiece(address, entry), chainSkip(entry), bytes, out, low, header().endAddress);
+  } else {
+    copyBytes(out, valueAddress(address, entry), bytes);
+  }
+  return out + bytes;
+}

@@ -1,0 +1,189 @@
+/*
+ * Slabs: pages cut into chunks of one size class. Classes are about 12% apart, so a chunk wastes 6% on average.
+ *
+ * The pages of a class form a ring, and a page's chunks are used from its start to its end. The CLOCK hand (eviction/clock.ts)
+ * walks that ring in memory order, which for a full class is the order of insertion: a new entry takes the chunk of the
+ * one just evicted, right behind the hand. This is the frame buffer of the textbook, and costs no links in the entries.
+ * For that, a page gives back its freed chunks last in first out, and before chunks that were never used.
+ *
+ * Everything here runs under the partition's lock.
+ */
+import { CHUNK_FREE, pieceAt } from './entry';
+import {
+  Address,
+  CLASS_OF_SIZE,
+  CLASS_SIZES,
+  header,
+  MAX_CHUNK,
+  MAX_CLASSES,
+  MIN_CHUNK,
+  PAGE_BYTES,
+  PageNumber,
+} from './layout';
+import {
+  givePage,
+  PAGE_SLAB,
+  PageInfo,
+  pageAddress,
+  pageInfo,
+  pageOf,
+  takePage,
+} from './pages';
+import { ClassInfo, classInfo, Partition, partitionIndex } from './partition';
+
+/** Writes the class tables: sizes 12.5% apart in multiples of 8, the last ones dividing a page evenly. */
+export function buildClasses(): void {
+  let count: u32 = 0;
+  let size = MIN_CHUNK;
+  while (size < MAX_CHUNK) {
+    assert(count < MAX_CLASSES);
+    store<u32>(CLASS_SIZES + (count << 2), size);
+    count += 1;
+    // A step of an eighth, rounded to a number of chunks that fills the page: its rest is shared out.
+    const wanted = size + max<u32>(8, size >> 3);
+    const chunks = min<u32>((PAGE_BYTES + wanted / 2) / wanted, PAGE_BYTES / size - 1);
+    size = max<u32>(size + 8, (PAGE_BYTES / chunks) & ~7);
+  }
+  store<u32>(CLASS_SIZES + (count << 2), MAX_CHUNK);
+  header().classCount = count + 1;
+  let sizeClass: u32 = 0;
+  for (let bytes: u32 = 0; bytes <= MAX_CHUNK; bytes += 8) {
+    while (load<u32>(CLASS_SIZES + (sizeClass << 2)) < bytes) sizeClass += 1;
+    store<u8>(CLASS_OF_SIZE + (bytes >> 3), <u8>sizeClass);
+  }
+}
+
+/** The class whose chunks hold `bytes`, at most MAX_CHUNK. */
+@inline
+export function classOf(bytes: u32): u32 {
+  return load<u8>(CLASS_OF_SIZE + ((bytes + 7) >> 3));
+}
+
+@inline
+export function chunkBytesOf(sizeClass: u32): u32 {
+  return load<u32>(CLASS_SIZES + (sizeClass << 2));
+}
+
+@inline
+export function chunksPerPage(sizeClass: u32): u32 {
+  return PAGE_BYTES / chunkBytesOf(sizeClass);
+}
+
+/** The class of the page that a chunk lies in. */
+@inline
+export function classOfChunk(chunk: Address): u32 {
+  return pageInfo(pageOf(chunk)).sizeClass;
+}
+
+/** A chunk of the class without evicting anything: from a page with room, or a new page. 0: neither. */
+export function takeChunk(partition: Partition, sizeClass: u32): Address {
+  const info = classInfo(partition, sizeClass);
+  let page = info.roomy;
+  if (page == 0) {
+    page = addPage(partition, sizeClass, info);
+    if (page == 0) return 0;
+  }
+  const pages = pageInfo(page);
+  const size = chunkBytesOf(sizeClass);
+  let chunk = pages.freeChunk;
+  if (chunk) {
+    pages.freeChunk = load<u32>(chunk);
+  } else {
+    chunk = pageAddress(page) + <u32>pages.bump * size;
+    pages.bump += 1;
+  }
+  pages.used += 1;
+  if (pages.freeChunk == 0 && <u32>pages.bump == chunksPerPage(sizeClass)) leaveRoomy(info, page, pages);
+  info.chunksUsed += 1;
+  partition.chunkBytes += size;
+  return chunk;
+}
+
+/** Gives a chunk back; its page goes back to the pool when it was the last one in it. */
+export function giveChunk(partition: Partition, chunk: Address): void {
+  const page = pageOf(chunk);
+  const pages = pageInfo(page);
+  const sizeClass = <u32>pages.sizeClass;
+  const info = classInfo(partition, sizeClass);
+  store<u32>(chunk, pages.freeChunk);
+  pieceAt(chunk).kind = CHUNK_FREE;
+  pages.freeChunk = chunk;
+  pages.used -= 1;
+  info.chunksUsed -= 1;
+  partition.chunkBytes -= chunkBytesOf(sizeClass);
+  if (pages.used == 0) removePage(partition, page, pages, info);
+  else if (pages.count == 0) joinRoomy(info, page, pages);
+}
+
+function addPage(partition: Partition, sizeClass: u32, info: ClassInfo): PageNumber {
+  const page = takePage();
+  if (page == 0) return 0;
+  const pages = pageInfo(page);
+  pages.kind = PAGE_SLAB;
+  pages.sizeClass = <u8>sizeClass;
+  pages.partition = <u16>partitionIndex(partition);
+  pages.freeChunk = 0;
+  pages.bump = 0;
+  pages.used = 0;
+  pages.count = 0;
+  const hand = info.handPage;
+  if (hand == 0) {
+    pages.next = page;
+    pages.previous = page;
+    info.handPage = page;
+    info.handIndex = 0;
+  } else {
+    // Behind the hand: the new page holds the newest entries, so the hand reaches it last.
+    const ahead = pageInfo(hand);
+    const behind = ahead.previous;
+    pages.next = hand;
+    pages.previous = behind;
+    ahead.previous = page;
+    pageInfo(behind).next = page;
+  }
+  info.pages += 1;
+  partition.slabPages += 1;
+  joinRoomy(info, page, pages);
+  return page;
+}
+
+function removePage(
+  partition: Partition,
+  page: PageNumber,
+  pages: PageInfo,
+  info: ClassInfo,
+): void {
+  if (pages.count) leaveRoomy(info, page, pages);
+  if (pages.next == page) {
+    info.handPage = 0;
+    info.handIndex = 0;
+  } else {
+    pageInfo(pages.previous).next = pages.next;
+    pageInfo(pages.next).previous = pages.previous;
+    if (info.handPage == page) {
+      info.handPage = pages.next;
+      info.handIndex = 0;
+    }
+  }
+  info.pages -= 1;
+  partition.slabPages -= 1;
+  givePage(page);
+}
+
+function joinRoomy(info: ClassInfo, page: PageNumber, pages: PageInfo): void {
+  const first = info.roomy;
+  pages.count = 1;
+  pages.previousRoomy = 0;
+  pages.nextRoomy = first;
+  if (first) pageInfo(first).previousRoomy = page;
+  info.roomy = page;
+}
+
+function leaveRoomy(info: ClassInfo, page: PageNumber, pages: PageInfo): void {
+  pages.count = 0;
+  const previous = pages.previousRoomy;
+  const next = pages.nextRoomy;
+  if (previous) pageInfo(previous).nextRoomy = next;
+  else info.roomy = next;
+  if (next) pageInfo(next).previousRoomy = previous;
+}

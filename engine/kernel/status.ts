@@ -1,0 +1,32 @@
+/*
+ * Small integers instead of exceptions. Their texts (`CODE message`, engine/errors.ts) are written into the arena at its
+ * creation, so that every thread's error replies are copies. Append only: the numbers are the arena's layout.
+ */
+import { copyBytes } from './bytes';
+import { Address, ERROR_TEXT_BYTES, ERROR_TEXTS } from './layout';
+
+export const ERROR_NOT_A_COMMAND: u32 = 1;
+export const ERROR_UNKNOWN_COMMAND: u32 = 2;
+export const ERROR_ARITY: u32 = 3;
+export const ERROR_KEY: u32 = 4;
+export const ERROR_TTL: u32 = 5;
+export const ERROR_FLAGS: u32 = 6;
+export const ERROR_FLAGS_CONFLICT: u32 = 7;
+export const ERROR_VERSION: u32 = 8;
+export const ERROR_VALUE_TOO_LARGE: u32 = 9;
+export const ERROR_OUT_OF_MEMORY: u32 = 10;
+export const ERROR_NOT_AN_INTEGER: u32 = 11;
+export const ERROR_DELTA: u32 = 12;
+export const ERROR_OVERFLOW: u32 = 13;
+export const ERROR_ENTRIES_FULL: u32 = 14;
+
+/** Writes an error reply, ext type 1 with the status's text; the address behind it. */
+export function writeError(out: Address, status: u32): Address {
+  const text = ERROR_TEXTS + status * ERROR_TEXT_BYTES;
+  const bytes = <u32>load<u8>(text);
+  store<u8>(out, 0xc7);
+  store<u8>(out, <u8>bytes, 1);
+  store<u8>(out, 1, 2);
+  copyBytes(out + 3, text + 1, bytes);
+  return out + 3 + bytes;
+}

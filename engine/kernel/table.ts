@@ -1,0 +1,305 @@
+/*
+ * The index: extendible hashing over segments, open addressing with 64-byte buckets inside a segment.
+ *
+ *   hash bits   31 ........ 18 | 17 ...... 10 | 9 ........ 0
+ *               directory      | tag          | bucket
+ *
+ * The directory maps the top `directoryBits` bits to a segment; the partition is its topmost bits. A segment is one page
+ * of 1,024 buckets and owns all hashes that begin with its `depth` bits, so it fills 2^(directoryBits - depth)
+ * consecutive directory entries. A full segment splits in two by the next bit: that moves at most one page of entries,
+ * which is what bounds the pause of growth. The directory has its full size from the start: looking up takes no depth.
+ *
+ * Bucket, one cache line:
+ *   +0   tags      u8 x 12   0: empty slot; else 8 hash bits (never 0), matched by one SIMD compare
+ *   +12  marks     2 bits x 12 slots: the access mark of eviction. Written without the lock: a lost or stray mark costs
+ *                  nothing but a little of the hit ratio, and a segment's memory never becomes anything else.
+ *   +15  overflow  u8        entries that probed past this bucket (255: many, for good): 0 ends a lookup
+ *   +16  entries   u32 x 12  chunk addresses
+ *
+ * A slot is named by the address of its tag: bucket + index. The overflow count is F14's (Facebook folly, F14.md).
+ *
+ * Everything but `find` and `mark` runs under the partition's lock. `find` may run beside a writer: it reads only tags and
+ * chunk addresses, which are valid addresses at all times, and chunk contents, of which it trusts nothing.
+ */
+import { equalBytes } from './bytes';
+import {
+  chainStartsWith,
+  Entry,
+  entryAt,
+  firstPiece,
+  hashOfEntry,
+  keyAddress,
+  LONG_KEY,
+} from './entry';
+import { Address, header, PAGE_BYTES, PageNumber, TOUCH_SINK } from './layout';
+import { PAGE_SEGMENT, PageInfo, pageAddress, pageInfo, pageOf, takePage } from './pages';
+import { Partition, partitionIndex } from './partition';
+
+/** The address of a slot's tag; 0: no slot. */
+export type Slot = u32;
+
+export const SLOTS: u32 = 12;
+const SLOTS_MASK: i32 = (1 << SLOTS) - 1;
+const BUCKET_BYTES: u32 = 64;
+const BUCKET_MASK: u32 = ~63;
+const BUCKET_INDEX_MASK: u32 = 1023;
+const MARKS: u32 = 12;
+const OVERFLOW: u32 = 15;
+const OVERFLOW_STUCK: u32 = 255;
+const ENTRIES: u32 = 16;
+
+export const SEGMENT_SLOTS: u32 = (PAGE_BYTES / BUCKET_BYTES) * SLOTS;
+/** A segment splits at 13/16 of its slots: above that more than a quarter of the keys leave their home bucket. */
+const SPLIT_AT: u32 = (SEGMENT_SLOTS * 13) / 16;
+/** A segment that cannot split takes entries up to 15/16 of its slots; then something near must go first. */
+const CROWDED_AT: u32 = (SEGMENT_SLOTS * 15) / 16;
+/** A lookup never leaves its segment: the bound of the probe loops for readers, who may meet anything. */
+const MAX_PROBE: u32 = PAGE_BYTES / BUCKET_BYTES;
+
+@inline
+export function tagOf(hash: u32): u8 {
+  const tag = (hash >> 10) & 0xff;
+  return <u8>(tag | <u32>(tag == 0));
+}
+
+@inline
+function directoryEntry(hash: u32): Address {
+  return header().directory + ((hash >> header().directoryShift) << 2);
+}
+
+@inline
+export function segmentOf(hash: u32): Address {
+  return load<u32>(directoryEntry(hash));
+}
+
+/** The bucket in which a lookup of this hash begins. */
+@inline
+export function homeBucket(hash: u32): Address {
+  return segmentOf(hash) + ((hash & BUCKET_INDEX_MASK) << 6);
+}
+
+@inline
+function nextBucket(bucket: Address): Address {
+  return (bucket & ~(PAGE_BYTES - 1)) | ((bucket + BUCKET_BYTES) & (PAGE_BYTES - 1));
+}
+
+/** How many entries probed past this bucket; 255: many. */
+@inline
+export function overflowOf(bucket: Address): u32 {
+  return load<u8>(bucket, OVERFLOW);
+}
+
+@inline
+export function bucketOf(slot: Slot): Address {
+  return slot & BUCKET_MASK;
+}
+
+@inline
+export function entryOf(slot: Slot): Address {
+  return load<u32>(bucketOf(slot) + ENTRIES + ((slot & 63) << 2));
+}
+
+@inline
+export function setEntryOf(slot: Slot, entry: Address): void {
+  store<u32>(bucketOf(slot) + ENTRIES + ((slot & 63) << 2), entry);
+}
+
+/** Bits of the slots whose tag is `tag`. */
+@inline
+export function matchTag(bucket: Address, tag: u8): i32 {
+  return i8x16.bitmask(i8x16.eq(v128.load(bucket), i8x16.splat(<i8>tag))) & SLOTS_MASK;
+}
+
+/** Marks the slot's entry as used. By any reader, without the lock. */
+@inline
+export function mark(slot: Slot): void {
+  const index = slot & 63;
+  const at = bucketOf(slot) + MARKS + (index >> 2);
+  const bit: u32 = 1 << ((index & 3) << 1);
+  const marks = <u32>load<u8>(at);
+  if (!(marks & bit)) store<u8>(at, <u8>(marks | bit));
+}
+
+@inline
+export function isMarked(slot: Slot): bool {
+  const index = slot & 63;
+  return (load<u8>(bucketOf(slot) + MARKS + (index >> 2)) & (1 << ((index & 3) << 1))) != 0;
+}
+
+@inline
+export function clearMark(slot: Slot): void {
+  const index = slot & 63;
+  const at = bucketOf(slot) + MARKS + (index >> 2);
+  store<u8>(at, <u8>(<u32>load<u8>(at) & ~(3 << ((index & 3) << 1))));
+}
+
+@inline
+function keyIs(address: Address, key: Address, keyBytes: u32): bool {
+  const entry = entryAt(address);
+  if (entry.keyBytes != <u16>keyBytes) return false;
+  const flags = entry.flags;
+  if (flags & LONG_KEY) return longKeyIs(address, entry, key, keyBytes);
+  return equalBytes(keyAddress(address, flags), key, keyBytes);
+}
+
+function longKeyIs(address: Address, entry: Entry, key: Address, keyBytes: u32): bool {
+  const low = pageAddress(header().firstPage);
+  return chainStartsWith(firstPiece(address, entry), key, keyBytes, low, header().endAddress);
+}
+
+/** The slot of a key, or 0. May run beside a writer. `bucket` is `homeBucket(hash)`. */
+@inline
+export function find(bucket: Address, hash: u32, key: Address, keyBytes: u32): Slot {
+  const tag = tagOf(hash);
+  for (let probe: u32 = 0; probe < MAX_PROBE; probe++) {
+    let bits = matchTag(bucket, tag);
+    while (bits) {
+      const slot = bucket + <u32>ctz(bits);
+      if (keyIs(entryOf(slot), key, keyBytes)) return slot;
+      bits &= bits - 1;
+    }
+    if (overflowOf(bucket) == 0) break;
+    bucket = nextBucket(bucket);
+  }
+  return 0;
+}
+
+/** The slot that holds this very entry, or 0. */
+export function findEntry(hash: u32, entry: Address): Slot {
+  const tag = tagOf(hash);
+  let bucket = homeBucket(hash);
+  for (let probe: u32 = 0; probe < MAX_PROBE; probe++) {
+    let bits = matchTag(bucket, tag);
+    while (bits) {
+      const slot = bucket + <u32>ctz(bits);
+      if (entryOf(slot) == entry) return slot;
+      bits &= bits - 1;
+    }
+    if (overflowOf(bucket) == 0) break;
+    bucket = nextBucket(bucket);
+  }
+  return 0;
+}
+
+/** Puts an entry into the first free slot from its home on. The segment has one. */
+function place(segment: Address, hash: u32, entry: Address): Slot {
+  const home = segment + ((hash & BUCKET_INDEX_MASK) << 6);
+  let bucket = home;
+  for (let probe: u32 = 0; probe < MAX_PROBE; probe++) {
+    const empty = matchTag(bucket, 0);
+    if (empty) {
+      const slot = bucket + <u32>ctz(empty);
+      store<u8>(slot, tagOf(hash));
+      setEntryOf(slot, entry);
+      clearMark(slot);
+      for (let passed = home; passed != bucket; passed = nextBucket(passed)) {
+        const overflow = overflowOf(passed);
+        if (overflow != OVERFLOW_STUCK) store<u8>(passed, <u8>(overflow + 1), OVERFLOW);
+      }
+      pageInfo(pageOf(segment)).count += 1;
+      return slot;
+    }
+    bucket = nextBucket(bucket);
+  }
+  return 0;
+}
+
+/**
+ * Puts an entry of a key that is not in the table into it, splitting the segment when it is full and a page can be had.
+ * 0 when there is no room: evict something near (see `crowdedSlot`) and try again.
+ */
+export function insert(partition: Partition, hash: u32, entry: Address): Slot {
+  let segment = segmentOf(hash);
+  const count = pageInfo(pageOf(segment)).count;
+  if (count >= SPLIT_AT) {
+    if (split(partition, hash)) segment = segmentOf(hash);
+    else if (count >= CROWDED_AT) return 0;
+  }
+  return place(segment, hash, entry);
+}
+
+/** A slot near the home of `hash` that had better be emptied: the first one without an access mark, or just the first. */
+export function crowdedSlot(hash: u32): Slot {
+  const bucket = homeBucket(hash);
+  let first: Slot = 0;
+  for (let slot: Slot = bucket; slot < bucket + SLOTS; slot++) {
+    if (load<u8>(slot) == 0) continue;
+    if (!isMarked(slot)) return slot;
+    if (first == 0) first = slot;
+    clearMark(slot);
+  }
+  return first;
+}
+
+/** Empties a slot. */
+export function erase(slot: Slot, hash: u32): void {
+  const bucket = bucketOf(slot);
+  const segment = slot & ~(PAGE_BYTES - 1);
+  store<u8>(slot, 0);
+  setEntryOf(slot, 0);
+  clearMark(slot);
+  let passed = segment + ((hash & BUCKET_INDEX_MASK) << 6);
+  while (passed != bucket) {
+    const overflow = overflowOf(passed);
+    if (overflow != OVERFLOW_STUCK) store<u8>(passed, <u8>(overflow - 1), OVERFLOW);
+    passed = nextBucket(passed);
+  }
+  pageInfo(pageOf(segment)).count -= 1;
+}
+
+/** A page for a segment: empty buckets, and its info. 0 when no page is left. */
+export function newSegment(partition: Partition, depth: u32): Address {
+  const page: PageNumber = takePage();
+  if (page == 0) return 0;
+  const info: PageInfo = pageInfo(page);
+  info.kind = PAGE_SEGMENT;
+  info.sizeClass = <u8>depth;
+  info.partition = <u16>partitionIndex(partition);
+  info.count = 0;
+  memory.fill(pageAddress(page), 0, PAGE_BYTES);
+  partition.segments += 1;
+  return pageAddress(page);
+}
+
+/** Lets all directory entries of the `depth` leading bits of `hash` point to `segment`. */
+export function pointDirectory(hash: u32, depth: u32, segment: Address): void {
+  const width: u32 = 1 << (header().directoryBits - depth);
+  const first = (hash >> header().directoryShift) & ~(width - 1);
+  const base = header().directory;
+  for (let i: u32 = 0; i < width; i++) store<u32>(base + ((first + i) << 2), segment);
+}
+
+/** Starts the loads of a bucket's entries, which a split will read next: they miss the caches side by side. */
+function touchEntries(bucket: Address): void {
+  let sum: u32 = 0;
+  for (let slot: Slot = bucket; slot < bucket + SLOTS; slot++) sum += load<u32>(entryOf(slot));
+  store<u32>(TOUCH_SINK, sum);
+}
+
+/** Splits the segment of this hash by the next bit; false when it cannot go deeper or no page is left. */
+function split(partition: Partition, hash: u32): bool {
+  const segment = segmentOf(hash);
+  const info = pageInfo(pageOf(segment));
+  const depth = <u32>info.sizeClass;
+  if (depth >= header().directoryBits) return false;
+  const sibling = newSegment(partition, depth + 1);
+  if (sibling == 0) return false;
+  const bit: u32 = 0x80000000 >> depth;
+  for (let bucket = segment; bucket < segment + PAGE_BYTES; bucket += BUCKET_BYTES) {
+    touchEntries(nextBucket(bucket));
+    for (let slot: Slot = bucket; slot < bucket + SLOTS; slot++) {
+      if (load<u8>(slot) == 0) continue;
+      const entry = entryOf(slot);
+      const entryHash = hashOfEntry(entry);
+      if (!(entryHash & bit)) continue;
+      const marked = isMarked(slot);
+      const moved = place(sibling, entryHash, entry);
+      if (marked) mark(moved);
+      erase(slot, entryHash);
+    }
+  }
+  info.sizeClass = <u8>(depth + 1);
+  pointDirectory((hash & ~bit) | bit, depth + 1, sibling);
+  partition.splits += 1;
+  return true;
+}

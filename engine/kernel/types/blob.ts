@@ -1,0 +1,216 @@
+/*
+ * GET, SET, GETV: values as msgpack bytes. A handler writes its reply at `out` and returns the address behind it, or 0 when
+ * the reply does not fit before `limit`; then it has changed nothing.
+ */
+import { entryAt, expiryOf, HAS_EXPIRY, HAS_VERSION, versionAddress } from '../entry';
+import { Address, header } from '../layout';
+import { lock, unlock } from '../lock';
+import { integerOf, IS_INTEGER, isNil, lastInteger, skipValue, writeBoolean, writeInteger, writeNil } from '../msgpack';
+import { Partition, partitionOfHash } from '../partition';
+import { ABSENT, copyHeld, findLive, NO_ROOM, readValue } from '../read';
+import { Staged } from '../staging';
+import {
+  ERROR_ENTRIES_FULL,
+  ERROR_FLAGS,
+  ERROR_FLAGS_CONFLICT,
+  ERROR_OUT_OF_MEMORY,
+  ERROR_TTL,
+  ERROR_VALUE_TOO_LARGE,
+  ERROR_VERSION,
+  writeError,
+} from '../status';
+import { mayEvict } from '../eviction/policy';
+import { nextVersion, put, reshape } from '../store';
+import { entryOf, mark, Slot } from '../table';
+import { blockOf } from '../threads';
+
+export const SET_NX: u32 = 1;
+export const SET_XX: u32 = 2;
+export const SET_KEEPTTL: u32 = 4;
+export const SET_GET: u32 = 8;
+export const SET_IFVERSION: u32 = 16;
+const SET_ALL: u32 = 31;
+
+/** A hundred years: anything longer is a mistake in the unit. engine/units.ts has the same limit. */
+export const MAX_TTL_MS: i64 = 3_153_600_000_000;
+
+export function get(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  const found = readValue(thread, out, limit, staged.hash, staged.key, staged.keyBytes, nowMs);
+  if (found == ABSENT) return writeNil(out);
+  return found == NO_ROOM ? 0 : found;
+}
+
+/* Outcomes of `setValue`; errors are negative statuses. */
+export const NOT_STORED: i32 = 0;
+export const STORED: i32 = 1;
+/** The old value did not fit into the reply; nothing was done. */
+export const NO_ROOM_FOR_OLD: i32 = 2;
+
+/** Behind the old value that `setValue` wrote for the GET flag. Read right after the call. Not state. */
+let oldValueEnd: Address = 0;
+
+@inline
+export function flagsConflict(flags: u32, ttlMs: i64): bool {
+  return (flags & (SET_NX | SET_XX)) == (SET_NX | SET_XX) || ((flags & SET_KEEPTTL) != 0 && ttlMs > 0);
+}
+
+/** SET with everything already read: STORED, NOT_STORED, NO_ROOM_FOR_OLD, or minus a status. */
+export function setValue(
+  thread: u32,
+  hash: u32,
+  key: Address,
+  keyBytes: u32,
+  value: Address,
+  valueBytes: u32,
+  ttlMs: i64,
+  flags: u32,
+  version: u64,
+  out: Address,
+  limit: Address,
+  nowMs: i64,
+): i32 {
+  if (valueBytes > header().maxValueBytes) return -<i32>ERROR_VALUE_TOO_LARGE;
+  const partition = partitionOfHash(hash);
+  lock(partition, thread);
+  const slot = findLive(partition, hash, key, keyBytes, nowMs);
+  let expiryMs: i64 = ttlMs > 0 ? nowMs + ttlMs : 0;
+  if (flags) {
+    const outcome = checkConditions(slot, flags, version, out, limit);
+    if (outcome != STORED) {
+      unlock(partition);
+      return outcome;
+    }
+    if (flags & SET_KEEPTTL && slot) expiryMs = expiryOfSlot(slot);
+  }
+  const stored = put(partition, slot, hash, key, keyBytes, value, valueBytes, expiryMs, thread, nowMs);
+  if (stored) partition.sets += 1;
+  const full = !stored && slot == 0 && !mayEvict() && partition.entries >= partition.maxEntries;
+  unlock(partition);
+  if (stored) return STORED;
+  return full ? -<i32>ERROR_ENTRIES_FULL : -<i32>ERROR_OUT_OF_MEMORY;
+}
+
+@inline
+function expiryOfSlot(slot: Slot): i64 {
+  const address = entryOf(slot);
+  return entryAt(address).flags & HAS_EXPIRY ? expiryOf(address) : 0;
+}
+
+function checkConditions(
+  slot: Slot,
+  flags: u32,
+  version: u64,
+  out: Address,
+  limit: Address,
+): i32 {
+  if (flags & SET_GET) {
+    if (slot == 0) {
+      oldValueEnd = writeNil(out);
+    } else {
+      oldValueEnd = copyHeld(slot, out, limit);
+      if (oldValueEnd == NO_ROOM) return NO_ROOM_FOR_OLD;
+    }
+  }
+  if (flags & SET_NX && slot != 0) return NOT_STORED;
+  if (flags & SET_XX && slot == 0) return NOT_STORED;
+  if (flags & SET_IFVERSION) {
+    if (slot == 0) return NOT_STORED;
+    const address = entryOf(slot);
+    const entryFlags = entryAt(address).flags;
+    if (!(entryFlags & HAS_VERSION)) return NOT_STORED;
+    if (load<u64>(versionAddress(address, entryFlags)) != version) return NOT_STORED;
+  }
+  return STORED;
+}
+
+export function set(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  const value = staged.key + staged.keyBytes;
+  if (staged.argCount == 2) {
+    const outcome = setValue(
+      thread, staged.hash, staged.key, staged.keyBytes, value, staged.end - value, 0, 0, 0, out, limit, nowMs,
+    );
+    return outcome < 0 ? writeError(out, -outcome) : writeBoolean(out, outcome == STORED);
+  }
+  const valueEnd = skipValue(value, staged.end);
+  let ttlMs: i64 = 0;
+  let flags: u32 = 0;
+  let version: u64 = 0;
+  let at = valueEnd;
+  if (!isNil(at)) {
+    if (integerOf(at) != IS_INTEGER) return writeError(out, ERROR_TTL);
+    ttlMs = lastInteger();
+    if (ttlMs < 0 || ttlMs > MAX_TTL_MS) return writeError(out, ERROR_TTL);
+  }
+  let hasVersion = false;
+  if (staged.argCount > 3) {
+    at = skipValue(at, staged.end);
+    if (!isNil(at)) {
+      if (integerOf(at) != IS_INTEGER || lastInteger() < 0 || lastInteger() > <i64>SET_ALL) {
+        return writeError(out, ERROR_FLAGS);
+      }
+      flags = <u32>lastInteger();
+    }
+    if (staged.argCount > 4) {
+      at = skipValue(at, staged.end);
+      if (!isNil(at)) {
+        if (integerOf(at) != IS_INTEGER || lastInteger() < 0) return writeError(out, ERROR_VERSION);
+        version = <u64>lastInteger();
+        hasVersion = true;
+      }
+    }
+  }
+  if (flagsConflict(flags, ttlMs)) return writeError(out, ERROR_FLAGS_CONFLICT);
+  if (((flags & SET_IFVERSION) != 0) != hasVersion) return writeError(out, ERROR_VERSION);
+  const outcome = setValue(
+    thread, staged.hash, staged.key, staged.keyBytes, value, valueEnd - value, ttlMs, flags, version, out, limit, nowMs,
+  );
+  if (outcome == NO_ROOM_FOR_OLD) return 0;
+  if (outcome < 0) return writeError(out, -outcome);
+  return flags & SET_GET ? oldValueEnd : writeBoolean(out, outcome == STORED);
+}
+
+/** The entry's version. Gives it one if it has none yet, which needs the lock and perhaps a larger chunk. */
+export function getVersioned(
+  thread: u32,
+  staged: Staged,
+  out: Address,
+  limit: Address,
+  nowMs: i64,
+): Address {
+  const partition = partitionOfHash(staged.hash);
+  lock(partition, thread);
+  const slot = findLive(partition, staged.hash, staged.key, staged.keyBytes, nowMs);
+  let end = out;
+  if (slot == 0) {
+    blockOf(thread).misses += 1;
+    end = writeNil(out);
+  } else {
+    end = copyVersioned(partition, thread, slot, out, limit, nowMs);
+  }
+  unlock(partition);
+  return end;
+}
+
+function copyVersioned(
+  partition: Partition,
+  thread: u32,
+  slot: Slot,
+  out: Address,
+  limit: Address,
+  nowMs: i64,
+): Address {
+  const end = copyHeld(slot, out + 1, limit - 16);
+  if (end == NO_ROOM) return 0;
+  let address = entryOf(slot);
+  const flags = <u32>entryAt(address).flags;
+  if (!(flags & HAS_VERSION)) {
+    address = reshape(partition, slot, (flags & HAS_EXPIRY) | HAS_VERSION, thread, nowMs);
+    if (address == 0) return writeError(out, ERROR_OUT_OF_MEMORY);
+    store<u64>(versionAddress(address, entryAt(address).flags), nextVersion(partition));
+  }
+  mark(slot);
+  blockOf(thread).hits += 1;
+  store<u8>(out, 0x92);
+  const version = load<u64>(versionAddress(address, entryAt(address).flags));
+  return writeInteger(end, <i64>version);
+}

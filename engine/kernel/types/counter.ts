@@ -1,0 +1,96 @@
+/* INCR: a value that is a msgpack integer, counted in 64 bits. */
+import { entryAt, CHAINED, expiryOf, HAS_EXPIRY, valueAddress } from '../entry';
+import { mayEvict } from '../eviction/policy';
+import { Address } from '../layout';
+import { lock, unlock } from '../lock';
+import {
+  integerOf,
+  IS_HUGE,
+  IS_INTEGER,
+  isNil,
+  lastInteger,
+  NOT_AN_INTEGER,
+  skipValue,
+  writeInteger,
+} from '../msgpack';
+import { Partition, partitionOfHash } from '../partition';
+import { findLive } from '../read';
+import { Staged } from '../staging';
+import {
+  ERROR_DELTA,
+  ERROR_ENTRIES_FULL,
+  ERROR_NOT_AN_INTEGER,
+  ERROR_OUT_OF_MEMORY,
+  ERROR_OVERFLOW,
+  ERROR_TTL,
+  writeError,
+} from '../status';
+import { put } from '../store';
+import { entryOf, Slot } from '../table';
+import { scratchOf } from '../threads';
+import { MAX_TTL_MS } from './blob';
+
+export function increment(
+  thread: u32,
+  staged: Staged,
+  out: Address,
+  limit: Address,
+  nowMs: i64,
+): Address {
+  let delta: i64 = 1;
+  let ttlMs: i64 = 0;
+  let at = staged.key + staged.keyBytes;
+  if (staged.argCount > 1) {
+    if (!isNil(at)) {
+      if (integerOf(at) != IS_INTEGER) return writeError(out, ERROR_DELTA);
+      delta = lastInteger();
+    }
+    if (staged.argCount > 2) {
+      at = skipValue(at, staged.end);
+      if (!isNil(at)) {
+        if (integerOf(at) != IS_INTEGER) return writeError(out, ERROR_TTL);
+        ttlMs = lastInteger();
+        if (ttlMs < 0 || ttlMs > MAX_TTL_MS) return writeError(out, ERROR_TTL);
+      }
+    }
+  }
+  const partition = partitionOfHash(staged.hash);
+  lock(partition, thread);
+  const end = incrementHeld(partition, thread, staged, delta, ttlMs, out, nowMs);
+  unlock(partition);
+  return end;
+}
+
+function incrementHeld(
+  partition: Partition,
+  thread: u32,
+  staged: Staged,
+  delta: i64,
+  ttlMs: i64,
+  out: Address,
+  nowMs: i64,
+): Address {
+  const slot: Slot = findLive(partition, staged.hash, staged.key, staged.keyBytes, nowMs);
+  let sum = delta;
+  let expiryMs: i64 = ttlMs > 0 ? nowMs + ttlMs : 0;
+  if (slot) {
+    const address = entryOf(slot);
+    const entry = entryAt(address);
+    const kind = entry.flags & CHAINED ? NOT_AN_INTEGER : integerOf(valueAddress(address, entry));
+    if (kind == NOT_AN_INTEGER) return writeError(out, ERROR_NOT_AN_INTEGER);
+    if (kind == IS_HUGE) return writeError(out, ERROR_OVERFLOW);
+    const old = lastInteger();
+    sum = old + delta;
+    // The sum overflowed when both have one sign and the sum has the other.
+    if (((old ^ sum) & (delta ^ sum)) < 0) return writeError(out, ERROR_OVERFLOW);
+    expiryMs = entry.flags & HAS_EXPIRY ? expiryOf(address) : 0;
+  }
+  const value = scratchOf(thread);
+  const bytes = writeInteger(value, sum) - value;
+  if (!put(partition, slot, staged.hash, staged.key, staged.keyBytes, value, bytes, expiryMs, thread, nowMs)) {
+    const full = slot == 0 && !mayEvict() && partition.entries >= partition.maxEntries;
+    return writeError(out, full ? ERROR_ENTRIES_FULL : ERROR_OUT_OF_MEMORY);
+  }
+  partition.sets += 1;
+  return writeInteger(out, sum);
+}

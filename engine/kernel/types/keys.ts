@@ -1,0 +1,140 @@
+/* Commands on keys of any type: DEL, EXISTS, TOUCH, EXPIRE, TTL, PERSIST. */
+import { entryAt, HAS_EXPIRY, HAS_VERSION, setExpiry } from '../entry';
+import { removeEntry } from '../eviction/policy';
+import { hashKey } from '../hash';
+import { Address } from '../layout';
+import { lock, unlock } from '../lock';
+import {
+  bytesOf,
+  integerOf,
+  IS_INTEGER,
+  isNil,
+  lastInteger,
+  lastLength,
+  writeBoolean,
+  writeInteger,
+} from '../msgpack';
+import { partitionOfHash } from '../partition';
+import { ABSENT, findLive, lastExpiry, look } from '../read';
+import { isKeyLength, Staged } from '../staging';
+import { ERROR_KEY, ERROR_OUT_OF_MEMORY, ERROR_TTL, writeError } from '../status';
+import { reshape } from '../store';
+import { entryOf, mark, Slot } from '../table';
+import { MAX_TTL_MS } from './blob';
+
+/** Removes one key; whether it was there. */
+export function removeKey(thread: u32, hash: u32, key: Address, keyBytes: u32, nowMs: i64): bool {
+  const partition = partitionOfHash(hash);
+  lock(partition, thread);
+  const slot = findLive(partition, hash, key, keyBytes, nowMs);
+  if (slot) {
+    removeEntry(partition, slot, hash);
+    partition.deletes += 1;
+  }
+  unlock(partition);
+  return slot != 0;
+}
+
+const DELETE: u32 = 0;
+const EXISTS: u32 = 1;
+const TOUCH: u32 = 2;
+
+export function remove(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  return forEachKey(DELETE, thread, staged, out, nowMs);
+}
+
+export function exists(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  return forEachKey(EXISTS, thread, staged, out, nowMs);
+}
+
+export function touch(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  return forEachKey(TOUCH, thread, staged, out, nowMs);
+}
+
+/** Counts the keys for which the action found something. A wrong key anywhere: nothing is done at all. */
+function forEachKey(action: u32, thread: u32, staged: Staged, out: Address, nowMs: i64): Address {
+  const rest = staged.key + staged.keyBytes;
+  let at = rest;
+  for (let i: u32 = 1; i < staged.argCount; i++) {
+    const key = bytesOf(at);
+    if (key == 0 || !isKeyLength(lastLength())) return writeError(out, ERROR_KEY);
+    at = key + lastLength();
+  }
+  let count = applyToKey(action, thread, staged.hash, staged.key, staged.keyBytes, nowMs);
+  at = rest;
+  for (let i: u32 = 1; i < staged.argCount; i++) {
+    const key = bytesOf(at);
+    const keyBytes = lastLength();
+    count += applyToKey(action, thread, hashKey(key, keyBytes), key, keyBytes, nowMs);
+    at = key + keyBytes;
+  }
+  return writeInteger(out, count);
+}
+
+function applyToKey(
+  action: u32,
+  thread: u32,
+  hash: u32,
+  key: Address,
+  keyBytes: u32,
+  nowMs: i64,
+): i64 {
+  if (action == DELETE) return removeKey(thread, hash, key, keyBytes, nowMs) ? 1 : 0;
+  return look(thread, hash, key, keyBytes, action == TOUCH, nowMs) == ABSENT ? 0 : 1;
+}
+
+/** EXPIRE: a TTL of 0 or nil takes the expiry away. */
+export function expire(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  const at = staged.key + staged.keyBytes;
+  let ttlMs: i64 = 0;
+  if (!isNil(at)) {
+    if (integerOf(at) != IS_INTEGER) return writeError(out, ERROR_TTL);
+    ttlMs = lastInteger();
+    if (ttlMs < 0 || ttlMs > MAX_TTL_MS) return writeError(out, ERROR_TTL);
+  }
+  const partition = partitionOfHash(staged.hash);
+  lock(partition, thread);
+  const slot = findLive(partition, staged.hash, staged.key, staged.keyBytes, nowMs);
+  let address: Address = 0;
+  if (slot) {
+    const version = <u32>entryAt(entryOf(slot)).flags & HAS_VERSION;
+    address = reshape(partition, slot, ttlMs > 0 ? version | HAS_EXPIRY : version, thread, nowMs);
+    if (address != 0) {
+      if (ttlMs > 0) setExpiry(address, nowMs + ttlMs);
+      mark(slot);
+    }
+  }
+  unlock(partition);
+  if (slot == 0) return writeBoolean(out, false);
+  return address == 0 ? writeError(out, ERROR_OUT_OF_MEMORY) : writeBoolean(out, true);
+}
+
+export function timeToLive(
+  thread: u32,
+  staged: Staged,
+  out: Address,
+  limit: Address,
+  nowMs: i64,
+): Address {
+  if (look(thread, staged.hash, staged.key, staged.keyBytes, false, nowMs) == ABSENT) {
+    return writeInteger(out, -2);
+  }
+  const expiryMs = lastExpiry();
+  return writeInteger(out, expiryMs == 0 ? -1 : expiryMs - nowMs);
+}
+
+export function persist(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  const partition = partitionOfHash(staged.hash);
+  lock(partition, thread);
+  const slot: Slot = findLive(partition, staged.hash, staged.key, staged.keyBytes, nowMs);
+  let had = false;
+  if (slot) {
+    const flags = <u32>entryAt(entryOf(slot)).flags;
+    had = (flags & HAS_EXPIRY) != 0;
+    // Shrinking always fits where the entry stands.
+    if (had) reshape(partition, slot, flags & HAS_VERSION, thread, nowMs);
+    mark(slot);
+  }
+  unlock(partition);
+  return writeBoolean(out, had);
+}
