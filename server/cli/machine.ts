@@ -50,8 +50,8 @@ export function whyNoPinning(): string | undefined {
  * Moves this process with all its threads to one core.
  * @throws SlabringError `UNAVAILABLE` when taskset refuses, with what it said
  */
-export function pinSelf(core: number): void {
-  const result = spawnSync('taskset', ['-a', '-c', '-p', `${core}`, `${process.pid}`], {
+export function pinSelf(core: string): void {
+  const result = spawnSync('taskset', ['-a', '-c', '-p', core, `${process.pid}`], {
     encoding: 'utf8',
   });
   if (result.status !== 0) {

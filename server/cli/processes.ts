@@ -4,10 +4,10 @@
  * is a SlabringError `UNAVAILABLE` whose message is for the user as it stands.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { SlabringError } from '../../engine/errors.js';
+import { SOFTWARE_VERSION } from '../software.js';
 import { findProgram } from './machine.js';
 
 /** A started server. */
@@ -24,8 +24,8 @@ export interface ServerProcess {
 }
 
 export interface StartOptions {
-  /** Keep the server on this core (Linux with taskset). */
-  readonly core?: number | undefined;
+  /** Keep the server on these cores (Linux with taskset, as it writes them: `0`, `0-3`). */
+  readonly cores?: string | undefined;
 }
 
 /** Starting takes a fraction of a second; a server that is not ready after this long will not be. */
@@ -54,7 +54,7 @@ export async function startSlabring(
       if (match) ready(match[0]);
     });
   });
-  return started('slabring', packageVersion(), child, url);
+  return started('slabring', SOFTWARE_VERSION, child, url);
 }
 
 /** Starts `redis-server` from PATH, without persistence, with as many I/O threads as asked for. */
@@ -103,11 +103,6 @@ function notInstalled(program: string, apt: string, brew: string): SlabringError
   );
 }
 
-function packageVersion(): string {
-  const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
-}
-
 function versionOf(program: string, flag: string, pattern: RegExp): string {
   const { stdout } = spawnSync(program, [flag], { encoding: 'utf8' });
   return pattern.exec(stdout ?? '')?.[1] ?? 'of unknown version';
@@ -132,9 +127,9 @@ function start(program: string, args: readonly string[], options: StartOptions):
   watchForExit();
   // taskset replaces itself with the program, so the child's process id is the server's.
   const [file, rest] =
-    options.core === undefined
+    options.cores === undefined
       ? [program, args]
-      : ['taskset', ['-c', `${options.core}`, program, ...args]];
+      : ['taskset', ['-c', options.cores, program, ...args]];
   const child = spawn(file, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
   child.once('exit', () => running.delete(child));

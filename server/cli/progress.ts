@@ -1,5 +1,5 @@
 /** A progress bar on standard error, drawn only on a terminal, so that standard output carries the result alone. */
-import { count, rate, time } from './format.js';
+import { time } from './format.js';
 
 /** Redraws per second: smooth for the eye, free for the measurement. */
 const INTERVAL_MS = 100;
@@ -13,37 +13,41 @@ export interface ProgressStream {
 
 export class Progress {
   readonly #stream: ProgressStream;
-  readonly #label: string;
-  readonly #total: number;
   readonly #now: () => number;
-  readonly #startMs: number;
+  #label = '';
+  #startMs = 0;
   #drawnMs = Number.NEGATIVE_INFINITY;
 
-  /** `total` is what `done` of {@link update} counts up to; `now` gives milliseconds. */
-  constructor(label: string, total: number, stream: ProgressStream, now: () => number) {
-    this.#label = label;
-    this.#total = total;
+  /** `now` gives milliseconds of a steady clock. */
+  constructor(stream: ProgressStream, now: () => number) {
     this.#stream = stream;
     this.#now = now;
-    this.#startMs = now();
   }
 
-  /** Shows that `done` of the total are done, and `note` behind it; skipped when the bar was drawn a moment ago. */
-  update(done: number, note = ''): void {
+  /**
+   * Shows that `done` of `total` are done, and `note` behind it. Skipped when the same bar was drawn a moment ago; another
+   * label begins another bar.
+   */
+  show(label: string, done: number, total: number, note = ''): void {
     if (!this.#stream.isTTY) return;
     const nowMs = this.#now();
-    if (nowMs - this.#drawnMs < INTERVAL_MS) return;
+    if (label !== this.#label) {
+      this.#label = label;
+      this.#startMs = nowMs;
+    } else if (nowMs - this.#drawnMs < INTERVAL_MS) {
+      return;
+    }
     this.#drawnMs = nowMs;
-    const elapsedMs = Math.max(1, nowMs - this.#startMs);
-    const share = this.#total === 0 ? 1 : Math.min(1, done / this.#total);
+    const elapsedMs = nowMs - this.#startMs;
+    const share = total === 0 ? 1 : Math.min(1, done / total);
     const filled = Math.round(share * BAR_WIDTH);
     const bar = '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
-    const leftMs = share > 0 ? (elapsedMs / share) * (1 - share) : 0;
-    const text =
-      `${this.#label} ${bar} ${(share * 100).toFixed(0).padStart(3)} %  ${count(done)}` +
-      `  ${rate((done / elapsedMs) * 1000)}/s  ${time(leftMs)} left${note === '' ? '' : `  ${note}`}`;
+    const parts = [`${label} ${bar} ${(share * 100).toFixed(0).padStart(3)} %`];
+    if (share > 0 && elapsedMs > 0) parts.push(`${time((elapsedMs / share) * (1 - share))} left`);
+    if (note !== '') parts.push(note);
     // Back to the start of the line and clear it: a shorter line must not leave the end of a longer one.
-    this.#stream.write(`\r\u001b[2K${text.slice(0, (this.#stream.columns ?? 80) - 1)}`);
+    const line = parts.join('  ').slice(0, (this.#stream.columns ?? 80) - 1);
+    this.#stream.write(`\r\u001b[2K${line}`);
   }
 
   /** Takes the bar away. */

@@ -104,7 +104,7 @@ export function registerReplay(program: Command): void {
       } catch (error) {
         // What a user can set right is one line; anything else is a mistake of ours and keeps its stack.
         if (!(error instanceof SlabringError)) throw error;
-        command.error(`slabring replay: ${error.message}`, { exitCode: 1 });
+        command.error(error.message, { exitCode: 1 });
       }
     });
 }
@@ -136,13 +136,14 @@ async function runReplay(traceName: string, flags: ReplayFlags): Promise<number>
       queueLimit: inFlight,
     });
     const now = (): number => performance.now();
-    const progress = new Progress(trace.name, trace.ids.length, process.stderr, now);
+    const progress = new Progress(process.stderr, now);
     try {
       const result = await replay(trace, client, {
         inFlight,
         valueBytes: flags.valueSize,
         now,
-        onProgress: (done, hits) => progress.update(done, `hits ${format.percent(hits / done)}`),
+        onProgress: (done, hits) =>
+          progress.show(trace.name, done, trace.ids.length, `hits ${format.percent(hits / done)}`),
       });
       progress.finish();
       const head = { trace: trace.name, objects, url, inFlight, ...nodeFacts(flags, memory, node) };

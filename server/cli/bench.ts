@@ -1,0 +1,295 @@
+/** `slabring bench`: loads a node with prebuilt frames and, on request, redis and memcached in the same way beside it. */
+import { availableParallelism } from 'node:os';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { SlabringError } from '../../engine/errors.js';
+import { byteSize, decimalNumber, wholeNumber } from './arguments.js';
+import type { BenchPlan, Contestant } from './bench-run.js';
+import type { LoadTarget } from './load/loader.js';
+import type { LoadProtocol } from './load/protocol.js';
+import type { ServerProcess } from './processes.js';
+
+interface BenchFlags {
+  url?: string;
+  pipeline: number;
+  connections: number;
+  inFlight: number;
+  keys: number;
+  valueSize: number;
+  mix: Mix;
+  seconds: number;
+  rounds?: number;
+  threads?: number;
+  memory?: number;
+  vs?: Peer[];
+  pin?: boolean;
+  json?: boolean;
+}
+
+interface Mix {
+  readonly text: string;
+  readonly getShare: number;
+}
+
+const PEERS = ['redis', 'memcached'] as const;
+type Peer = (typeof PEERS)[number];
+
+const MIB = 2 ** 20;
+/** What an entry costs a server beside its value: key, header, index, the unused end of its slot. Rounded up for all of them. */
+const ENTRY_OVERHEAD_BYTES = 160;
+const SERVER_OVERHEAD_BYTES = 128 * MIB;
+/** The most that a node takes now: one arena. */
+const NODE_MEMORY_MAX_BYTES = 3 * 1024 * MIB;
+/** A node refuses messages above 16 MiB by default; a frame's commands must fit. */
+const FRAME_BYTES_MAX = 15 * MIB;
+/** What a SET needs in a frame beside its value. */
+const COMMAND_BYTES = 24;
+/** Rounds when servers are compared: a median wants three. */
+const ROUNDS_COMPARED = 3;
+
+const HELP = `
+Keys are 'key:' and 12 digits, chosen at random; all are set before the measurement. The loader runs in
+this process on one thread, the server in a process of its own. Every reply of the first 2,000 frames is
+checked byte by byte, then those of every 64th frame.
+
+Columns: CPU/op is the server's CPU time (user and system, all threads) by operations; server and loader
+are the share of a core each used; p50, p99 and p99.9 are round trips of a frame. With --vs the servers
+are measured in turns, and the ratios are medians over the rounds with the least and the most. At
+--pipeline 1 the loader costs as much as a server: compare CPU/op there, not ops/s.
+
+Examples:
+  slabring bench                                       100 % GET, 128 a frame, on a node started for it
+  slabring bench --mix 90:10 --pipeline 16 --value-size 1024
+  slabring bench --vs redis --vs memcached --pin       beside the two, pinned to cores (Linux)
+  slabring bench --url ws://cache-1:7707 --keys 100000 --json
+
+Exit code: 0, or 1 when a server answered errors or something else than it was asked for.`;
+
+/** Adds `slabring bench` to the program. */
+export function registerBench(program: Command): void {
+  program
+    .command('bench')
+    .summary('load a node and print throughput, latency and CPU per operation')
+    .description(
+      'Loads a node with prebuilt frames over WebSocket and prints operations per second, round-trip times,\n' +
+        "errors and the server's CPU time per operation; with --vs beside other servers.",
+    )
+    .option(
+      '--url <url>',
+      'measure this running node (ws://HOST:PORT or ws+unix:PATH:/) instead of starting one',
+      loadUrl,
+    )
+    .option('--pipeline <n>', 'commands in a frame', wholeNumber(1, 100_000), 128)
+    .option('--connections <n>', 'connections', wholeNumber(1, 10_000), 50)
+    .option('--in-flight <n>', 'frames in flight on each connection', wholeNumber(1, 16), 1)
+    .option('--keys <n>', 'number of different keys', wholeNumber(1, 1_000_000_000), 1_000_000)
+    .option('--value-size <bytes>', 'bytes of each value', wholeNumber(0, MIB), 32)
+    .addOption(
+      new Option('--mix <mix>', 'get, set, or GETs to SETs such as 90:10')
+        .argParser(readMix)
+        .default(readMix('get'), 'get'),
+    )
+    .option('--seconds <s>', 'seconds of a round', decimalNumber(0.1, 3600), 5)
+    .option('--rounds <n>', 'rounds of each server (default: 1, with --vs 3)', wholeNumber(1, 1000))
+    .option(
+      '--threads <n>',
+      'threads of the servers that are started (default: 1)',
+      wholeNumber(1, 64),
+    )
+    .option(
+      '--memory <size>',
+      "memory of the servers, such as '1gb' (default: enough for all keys)",
+      byteSize,
+    )
+    .option(
+      '--vs <server>',
+      'also start and measure redis or memcached from PATH; may be repeated',
+      addPeer,
+    )
+    .option(
+      '--pin',
+      'keep the servers on the first cores and the loader on the next (Linux, taskset)',
+    )
+    .option('--json', 'print the result as one JSON object')
+    .addHelpText('after', HELP)
+    .action(async (flags: BenchFlags, command: Command) => {
+      try {
+        process.exitCode = await runBench(flags);
+      } catch (error) {
+        // What a user can set right, or a server did wrong, is one line; a mistake of ours keeps its stack.
+        const known = error instanceof Error && ['SlabringError', 'LoadError'].includes(error.name);
+        if (!known) throw error;
+        command.error(error.message, { exitCode: 1 });
+      }
+    });
+}
+
+async function runBench(flags: BenchFlags): Promise<number> {
+  // Loaded here, so that the other commands of the program do not pay for them.
+  const { bench } = await import('./bench-run.js');
+  const { benchAsJson, benchAsText } = await import('./bench-report.js');
+  const { Progress } = await import('./progress.js');
+
+  checkFlags(flags);
+  const progress = new Progress(process.stderr, () => performance.now());
+  const cores = flags.pin ? await pin(flags) : undefined;
+  const plan: BenchPlan = {
+    workload: {
+      keys: flags.keys,
+      valueBytes: flags.valueSize,
+      getShare: flags.mix.getShare,
+      pipeline: flags.pipeline,
+    },
+    connections: flags.connections,
+    inFlight: flags.inFlight,
+    seconds: flags.seconds,
+    rounds: flags.rounds ?? (peersOf(flags).length > 0 ? ROUNDS_COMPARED : 1),
+    onProgress: (what, done, total) => progress.show(what, done, total),
+  };
+  const servers: ServerProcess[] = [];
+  try {
+    const contestants = await startContestants(flags, cores?.server, servers);
+    const outcomes = await bench(contestants, plan);
+    progress.finish();
+    const head = {
+      plan,
+      mix: flags.mix.text,
+      threads: flags.url === undefined ? (flags.threads ?? 1) : undefined,
+      pinned: cores && `servers on core ${cores.server}, loader on core ${cores.loader}`,
+    };
+    process.stdout.write(flags.json ? benchAsJson(head, outcomes) : benchAsText(head, outcomes));
+    return outcomes.some((outcome) => outcome.errors > 0) ? 1 : 0;
+  } finally {
+    progress.finish();
+    await Promise.all(servers.map((server) => server.stop()));
+  }
+}
+
+function checkFlags(flags: BenchFlags): void {
+  const nodeFlag = (['threads', 'memory'] as const).find((flag) => flags[flag] !== undefined);
+  if (flags.url !== undefined && peersOf(flags).length === 0 && nodeFlag !== undefined) {
+    throw new SlabringError(
+      'OPTION',
+      `--${nodeFlag} describes the node to start; the node at --url has its own`,
+    );
+  }
+  const frameBytes = flags.pipeline * (COMMAND_BYTES + flags.valueSize);
+  if (frameBytes > FRAME_BYTES_MAX) {
+    throw new SlabringError(
+      'OPTION',
+      `--pipeline ${flags.pipeline} with --value-size ${flags.valueSize} makes frames of ${frameBytes} bytes; ` +
+        `a node takes ${FRAME_BYTES_MAX} at most`,
+    );
+  }
+}
+
+/** Moves this process to its core; the servers' cores as taskset wants them. */
+async function pin(flags: BenchFlags): Promise<{ server: string; loader: string }> {
+  const { pinSelf, whyNoPinning } = await import('./machine.js');
+  const why = whyNoPinning();
+  if (why !== undefined) throw new SlabringError('OPTION', why);
+  const threads = flags.threads ?? 1;
+  if (availableParallelism() <= threads) {
+    throw new SlabringError(
+      'OPTION',
+      `--pin needs a core for each server thread and one for the loader: ${threads + 1}, here are ${availableParallelism()}`,
+    );
+  }
+  pinSelf(`${threads}`);
+  return { server: threads === 1 ? '0' : `0-${threads - 1}`, loader: `${threads}` };
+}
+
+/** Starts what is to be measured, ours first; every started server is put into `servers` at once, so that it gets stopped. */
+async function startContestants(
+  flags: BenchFlags,
+  cores: string | undefined,
+  servers: ServerProcess[],
+): Promise<Contestant[]> {
+  const { startMemcached, startRedis, startSlabring } = await import('./processes.js');
+  const { SlabringProtocol } = await import('./load/slabring.js');
+  const { memcachedProtocol, respProtocol } = await import('./load/text.js');
+  const threads = flags.threads ?? 1;
+  const memory = flags.memory ?? memoryFor(flags);
+  const contestants: Contestant[] = [];
+
+  if (flags.url !== undefined) {
+    const target = targetOf(flags.url);
+    const protocol = new SlabringProtocol('host' in target ? target.host : 'localhost');
+    contestants.push({
+      name: 'slabring',
+      version: `at ${flags.url}`,
+      target,
+      protocol,
+      pid: undefined,
+    });
+  } else {
+    const args = [
+      '--threads',
+      `${threads}`,
+      '--memory',
+      `${Math.min(memory, NODE_MEMORY_MAX_BYTES)}`,
+    ];
+    const server = await startSlabring(args, { cores });
+    servers.push(server);
+    contestants.push(started(server, new SlabringProtocol('127.0.0.1')));
+  }
+  for (const peer of peersOf(flags)) {
+    const server =
+      peer === 'redis'
+        ? await startRedis(threads, { cores })
+        : await startMemcached(threads, memory, flags.connections, { cores });
+    servers.push(server);
+    const protocol =
+      peer === 'redis' ? respProtocol(flags.valueSize) : memcachedProtocol(flags.valueSize);
+    contestants.push(started(server, protocol));
+  }
+  return contestants;
+}
+
+function started(server: ServerProcess, protocol: LoadProtocol): Contestant {
+  const { name, version, pid, url } = server;
+  return { name, version, pid, target: targetOf(url), protocol };
+}
+
+/** Enough that no server has to evict: a GET that finds nothing is less work. */
+function memoryFor(flags: BenchFlags): number {
+  const entries = flags.keys * (flags.valueSize + ENTRY_OVERHEAD_BYTES);
+  return Math.ceil(1.25 * entries + SERVER_OVERHEAD_BYTES);
+}
+
+function targetOf(url: string): LoadTarget {
+  const unix = /^ws\+unix:(.+?)(:\/.*)?$/.exec(url);
+  if (unix) return { path: unix[1]! };
+  const { hostname, port } = new URL(url);
+  // The URL keeps an IPv6 address in brackets, a socket wants it without.
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) };
+}
+
+function loadUrl(text: string): string {
+  if (!/^(ws:\/\/[^/\s]+|ws\+unix:\S+)/.test(text)) {
+    throw new InvalidArgumentError(
+      "It must look like 'ws://127.0.0.1:7707' or 'ws+unix:PATH:/' (the loader does not speak TLS).",
+    );
+  }
+  return text;
+}
+
+function readMix(text: string): Mix {
+  if (text === 'get') return { text: '100 % GET', getShare: 1 };
+  if (text === 'set') return { text: '100 % SET', getShare: 0 };
+  const parts = /^(\d+):(\d+)$/.exec(text);
+  const [gets, sets] = [Number(parts?.[1]), Number(parts?.[2])];
+  if (!(gets + sets > 0)) {
+    throw new InvalidArgumentError("It must be 'get', 'set', or GETs to SETs such as '90:10'.");
+  }
+  return { text: `GET to SET ${text}`, getShare: gets / (gets + sets) };
+}
+
+function peersOf(flags: BenchFlags): Peer[] {
+  return flags.vs ?? [];
+}
+
+function addPeer(text: string, earlier: Peer[] = []): Peer[] {
+  const peer = PEERS.find((name) => name === text);
+  if (peer === undefined) throw new InvalidArgumentError(`It must be ${PEERS.join(' or ')}.`);
+  return earlier.includes(peer) ? earlier : [...earlier, peer];
+}
