@@ -47,22 +47,29 @@ const COMMAND_BYTES = 24;
 const ROUNDS_COMPARED = 3;
 
 const HELP = `
-Keys are 'key:' and 12 digits, chosen at random; all are set before the measurement. The loader runs in
-this process on one thread, the server in a process of its own. Every reply of the first 2,000 frames is
-checked byte by byte, then those of every 64th frame.
+Keys are 'key:' and 12 digits, chosen at random; all are set before measuring.
+The loader runs in this process on one thread, the server in a process of its
+own. Every reply of the first 2,000 frames is checked byte by byte, then those
+of every 64th frame.
 
-Columns: CPU/op is the server's CPU time (user and system, all threads) by operations; server and loader
-are the share of a core each used; p50, p99 and p99.9 are round trips of a frame. With --vs the servers
-are measured in turns, and the ratios are medians over the rounds with the least and the most. At
---pipeline 1 the loader costs as much as a server: compare CPU/op there, not ops/s.
+Columns: CPU/op is the server's CPU time (user and system, all threads) divided
+by the operations; server and loader are the share of a core that each used;
+p50, p99 and p99.9 are round trips of a frame. With --vs the servers are measured
+in turns; the ratios are medians over the rounds, with the least and the most.
+At --pipeline 1 the loader costs as much as a server does: compare CPU/op there,
+not ops/s.
 
 Examples:
-  slabring bench                                       100 % GET, 128 a frame, on a node started for it
-  slabring bench --mix 90:10 --pipeline 16 --value-size 1024
-  slabring bench --vs redis --vs memcached --pin       beside the two, pinned to cores (Linux)
-  slabring bench --url ws://cache-1:7707 --keys 100000 --json
+  GETs, 128 a frame, on a node started for it:
+    slabring bench
+  nine GETs to one SET of larger values, 16 a frame:
+    slabring bench --mix 90:10 --pipeline 16 --value-size 1024
+  beside the two others, everything pinned to cores (Linux):
+    slabring bench --vs redis --vs memcached --pin
+  a node that runs already:
+    slabring bench --url ws://cache-1:7707 --keys 100000 --json
 
-Exit code: 0, or 1 when a server answered errors or something else than it was asked for.`;
+Exit code: 0, or 1 when a server answered errors or not what it was asked for.`;
 
 /** Adds `slabring bench` to the program. */
 export function registerBench(program: Command): void {
@@ -70,8 +77,8 @@ export function registerBench(program: Command): void {
     .command('bench')
     .summary('load a node and print throughput, latency and CPU per operation')
     .description(
-      'Loads a node with prebuilt frames over WebSocket and prints operations per second, round-trip times,\n' +
-        "errors and the server's CPU time per operation; with --vs beside other servers.",
+      'Loads a node with prebuilt frames over WebSocket and prints operations per second, ' +
+        "round-trip times, errors and the server's CPU time per operation; with --vs beside other servers.",
     )
     .option(
       '--url <url>',

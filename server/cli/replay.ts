@@ -1,5 +1,6 @@
 /** `slabring replay`: a real access trace against a node, through the client, as a cache-aside user makes it. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { POLICIES } from '../../engine/arena.js';
 import { SlabringError } from '../../engine/errors.js';
 import { byteSize, nodeUrl, powerOfTwo, wholeNumber } from './arguments.js';
 import * as format from './format.js';
@@ -38,19 +39,25 @@ const IN_FLIGHT_UNKNOWN = 64;
 const NODE_FLAGS = ['policy', 'memory', 'maxEntries', 'partitions'] as const;
 
 const HELP = `
-TRACE is a file of little-endian uint32 object numbers, one per access (.u32, or .u32.gz), or the name of
-a trace that comes with the repository: cache2k-web07, nasa-http-19950801.
+TRACE is a file of little-endian uint32 object numbers, one per access (.u32 or
+.u32.gz), or the name of a trace that comes with the repository: cache2k-web07,
+nasa-http-19950801.
 
-Every access is a GET; on a miss the value is SET, and whoever asks for the same object meanwhile waits
-for that. Keys have 16 bytes. A node is started for the replay and stopped after it, unless --url is given.
+Every access is a GET; on a miss the value is SET, and whoever asks for the same
+object meanwhile waits for that and then GETs it. Keys have 16 bytes. A node is
+started for the replay and stopped after it, unless --url names a running one.
 
 Examples:
-  slabring replay cache2k-web07 --max-entries 2048 --policy clock --partitions 1
-  slabring replay nasa-http-19950801 --memory 64mb --sizes
-  slabring replay ./production.u32.gz --url ws://cache-1:7707 --in-flight 256 --json
+  a cache of 2,048 entries, everything in one partition:
+    slabring replay cache2k-web07 --max-entries 2048 --partitions 1
+  real object sizes in little memory:
+    slabring replay nasa-http-19950801 --memory 64mb --sizes
+  a trace of your own against a running node:
+    slabring replay ./shop.u32.gz --url ws://cache-1:7707 --in-flight 256 --json
 
-Exit code: 0, or 1 when a command failed or a value came back wrong. Fills that the cache declines by its
-rules (OOM with policy none, TOOLARGE) are counted, they are not failures.`;
+Exit code: 0, or 1 when a command failed or a value came back wrong. Fills that
+the cache declines by its rules (OOM with policy none, TOOLARGE) are counted,
+they are not failures.`;
 
 /** Adds `slabring replay` to the program. */
 export function registerReplay(program: Command): void {
@@ -58,13 +65,15 @@ export function registerReplay(program: Command): void {
     .command('replay')
     .summary('replay an access trace against a node and print the hit ratio')
     .description(
-      'Replays an access trace as a cache-aside user would, over WebSocket, with many requests in flight,\n' +
+      'Replays an access trace as a cache-aside user would, over WebSocket, many requests in flight, ' +
         'and prints requests, hit ratio, commands per second, round-trip times and errors.',
     )
     .argument('<trace>', 'trace file, or the name of a shipped trace')
-    .option(
-      '--policy <name>',
-      'eviction policy of the node that is started: clock, none (default: clock)',
+    .addOption(
+      new Option(
+        '--policy <name>',
+        'eviction policy of the node that is started (default: clock)',
+      ).choices(POLICIES),
     )
     .option(
       '--memory <size>',
@@ -84,7 +93,7 @@ export function registerReplay(program: Command): void {
     .option('--url <url>', 'replay against this running node instead of starting one', nodeUrl)
     .option(
       '--in-flight <n>',
-      'requests under way at a time; many distort the hit ratio of a small cache\n' +
+      'requests under way at a time; many distort the hit ratio of a small cache ' +
         '(default: 1 per 50 entries of the node, at most 512)',
       wholeNumber(1, 65_536),
     )
