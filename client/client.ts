@@ -1,0 +1,351 @@
+/** The client: a cache on another machine, with the methods of the embedded `Cache` as promises. */
+import type {
+  Duration,
+  IncrementOptions,
+  Key,
+  SetOptions,
+  TimeLeft,
+  Versioned,
+} from '../engine/api.js';
+import { COMMANDS, type CommandName, SetFlag } from '../engine/commands.js';
+import { SlabringError } from '../engine/errors.js';
+import { SetArguments } from '../engine/setoptions.js';
+import { checkOptionNames, parseDuration, show } from '../engine/units.js';
+import { type ClientEvents, type ClientState, Connection, type ServerFacts } from './connection.js';
+import { Emitter } from './emitter.js';
+import { type ClientOptions, checkUrl, readOptions } from './options.js';
+import { Result } from './pending.js';
+import type { Pipeline } from './pipeline.js';
+import type { FrameWriter } from './writer.js';
+
+/** How long a list of keys one command carries; longer lists become several commands. */
+const KEYS_PER_COMMAND = 500;
+
+const GET = COMMANDS.GET.code;
+const SET = COMMANDS.SET.code;
+
+/**
+ * Connects, and resolves once commands can be sent.
+ *
+ * @param url `ws://HOST:PORT`, `wss://HOST:PORT`, or in Node `ws+unix:PATH:/`
+ * @throws SlabringError `OPTION` for wrong arguments, `CONNECTION` when the first attempt fails, `NOAUTH` or `DENIED`
+ *   when the server does not accept the token. To keep trying instead, use `new Client`.
+ */
+export async function connect(url: string | URL, options?: ClientOptions): Promise<Client> {
+  const client = new Client(url, options);
+  try {
+    await client.ready();
+  } catch (error) {
+    await client.close({ wait: false });
+    throw error;
+  }
+  return client;
+}
+
+/**
+ * Every command returns a promise, rejected with a `SlabringError` when it cannot be carried out. Commands of one turn
+ * of the event loop leave in one frame, so do not `await` them one by one where they are independent.
+ */
+export class Client {
+  readonly #connection: Connection;
+  readonly #pipeline: Pipeline;
+  readonly #emitter = new Emitter<ClientEvents>();
+  readonly #ttlMs: number;
+  readonly #setArguments = new SetArguments();
+
+  /**
+   * Starts to connect in the background, and keeps trying. Commands may be called at once: they wait.
+   * @throws SlabringError `OPTION`
+   */
+  constructor(url: string | URL, options?: ClientOptions) {
+    const settings = readOptions(options);
+    this.#ttlMs = settings.ttlMs;
+    this.#connection = new Connection(checkUrl(url), settings, this.#emitter);
+    this.#pipeline = this.#connection.pipeline;
+    this.#connection.start();
+  }
+
+  get state(): ClientState {
+    return this.#connection.state;
+  }
+
+  /** What the server said of itself when the client last connected; undefined before. */
+  get facts(): ServerFacts | undefined {
+    return this.#connection.facts;
+  }
+
+  /** How many commands were called and are not answered yet. */
+  get outstanding(): number {
+    return this.#pipeline.outstanding;
+  }
+
+  /** Calls `listener` at every `event`. The function returned takes the listener away. */
+  on<Name extends keyof ClientEvents>(
+    event: Name,
+    listener: (detail: ClientEvents[Name]) => void,
+  ): () => void {
+    return this.#emitter.on(event, listener);
+  }
+
+  /** The facts of the server once connected; rejects when the present or next attempt to connect fails. */
+  ready(): Promise<ServerFacts> {
+    return this.#connection.ready();
+  }
+
+  /**
+   * Refuses new commands with `CLOSED`, waits for the replies to those on their way, and closes the connection. With
+   * `wait: false` those are rejected too.
+   */
+  async close(options: { wait?: boolean } = {}): Promise<void> {
+    checkOptionNames(options, ['wait'], 'close');
+    await this.#connection.close(options.wait ?? true);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Resolves to `'PONG'` when the server answers. */
+  ping(): Promise<string> {
+    return this.send('PING') as Promise<string>;
+  }
+
+  /** The value, or undefined when the key is absent (or null was stored: use `getVersioned` to tell). */
+  get<T = unknown>(key: Key): Promise<T | undefined> {
+    return this.#one(GET, key, Result.VALUE) as Promise<T | undefined>;
+  }
+
+  /**
+   * The value as bytes, for values stored by `setBytes` (or strings: their UTF-8).
+   * @throws SlabringError `WRONGTYPE` for other values
+   */
+  getBytes(key: Key): Promise<Uint8Array | undefined> {
+    return this.#one(GET, key, Result.BYTES) as Promise<Uint8Array | undefined>;
+  }
+
+  /** The value with its version, or undefined when the key is absent. */
+  getVersioned<T = unknown>(key: Key): Promise<Versioned<T> | undefined> {
+    return this.#one(COMMANDS.GETV.code, key, Result.VERSIONED) as Promise<
+      Versioned<T> | undefined
+    >;
+  }
+
+  /** The values in the order of their keys, undefined for those absent. */
+  async getMany<T = unknown>(keys: Iterable<Key>): Promise<(T | undefined)[]> {
+    const list = keyList(keys);
+    return (await this.#pipeline.many(list.length, Result.VALUE, (writer, index) => {
+      writer.command(GET, 1);
+      writer.key(list[index]!);
+    })) as (T | undefined)[];
+  }
+
+  /** Stores the value; false when a condition in the options did not hold. */
+  set(key: Key, value: unknown, options?: SetOptions): Promise<boolean> {
+    return this.#set(key, value, options, 0, Result.RAW) as Promise<boolean>;
+  }
+
+  /** Stores bytes as they are; false when a condition in the options did not hold. */
+  setBytes(key: Key, bytes: Uint8Array, options?: SetOptions): Promise<boolean> {
+    if (!(bytes instanceof Uint8Array)) {
+      const message = `setBytes takes a Uint8Array, not ${show(bytes)}`;
+      return Promise.reject(new SlabringError('OPTION', message));
+    }
+    return this.set(key, bytes, options);
+  }
+
+  /**
+   * Stores each value under its key, all with the same options; for each whether it was stored. The first error rejects
+   * the whole call, though other entries may have been stored.
+   */
+  async setMany(
+    entries: Iterable<readonly [Key, unknown]>,
+    options?: SetOptions,
+  ): Promise<boolean[]> {
+    const list = [...entries];
+    const args = new SetArguments().read(options, this.#ttlMs);
+    return (await this.#pipeline.many(list.length, Result.RAW, (writer, index) => {
+      const [key, value] = list[index]!;
+      writeSet(writer, key, value, args.ttlMs, args.flags, args.version);
+    })) as boolean[];
+  }
+
+  /** Stores the value and returns the old one, also where a condition did not hold; undefined when there was none. */
+  swap<T = unknown>(key: Key, value: unknown, options?: SetOptions): Promise<T | undefined> {
+    return this.#set(key, value, options, SetFlag.GET, Result.VALUE) as Promise<T | undefined>;
+  }
+
+  /** Removes the key; whether it was there. */
+  delete(key: Key): Promise<boolean> {
+    return this.#one(COMMANDS.DEL.code, key, Result.ANY) as Promise<boolean>;
+  }
+
+  /** Removes the keys; how many were there. */
+  deleteMany(keys: Iterable<Key>): Promise<number> {
+    return this.#count(COMMANDS.DEL.code, keys);
+  }
+
+  /** Whether the key is present. */
+  has(key: Key): Promise<boolean> {
+    return this.#one(COMMANDS.EXISTS.code, key, Result.ANY) as Promise<boolean>;
+  }
+
+  /** How many of the keys are present; one given twice counts twice. */
+  hasMany(keys: Iterable<Key>): Promise<number> {
+    return this.#count(COMMANDS.EXISTS.code, keys);
+  }
+
+  /** Marks the entry as just used, for eviction; whether it is present. */
+  touch(key: Key): Promise<boolean> {
+    return this.#one(COMMANDS.TOUCH.code, key, Result.ANY) as Promise<boolean>;
+  }
+
+  /** Marks the entries as just used; how many are present. */
+  touchMany(keys: Iterable<Key>): Promise<number> {
+    return this.#count(COMMANDS.TOUCH.code, keys);
+  }
+
+  /** Milliseconds left, `Infinity` without expiry, undefined when the key is absent. */
+  ttl(key: Key): Promise<TimeLeft> {
+    return this.#one(COMMANDS.TTL.code, key, Result.TIME_LEFT) as Promise<TimeLeft>;
+  }
+
+  /** Sets the time to live, 0 for none; whether the key is present. */
+  expire(key: Key, ttl: Duration): Promise<boolean> {
+    try {
+      const ttlMs = parseDuration(ttl, 'ttl');
+      const writer = this.#pipeline.open();
+      writer.command(COMMANDS.EXPIRE.code, 2);
+      writer.key(key);
+      writer.integer(ttlMs);
+    } catch (error) {
+      return this.#pipeline.abandon(error);
+    }
+    return this.#pipeline.commit(Result.RAW) as Promise<boolean>;
+  }
+
+  /** Removes the expiry; whether there was one. */
+  persist(key: Key): Promise<boolean> {
+    return this.#one(COMMANDS.PERSIST.code, key, Result.RAW) as Promise<boolean>;
+  }
+
+  /**
+   * Adds `delta` to the integer stored, 0 when the key is absent, and returns the sum: a bigint when a number could not
+   * hold it exactly.
+   * @throws SlabringError `WRONGTYPE` when the value is no integer, `OVERFLOW` when the sum passes 64 bits
+   */
+  increment(
+    key: Key,
+    delta: number | bigint = 1,
+    options?: IncrementOptions,
+  ): Promise<number | bigint> {
+    try {
+      const ttlMs = readIncrementTtl(options, this.#ttlMs);
+      if (typeof delta !== 'bigint' && !Number.isSafeInteger(delta)) {
+        throw new SlabringError('OPTION', `delta must be a whole number, not ${show(delta)}`);
+      }
+      const writer = this.#pipeline.open();
+      writer.command(COMMANDS.INCR.code, ttlMs === 0 ? 2 : 3);
+      writer.key(key);
+      writer.value(delta);
+      if (ttlMs !== 0) writer.integer(ttlMs);
+    } catch (error) {
+      return this.#pipeline.abandon(error);
+    }
+    return this.#pipeline.commit(Result.RAW) as Promise<number | bigint>;
+  }
+
+  /**
+   * Sends any command of the protocol by name; resolves to its reply as it is on the wire, nil being null. An argument
+   * that is undefined goes as nil, "as if absent".
+   */
+  send(command: CommandName, ...args: unknown[]): Promise<unknown> {
+    try {
+      if (!Object.hasOwn(COMMANDS, command)) {
+        const names = Object.keys(COMMANDS).join(', ');
+        throw new SlabringError('OPTION', `unknown command ${show(command)}; there are: ${names}`);
+      }
+      const writer = this.#pipeline.open();
+      writer.command(COMMANDS[command].code, args.length);
+      for (const argument of args) writer.value(argument === undefined ? null : argument);
+    } catch (error) {
+      return this.#pipeline.abandon(error);
+    }
+    return this.#pipeline.commit(Result.RAW);
+  }
+
+  /** A command whose only argument is a key. */
+  #one(code: number, key: Key, result: Result): Promise<unknown> {
+    try {
+      const writer = this.#pipeline.open();
+      writer.command(code, 1);
+      writer.key(key);
+    } catch (error) {
+      return this.#pipeline.abandon(error);
+    }
+    return this.#pipeline.commit(result);
+  }
+
+  #set(
+    key: Key,
+    value: unknown,
+    options: SetOptions | undefined,
+    flags: number,
+    result: Result,
+  ): Promise<unknown> {
+    try {
+      const args = this.#setArguments.read(options, this.#ttlMs);
+      const writer = this.#pipeline.open();
+      writeSet(writer, key, value, args.ttlMs, args.flags | flags, args.version);
+    } catch (error) {
+      return this.#pipeline.abandon(error);
+    }
+    return this.#pipeline.commit(result);
+  }
+
+  /** A command that counts keys, cut into several where there are many. */
+  async #count(code: number, keys: Iterable<Key>): Promise<number> {
+    const list = keyList(keys);
+    const commands = Math.ceil(list.length / KEYS_PER_COMMAND);
+    const counts = await this.#pipeline.many(commands, Result.RAW, (writer, index) => {
+      const start = index * KEYS_PER_COMMAND;
+      const end = Math.min(start + KEYS_PER_COMMAND, list.length);
+      writer.command(code, end - start);
+      for (let i = start; i < end; i++) writer.key(list[i]!);
+    });
+    return (counts as number[]).reduce((sum, count) => sum + count, 0);
+  }
+}
+
+function writeSet(
+  writer: FrameWriter,
+  key: Key,
+  value: unknown,
+  ttlMs: number,
+  flags: number,
+  version: number,
+): void {
+  // Optional arguments end with the last one that says something.
+  const versioned = (flags & SetFlag.IF_VERSION) !== 0;
+  writer.command(SET, versioned ? 5 : flags !== 0 ? 4 : ttlMs !== 0 ? 3 : 2);
+  writer.key(key);
+  writer.value(value);
+  if (flags === 0 && ttlMs === 0) return;
+  writer.integer(ttlMs);
+  if (flags === 0) return;
+  writer.integer(flags);
+  if (versioned) writer.integer(version);
+}
+
+function readIncrementTtl(options: IncrementOptions | undefined, defaultTtlMs: number): number {
+  if (options === undefined) return defaultTtlMs;
+  checkOptionNames(options, ['ttl'], 'increment');
+  return options.ttl === undefined ? defaultTtlMs : parseDuration(options.ttl, 'ttl');
+}
+
+/** @throws SlabringError `OPTION` for a string, which is iterable but was certainly meant as one key */
+function keyList(keys: Iterable<Key>): readonly Key[] {
+  if (typeof keys === 'string' || typeof keys?.[Symbol.iterator] !== 'function') {
+    throw new SlabringError('OPTION', `keys must be a list of keys, not ${show(keys)}`);
+  }
+  return Array.isArray(keys) ? keys : [...keys];
+}

@@ -1,0 +1,447 @@
+/**
+ * From commands to frames and back. Commands of one turn of the event loop gather in one frame; any number of frames
+ * may be on their way; replies find their frame by its id. Where there is no connection, complete frames wait here.
+ *
+ *     open() -> write -> commit*()      the frame of this turn
+ *                  | flush, or the frame is full
+ *                  v
+ *     queue (no connection) ----------> in flight ----------> settled
+ *                  \                        |    \--> connection lost: rejected, never sent again
+ *                   \-----------------------+--> deadline passed: rejected
+ */
+import { SlabringError } from '../engine/errors.js';
+import { Frame } from './frame.js';
+import { FrameQueue } from './frame-queue.js';
+import type { ClientSettings } from './options.js';
+import { Gathering, PendingCommand, PendingPart, type Result } from './pending.js';
+import { ReplyReader } from './reader.js';
+import type { ClientSocket } from './socket.js';
+import { FrameWriter } from './writer.js';
+
+const FRAME_ID_MAX = 2 ** 32 - 1;
+
+/**
+ * A connection that has answered nothing for this long, while commands passed their deadline, is given up: its other
+ * end is gone without a word, which TCP would notice only after many minutes.
+ */
+const SILENCE_MS_MAX = 5_000;
+
+/**
+ * How many bytes of frames may be on their way without a reply; further frames wait here. A thread that sends for a
+ * second without reading a reply would fill the server's memory, and a server then closes the connection (at 16 MiB
+ * unless told otherwise). Far more than the fastest link needs to stay busy.
+ */
+const WINDOW_BYTES = 4 * 1024 * 1024;
+
+/** What a frame costs besides its bytes: the server counts about this much for one that waits. */
+const FRAME_OVERHEAD_BYTES = 256;
+
+/**
+ * Runs at the end of this turn of the event loop, after everything that is ready to be read has been read, so that
+ * what many replies set off leaves in one frame. Browsers have only the end of the current task.
+ */
+const atEndOfTurn: (task: () => void) => void =
+  typeof setImmediate === 'function' ? setImmediate : queueMicrotask;
+
+// One executor for all promises: a closure for each would be one more allocation per command.
+type Resolve<T> = (value: T) => void;
+type Reject = (error: SlabringError) => void;
+let resolveLast: unknown;
+let rejectLast: Reject;
+function capture(resolve: unknown, reject: Reject): void {
+  resolveLast = resolve;
+  rejectLast = reject;
+}
+
+/** What the pipeline asks of the connection that carries it. */
+export interface PipelineEvents {
+  /** The connection must be dropped. */
+  broken(error: SlabringError): void;
+  /** A push frame came: its messages are in `reader`. */
+  push(reader: ReplyReader): void;
+  /** The last command on its way was settled. Called only after `drain`. */
+  drained(): void;
+}
+
+/** What the server at the other end takes. */
+export interface PeerLimits {
+  /** The longest message, in bytes. */
+  messageBytesMax?: number | undefined;
+  /** How many bytes of frames it lets wait while it cannot send replies. */
+  backlogBytesMax?: number | undefined;
+}
+
+export class Pipeline {
+  readonly #settings: ClientSettings;
+  readonly #events: PipelineEvents;
+  readonly #writer = new FrameWriter();
+  readonly #reader = new ReplyReader();
+  readonly #inFlight = new Map<number, Frame>();
+  /** Frames whose commands were rejected by their deadline, and which the server still owes a reply. */
+  readonly #expired = new Map<number, Frame>();
+  readonly #flush = () => this.#flushNow();
+  /** Replies that arrived while this thread was busy count: they are read before the deadline is judged. */
+  readonly #onTimer = () => atEndOfTurn(() => this.#expire());
+
+  /** Frames that wait for a connection, or for room in the window. */
+  readonly #queue = new FrameQueue();
+  /** What the frames in flight and the expired ones cost the server. */
+  #windowBytes = 0;
+  #socket: ClientSocket | undefined;
+  /** The longest message that the server takes. */
+  #messageBytesMax = Number.POSITIVE_INFINITY;
+  #frameBytesMax: number;
+  #windowBytesMax = WINDOW_BYTES;
+  /** The frame of this turn. */
+  #frame: Frame | undefined;
+  #frameId = 0;
+  #flushing = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the oldest frame was begun that passed its deadline since the server was last heard. */
+  #silentSinceMs: number | undefined;
+  #draining = false;
+  /** Why commands are refused, once they are. */
+  #refusal: SlabringError | undefined;
+  /** Why there is no connection, as far as known: it goes into the errors of commands that waited in vain. */
+  #outage: SlabringError | undefined;
+
+  constructor(settings: ClientSettings, events: PipelineEvents) {
+    this.#settings = settings;
+    this.#events = events;
+    this.#frameBytesMax = settings.frameBytes;
+  }
+
+  /** Commands called and not yet answered. */
+  get outstanding(): number {
+    let commands = this.#queue.commands + (this.#frame?.commands ?? 0);
+    for (const frame of this.#inFlight.values()) commands += frame.commands;
+    return commands;
+  }
+
+  /**
+   * The writer for one more command. Follow it by `commit`, `commitMany` or, when writing fails, `abandon`.
+   * @throws SlabringError `CLOSED`, `QUEUEFULL`
+   */
+  open(): FrameWriter {
+    if (this.#socket === undefined || this.#refusal !== undefined || !this.#queue.isEmpty) {
+      this.#admit();
+    }
+    if (this.#frame === undefined) this.#begin();
+    return this.#writer;
+  }
+
+  /** Completes the command just written. */
+  commit(result: Result): Promise<unknown> {
+    const promise = new Promise<unknown>(capture);
+    const frame = this.#place();
+    frame.pending.push(new PendingCommand(result, resolveLast as Resolve<unknown>, rejectLast));
+    this.#flushIfFull(frame);
+    return promise;
+  }
+
+  /** Takes the present command back and makes its error a rejection. */
+  abandon(error: unknown): Promise<never> {
+    this.#writer.rollback();
+    return Promise.reject(error);
+  }
+
+  /**
+   * Writes `count` commands, `write(writer, index)` each, for one promise of all their results. A fault while writing
+   * rejects the promise, and the commands before it are sent.
+   */
+  many(
+    count: number,
+    result: Result,
+    write: (writer: FrameWriter, index: number) => void,
+  ): Promise<unknown[]> {
+    const promise = new Promise<unknown[]>(capture);
+    const gathering = new Gathering(count, result, resolveLast as Resolve<unknown[]>, rejectLast);
+    try {
+      for (let i = 0; i < count; i++) {
+        write(this.open(), i);
+        this.#commitPart(gathering, i);
+      }
+    } catch (error) {
+      this.#writer.rollback();
+      gathering.reject(error as SlabringError);
+    }
+    if (count === 0) gathering.resolve([]);
+    return promise;
+  }
+
+  /** Sends what has gathered without waiting for the end of the turn. */
+  flush(): void {
+    const frame = this.#frame;
+    if (frame === undefined) return;
+    this.#frame = undefined;
+    if (frame.commands > 0) this.#complete(frame, this.#writer.end());
+  }
+
+  /** There is a connection: sends what waited. Without limits the server has none. */
+  attach(socket: ClientSocket, limits: PeerLimits): void {
+    const { messageBytesMax = Number.POSITIVE_INFINITY, backlogBytesMax } = limits;
+    this.#socket = socket;
+    this.#messageBytesMax = messageBytesMax;
+    this.#frameBytesMax = Math.min(this.#settings.frameBytes, messageBytesMax);
+    // Half: the last frame may pass the window, by as much as it is long.
+    this.#windowBytesMax = Math.min(WINDOW_BYTES, (backlogBytesMax ?? Infinity) / 2);
+    this.#outage = undefined;
+    this.#pump();
+  }
+
+  /** The connection is lost: the commands in flight are rejected, because they may have run. */
+  detach(outage: SlabringError): void {
+    this.#socket = undefined;
+    this.#outage = outage;
+    this.#silentSinceMs = undefined;
+    this.#expired.clear();
+    this.#windowBytes = 0;
+    const lost = [...this.#inFlight.values()];
+    this.#inFlight.clear();
+    if (lost.length > 0) {
+      const error = new SlabringError(
+        'CONNECTION',
+        `the connection was lost with the command in flight, it may have run: ${outage.message}`,
+        { cause: outage },
+      );
+      for (const frame of lost) frame.fail(error);
+    }
+    this.#settled();
+  }
+
+  /** Rejects every command that waits for a connection. */
+  failQueued(error: SlabringError): void {
+    this.flush();
+    this.#failQueue(error);
+    this.#settled();
+  }
+
+  /** Refuses new commands; `drained` is called once those on their way are settled. */
+  drain(refusal: SlabringError): void {
+    this.flush();
+    this.#refusal = refusal;
+    this.#draining = true;
+    this.#settled();
+  }
+
+  /** Rejects everything, and every command from now on. */
+  shut(error: SlabringError): void {
+    this.#refusal = error;
+    this.#socket = undefined;
+    this.flush();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const inFlight = [...this.#inFlight.values()];
+    this.#inFlight.clear();
+    for (const frame of inFlight) frame.fail(error);
+    this.#failQueue(error);
+  }
+
+  /** One message of the server. */
+  receive(message: Uint8Array): void {
+    const reader = this.#reader;
+    this.#silentSinceMs = undefined;
+    try {
+      reader.load(message);
+      const id = reader.frameId();
+      if (id === 0) {
+        this.#events.push(reader);
+        return;
+      }
+      this.#answered(id, reader);
+    } catch (cause) {
+      this.#events.broken(
+        new SlabringError(
+          'CONNECTION',
+          `the server broke the protocol: ${(cause as Error).message}`,
+          {
+            cause,
+          },
+        ),
+      );
+    } finally {
+      reader.unload();
+    }
+  }
+
+  #answered(id: number, reader: ReplyReader): void {
+    const frame = this.#inFlight.get(id);
+    const owed = frame ?? this.#expired.get(id);
+    if (owed === undefined) throw new RangeError(`a reply to frame ${id}, which is not in flight`);
+    this.#windowBytes -= owed.size + FRAME_OVERHEAD_BYTES;
+    if (frame === undefined) {
+      this.#expired.delete(id);
+    } else {
+      this.#inFlight.delete(id);
+      frame.settle(reader);
+    }
+    if (!this.#queue.isEmpty) this.#pump();
+    if (this.#draining) this.#settled();
+  }
+
+  /** Whether one more command may be taken where it cannot leave at once. */
+  #admit(): void {
+    if (this.#refusal !== undefined) throw this.#refusal;
+    const { queueLimit, bufferLimitBytes } = this.#settings;
+    const { bytes } = this.#queue;
+    if (bytes > bufferLimitBytes) {
+      throw new SlabringError('QUEUEFULL', `${bytes} bytes of commands wait to leave already`);
+    }
+    if (this.#socket !== undefined) return;
+    const commands = this.#queue.commands + (this.#frame?.commands ?? 0);
+    if (commands >= queueLimit) {
+      throw new SlabringError(
+        'QUEUEFULL',
+        `no connection, and ${commands} commands wait for one already${this.#reason()}`,
+        { cause: this.#outage },
+      );
+    }
+  }
+
+  #begin(): void {
+    this.#frame = this.#newFrame(performance.now());
+    this.#writer.begin(this.#frame.id);
+    if (!this.#flushing) {
+      this.#flushing = true;
+      atEndOfTurn(this.#flush);
+    }
+  }
+
+  #newFrame(startedAtMs: number): Frame {
+    do {
+      this.#frameId = this.#frameId === FRAME_ID_MAX ? 1 : this.#frameId + 1;
+    } while (this.#inFlight.has(this.#frameId) || this.#expired.has(this.#frameId));
+    return new Frame(this.#frameId, startedAtMs);
+  }
+
+  #commitPart(gathering: Gathering, index: number): void {
+    const frame = this.#place();
+    const last = frame.pending.at(-1);
+    if (last instanceof PendingPart && last.gathering === gathering) {
+      last.commands++;
+    } else {
+      frame.pending.push(new PendingPart(gathering, index));
+    }
+    this.#flushIfFull(frame);
+  }
+
+  /** Counts the command just written into its frame: a new one, when it made this turn's frame too long. */
+  #place(): Frame {
+    let frame = this.#frame!;
+    if (frame.commands > 0 && this.#writer.size > this.#frameBytesMax) {
+      const full = frame;
+      frame = this.#newFrame(full.startedAtMs);
+      const bytes = this.#writer.split(frame.id);
+      this.#frame = frame;
+      this.#complete(full, bytes);
+    }
+    this.#writer.commit();
+    frame.commands++;
+    return frame;
+  }
+
+  #flushIfFull(frame: Frame): void {
+    if (frame.commands >= this.#settings.frameCommands || this.#writer.size > this.#frameBytesMax) {
+      this.flush();
+    }
+  }
+
+  #flushNow(): void {
+    this.#flushing = false;
+    this.flush();
+  }
+
+  /** The frame has all its commands: sends it, or lets it wait for its turn. */
+  #complete(frame: Frame, bytes: Uint8Array): void {
+    frame.complete(bytes);
+    this.#queue.push(frame);
+    this.#pump();
+    this.#startTimer(this.#settings.timeoutMs);
+  }
+
+  /** Sends what waits, as far as the window allows. */
+  #pump(): void {
+    while (this.#socket !== undefined && this.#windowBytes < this.#windowBytesMax) {
+      const frame = this.#queue.shift();
+      if (frame === undefined) return;
+      this.#transmit(frame, this.#socket);
+    }
+  }
+
+  #transmit(frame: Frame, socket: ClientSocket): void {
+    if (frame.size > this.#messageBytesMax) {
+      frame.fail(
+        new SlabringError(
+          'TOOLARGE',
+          `the message has ${frame.size} bytes and the server takes at most ${this.#messageBytesMax}`,
+        ),
+      );
+      return;
+    }
+    this.#windowBytes += frame.size + FRAME_OVERHEAD_BYTES;
+    this.#inFlight.set(frame.id, frame);
+    socket.send(frame.takeBytes());
+  }
+
+  #failQueue(error: SlabringError): void {
+    for (let frame = this.#queue.shift(); frame !== undefined; frame = this.#queue.shift()) {
+      frame.fail(error);
+    }
+  }
+
+  /** One timer serves all commands: it waits for the oldest frame, and they all have the same deadline. */
+  #startTimer(delayMs: number): void {
+    if (this.#timer === undefined && this.#settings.timeoutMs > 0) {
+      this.#timer = setTimeout(this.#onTimer, Math.max(1, Math.ceil(delayMs)));
+    }
+  }
+
+  #expire(): void {
+    this.#timer = undefined;
+    const { timeoutMs } = this.#settings;
+    const nowMs = performance.now();
+    const isDue = (frame: Frame | undefined): frame is Frame =>
+      frame !== undefined && frame.startedAtMs + timeoutMs <= nowMs;
+    for (const frame of this.#inFlight.values()) {
+      if (!isDue(frame)) break;
+      this.#inFlight.delete(frame.id);
+      this.#expired.set(frame.id, frame);
+      this.#silentSinceMs ??= frame.startedAtMs;
+      frame.fail(
+        new SlabringError('TIMEOUT', `no reply within ${timeoutMs} ms; the command may have run`),
+      );
+    }
+    while (isDue(this.#queue.oldest)) this.#queue.shift()!.fail(this.#queueTimeout());
+    this.#judgeSilence(nowMs);
+    const oldest = this.#inFlight.values().next().value ?? this.#queue.oldest;
+    if (oldest !== undefined) this.#startTimer(oldest.startedAtMs + timeoutMs - nowMs);
+    if (this.#draining) this.#settled();
+  }
+
+  #queueTimeout(): SlabringError {
+    const { timeoutMs } = this.#settings;
+    return this.#socket === undefined
+      ? new SlabringError('TIMEOUT', `no connection within ${timeoutMs} ms${this.#reason()}`, {
+          cause: this.#outage,
+        })
+      : new SlabringError('TIMEOUT', `not sent within ${timeoutMs} ms, too much is on its way`);
+  }
+
+  #judgeSilence(nowMs: number): void {
+    if (this.#silentSinceMs === undefined) return;
+    const silentMs = nowMs - this.#silentSinceMs;
+    if (silentMs <= Math.max(SILENCE_MS_MAX, this.#settings.timeoutMs)) return;
+    this.#events.broken(
+      new SlabringError('CONNECTION', `the server was silent for ${Math.round(silentMs)} ms`),
+    );
+  }
+
+  #settled(): void {
+    const idle = this.#inFlight.size === 0 && this.#queue.isEmpty && this.#frame === undefined;
+    if (this.#draining && idle) this.#events.drained();
+  }
+
+  #reason(): string {
+    return this.#outage === undefined ? '' : ` (${this.#outage.message})`;
+  }
+}
