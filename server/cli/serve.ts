@@ -1,0 +1,148 @@
+/** `slabring serve`: one node as a process of its own. */
+import { type Command, Option } from 'commander';
+import { SlabringError } from '../../engine/errors.js';
+import { type SlabringNode, startNode } from '../node.js';
+import type { FrontEndChoice } from '../options.js';
+import { defaultMemoryBytes, defaultThreads, FRONT_ENDS, thisMachine } from '../options.js';
+import { SOFTWARE_VERSION } from '../software.js';
+import { byteSize, powerOfTwo, wholeNumber } from './arguments.js';
+import * as format from './format.js';
+
+interface ServeFlags {
+  port: number;
+  host: string;
+  memory: number;
+  threads: number;
+  policy: 'clock' | 'none';
+  maxEntries?: number;
+  partitions?: number;
+  unix?: string;
+  token?: string;
+  allowOrigin?: string[];
+  maxValue?: number;
+  maxMessage?: number;
+  maxBacklog?: number;
+  frontEnd: FrontEndChoice;
+}
+
+const HELP = `
+One WebSocket port serves everything: frames of msgpack (docs/PROTOCOL.md), GET /healthz and GET /stats.
+SIGTERM and SIGINT stop the node: it answers what it has received, closes the connections with code 1001
+and exits with code 0 within 6 seconds; a second signal ends it at once.
+
+Examples:
+  slabring serve
+  slabring serve --port 7800 --memory 2gb --threads 4
+  slabring serve --unix /run/slabring.sock --max-entries 100000 --policy clock
+  SLABRING_TOKEN=secret slabring serve --host 0.0.0.0
+
+Exit code: 0 after a signal, or 1 with one line on stderr when the node cannot start or fails.`;
+
+/** By convention a process that a signal ended reports 128 and the signal's number. */
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Adds `slabring serve` to the program. */
+export function registerServe(program: Command): void {
+  const machine = thisMachine();
+  const memory = defaultMemoryBytes(machine);
+  program
+    .command('serve')
+    .summary('start a node')
+    .description('Start a node: a cache that clients reach over WebSocket.')
+    .option('--port <number>', 'TCP port; 0 takes a free one', wholeNumber(0, 65_535), 7707)
+    .option('--host <address>', 'address to listen on; 0.0.0.0 for all of them', '127.0.0.1')
+    .addOption(
+      new Option('--memory <size>', 'memory of the cache, index included, such as 512mb or 1gb')
+        .argParser(byteSize)
+        .default(memory, `a quarter of what there is: ${format.bytes(memory)}`),
+    )
+    .addOption(
+      new Option('--threads <number>', 'threads that serve connections')
+        .argParser(wholeNumber(1))
+        .default(defaultThreads(machine), `one per core, at most 16: ${defaultThreads(machine)}`),
+    )
+    .addOption(
+      new Option('--policy <name>', 'what happens when memory is full: evict, or refuse writes')
+        .choices(['clock', 'none'])
+        .default('clock'),
+    )
+    .option('--max-entries <number>', 'the most entries kept', wholeNumber(1))
+    .option('--partitions <number>', 'independently locked parts, a power of two', powerOfTwo)
+    .option('--unix <path>', 'serve a Unix-domain socket as well')
+    .addOption(
+      new Option(
+        '--token <secret>',
+        'what clients must show in HELLO; others can see it in ps',
+      ).env('SLABRING_TOKEN'),
+    )
+    .option('--allow-origin <origin...>', "web origins whose pages may connect, or '*'")
+    .option('--max-value <size>', 'the largest value (default and maximum: 1mb)', byteSize)
+    .option(
+      '--max-message <size>',
+      'the largest message (default and maximum: a value and 128kb)',
+      byteSize,
+    )
+    .option(
+      '--max-backlog <size>',
+      'frames kept for a client that does not read (default: 16mb)',
+      byteSize,
+    )
+    .addOption(
+      new Option('--front-end <name>', 'the WebSocket implementation')
+        .choices(FRONT_ENDS)
+        .default('auto')
+        .hideHelp(),
+    )
+    .addHelpText('after', HELP)
+    .action(serve);
+}
+
+async function serve(flags: ServeFlags): Promise<void> {
+  const { allowOrigin, ...options } = flags;
+  let node: SlabringNode;
+  try {
+    node = await startNode(
+      { ...options, allowOrigins: allowOrigin },
+      { onWarning: (text) => say(`warning: ${text}`), onFailure: fail },
+    );
+  } catch (error) {
+    if (!(error instanceof SlabringError)) throw error;
+    fail(error);
+  }
+  stopOnSignals(node);
+  process.stdout.write(greeting(node));
+}
+
+function say(text: string): void {
+  process.stderr.write(`slabring: ${text}\n`);
+}
+
+function fail(error: Error): never {
+  say(error.message);
+  process.exit(1);
+}
+
+function stopOnSignals(node: SlabringNode): void {
+  let stopping = false;
+  for (const [signal, code] of Object.entries(EXIT_CODES)) {
+    process.on(signal, () => {
+      if (stopping) process.exit(code);
+      stopping = true;
+      node.close().then(() => process.exit(0), fail);
+    });
+  }
+}
+
+function greeting(node: SlabringNode): string {
+  const threads = node.threads === 1 ? '1 thread' : `${node.threads} threads`;
+  const through = node.frontEnd === 'uws' ? 'uWebSockets.js' : 'ws';
+  const memory = format.bytes(node.memoryBytes);
+  const url = node.urls[0]!;
+  const address = url.replace('ws://', 'http://');
+  return `slabring ${SOFTWARE_VERSION} listens on ${node.urls.join(' and ')}
+  ${threads}, ${memory}, policy ${node.policy}, ${through}, node ${node.nodeId}
+
+Try, in another terminal:
+  curl ${address}/stats
+`;
+}

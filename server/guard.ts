@@ -1,0 +1,102 @@
+/**
+ * What a connection may do before its HELLO on a node with a token: HELLO runs, every other command is answered NOAUTH.
+ * Only such connections pass here; all others' frames go to the executor as they came.
+ */
+import { COMMANDS, ERROR_EXT_TYPE } from '../engine/commands.js';
+import { type FrameExecutor, type FrameFault, isFault } from '../engine/frame.js';
+import { Tag, valueEnd } from '../engine/msgpack.js';
+import { NOAUTH_TEXT } from './hello.js';
+import { CloseCode, REFUSALS_PER_FRAME_MAX } from './limits.js';
+import type { Session } from './session.js';
+
+/** The error reply to each command before HELLO, as it goes over the wire. */
+const NOAUTH_REPLY = encodeError(`NOAUTH ${NOAUTH_TEXT}`);
+
+function encodeError(text: string): Uint8Array {
+  const payload = Buffer.from(text);
+  return Buffer.concat([Buffer.of(Tag.EXT8, payload.length, ERROR_EXT_TYPE), payload]);
+}
+
+/**
+ * Executes a frame of a connection that has not shown its token. From a HELLO with the right token on, the rest of the
+ * frame runs as usual.
+ */
+export function executeBeforeHello(
+  executor: FrameExecutor<Session>,
+  frame: Uint8Array,
+  session: Session,
+): Uint8Array | FrameFault {
+  try {
+    const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+    return executeGuarded(executor, bytes, session);
+  } catch (error) {
+    // What `valueEnd` throws at bytes that are no msgpack.
+    if (!(error instanceof RangeError)) throw error;
+    return { closeCode: CloseCode.BAD_FRAME, reason: error.message };
+  }
+}
+
+function executeGuarded(
+  executor: FrameExecutor<Session>,
+  frame: Buffer,
+  session: Session,
+): Uint8Array | FrameFault {
+  const idEnd = skip(frame, 0);
+  const id = frame.subarray(0, idEnd);
+  // A frame without commands, or with something else than an id in front, is the executor's to judge.
+  if (idEnd === frame.length || !isUnsigned(frame[0]!)) return executor.execute(frame, session);
+  const replies: Uint8Array[] = [];
+  let refused = 0;
+  for (let start = idEnd; start < frame.length; ) {
+    const end = session.authenticated ? frame.length : skip(frame, start);
+    if (session.authenticated || isHello(frame, start)) {
+      const result = executor.execute(Buffer.concat([id, frame.subarray(start, end)]), session);
+      if (isFault(result)) return result;
+      // A reply is valid until the next call only, so it is copied; each has the frame id in front.
+      const reply = Buffer.from(result);
+      replies.push(reply.subarray(skip(reply, 0)));
+    } else if (++refused > REFUSALS_PER_FRAME_MAX) {
+      return { closeCode: CloseCode.BAD_FRAME, reason: NOAUTH_TEXT };
+    } else {
+      replies.push(NOAUTH_REPLY);
+    }
+    start = end;
+  }
+  return Buffer.concat([id, ...replies]);
+}
+
+/** The end of the value at `at`, which must lie in the frame whole. */
+function skip(frame: Buffer, at: number): number {
+  const end = valueEnd(frame, at);
+  // A length field cut off by the end of the frame makes the end NaN.
+  if (!(end <= frame.length)) throw new RangeError('the bytes end inside a msgpack value');
+  return end;
+}
+
+function isUnsigned(tag: number): boolean {
+  return tag < Tag.FIXMAP || (tag >= Tag.UINT8 && tag <= Tag.UINT64);
+}
+
+/** Whether the whole value at `start` is a HELLO command: an array whose first element is its code or name. */
+function isHello(frame: Buffer, start: number): boolean {
+  const tag = frame[start]!;
+  let at = start + 1;
+  if (tag === Tag.ARRAY16) at += 2;
+  else if (tag === Tag.ARRAY32) at += 4;
+  else if (tag <= Tag.FIXARRAY || tag >= Tag.FIXSTR) return false;
+  const first = frame[at];
+  if (first === undefined) return false;
+  if (first === COMMANDS.HELLO.code) return true;
+  if (first >= Tag.UINT8 && first <= Tag.UINT64) {
+    const bytes = frame.subarray(at + 1, at + 1 + (1 << (first - Tag.UINT8)));
+    return (
+      bytes.at(-1) === COMMANDS.HELLO.code && bytes.subarray(0, -1).every((byte) => byte === 0)
+    );
+  }
+  const nameStart = first === Tag.STR8 ? at + 2 : at + 1;
+  const isText = first === Tag.STR8 || (first >= Tag.FIXSTR && first < Tag.NIL);
+  const length = first === Tag.STR8 ? frame[at + 1]! : first - Tag.FIXSTR;
+  return (
+    isText && frame.toString('latin1', nameStart, nameStart + length).toUpperCase() === 'HELLO'
+  );
+}

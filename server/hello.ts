@@ -1,0 +1,95 @@
+/** HELLO: what a client says of itself, what the node says of itself, and the token. */
+import { timingSafeEqual } from 'node:crypto';
+import { type CommandName, MAX_KEY_BYTES, PROTOCOL_VERSION } from '../engine/commands.js';
+import { SlabringError } from '../engine/errors.js';
+import type { HostCommands } from '../engine/frame.js';
+import { show } from '../engine/units.js';
+import { Counter } from './counters.js';
+import { digestToken } from './options.js';
+import type { ServingThread } from './serving-thread.js';
+import type { Session } from './session.js';
+
+/** The reply to HELLO. */
+export interface HelloReply {
+  /** Of the protocol. */
+  version: number;
+  server: 'slabring';
+  /** Version of the software. */
+  software: string;
+  nodeId: string;
+  role: 'primary';
+  limits: NodeLimits;
+  /** nil: this node is in no cluster. */
+  cluster: null;
+}
+
+/** What a client must keep to. */
+export interface NodeLimits {
+  maxKeyBytes: number;
+  maxValueBytes: number;
+  maxMessageBytes: number;
+  maxBacklogBytes: number;
+}
+
+/** Why a command was refused before HELLO. */
+export const NOAUTH_TEXT = 'this node asks for a token: send HELLO {token} first';
+
+/** The commands that the host answers instead of the kernel. */
+export function hostCommands(thread: ServingThread): HostCommands<Session> {
+  return (name: CommandName, args: unknown[], session: Session) => {
+    if (name === 'HELLO') return hello(thread, args[0], session);
+    throw new SlabringError('UNKNOWN', `${name} is not a command of this node`);
+  };
+}
+
+export function nodeLimits(thread: ServingThread): NodeLimits {
+  return {
+    maxKeyBytes: MAX_KEY_BYTES,
+    maxValueBytes: thread.arena.facts.maxValueBytes,
+    maxMessageBytes: thread.config.maxMessageBytes,
+    maxBacklogBytes: thread.config.maxBacklogBytes,
+  };
+}
+
+function hello(thread: ServingThread, options: unknown, session: Session): HelloReply {
+  const { version, token } = readOptions(options);
+  if (version !== undefined && version !== PROTOCOL_VERSION) {
+    const message = `this node speaks protocol version ${PROTOCOL_VERSION}, not ${show(version)}`;
+    throw new SlabringError('SYNTAX', message);
+  }
+  const { tokenDigest } = thread.config;
+  if (tokenDigest !== undefined) admit(thread, tokenDigest, token, session);
+  return {
+    version: PROTOCOL_VERSION,
+    server: 'slabring',
+    software: thread.facts.software,
+    nodeId: thread.facts.nodeId,
+    role: 'primary',
+    limits: nodeLimits(thread),
+    cluster: null,
+  };
+}
+
+/** Lets the session in when the token is right; a session that is in may greet again without it. */
+function admit(thread: ServingThread, digest: Uint8Array, token: unknown, session: Session): void {
+  if (token === undefined) {
+    if (session.authenticated) return;
+    throw new SlabringError('NOAUTH', NOAUTH_TEXT);
+  }
+  if (typeof token !== 'string' || !timingSafeEqual(digestToken(token), digest)) {
+    thread.counters[Counter.denials]!++;
+    throw new SlabringError('DENIED', 'wrong token');
+  }
+  session.authenticated = true;
+}
+
+/** Names that a later version of the protocol adds are passed over, so that newer clients can greet older nodes. */
+function readOptions(options: unknown): { version?: unknown; token?: unknown } {
+  if (options === undefined || options === null) return {};
+  const fields = options instanceof Map ? Object.fromEntries(options) : options;
+  if (typeof fields !== 'object' || Array.isArray(fields) || ArrayBuffer.isView(fields)) {
+    throw new SlabringError('SYNTAX', 'HELLO takes a map {version?, token?, user?, client?}');
+  }
+  const { version, token } = fields as { version?: unknown; token?: unknown };
+  return { version: version ?? undefined, token: token ?? undefined };
+}

@@ -1,0 +1,212 @@
+/** One node: an arena, the threads that serve it, and the socket they get their connections from. */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Arena } from '../engine/arena.js';
+import { SlabringError } from '../engine/errors.js';
+import { type Acceptor, createAcceptor } from './acceptor.js';
+import { createCounters } from './counters.js';
+import { loadUws, NoBinary, type UwsModule } from './front-end.js';
+import { DRAIN_DEADLINE_MS, LINGER_MS } from './limits.js';
+import { type NodeOptions, readNodeOptions, type ServeConfig } from './options.js';
+import { SOFTWARE_VERSION } from './software.js';
+import { hostPort, probePort, resolveHost } from './tcp-port.js';
+import type { ListenPlan, NodeFacts, ThreadStart } from './thread-contract.js';
+import { ThreadHandle } from './threads.js';
+import { claimUnixPath, ownUnixPath } from './unix-socket.js';
+
+/** What a running node tells the one who started it. */
+export interface NodeHooks {
+  /** Something works, but not as well as it could. Default: a warning of the process. */
+  onWarning?: (text: string) => void;
+  /** A serving thread has failed, and with it the node: nothing is served reliably any more. Default: thrown. */
+  onFailure?: (error: Error) => void;
+}
+
+/** A running node. */
+export interface SlabringNode {
+  readonly nodeId: string;
+  /** The port it listens on, also when port 0 asked for any. */
+  readonly port: number;
+  /** Where clients reach it: `ws://HOST:PORT`, and `ws+unix:PATH:/` with a Unix-domain socket. */
+  readonly urls: readonly string[];
+  readonly threads: number;
+  readonly memoryBytes: number;
+  readonly policy: string;
+  readonly frontEnd: 'uws' | 'ws';
+  /**
+   * Stops the node: takes no more connections, answers the frames that have come, closes the connections with 1001,
+   * ends the threads and gives the memory back. Takes about six seconds at most, less as a rule.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a node in this process.
+ * @throws SlabringError `OPTION` when an option is wrong, memory too little or the port in use; nothing is left running
+ */
+export async function startNode(
+  options: NodeOptions = {},
+  hooks: NodeHooks = {},
+): Promise<SlabringNode> {
+  const onWarning = hooks.onWarning ?? ((text) => process.emitWarning(text, 'SlabringWarning'));
+  const onFailure = hooks.onFailure ?? throwLater;
+  const read = readNodeOptions(options);
+  const uws = await chooseFrontEnd(read.serve, onWarning);
+  const sharePort = uws === undefined && canSharePort();
+  const config = fitThreads(read.serve, uws !== undefined || sharePort, onWarning);
+  const address = await resolveHost(config.host);
+  if (!isLoopback(address) && config.tokenDigest === undefined) {
+    onWarning(`${config.host} can be reached from other machines, and no token is asked for`);
+  }
+  if (config.port !== 0) await probePort(address, config.port);
+  if (config.unix !== undefined) await claimUnixPath(config.unix);
+
+  const arena = Arena.create(read.arena);
+  const facts: NodeFacts = {
+    nodeId: randomBytes(8).toString('hex'),
+    software: SOFTWARE_VERSION,
+    startedAtMs: Date.now(),
+    frontEnd: uws ? 'uws' : 'ws',
+  };
+  const counters = createCounters(config.threads);
+  const threads: ThreadHandle[] = [];
+  const startThread = (listen: ListenPlan) => {
+    const thread = threads.length;
+    const start: ThreadStart = { arena: arena.handle, config, facts, thread, counters, listen };
+    const handle = new ThreadHandle(start, onFailure);
+    threads.push(handle);
+    return handle.ready;
+  };
+
+  try {
+    const plan: ListenPlan = { address, port: config.port, sharePort, unix: config.unix };
+    const listening = uws
+      ? await listenForAll(uws, startThread, config, plan)
+      : await listenEach(startThread, config, plan);
+    const releaseUnix = config.unix === undefined ? () => {} : ownUnixPath(config.unix);
+    let closing: Promise<void> | undefined;
+    return {
+      nodeId: facts.nodeId,
+      port: listening.port,
+      urls: urlsOf(config, listening.port),
+      threads: config.threads,
+      memoryBytes: arena.facts.memoryBytes,
+      policy: arena.facts.policy,
+      frontEnd: facts.frontEnd,
+      close: () => {
+        closing ??= stop(threads, listening, releaseUnix).then(() => arena.close());
+        return closing;
+      },
+    };
+  } catch (error) {
+    await Promise.all(threads.map((thread) => thread.terminate()));
+    arena.close();
+    throw error;
+  }
+}
+
+/** uWebSockets.js where it is wanted and there; undefined: `ws`. */
+async function chooseFrontEnd(
+  config: ServeConfig,
+  onWarning: (text: string) => void,
+): Promise<UwsModule | undefined> {
+  if (config.frontEnd === 'ws') return undefined;
+  try {
+    return await loadUws();
+  } catch (error) {
+    if (!(error instanceof NoBinary)) throw error;
+    if (config.frontEnd === 'uws') throw new SlabringError('OPTION', error.message);
+    onWarning(`${error.message}; serving through ws, which is several times slower`);
+    return undefined;
+  }
+}
+
+/** Whether Node's own servers in several threads can listen on one port: since 23.1, where the kernel spreads. */
+function canSharePort(): boolean {
+  const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
+  return process.platform === 'linux' && (major > 23 || (major === 23 && minor >= 1));
+}
+
+function fitThreads(
+  config: ServeConfig,
+  several: boolean,
+  onWarning: (text: string) => void,
+): ServeConfig {
+  if (several || config.threads === 1) return config;
+  onWarning(`serving with one thread: ws on Node ${process.version} cannot share a port`);
+  return { ...config, threads: 1 };
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.');
+}
+
+function urlsOf(config: ServeConfig, port: number): string[] {
+  const urls = [`ws://${hostPort(config.host, port)}`];
+  if (config.unix !== undefined) urls.push(`ws+unix:${config.unix}:/`);
+  return urls;
+}
+
+type StartThread = (listen: ListenPlan) => Promise<{ descriptor?: number; port?: number }>;
+
+/** uWebSockets.js: the main thread listens for all. */
+async function listenForAll(
+  uws: UwsModule,
+  startThread: StartThread,
+  config: ServeConfig,
+  plan: ListenPlan,
+): Promise<Acceptor> {
+  const starting = Array.from({ length: config.threads }, () => startThread(plan));
+  const ready = await Promise.all(starting);
+  const descriptors = ready.map(({ descriptor }) => descriptor!);
+  return createAcceptor(uws, descriptors, plan.address, plan.port, plan.unix);
+}
+
+/** ws: each thread listens; the first one finds the port out, and has the Unix-domain socket. */
+async function listenEach(
+  startThread: StartThread,
+  config: ServeConfig,
+  plan: ListenPlan,
+): Promise<Acceptor> {
+  const first = await startThread(plan);
+  const port = first.port!;
+  const others = { ...plan, port, unix: undefined };
+  await Promise.all(Array.from({ length: config.threads - 1 }, () => startThread(others)));
+  // The threads stop listening when they are told to drain.
+  return { port, close: () => {} };
+}
+
+async function stop(
+  threads: readonly ThreadHandle[],
+  listening: Acceptor,
+  releaseUnix: () => void,
+): Promise<void> {
+  listening.close();
+  releaseUnix();
+  for (const thread of threads) thread.drain();
+  await within(
+    DRAIN_DEADLINE_MS,
+    threads.map((thread) => thread.drained),
+  );
+  const ended = threads.map((thread) => thread.ended);
+  if (await within(LINGER_MS, ended)) return;
+  for (const thread of threads) thread.stop();
+  if (await within(LINGER_MS, ended)) return;
+  await Promise.all(threads.map((thread) => thread.terminate()));
+}
+
+/** Whether all of it happened in time. */
+async function within(ms: number, promises: readonly Promise<void>[]): Promise<boolean> {
+  const timer = new AbortController();
+  const late = delay(ms, false, { signal: timer.signal }).catch(() => false);
+  const inTime = await Promise.race([Promise.all(promises).then(() => true), late]);
+  timer.abort();
+  return inTime;
+}
+
+/** As an emitter does with an 'error' that nobody listens for: the process ends with it unless it is caught there. */
+function throwLater(error: Error): void {
+  setImmediate(() => {
+    throw error;
+  });
+}

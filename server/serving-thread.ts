@@ -1,0 +1,53 @@
+/** What all connections of one serving thread share, whichever front end they came through. */
+import { Arena } from '../engine/arena.js';
+import { FrameExecutor } from '../engine/frame.js';
+import { counterRow } from './counters.js';
+import { hostCommands } from './hello.js';
+import type { ServeConfig } from './options.js';
+import type { Session } from './session.js';
+import type { NodeFacts, ThreadStart } from './thread-contract.js';
+
+export class ServingThread {
+  readonly arena: Arena;
+  readonly config: ServeConfig;
+  readonly facts: NodeFacts;
+  readonly thread: number;
+  /** The counters of every thread, and this thread's row of them. */
+  readonly allCounters: SharedArrayBuffer;
+  readonly counters: Float64Array;
+  readonly executor: FrameExecutor<Session>;
+  /** The open connections. */
+  readonly sessions = new Set<Session>();
+
+  #draining: (() => void) | undefined;
+
+  constructor(start: ThreadStart) {
+    this.arena = Arena.attach(start.arena);
+    this.config = start.config;
+    this.facts = start.facts;
+    this.thread = start.thread;
+    this.allCounters = start.counters;
+    this.counters = counterRow(start.counters, start.thread);
+    this.executor = new FrameExecutor<Session>(this.arena, hostCommands(this));
+  }
+
+  /** The node stops: no new work is wanted. */
+  get draining(): boolean {
+    return this.#draining !== undefined;
+  }
+
+  /** Closes every connection as soon as its frames are answered; resolves when none is left. */
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#draining = resolve;
+      for (const session of [...this.sessions]) session.drain();
+      if (this.sessions.size === 0) resolve();
+    });
+  }
+
+  /** For sessions, when they are closed. */
+  sessionClosed(session: Session): void {
+    this.sessions.delete(session);
+    if (this.sessions.size === 0) this.#draining?.();
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * One connection: takes its messages, has their frames executed, and keeps a client that does not read its replies from
+ * filling our memory. Knows no WebSocket library; a front end gives it a `Connection` and tells it what happens.
+ *
+ *   open  --(unsent replies pass PAUSE_BYTES)-->  paused  --(they fall to RESUME_BYTES)-->  open
+ *   paused: frames wait; more than maxBacklogBytes of them close the connection with 1013
+ *   draining (the node stops): what waits is still executed, then the connection closes with 1001
+ */
+import { isFault } from '../engine/frame.js';
+import { Counter } from './counters.js';
+import { executeBeforeHello } from './guard.js';
+import {
+  CLOSE_REASON_BYTES_MAX,
+  CloseCode,
+  PAUSE_BYTES,
+  RESUME_BYTES,
+  WAITING_FRAME_OVERHEAD_BYTES,
+} from './limits.js';
+import type { ServingThread } from './serving-thread.js';
+
+/** What a session needs of a WebSocket. */
+export interface Connection {
+  /** Sends a binary message; `bytes` may change after the call. Returns whether any bytes wait to be sent. */
+  send(bytes: Uint8Array): boolean;
+  /** Bytes that were sent but not yet taken by the operating system. */
+  bufferedBytes(): number;
+  /** Sends what is buffered, then a close frame. The front end calls `session.closed()` in turn. */
+  close(code: number, reason: string): void;
+}
+
+export class Session {
+  /** Whether commands other than HELLO may run. */
+  authenticated: boolean;
+
+  readonly #thread: ServingThread;
+  readonly #connection: Connection;
+  #paused = false;
+  #draining = false;
+  #closed = false;
+  /** Frames that came while paused, oldest first; those before `#waitingStart` are done. */
+  #waiting: Uint8Array[] = [];
+  #waitingStart = 0;
+  #waitingBytes = 0;
+
+  constructor(thread: ServingThread, connection: Connection) {
+    this.#thread = thread;
+    this.#connection = connection;
+    this.authenticated = thread.config.tokenDigest === undefined;
+    thread.sessions.add(this);
+    thread.counters[Counter.connections]!++;
+    thread.counters[Counter.accepted]!++;
+  }
+
+  /** A message has come. `message` is valid during the call only. */
+  receive(message: Uint8Array, isBinary: boolean): void {
+    if (this.#closed) return;
+    const { maxMessageBytes } = this.#thread.config;
+    if (!isBinary) {
+      this.#fault(CloseCode.TEXT_MESSAGE, 'text messages are not supported: send binary messages');
+    } else if (message.length > maxMessageBytes) {
+      const reason = `the message of ${message.length} bytes is above the limit of ${maxMessageBytes}`;
+      this.#fault(CloseCode.TOO_LARGE, reason);
+    } else if (this.#paused) {
+      this.#wait(message);
+    } else {
+      this.#execute(message);
+    }
+  }
+
+  /** Some of the buffered replies have been sent. */
+  sent(): void {
+    if (this.#closed) return;
+    if (this.#paused && this.#connection.bufferedBytes() <= RESUME_BYTES) this.#resume();
+    if (this.#draining) this.#closeWhenDone();
+  }
+
+  #resume(): void {
+    this.#paused = false;
+    while (!this.#paused && !this.#closed && this.#waitingStart < this.#waiting.length) {
+      const frame = this.#waiting[this.#waitingStart++]!;
+      this.#waitingBytes -= frame.length + WAITING_FRAME_OVERHEAD_BYTES;
+      this.#execute(frame);
+    }
+    if (this.#waitingStart === this.#waiting.length) {
+      this.#waiting = [];
+      this.#waitingStart = 0;
+    }
+  }
+
+  /** The node stops: closes the connection once the frames that have come are answered and the answers sent. */
+  drain(): void {
+    if (this.#closed) return;
+    this.#draining = true;
+    this.#closeWhenDone();
+  }
+
+  /** The connection is gone, whoever closed it. */
+  closed(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#thread.counters[Counter.connections]!--;
+    this.#thread.sessionClosed(this);
+  }
+
+  #execute(frame: Uint8Array): void {
+    const { counters, executor } = this.#thread;
+    const result = this.authenticated
+      ? executor.execute(frame, this)
+      : executeBeforeHello(executor, frame, this);
+    if (isFault(result)) {
+      this.#fault(result.closeCode, result.reason);
+      return;
+    }
+    counters[Counter.frames]!++;
+    counters[Counter.bytesIn]! += frame.length;
+    counters[Counter.bytesOut]! += result.length;
+    if (this.#connection.send(result) && this.#connection.bufferedBytes() > PAUSE_BYTES) {
+      this.#paused = true;
+      counters[Counter.pauses]!++;
+    }
+  }
+
+  #wait(frame: Uint8Array): void {
+    if (this.#draining) return;
+    const cost = frame.length + WAITING_FRAME_OVERHEAD_BYTES;
+    if (this.#waitingBytes + cost > this.#thread.config.maxBacklogBytes) {
+      this.#thread.counters[Counter.backlogCloses]!++;
+      this.#close(CloseCode.BACKLOG, 'replies are not read, and too many frames wait');
+      return;
+    }
+    this.#waiting.push(new Uint8Array(frame));
+    this.#waitingBytes += cost;
+  }
+
+  #fault(code: number, reason: string): void {
+    this.#thread.counters[Counter.faults]!++;
+    this.#close(code, reason);
+  }
+
+  /** Bytes in our hands are lost when the process ends, bytes in the operating system's are not. */
+  #closeWhenDone(): void {
+    if (this.#closed || this.#paused || this.#connection.bufferedBytes() > 0) return;
+    this.#close(CloseCode.GOING_AWAY, 'the node is shutting down');
+  }
+
+  #close(code: number, reason: string): void {
+    // A front end may or may not report the close it was asked for before `close` returns; nothing runs after it anyway.
+    this.#connection.close(code, shorten(reason));
+    this.closed();
+  }
+}
+
+/** A reason cut to what a close frame holds, at a character's boundary. */
+function shorten(reason: string): string {
+  if (Buffer.byteLength(reason) <= CLOSE_REASON_BYTES_MAX) return reason;
+  const bytes = new Uint8Array(CLOSE_REASON_BYTES_MAX);
+  const { read } = new TextEncoder().encodeInto(reason, bytes);
+  return reason.slice(0, read);
+}

@@ -1,0 +1,73 @@
+/** A serving thread as the main thread sees it: started, told to drain and to stop, and watched all the while. */
+import { Worker } from 'node:worker_threads';
+import { SlabringError } from '../engine/errors.js';
+import type { FromThread, ThreadStart, ToThread } from './thread-contract.js';
+
+type Ready = Extract<FromThread, { kind: 'ready' }>;
+
+export class ThreadHandle {
+  /** Resolves when the thread can serve; rejects when it fails before that. */
+  readonly ready: Promise<Ready>;
+  /** Resolves when it has drained. */
+  readonly drained: Promise<void>;
+  /** Resolves when it has ended, in whatever way. */
+  readonly ended: Promise<void>;
+  readonly #worker: Worker;
+  #mayEnd = false;
+
+  /** @param onFailure is told, once, when the thread ends without having been asked to, after it was ready */
+  constructor(start: ThreadStart, onFailure: (error: SlabringError) => void) {
+    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData: start,
+      name: `slabring-${start.thread}`,
+    });
+    this.#worker = worker;
+    this.ended = new Promise((resolve) => worker.once('exit', () => resolve()));
+    this.drained = new Promise((resolve) => {
+      worker.on('message', (message: FromThread) => {
+        if (message.kind === 'drained') resolve();
+      });
+    });
+    this.ready = new Promise((resolve, reject) => {
+      let isReady = false;
+      let hasFailed = false;
+      const fail = (why: string, cause?: unknown) => {
+        // A thread that fails reports an error and then its end: the first says more.
+        if (hasFailed || this.#mayEnd) return;
+        hasFailed = true;
+        const message = `serving thread ${start.thread} ${why}`;
+        const error = new SlabringError('INTERNAL', message, { cause });
+        if (isReady) onFailure(error);
+        else reject(error);
+      };
+      worker.on('message', (message: FromThread) => {
+        if (message.kind !== 'ready') return;
+        isReady = true;
+        resolve(message);
+      });
+      worker.once('error', (error: Error) => fail(`failed: ${error.message}`, error));
+      worker.once('exit', (code) => fail(`ended by itself with code ${code}`));
+    });
+  }
+
+  drain(): void {
+    this.#mayEnd = true;
+    this.#say({ kind: 'drain' });
+  }
+
+  /** Asks the thread to drop what it still has and end. */
+  stop(): void {
+    this.#mayEnd = true;
+    this.#say({ kind: 'stop' });
+  }
+
+  /** Ends the thread wherever it is. */
+  async terminate(): Promise<void> {
+    this.#mayEnd = true;
+    await this.#worker.terminate();
+  }
+
+  #say(message: ToThread): void {
+    this.#worker.postMessage(message);
+  }
+}

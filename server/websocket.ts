@@ -1,0 +1,117 @@
+/**
+ * The front end on uWebSockets.js: one app per serving thread, which listens nowhere itself. The acceptor of the main
+ * thread (acceptor.ts) hands it connections.
+ */
+import type * as Uws from 'uWebSockets.js';
+import type { FrontEnd, UwsApp, UwsModule } from './front-end.js';
+import { answerHttp, answerUpgrade, type HttpAnswer } from './http.js';
+import { IDLE_TIMEOUT_SECONDS, OVERSIZE_FACTOR } from './limits.js';
+import type { ServingThread } from './serving-thread.js';
+import { type Connection, Session } from './session.js';
+
+/** uWebSockets.js puts the user data's fields on the socket itself; `open` sets the session. */
+interface SocketData {
+  session: Session | undefined;
+}
+type Socket = Uws.WebSocket<SocketData> & SocketData;
+
+/** Statuses of `send`; the others are 0 (bytes wait) and 2 (dropped, which `maxBackpressure` 0 rules out). */
+const SENT_WHOLE = 1;
+
+class UwsConnection implements Connection {
+  readonly #socket: Uws.WebSocket<SocketData>;
+
+  constructor(socket: Uws.WebSocket<SocketData>) {
+    this.#socket = socket;
+  }
+
+  send(bytes: Uint8Array): boolean {
+    return this.#socket.send(bytes, true, false) !== SENT_WHOLE;
+  }
+
+  bufferedBytes(): number {
+    return this.#socket.getBufferedAmount();
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.end(code, reason);
+  }
+}
+
+/** Builds the app of this thread. */
+export function createUwsFrontEnd(uws: UwsModule, thread: ServingThread): FrontEnd {
+  const app = uws.App() as UwsApp;
+  app.ws<SocketData>('/*', {
+    maxPayloadLength: OVERSIZE_FACTOR * thread.config.maxMessageBytes,
+    // 0 is no limit: the session pauses instead of having replies dropped.
+    maxBackpressure: 0,
+    idleTimeout: IDLE_TIMEOUT_SECONDS,
+    sendPingsAutomatically: true,
+    upgrade: (response, request, context) => upgrade(response, request, context, thread),
+    open: (socket) => {
+      (socket as Socket).session = new Session(thread, new UwsConnection(socket));
+    },
+    message: (socket, message, isBinary) => {
+      (socket as Socket).session?.receive(new Uint8Array(message), isBinary);
+    },
+    drain: (socket) => (socket as Socket).session?.sent(),
+    close: (socket) => (socket as Socket).session?.closed(),
+  });
+  app.any('/*', (response, request) => {
+    const method = request.getMethod().toUpperCase();
+    const answer = answerHttp(
+      { method, path: request.getUrl(), authorization: request.getHeader('authorization') },
+      thread,
+    );
+    respond(response, answer, method === 'HEAD', thread.draining);
+  });
+  return {
+    descriptor: app.getDescriptor(),
+    // The acceptor has stopped by then, and hands over nothing more.
+    stopAccepting: () => {},
+    close: () => app.close(),
+  };
+}
+
+function upgrade(
+  response: Uws.HttpResponse,
+  request: Uws.HttpRequest,
+  context: Uws.us_socket_context_t,
+  thread: ServingThread,
+): void {
+  const answer = answerUpgrade(
+    {
+      path: request.getUrl(),
+      origin: request.getHeader('origin'),
+      subprotocols: request.getHeader('sec-websocket-protocol'),
+    },
+    thread,
+  );
+  if (answer.refusal) {
+    respond(response, answer.refusal, false, true);
+    return;
+  }
+  response.upgrade<SocketData>(
+    { session: undefined },
+    request.getHeader('sec-websocket-key'),
+    answer.subprotocol,
+    // No extensions: compression costs more than it saves on small binary frames.
+    '',
+    context,
+  );
+}
+
+function respond(
+  response: Uws.HttpResponse,
+  answer: HttpAnswer,
+  isHead: boolean,
+  closeConnection: boolean,
+): void {
+  response.writeStatus(answer.statusLine).writeHeader('content-type', answer.contentType);
+  if (isHead) {
+    // Told the length as an argument, uWebSockets.js waits for the body.
+    response.writeHeader('content-length', `${Buffer.byteLength(answer.body)}`).endWithoutBody();
+  } else {
+    response.end(answer.body, closeConnection);
+  }
+}
