@@ -150,8 +150,9 @@ export class Loader {
       };
       this.#connections.push(connection);
       const fail = (error: Error): void => {
-        reject(error);
         this.#fail(error);
+        // A connection that we closed has failed for the reason why we closed it.
+        reject(this.#failure ?? error);
       };
       socket.once('error', (error) => fail(new LoadError(`connection failed: ${error.message}`)));
       socket.once('close', () => fail(new LoadError('the server closed a connection')));

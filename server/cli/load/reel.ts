@@ -55,6 +55,7 @@ export class Reel {
       at = writer.writeFrame(this, frame, at);
     }
     this.offsets[this.frames] = at;
+    this.bytes = this.bytes.subarray(0, at);
   }
 
   /** The index of the frame's first command. */
@@ -69,10 +70,12 @@ export class Reel {
 }
 
 /**
- * Commands on a reel of random keys: as many as a cache of a million keys has, so that a reel that runs over and over does
- * not touch a small, warm part of the keys only.
+ * Commands on a reel of random keys: about as many as a cache of a million keys has keys, so that a reel that runs over and over
+ * does not touch a small, warm part of them only. With fewer keys fewer commands do.
  */
 const RANDOM_COMMANDS = 1 << 20;
+const RANDOM_COMMANDS_PER_KEY = 4;
+const RANDOM_COMMANDS_MIN = 1 << 14;
 /** ... but no more than fit into this: with large values the reel would not fit into memory. */
 const RANDOM_REEL_BYTES = 128 * 2 ** 20;
 /** A reel has at least this many frames, so that the frames in flight on a connection differ. */
@@ -82,9 +85,13 @@ export const RANDOM_FRAMES_MIN = 16;
 export function randomReel(workload: Workload, writer: FrameWriter): Reel {
   const { keys, valueBytes, getShare, pipeline } = workload;
   const frameBytes = writer.frameBytesMax(pipeline, getShare < 1 ? valueBytes : 0);
+  const wanted = Math.min(
+    RANDOM_COMMANDS,
+    Math.max(RANDOM_COMMANDS_MIN, RANDOM_COMMANDS_PER_KEY * keys),
+  );
   const frames = Math.max(
     RANDOM_FRAMES_MIN,
-    Math.min(Math.ceil(RANDOM_COMMANDS / pipeline), Math.floor(RANDOM_REEL_BYTES / frameBytes)),
+    Math.min(Math.ceil(wanted / pipeline), Math.floor(RANDOM_REEL_BYTES / frameBytes)),
   );
   const commands = frames * pipeline;
   const random = new Random(0x5eed);

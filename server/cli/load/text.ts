@@ -120,11 +120,11 @@ class TextProtocol implements LoadProtocol {
     if (reel === undefined) throw unasked();
     const first =
       reel.sets[reel.firstCommand(oldest)] === 1 ? this.#phrases.stored : this.#phrases.hit[0];
-    if (end - at < first.length) return false;
-    // An error, a missing key or a reply of another length shows here at the latest when the next frame's reply is due.
-    if (!startsWith(bytes, at, first)) {
+    // An error, a missing key or a reply of another length shows here, at the latest when the next frame's reply is due.
+    if (!startsWith(bytes, at, first, end)) {
       throw new LoadError(`unexpected reply: ${quote(bytes, at, end)}`);
     }
+    if (end - at < first.length) return false;
     head.frame = OLDEST;
     head.bytes = this.#lengths(reel)[oldest]!;
     return true;
@@ -144,7 +144,7 @@ class TextProtocol implements LoadProtocol {
     for (let command = reel.firstCommand(frame); command < last; command += 1) {
       tally.checked += 1;
       if (reel.sets[command] === 1) {
-        if (!startsWith(bytes, at, stored)) {
+        if (!startsWith(bytes, at, stored, end)) {
           throw new LoadError(`unexpected reply to SET: ${quote(bytes, at, end)}`);
         }
         at += stored.length;
@@ -152,9 +152,9 @@ class TextProtocol implements LoadProtocol {
         const value = at + hit[0].length;
         const behind = value + reel.valueBytes;
         const right =
-          startsWith(bytes, at, hit[0]) &&
+          startsWith(bytes, at, hit[0], end) &&
           isValue(bytes, value, reel.keys[command]!, reel.valueBytes) &&
-          startsWith(bytes, behind, hit[1]);
+          startsWith(bytes, behind, hit[1], end);
         if (!right) {
           throw new LoadError(
             `wrong value for key ${reel.keys[command]}: ${quote(bytes, at, end)}`,
@@ -179,8 +179,10 @@ class TextProtocol implements LoadProtocol {
   }
 }
 
-function startsWith(bytes: Buffer, at: number, text: Buffer): boolean {
-  for (let index = 0; index < text.length; index += 1) {
+/** Whether the text lies at `at`; of a text that reaches beyond `end`, whether its beginning does. */
+function startsWith(bytes: Buffer, at: number, text: Buffer, end: number): boolean {
+  const length = Math.min(text.length, end - at);
+  for (let index = 0; index < length; index += 1) {
     if (bytes[at + index] !== text[index]) return false;
   }
   return true;

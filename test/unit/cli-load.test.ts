@@ -1,0 +1,426 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { Packr, Unpackr } from 'msgpackr';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Loader } from '#server/cli/load/loader.js';
+import type { LoadProtocol } from '#server/cli/load/protocol.js';
+import { fillReel, Reel, randomReel } from '#server/cli/load/reel.js';
+import { SlabringProtocol } from '#server/cli/load/slabring.js';
+import { memcachedProtocol, respProtocol } from '#server/cli/load/text.js';
+
+/** What a stand-in answers to what came; it keeps the rest of an unfinished request. */
+type Answer = (received: Buffer, socket: Socket) => { replies: Buffer[]; rest: Buffer };
+
+/** How a stand-in writes its replies to the wire. */
+type Deliver = (replies: Buffer[], socket: Socket) => void;
+
+const servers: Server[] = [];
+const loaders: Loader[] = [];
+afterEach(() => {
+  for (const loader of loaders.splice(0)) loader.close();
+  for (const server of servers.splice(0)) server.close();
+});
+
+const atOnce: Deliver = (replies, socket) => {
+  socket.write(Buffer.concat(replies));
+};
+
+/** Every reply in pieces of 7 bytes, each a packet of its own. */
+const dribbled: Deliver = (replies, socket) => {
+  const waiting = queues.get(socket) ?? [];
+  queues.set(socket, waiting);
+  waiting.push(...replies);
+  // One reply after the other: who comes while another is under way finds its turn later.
+  if (waiting.length > replies.length) return;
+  const next = (at: number): void => {
+    if (socket.destroyed) return;
+    const reply = waiting[0]!;
+    socket.write(reply.subarray(at, at + 7));
+    if (at + 7 < reply.length) setImmediate(next, at + 7);
+    else if (waiting.shift() && waiting.length > 0) setImmediate(next, 0);
+  };
+  next(0);
+};
+const queues = new WeakMap<Socket, Buffer[]>();
+
+async function standIn(answer: () => Answer, deliver: Deliver): Promise<number> {
+  const server = createServer({ noDelay: true }, (socket) => {
+    const respond = answer();
+    let pending = Buffer.alloc(0);
+    socket.on('data', (chunk) => {
+      const { replies, rest } = respond(Buffer.concat([pending, chunk]), socket);
+      pending = Buffer.from(rest);
+      if (replies.length > 0) deliver(replies, socket);
+    });
+    // The loader hangs up without ceremony.
+    socket.on('error', () => socket.destroy());
+  });
+  servers.push(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+async function open(
+  port: number,
+  protocol: LoadProtocol,
+  connections = 2,
+  inFlight = 1,
+): Promise<Loader> {
+  const target = { host: '127.0.0.1', port };
+  const loader = await Loader.open({ target, protocol, connections, inFlight });
+  loaders.push(loader);
+  return loader;
+}
+
+const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+const packr = new Packr({ useRecords: false });
+const unpackr = new Unpackr({ useRecords: false });
+
+type Execute = (command: unknown[], map: Map<string, Buffer>) => unknown;
+
+const honest: Execute = ([code, key, value], map) => {
+  if (code === 0x10) return map.get(String(key)) ?? null;
+  if (code !== 0x11) throw new Error(`command ${code}`);
+  map.set(String(key), Buffer.from(value as Buffer));
+  return true;
+};
+
+/** A Slabring node as another library would write it: msgpackr reads the commands and writes the replies. */
+function slabring(execute: Execute = honest, map = new Map<string, Buffer>()): () => Answer {
+  return () => {
+    let upgraded = false;
+    return (received, socket) => {
+      const replies: Buffer[] = [];
+      let rest = received;
+      if (!upgraded) {
+        const end = rest.indexOf('\r\n\r\n');
+        if (end < 0) return { replies, rest };
+        const key = /Sec-WebSocket-Key: (\S+)/.exec(rest.toString('latin1', 0, end))![1];
+        const accept = createHash('sha1').update(`${key}${GUID}`).digest('base64');
+        socket.write(
+          'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+            `Sec-WebSocket-Accept: ${accept}\r\n\r\n`,
+        );
+        upgraded = true;
+        rest = rest.subarray(end + 4);
+      }
+      for (let frame = readFrame(rest); frame !== undefined; frame = readFrame(rest)) {
+        rest = rest.subarray(frame.size);
+        if (frame.opcode !== 2) {
+          expect(frame.opcode).toBe(10);
+          continue;
+        }
+        const [id, ...commands] = unpackr.unpackMultiple(frame.payload) as [number, ...unknown[][]];
+        const results = commands.map((command) => execute(command, map));
+        const parts = results.map((result) =>
+          Buffer.isBuffer(result) && result.length > 1 && result[0] === 0xc7
+            ? result
+            : packr.pack(result),
+        );
+        replies.push(serverFrame(2, Buffer.concat([packr.pack(id), ...parts])));
+      }
+      return { replies, rest };
+    };
+  };
+}
+
+function readFrame(bytes: Buffer): { opcode: number; payload: Buffer; size: number } | undefined {
+  if (bytes.length < 2) return undefined;
+  expect(bytes[1]! & 0x80, 'client frames are masked').toBe(0x80);
+  let length = bytes[1]! & 0x7f;
+  let at = 2;
+  if (length === 126) {
+    if (bytes.length < 4) return undefined;
+    length = bytes.readUInt16BE(2);
+    at = 4;
+  } else if (length === 127) {
+    if (bytes.length < 10) return undefined;
+    length = Number(bytes.readBigUInt64BE(2));
+    at = 10;
+  }
+  if (bytes.length < at + 4 + length) return undefined;
+  const mask = bytes.subarray(at, at + 4);
+  const payload = Buffer.from(bytes.subarray(at + 4, at + 4 + length));
+  payload.forEach((byte, index) => {
+    payload[index] = byte ^ mask[index & 3]!;
+  });
+  return { opcode: bytes[0]! & 15, payload, size: at + 4 + length };
+}
+
+function serverFrame(opcode: number, payload: Buffer): Buffer {
+  const head = payload.length < 126 ? 2 : payload.length < 65_536 ? 4 : 10;
+  const out = Buffer.alloc(head + payload.length);
+  out[0] = 0x80 | opcode;
+  out[1] = head === 2 ? payload.length : head === 4 ? 126 : 127;
+  if (head === 4) out.writeUInt16BE(payload.length, 2);
+  if (head === 10) out.writeBigUInt64BE(BigInt(payload.length), 2);
+  payload.copy(out, head);
+  return out;
+}
+
+/** An error reply: ext 8 of type 1. */
+function errorReply(text: string): Buffer {
+  return Buffer.concat([Buffer.of(0xc7, text.length, 1), Buffer.from(text)]);
+}
+
+/** redis as far as the loader uses it. */
+function redis(map = new Map<string, string>()): () => Answer {
+  return () => (received) => {
+    const replies: Buffer[] = [];
+    let text = received.toString('latin1');
+    for (;;) {
+      const request = /^\*(\d)\r\n\$3\r\n(GET|SET)\r\n\$16\r\n(.{16})\r\n/.exec(text);
+      if (!request) break;
+      const key = request[3]!;
+      if (request[2] === 'GET') {
+        const value = map.get(key);
+        replies.push(
+          Buffer.from(value === undefined ? '$-1\r\n' : `$${value.length}\r\n${value}\r\n`),
+        );
+        text = text.slice(request[0].length);
+        continue;
+      }
+      const value = /^\$(\d+)\r\n/.exec(text.slice(request[0].length));
+      if (!value) break;
+      const start = request[0].length + value[0].length;
+      const end = start + Number(value[1]);
+      if (text.length < end + 2) break;
+      map.set(key, text.slice(start, end));
+      replies.push(Buffer.from('+OK\r\n'));
+      text = text.slice(end + 2);
+    }
+    return { replies, rest: Buffer.from(text, 'latin1') };
+  };
+}
+
+/** memcached as far as the loader uses it. */
+function memcached(map = new Map<string, string>()): () => Answer {
+  return () => (received) => {
+    const replies: Buffer[] = [];
+    let text = received.toString('latin1');
+    for (;;) {
+      const get = /^mg (\S+) v\r\n/.exec(text);
+      const set = /^ms (\S+) (\d+)\r\n/.exec(text);
+      if (get) {
+        const value = map.get(get[1]!);
+        replies.push(
+          Buffer.from(value === undefined ? 'EN\r\n' : `VA ${value.length}\r\n${value}\r\n`),
+        );
+        text = text.slice(get[0].length);
+      } else if (set) {
+        const end = set[0].length + Number(set[2]);
+        if (text.length < end + 2) break;
+        map.set(set[1]!, text.slice(set[0].length, end));
+        replies.push(Buffer.from('HD\r\n'));
+        text = text.slice(end + 2);
+      } else {
+        break;
+      }
+    }
+    return { replies, rest: Buffer.from(text, 'latin1') };
+  };
+}
+
+const kinds = [
+  {
+    name: 'slabring',
+    protocol: (_valueBytes: number): LoadProtocol => new SlabringProtocol('127.0.0.1'),
+    server: () => slabring(),
+  },
+  { name: 'redis', protocol: respProtocol, server: () => redis() },
+  { name: 'memcached', protocol: memcachedProtocol, server: () => memcached() },
+];
+const deliveries = [
+  { delivery: 'at once', deliver: atOnce },
+  { delivery: 'dribbled', deliver: dribbled },
+];
+const shapes = [
+  { valueBytes: 32, pipeline: 16, inFlight: 1 },
+  { valueBytes: 0, pipeline: 1, inFlight: 4 },
+  { valueBytes: 300, pipeline: 3, inFlight: 2 },
+  { valueBytes: 70_000, pipeline: 1, inFlight: 1 },
+];
+const cases = kinds.flatMap((kind) =>
+  deliveries.flatMap((delivery) => shapes.map((shape) => ({ ...kind, ...delivery, ...shape }))),
+);
+
+describe('the loader', () => {
+  it.each(cases)(
+    '$name, $delivery, values of $valueBytes, $pipeline a frame, $inFlight in flight: sets all keys, reads them back',
+    async ({ protocol, server, deliver, valueBytes, pipeline, inFlight }) => {
+      const port = await standIn(server(), valueBytes > 1000 ? atOnce : deliver);
+      const spoken = protocol(valueBytes);
+      const loader = await open(port, spoken, 2, inFlight);
+      const keys = 40;
+      const workload = { keys, valueBytes, getShare: 0.5, pipeline };
+      const filled = await loader.sendOnce(fillReel(0, keys, workload, pipeline, spoken));
+      expect(filled.operations).toBe(keys);
+      expect(filled.frames).toBe(Math.ceil(keys / pipeline));
+      expect(filled.replies).toMatchObject({ checked: keys, misses: 0, errors: 0 });
+      const gets = new Reel(
+        Uint32Array.from({ length: keys }, (_, key) => key),
+        new Uint8Array(keys),
+        pipeline,
+        valueBytes,
+        spoken,
+      );
+      const read = await loader.sendOnce(gets);
+      expect(read.replies).toMatchObject({ checked: keys, misses: 0, errors: 0 });
+      expect(read.roundTrips.count).toBe(read.frames);
+      const mixed = await loader.sendFor(randomReel(workload, spoken), 0.05);
+      expect(mixed.operations).toBeGreaterThanOrEqual(2 * inFlight * pipeline);
+      expect(mixed.replies).toMatchObject({ misses: 0, errors: 0 });
+    },
+  );
+
+  it('takes replies that overtake each other', async () => {
+    const held: Buffer[] = [];
+    const port = await standIn(slabring(), (replies, socket) => {
+      held.push(...replies);
+      if (held.length >= 3) socket.write(Buffer.concat(held.splice(0).reverse()));
+    });
+    const protocol = new SlabringProtocol('127.0.0.1');
+    const loader = await open(port, protocol, 1, 3);
+    const workload = { keys: 9, valueBytes: 8, getShare: 0, pipeline: 1 };
+    const result = await loader.sendOnce(fillReel(0, 9, workload, 1, protocol));
+    expect(result.replies).toMatchObject({ checked: 9, misses: 0, errors: 0 });
+  });
+
+  it('answers pings, during a run and between runs', async () => {
+    const ping = serverFrame(9, Buffer.from('are you there'));
+    const port = await standIn(slabring(), (replies, socket) => {
+      socket.write(Buffer.concat([ping, ...replies, ping]));
+    });
+    const protocol = new SlabringProtocol('127.0.0.1');
+    const loader = await open(port, protocol);
+    const workload = { keys: 50, valueBytes: 8, getShare: 0, pipeline: 1 };
+    const reel = fillReel(0, 50, workload, 1, protocol);
+    await loader.sendOnce(reel);
+    expect((await loader.sendOnce(reel)).replies.checked).toBe(50);
+  });
+
+  it('counts GETs that find nothing and error replies', async () => {
+    const port = await standIn(
+      slabring(([code, key]) => {
+        if (code === 0x10) return null;
+        return String(key).endsWith('3') ? errorReply('OOM full') : true;
+      }),
+      atOnce,
+    );
+    const protocol = new SlabringProtocol('127.0.0.1');
+    const loader = await open(port, protocol);
+    const workload = { keys: 20, valueBytes: 8, getShare: 0, pipeline: 4 };
+    const { replies } = await loader.sendOnce(fillReel(0, 20, workload, 4, protocol));
+    expect(replies).toEqual({ checked: 20, misses: 0, errors: 2, firstError: 'OOM full' });
+    const gets = new Reel(Uint32Array.of(1, 2, 3), new Uint8Array(3), 2, 8, protocol);
+    expect((await loader.sendOnce(gets)).replies.misses).toBe(3);
+  });
+
+  const value = (key: number): Buffer => Buffer.from(String(key).padStart(12, '0').padEnd(16, 'v'));
+  const misdeeds: [string, Execute | Deliver, RegExp][] = [
+    ["another key's value", () => value(7), /wrong value for key 1/],
+    ['a cut value', () => value(1).subarray(0, 15), /wrong value for key 1/],
+    ['true to a GET', () => true, /wrong value for key 1/],
+  ];
+  it.each(misdeeds)('stops at a wrong reply: %s', async (_what, execute, message) => {
+    const port = await standIn(slabring(execute as Execute), atOnce);
+    const protocol = new SlabringProtocol('127.0.0.1');
+    const loader = await open(port, protocol, 1);
+    const reel = new Reel(Uint32Array.of(1), new Uint8Array(1), 1, 16, protocol);
+    await expect(loader.sendOnce(reel)).rejects.toThrow(message);
+    await expect(loader.sendOnce(reel), 'and stays stopped').rejects.toThrow(message);
+  });
+
+  const id = (number: number): Buffer => Buffer.of(0xcd, number >> 8, number & 255);
+  const frames: [string, Buffer, RegExp][] = [
+    [
+      'a frame id out of range',
+      serverFrame(2, Buffer.concat([id(900), Buffer.of(0xc0)])),
+      /unknown frame id 900/,
+    ],
+    [
+      'a frame id not in flight',
+      serverFrame(2, Buffer.concat([id(2), Buffer.of(0xc0)])),
+      /frame 2, which is not in flight/,
+    ],
+    ['too few replies', serverFrame(2, id(1)), /wrong value for key 1/],
+    [
+      'too many replies',
+      serverFrame(2, Buffer.concat([id(1), Buffer.of(0xc0, 0xc0)])),
+      /exactly 1 replies/,
+    ],
+    ['no frame id', serverFrame(2, Buffer.of(0xa1, 0x61)), /0xa1, which is no frame id/],
+    ['a text frame', serverFrame(1, Buffer.from('hello')), /unexpected WebSocket frame/],
+    [
+      'a close frame',
+      serverFrame(8, Buffer.from('\x03\xf1too large', 'latin1')),
+      /closed the connection: 1009 too large/,
+    ],
+  ];
+  it.each(frames)('stops at %s', async (_what, bytes, message) => {
+    const port = await standIn(slabring(), (_replies, socket) => {
+      socket.write(bytes);
+    });
+    const protocol = new SlabringProtocol('127.0.0.1');
+    const loader = await open(port, protocol, 1);
+    const reel = new Reel(Uint32Array.of(1, 2), new Uint8Array(2), 1, 16, protocol);
+    await expect(loader.sendOnce(reel)).rejects.toThrow(message);
+  });
+
+  it('stops when the server hangs up, and when nobody listens', async () => {
+    const port = await standIn(slabring(), (_replies, socket) => socket.destroy());
+    const protocol = new SlabringProtocol('127.0.0.1');
+    const loader = await open(port, protocol, 1);
+    const reel = new Reel(Uint32Array.of(1), new Uint8Array(1), 1, 16, protocol);
+    await expect(loader.sendOnce(reel)).rejects.toThrow('the server closed a connection');
+    servers.splice(0).forEach((server) => {
+      server.close();
+    });
+    await expect(open(port, protocol)).rejects.toThrow(/ECONNREFUSED/);
+  });
+
+  it('says what a server answered that refuses the WebSocket', async () => {
+    const port = await standIn(
+      () => () => ({
+        replies: [Buffer.from('HTTP/1.1 403 Forbidden\r\n\r\n')],
+        rest: Buffer.alloc(0),
+      }),
+      atOnce,
+    );
+    await expect(open(port, new SlabringProtocol('127.0.0.1'))).rejects.toThrow(
+      'refused the WebSocket: HTTP/1.1 403 Forbidden',
+    );
+  });
+
+  it.each([
+    { name: 'redis', server: redis(), protocol: respProtocol(16) },
+    { name: 'memcached', server: memcached(), protocol: memcachedProtocol(16) },
+  ])('stops when $name has lost a key', async ({ server, protocol }) => {
+    const loader = await open(await standIn(server, atOnce), protocol, 1);
+    const reel = new Reel(Uint32Array.of(1), new Uint8Array(1), 1, 16, protocol);
+    await expect(loader.sendOnce(reel)).rejects.toThrow(/unexpected reply: "(\$-1|EN)\\r\\n"/);
+  });
+});
+
+describe('a random reel', () => {
+  const protocol = new SlabringProtocol('127.0.0.1');
+
+  it('has the mix and the keys that were asked for, and the same every time', () => {
+    const workload = { keys: 1000, valueBytes: 8, getShare: 0.9, pipeline: 100 };
+    const reel = randomReel(workload, protocol);
+    const sets = reel.sets.reduce((sum, set) => sum + set, 0) / reel.sets.length;
+    expect(sets).toBeCloseTo(0.1, 2);
+    expect(new Set(reel.keys).size).toBe(1000);
+    expect(Math.max(...new Set(reel.keys))).toBe(999);
+    expect(randomReel(workload, protocol).bytes.equals(reel.bytes)).toBe(true);
+  });
+
+  it('of large values stays small', () => {
+    const workload = { keys: 1000, valueBytes: 2 ** 20, getShare: 0, pipeline: 4 };
+    const reel = randomReel(workload, protocol);
+    expect(reel.frames).toBeGreaterThanOrEqual(16);
+    expect(reel.bytes.length).toBeLessThan(140 * 2 ** 20);
+  });
+});
