@@ -104,8 +104,8 @@ function nodeStats(thread: ServingThread): Record<string, unknown> {
     threads: config.threads,
     limits: nodeLimits(thread),
     arena: { ...arena.facts, ...arena.stats() },
-    connections: sumCounters(rows),
-    perThread: rows,
+    traffic: sumCounters(rows),
+    trafficPerThread: rows,
   };
 }
 

@@ -24,6 +24,8 @@ export interface LoaderOptions {
   readonly connections: number;
   /** Frames in flight on each connection. */
   readonly inFlight: number;
+  /** Every reply of this many frames of a run is checked in full, then samples. Default: 2,000. */
+  readonly checkFirst?: number;
 }
 
 /** What a run did. */
@@ -40,7 +42,7 @@ export interface LoadResult {
 /** One read takes at most this much; it stays in the processor's cache. */
 const READ_BYTES = 256 * 1024;
 /** Every reply of the first frames is checked in full, then that of every so many frames. */
-const CHECKED_FRAMES = 2_000;
+const CHECK_FIRST = 2_000;
 const CHECK_EVERY = 64;
 /** A server that answers nothing for this long with frames in flight has stalled. */
 const STALL_MS = 5_000;
@@ -75,6 +77,8 @@ interface Run {
   /** Frames sent and not answered. */
   outstanding: number;
   stopping: boolean;
+  /** Frames answered since a reply was checked, that one included. */
+  unchecked: number;
   lastReplyMs: number;
   stallTimer: NodeJS.Timeout;
 }
@@ -82,6 +86,7 @@ interface Run {
 export class Loader {
   readonly #options: LoaderOptions;
   readonly #protocol: LoadProtocol;
+  readonly #checkFirst: number;
   readonly #connections: Connection[] = [];
   /** Shared by all connections: what a read brought is used up, or copied, before the next read. */
   readonly #readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
@@ -93,6 +98,7 @@ export class Loader {
   private constructor(options: LoaderOptions) {
     this.#options = options;
     this.#protocol = options.protocol;
+    this.#checkFirst = options.checkFirst ?? CHECK_FIRST;
   }
 
   /**
@@ -189,6 +195,7 @@ export class Loader {
         cursor: 0,
         outstanding: 0,
         stopping: false,
+        unchecked: 0,
         lastReplyMs: startMs,
         stallTimer: setInterval(() => this.#checkStall(run), STALL_MS / 5),
       };
@@ -290,14 +297,17 @@ export class Loader {
       const { reel, result } = run!;
       const frame = head.frame === OLDEST ? oldest : head.frame;
       if (frame !== oldest) moveToHead(connection, frame);
-      const check =
-        run!.once || result.frames < CHECKED_FRAMES || result.frames % CHECK_EVERY === 0;
+      // A reply that comes in pieces stays due until it is whole, and so do those of other connections meanwhile.
+      const check = run!.once || result.frames < this.#checkFirst || run!.unchecked >= CHECK_EVERY;
       if (replyEnd > end) {
         if (check) return at;
         connection.skip = replyEnd - end;
         return end;
       }
-      if (check) this.#protocol.checkReply(bytes, at, replyEnd, reel, frame, result.replies);
+      if (check) {
+        this.#protocol.checkReply(bytes, at, replyEnd, reel, frame, result.replies);
+        run!.unchecked = 0;
+      }
       this.#answered(connection, nowMs);
       at = replyEnd;
     }
@@ -310,6 +320,7 @@ export class Loader {
     const slot = connection.head % connection.frames.length;
     const frame = connection.frames[slot]!;
     connection.head += 1;
+    this.#run!.unchecked += 1;
     result.frames += 1;
     result.operations += reel.endCommand(frame) - reel.firstCommand(frame);
     result.roundTrips.record(nowMs - connection.sentMs[slot]!);
