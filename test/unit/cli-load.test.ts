@@ -8,6 +8,7 @@ import type { LoadProtocol } from '#server/cli/load/protocol.js';
 import { fillReel, Reel, randomReel } from '#server/cli/load/reel.js';
 import { SlabringProtocol } from '#server/cli/load/slabring.js';
 import { memcachedProtocol, respProtocol } from '#server/cli/load/text.js';
+import { type Answers, memcachedAnswers, redisAnswers } from '../fixtures/servers/answers.mjs';
 
 /** What a stand-in answers to what came; it keeps the rest of an unfinished request. */
 type Answer = (received: Buffer, socket: Socket) => { replies: Buffer[]; rest: Buffer };
@@ -165,61 +166,15 @@ function errorReply(text: string): Buffer {
   return Buffer.concat([Buffer.of(0xc7, text.length, 1), Buffer.from(text)]);
 }
 
-/** redis as far as the loader uses it. */
-function redis(map = new Map<string, string>()): () => Answer {
-  return () => (received) => {
-    const replies: Buffer[] = [];
-    let text = received.toString('latin1');
-    for (;;) {
-      const request = /^\*(\d)\r\n\$3\r\n(GET|SET)\r\n\$16\r\n(.{16})\r\n/.exec(text);
-      if (!request) break;
-      const key = request[3]!;
-      if (request[2] === 'GET') {
-        const value = map.get(key);
-        replies.push(
-          Buffer.from(value === undefined ? '$-1\r\n' : `$${value.length}\r\n${value}\r\n`),
-        );
-        text = text.slice(request[0].length);
-        continue;
-      }
-      const value = /^\$(\d+)\r\n/.exec(text.slice(request[0].length));
-      if (!value) break;
-      const start = request[0].length + value[0].length;
-      const end = start + Number(value[1]);
-      if (text.length < end + 2) break;
-      map.set(key, text.slice(start, end));
-      replies.push(Buffer.from('+OK\r\n'));
-      text = text.slice(end + 2);
-    }
-    return { replies, rest: Buffer.from(text, 'latin1') };
-  };
-}
-
-/** memcached as far as the loader uses it. */
-function memcached(map = new Map<string, string>()): () => Answer {
-  return () => (received) => {
-    const replies: Buffer[] = [];
-    let text = received.toString('latin1');
-    for (;;) {
-      const get = /^mg (\S+) v\r\n/.exec(text);
-      const set = /^ms (\S+) (\d+)\r\n/.exec(text);
-      if (get) {
-        const value = map.get(get[1]!);
-        replies.push(
-          Buffer.from(value === undefined ? 'EN\r\n' : `VA ${value.length}\r\n${value}\r\n`),
-        );
-        text = text.slice(get[0].length);
-      } else if (set) {
-        const end = set[0].length + Number(set[2]);
-        if (text.length < end + 2) break;
-        map.set(set[1]!, text.slice(set[0].length, end));
-        replies.push(Buffer.from('HD\r\n'));
-        text = text.slice(end + 2);
-      } else {
-        break;
-      }
-    }
-    return { replies, rest: Buffer.from(text, 'latin1') };
+/** The answers of a text protocol as a stand-in's; one map for all connections, as in a server. */
+function textServer(answers: (map: Map<string, string>) => Answers): () => Answer {
+  const map = new Map<string, string>();
+  return () => {
+    const respond = answers(map);
+    return (received) => {
+      const [replies, rest] = respond(received);
+      return { replies, rest };
+    };
   };
 }
 
@@ -229,8 +184,8 @@ const kinds = [
     protocol: (_valueBytes: number): LoadProtocol => new SlabringProtocol('127.0.0.1'),
     server: () => slabring(),
   },
-  { name: 'redis', protocol: respProtocol, server: () => redis() },
-  { name: 'memcached', protocol: memcachedProtocol, server: () => memcached() },
+  { name: 'redis', protocol: respProtocol, server: () => textServer(redisAnswers) },
+  { name: 'memcached', protocol: memcachedProtocol, server: () => textServer(memcachedAnswers) },
 ];
 const deliveries = [
   { delivery: 'at once', deliver: atOnce },
@@ -274,6 +229,22 @@ describe('the loader', () => {
       expect(mixed.replies).toMatchObject({ misses: 0, errors: 0 });
     },
   );
+
+  it.each(kinds)('$name: reads over the replies that it does not check', async (kind) => {
+    const port = await standIn(kind.server(), dribbled);
+    const protocol = kind.protocol(32);
+    const target = { host: '127.0.0.1', port };
+    const options = { target, protocol, connections: 2, inFlight: 2, checkFirst: 0 };
+    const loader = await Loader.open(options);
+    loaders.push(loader);
+    const workload = { keys: 40, valueBytes: 32, getShare: 0.8, pipeline: 3 };
+    await loader.sendOnce(fillReel(0, 40, workload, 3, protocol));
+    const result = await loader.sendFor(randomReel(workload, protocol), 0.2);
+    // Of every 64 frames one is checked; a few more where several connections had theirs in pieces.
+    expect(result.frames).toBeGreaterThan(64);
+    expect(result.replies.checked).toBeGreaterThanOrEqual(3 * Math.floor(result.frames / 64));
+    expect(result.replies.checked).toBeLessThan(result.operations / 4);
+  });
 
   it('takes replies that overtake each other', async () => {
     const held: Buffer[] = [];
@@ -395,8 +366,8 @@ describe('the loader', () => {
   });
 
   it.each([
-    { name: 'redis', server: redis(), protocol: respProtocol(16) },
-    { name: 'memcached', server: memcached(), protocol: memcachedProtocol(16) },
+    { name: 'redis', server: textServer(redisAnswers), protocol: respProtocol(16) },
+    { name: 'memcached', server: textServer(memcachedAnswers), protocol: memcachedProtocol(16) },
   ])('stops when $name has lost a key', async ({ server, protocol }) => {
     const loader = await open(await standIn(server, atOnce), protocol, 1);
     const reel = new Reel(Uint32Array.of(1), new Uint8Array(1), 1, 16, protocol);
