@@ -1,5 +1,4 @@
 /* Making an arena, checking one that somebody else made, counting what is in it, emptying it. */
-import { freeChain, freeEntry } from './eviction/policy';
 import {
   AREA_SLACK,
   ERROR_TEXT_BYTES,
@@ -13,13 +12,12 @@ import {
   PARTITIONS,
   THREAD_BLOCK_BYTES,
   Address,
-  MAX_CHUNK,
 } from './layout';
 import { lock, unlock } from './lock';
-import { givePage, PAGE_INFO_BYTES, pageAddress, pageInfo, takePage } from './pages';
+import { givePage, PAGE_INFO_BYTES, pageAddress, pageInfo } from './pages';
 import { classInfo, Partition, PARTITION_BYTES, partitionAt } from './partition';
 import { buildClasses } from './slab';
-import { newSegment, pointDirectory, SEGMENT_SLOTS } from './table';
+import { maxDirectoryEntries, newSegment, openDirectory } from './table';
 import { blockOf, replyArea } from './threads';
 
 /** The least a partition needs to do anything: a segment, and a page for a few classes. */
@@ -39,8 +37,8 @@ function threadStride(areaBytes: u32): u32 {
   return alignUp(THREAD_BLOCK_BYTES + 2 * (areaBytes + AREA_SLACK), 4096);
 }
 
-/** Directory bits for so many pages: room for every page to be a segment at its mean load, but no fewer than the partitions. */
-function directoryBitsFor(pages: u32, partitionsLog2: u32): u32 {
+/** The depth that segments may reach with so many pages. */
+function maxDepthFor(pages: u32, partitionsLog2: u32): u32 {
   let bits: u32 = 1;
   // A segment indexes some 8,000 entries, which fill several pages: a quarter of the pages as segments is plenty, and two
   // more bits let hot prefixes go deeper.
@@ -51,7 +49,7 @@ function directoryBitsFor(pages: u32, partitionsLog2: u32): u32 {
 /** Address of the first page when `budgetBytes` shall hold everything but the thread areas. */
 function headBytesFor(budgetBytes: u32, partitionsLog2: u32): u32 {
   const pages = budgetBytes >> PAGE_SHIFT;
-  const directory = ((1 as u32) << directoryBitsFor(pages, partitionsLog2)) << 2;
+  const directory = ((1 as u32) << maxDepthFor(pages, partitionsLog2)) << 2;
   return alignUp(
     PARTITIONS + (PARTITION_BYTES << partitionsLog2) + directory + pages * PAGE_INFO_BYTES,
     4096,
@@ -105,10 +103,9 @@ export function format(
   head.hashSeed = hashSeed;
   head.partitionCount = partitions;
   head.partitionShift = 32 - partitionsLog2;
-  head.directoryBits = directoryBitsFor(budgetPages, partitionsLog2);
-  head.directoryShift = 32 - head.directoryBits;
-  head.directory = PARTITIONS + partitions * PARTITION_BYTES;
-  const infos = head.directory + ((1 << head.directoryBits) << 2);
+  head.maxDepth = maxDepthFor(budgetPages, partitionsLog2);
+  const directories = PARTITIONS + partitions * PARTITION_BYTES;
+  const infos = directories + ((1 << head.maxDepth) << 2);
   head.threads = headEnd;
   head.threadStride = threadStride(areaBytes);
   head.maxThreads = maxThreads;
@@ -127,8 +124,8 @@ export function format(
     const partition = partitionAt(i);
     partition.maxEntries = shareOf(maxEntries, partitions, i);
     partition.version = <u64>firstVersion;
-    const hash = partitionsLog2 ? i << head.partitionShift : 0;
-    pointDirectory(hash, partitionsLog2, newSegment(partition, partitionsLog2));
+    const directory = directories + ((i * maxDirectoryEntries()) << 2);
+    openDirectory(partition, directory, newSegment(partition, partitionsLog2));
   }
   head.magic = MAGIC;
   return FORMAT_OK;
@@ -234,17 +231,16 @@ export function clear(thread: u32): void {
   for (let i: u32 = 0; i < header().partitionCount; i++) {
     const partition = partitionAt(i);
     lock(partition, thread);
-    clearPartition(partition, i);
+    clearPartition(partition);
     unlock(partition);
   }
 }
 
-function clearPartition(partition: Partition, index: u32): void {
+function clearPartition(partition: Partition): void {
   const head = header();
-  const width: u32 = 1 << (head.directoryBits - (32 - head.partitionShift));
   let last: Address = 0;
-  for (let entry: u32 = 0; entry < width; entry++) {
-    const segment = load<u32>(head.directory + ((index * width + entry) << 2));
+  for (let i: u32 = 0; i <= partition.directoryMask; i++) {
+    const segment = load<u32>(partition.directory + (i << 2));
     if (segment == last) continue;
     last = segment;
     memory.fill(segment, 0, PAGE_BYTES);

@@ -4,8 +4,9 @@
  */
 import { hashKey } from './hash';
 import { header } from './layout';
-import { ABSENT, look, NO_ROOM, readValue } from './read';
-import { replyArea, requestArea } from './threads';
+import { ABSENT, look, NO_ROOM, readValueAgain } from './read';
+import { Staged, stageKey } from './staging';
+import { replyArea, requestArea, stagingOf } from './threads';
 import { setValue } from './types/blob';
 import { removeKey } from './types/keys';
 
@@ -14,7 +15,7 @@ export function getDirect(thread: u32, keyBytes: u32, nowMs: f64): i32 {
   const key = requestArea(thread);
   const out = replyArea(thread);
   const limit = out + header().areaBytes;
-  const end = readValue(thread, out, limit, hashKey(key, keyBytes), key, keyBytes, <i64>nowMs);
+  const end = readValueAgain(thread, out, limit, hashKey(key, keyBytes), key, keyBytes, <i64>nowMs);
   return end == ABSENT || end == NO_ROOM ? -1 : <i32>(end - out);
 }
 
@@ -31,10 +32,10 @@ export function setDirect(
   const key = requestArea(thread);
   const out = replyArea(thread);
   const limit = out + header().areaBytes;
-  const hash = hashKey(key, keyBytes);
-  const value = key + keyBytes;
+  const staged = changetype<Staged>(stagingOf(thread));
+  stageKey(staged, key, keyBytes);
   return setValue(
-    thread, hash, key, keyBytes, value, valueBytes, <i64>ttlMs, flags, <u64>version, out, limit, <i64>nowMs,
+    thread, staged, key + keyBytes, valueBytes, <i64>ttlMs, flags, <u64>version, out, limit, <i64>nowMs,
   );
 }
 

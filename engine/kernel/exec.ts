@@ -6,15 +6,16 @@
  *   pass 3  touch the entry behind the first matching tag of every key
  *   pass 4  run the commands one after the other, in order, on lines that are in the cache by now
  *
- * Passes 2 and 3 only load; what they read is not used. So commands of one group on one key need no care: pass 4 looks each
- * one up anew.
+ * What passes 1 to 3 found holds as long as nobody writes in the key's partition. Each command checks that by the version
+ * word, and looks its key up anew when it changed: so commands of one group on one key need no care, and neither do other
+ * threads.
  */
 import { commandRow, ROW_HOST } from './commands';
 import { Address, header, TOUCH_SINK } from './layout';
 import { integerOf, IS_INTEGER, lastInteger, skipValue, writeInteger } from './msgpack';
-import { GROUP, stage, Staged, STAGED_BYTES } from './staging';
+import { GROUP, stage, Staged, STAGED_BYTES, STAGED_ERROR } from './staging';
 import { writeError } from './status';
-import { entryOf, matchTag, tagOf } from './table';
+import { entryOf, matchTag, SLOTS, tagOf } from './table';
 import { blockOf, replyArea, requestArea, stagingOf } from './threads';
 import { get, getVersioned, set } from './types/blob';
 import { increment } from './types/counter';
@@ -34,6 +35,15 @@ export const EXEC_BAD_FRAME_ID: i32 = 4;
 
 /** Room that every reply but a value fits in; values ask for theirs. */
 const REPLY_MARGIN: u32 = 256;
+
+const GET: u32 = 0x10;
+const SET: u32 = 0x11;
+
+/** A bit behind a bucket's slots, so that there is a first one. */
+const SLOTS_END: i32 = 1 << SLOTS;
+
+/** No address is as small. */
+const IS_HOST_COMMAND: Address = 1;
 
 const MAX_FRAME_ID: i64 = 0xffff_ffff;
 
@@ -89,63 +99,67 @@ function execCommands(
       staged += 1;
     }
     touchGroup(thread, staged);
-    for (let i: u32 = 0; i < staged; i++) {
-      const command = stagedAt(thread, i);
-      const isHost = command.error == 0 && (commandRow(command.code).flags & ROW_HOST) != 0;
-      if (isHost) {
-        block.hostCode = command.code;
-        block.hostArgs = command.args - request;
-        block.hostArgCount = command.argCount;
-        block.hostEnd = command.end - request;
-        block.commands += 1;
-        at = command.end;
-        outcome = EXEC_HOST_COMMAND;
-        break;
+    let ran: u32 = 0;
+    for (; ran < staged; ran++) {
+      const command = stagedAt(thread, ran);
+      let behind: Address = 0;
+      if (out + REPLY_MARGIN <= limit) {
+        if (command.code == GET) behind = get(thread, command, out, limit, nowMs);
+        else if (command.code == SET) behind = set(thread, command, out, limit, nowMs);
+        else behind = runOther(thread, command, out, limit, nowMs);
       }
-      const behind = out + REPLY_MARGIN > limit ? 0 : run(thread, command, out, limit, nowMs);
       if (behind == 0) {
         outcome = EXEC_REPLY_FULL;
         break;
       }
-      out = behind;
       at = command.end;
-      block.commands += 1;
+      if (behind == IS_HOST_COMMAND) {
+        block.hostCode = command.code;
+        block.hostArgs = command.args - request;
+        block.hostArgCount = command.argCount;
+        block.hostEnd = at - request;
+        outcome = EXEC_HOST_COMMAND;
+        ran += 1;
+        break;
+      }
+      out = behind;
     }
+    block.commands += ran;
   }
   block.consumed = at - request;
   block.replyBytes = out - reply;
   return outcome;
 }
 
+/**
+ * Passes two and three. The loops that miss the caches are as short as can be: the CPU overlaps as many misses as fit its
+ * reorder buffer, so every instruction in them costs parallelism. A command without a key or a match touches TOUCH_SINK.
+ */
 @inline
 function touchGroup(thread: u32, staged: u32): void {
   let sum: u32 = 0;
-  for (let i: u32 = 0; i < staged; i++) {
-    const command = stagedAt(thread, i);
-    if (command.key) sum += load<u32>(command.bucket);
+  const first = stagingOf(thread);
+  const end = first + staged * STAGED_BYTES;
+  for (let at = first; at < end; at += STAGED_BYTES) {
+    sum += load<u32>(changetype<Staged>(at).bucket);
   }
-  for (let i: u32 = 0; i < staged; i++) {
-    const command = stagedAt(thread, i);
-    if (command.key == 0) continue;
+  for (let at = first; at < end; at += STAGED_BYTES) {
+    const command = changetype<Staged>(at);
     const bits = matchTag(command.bucket, tagOf(command.hash));
-    if (bits) {
-      const entry = entryOf(command.bucket + <u32>ctz(bits));
-      sum += load<u32>(entry) + load<u32>(entry, 64);
-    }
+    const slot = command.bucket + <u32>ctz(bits | SLOTS_END);
+    command.slot = bits ? slot : 0;
+    command.entry = bits ? entryOf(slot) : TOUCH_SINK;
+  }
+  for (let at = first; at < end; at += STAGED_BYTES) {
+    sum += load<u32>(changetype<Staged>(at).entry);
   }
   store<u32>(TOUCH_SINK, sum);
 }
 
-/** Runs one command; the address behind its reply, or 0 when the reply does not fit before `limit`. */
-@inline
-function run(thread: u32, command: Staged, out: Address, limit: Address, nowMs: i64): Address {
-  if (command.error) return writeError(out, command.error);
-  if (command.code == 0x10) return get(thread, command, out, limit, nowMs);
-  if (command.code == 0x11) return set(thread, command, out, limit, nowMs);
-  return runOther(thread, command, out, limit, nowMs);
-}
-
+/** Runs any command but GET and SET; IS_HOST_COMMAND when it is not the kernel's. */
 function runOther(thread: u32, command: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  if (command.code >= STAGED_ERROR) return writeError(out, command.code - STAGED_ERROR);
+  if (commandRow(command.code).flags & ROW_HOST) return IS_HOST_COMMAND;
   switch (command.code) {
     case 0x01:
       return ping(out);

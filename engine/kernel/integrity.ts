@@ -91,22 +91,23 @@ function checkPartition(partition: Partition): u32 {
 /** All directory entries of a partition, segment by segment. */
 function checkSegments(partition: Partition): u32 {
   const head = header();
-  const width: u32 = 1 << (head.directoryBits - (32 - head.partitionShift));
-  let index = partitionIndex(partition) * width;
-  const end = index + width;
+  const depth: u32 = 32 - partition.directoryShift;
+  const end = partition.directoryMask + 1;
+  if (end != (1 as u32) << (depth - (32 - head.partitionShift)) || depth > head.maxDepth) return BROKEN_DIRECTORY;
   let segments: u32 = 0;
+  let index: u32 = 0;
   while (index < end) {
-    const segment = load<u32>(head.directory + (index << 2));
+    const segment = load<u32>(partition.directory + (index << 2));
     const page = pageOf(segment);
     if (page < head.firstPage || page >= head.endPage) return BROKEN_DIRECTORY;
     const info = pageInfo(page);
     if (info.kind != PAGE_SEGMENT || info.partition != <u16>partitionIndex(partition)) {
       return BROKEN_SEGMENT_INFO;
     }
-    const span: u32 = 1 << (head.directoryBits - <u32>info.sizeClass);
+    const span: u32 = 1 << (depth - <u32>info.sizeClass);
     if (index & (span - 1)) return BROKEN_DIRECTORY;
     for (let i: u32 = 0; i < span; i++) {
-      if (load<u32>(head.directory + ((index + i) << 2)) != segment) return BROKEN_DIRECTORY;
+      if (load<u32>(partition.directory + ((index + i) << 2)) != segment) return BROKEN_DIRECTORY;
     }
     const broken = checkSegment(partition, segment, info);
     if (broken) return broken;

@@ -9,7 +9,7 @@
  *   0x01800  command names       256 x 16 bytes, by code                 fixed after format()
  *   0x02800  error texts         64 x 128 bytes, by status               fixed after format()
  *   0x10000  partitions          count x PARTITION_BYTES                 each under its own lock (partition.ts)
- *            directory           u32 segment address by top hash bits    under the lock of the partition it falls in
+ *            directories         per partition: u32 segment addresses     under the partition's lock (table.ts)
  *            page infos          PAGE_INFO_BYTES per slab page           under the lock of the page's partition
  *            thread areas        block, request, reply per thread slot   its thread only; states by compare-and-swap
  *            pages               64 KiB each: table segments and slabs   under the lock of the page's partition
@@ -51,7 +51,7 @@ export const PARTITIONS: Address = 0x10000;
 
 /** Bytes of a thread's block: its state and counters, then the staging slots of exec.ts. */
 export const THREAD_BLOCK_BYTES: u32 = 4096;
-/** An area may be read or written this far past its end by word-wide copies. */
+/** An area may be read this far past its end by word-wide compares and by the parser. */
 export const AREA_SLACK: u32 = 512;
 
 export const POLICY_NONE: u32 = 0;
@@ -68,10 +68,8 @@ export class Header {
   partitionCount: u32;
   /** hash >> partitionShift (on 64 bits: it is 32 for one partition) is the partition. */
   partitionShift: u32;
-  /** hash >> directoryShift is the index into the directory. */
-  directoryShift: u32;
-  directoryBits: u32;
-  directory: Address;
+  /** The most leading hash bits that the entries of one segment may share. */
+  maxDepth: u32;
   /** Address of page info number 0, had it one: page infos start at `firstPage`. */
   pageInfoBias: u32;
   firstPage: PageNumber;

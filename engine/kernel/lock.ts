@@ -57,9 +57,11 @@ export function tryLock(partition: Partition, slot: u32): bool {
   return atomic.cmpxchg<u64>(wordAddress(partition), word, word | (slot + 1)) == word;
 }
 
+/** Takes the lock; the word as it was before, unlocked. */
 @inline
-export function lock(partition: Partition, slot: u32): void {
+export function lock(partition: Partition, slot: u32): u64 {
   if (!tryLock(partition, slot)) lockSlowly(partition, slot);
+  return load<u64>(wordAddress(partition)) & ~OWNER_MASK;
 }
 
 function lockSlowly(partition: Partition, slot: u32): void {

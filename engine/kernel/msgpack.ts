@@ -107,6 +107,18 @@ export function skipValue(at: Address, end: Address): Address {
   return at;
 }
 
+/** `skipValue`, with the values that caches hold mostly looked at first: bin and str of up to 255 bytes. */
+@inline
+export function skipBlob(at: Address, end: Address): Address {
+  const head = <u32>load<u16>(at);
+  const byte = head & 0xff;
+  if (at < end && (byte == 0xc4 || byte == 0xd9)) {
+    const next = at + 2 + (head >> 8);
+    return next > end ? 0 : next;
+  }
+  return skipValue(at, end);
+}
+
 /* Second results of the functions below: set by the call, read right after it by the caller. Not state. */
 let resultLength: u32 = 0;
 let resultInteger: i64 = 0;

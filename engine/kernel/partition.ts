@@ -3,7 +3,7 @@
  *
  *   +0    word        u64  version << 16 | owner + 1; owner 0: unlocked. Lock and version in one word (lock.ts).
  *   +8    waiters     u32  threads asleep on the word (atomic add)
- *   +16   ...         fields under the lock, see the class
+ *   +12   ...         the directory, then fields under the lock, see the class
  *   +128  ClassInfo   CLASS_INFO_BYTES x MAX_CLASSES, under the lock
  */
 import { Address, header, MAX_CLASSES, PageNumber, PARTITIONS } from './layout';
@@ -12,7 +12,11 @@ import { Address, header, MAX_CLASSES, PageNumber, PARTITIONS } from './layout';
 export class Partition {
   word: u64;
   waiters: u32;
-  spare: u32;
+  // -- the directory (table.ts), changed under the lock, read without it
+  /** (hash >> directoryShift) & directoryMask is the index into the directory. */
+  directoryShift: u32;
+  directoryMask: u32;
+  directory: Address;
   // -- under the lock; entries is also read racily for statistics
   entries: u32;
   maxEntries: u32;

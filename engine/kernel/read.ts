@@ -2,7 +2,7 @@
  * Reading without the lock (lock.ts tells why that is sound). A read is tried a few times; if writers keep coming it takes
  * the lock like everybody else, so it always ends.
  */
-import { copyBytes } from './bytes';
+import { copyBytes, equalBytes } from './bytes';
 import {
   CHAINED,
   chainSkip,
@@ -13,6 +13,8 @@ import {
   firstPiece,
   HAS_EXPIRY,
   isExpired,
+  keyAddress,
+  LONG_KEY,
   valueAddress,
 } from './entry';
 import { removeEntry } from './eviction/policy';
@@ -20,7 +22,8 @@ import { Address, header, MAX_CHUNK } from './layout';
 import { isLocked, lock, readIsValid, readWord, unlock } from './lock';
 import { pageAddress } from './pages';
 import { Partition, partitionOfHash } from './partition';
-import { entryOf, find, homeBucket, mark, Slot } from './table';
+import { partitionOf, Staged } from './staging';
+import { entryOf, find, homeBucket, keyIs, mark, Slot } from './table';
 import { blockOf } from './threads';
 
 /** Tries without the lock: beside a writer at full speed, one in three succeeds. */
@@ -103,34 +106,47 @@ function lookOnce(hash: u32, key: Address, keyBytes: u32, nowMs: i64): u32 {
 }
 
 /**
- * Copies the value of a key to `out` and marks it as used. The address behind the copy, or ABSENT, or NO_ROOM when it
+ * Copies the value of a staged key to `out` and marks it as used. The address behind the copy, or ABSENT, or NO_ROOM when it
  * would pass `limit`.
  */
 @inline
 export function readValue(
   thread: u32,
+  staged: Staged,
   out: Address,
   limit: Address,
-  hash: u32,
-  key: Address,
-  keyBytes: u32,
   nowMs: i64,
 ): u32 {
-  const partition = partitionOfHash(hash);
-  const word = readWord(partition);
-  if (!isLocked(word)) {
-    const found = copyOnce(out, limit, hash, key, keyBytes, nowMs);
-    if (found > PRESENT && readIsValid(partition, word)) {
-      mark(foundSlot);
-      blockOf(thread).hits += 1;
-      return found;
+  // The entry that pass three found stands there as long as the partition's word is the staged one. Until that is known,
+  // at the end, all of this may be garbage: it is bounded by MAX_CHUNK and the key's length.
+  if (staged.slot) {
+    const address = staged.entry;
+    const head = load<u64>(address);
+    const flags = <u32>(head >> 56);
+    const bytes = <u32>head;
+    const key = keyAddress(address, flags);
+    const value = key + staged.keyBytes;
+    if (
+      (<u32>(head >> 32) & 0xffff) == staged.keyBytes &&
+      (flags & (CHAINED | LONG_KEY)) == 0 &&
+      bytes <= MAX_CHUNK &&
+      out + bytes <= limit &&
+      ((flags & HAS_EXPIRY) == 0 || expiryOf(address) > nowMs) &&
+      equalBytes(key, staged.key, staged.keyBytes)
+    ) {
+      copyBytes(out, value, bytes);
+      if (!isLocked(staged.word) && readIsValid(partitionOf(staged), staged.word)) {
+        mark(staged.slot);
+        blockOf(thread).hits += 1;
+        return out + bytes;
+      }
     }
   }
-  return readValueAgain(thread, out, limit, hash, key, keyBytes, nowMs);
+  return readValueAgain(thread, out, limit, staged.hash, staged.key, staged.keyBytes, nowMs);
 }
 
-/** What `readValue` does with anything but a hit at first sight. */
-function readValueAgain(
+/** What `readValue` does with anything but a hit at first sight, and reads of keys that were not staged. */
+export function readValueAgain(
   thread: u32,
   out: Address,
   limit: Address,
@@ -214,6 +230,18 @@ export function findLive(
   partition.expired += 1;
   removeEntry(partition, slot, hash);
   return 0;
+}
+
+/** `findLive` for a staged key: takes pass three's word for it when nobody wrote since. `word` is what `lock` returned. */
+@inline
+export function findStaged(partition: Partition, staged: Staged, word: u64, nowMs: i64): Slot {
+  const slot = staged.slot;
+  if (slot != 0 && word == staged.word) {
+    const address = staged.entry;
+    const isLive = !isExpired(address, entryAt(address), nowMs);
+    if (isLive && keyIs(address, staged.key, staged.keyBytes)) return slot;
+  }
+  return findLive(partition, staged.hash, staged.key, staged.keyBytes, nowMs);
 }
 
 /** Under the lock: copies the value in a slot to `out`. The address behind it, or NO_ROOM. */

@@ -1,33 +1,55 @@
 /*
- * Pass one over a command: where it ends, what it is, which key it is about, and that key's hash. What is wrong with a
- * command stands in `error`, so that handlers may rely on arity and on their first key.
+ * Pass one over a command: where it ends, what it is, which key it is about, and that key's hash. A command that is wrong
+ * gets an error for a code, so that handlers may rely on arity and on their first key.
  *
  * A group of GROUP commands is staged before the first one runs. Between staging and running, the index lines and then the
  * entries of all of them are touched (exec.ts), so that their cache misses overlap instead of queueing up.
  */
 import { codeOfName, commandRow, isArity, isKnown, NO_KEY } from './commands';
 import { hashKey } from './hash';
-import { Address } from './layout';
-import { bytesOf, elementsOf, integerOf, IS_INTEGER, lastInteger, lastLength, skipValue } from './msgpack';
+import { Address, TOUCH_SINK } from './layout';
+import { readWord } from './lock';
+import {
+  bytesOf,
+  elementsOf,
+  integerOf,
+  IS_INTEGER,
+  lastInteger,
+  lastLength,
+  skipBlob,
+  skipValue,
+} from './msgpack';
+import { Partition, partitionOfHash } from './partition';
 import { ERROR_ARITY, ERROR_KEY, ERROR_NOT_A_COMMAND, ERROR_UNKNOWN_COMMAND } from './status';
-import { homeBucket } from './table';
+import { homeBucketIn, Slot } from './table';
 
 @unmanaged
 export class Staged {
+  /** The command's code; STAGED_ERROR + status when it cannot run. */
+  code: u32;
+  argCount: u32;
   /** The first argument; the command's end when it has none. */
   args: Address;
-  argCount: u32;
-  code: u32;
-  /** A status when the command cannot run, else 0. */
-  error: u32;
   end: Address;
   /** The first key's bytes; 0: the command has no key. */
   key: Address;
   keyBytes: u32;
   hash: u32;
-  /** Where the lookup will begin, as of staging: only to be touched, for a split may move it. */
+  partition: Address;
+  /** The partition's word when `bucket` was looked up; what follows holds while it does (`isFresh`). */
+  word: u64;
+  /** Where the lookup begins. */
   bucket: Address;
+  /** The first slot with the key's tag (0: none), and the entry in it. Set by pass three. */
+  slot: Slot;
+  entry: Address;
 }
+
+/** The bucket of a command without a key: readable, and no tag in it matches. */
+export const NO_BUCKET: Address = TOUCH_SINK & ~63;
+
+/** Codes from here on are errors. */
+export const STAGED_ERROR: u32 = 0x10000;
 
 export const STAGED_BYTES: u32 = 64;
 /** Commands in flight at once: enough to cover a memory's latency, few enough for the caches. Measured: 16 to 48 are alike. */
@@ -35,21 +57,34 @@ export const GROUP: u32 = 32;
 
 const MAX_KEY_BYTES: u32 = 65535;
 
-const GET: u32 = 0x10;
-const SET: u32 = 0x11;
+/* Code and argument count as one word. */
+const GET: u64 = 0x10;
+const SET: u64 = 0x11;
+const ONE_ARG: u64 = 1 << 32;
+const TWO_ARGS: u64 = 2 << 32;
 
 @inline
 export function isKeyLength(bytes: u32): bool {
   return bytes - 1 < MAX_KEY_BYTES;
 }
 
+/** Fills in everything that follows from the key. */
 @inline
-function stageKey(staged: Staged, key: Address, keyBytes: u32): void {
+export function stageKey(staged: Staged, key: Address, keyBytes: u32): void {
   const hash = hashKey(key, keyBytes);
+  const partition = partitionOfHash(hash);
   staged.key = key;
   staged.keyBytes = keyBytes;
   staged.hash = hash;
-  staged.bucket = homeBucket(hash);
+  staged.partition = changetype<u32>(partition);
+  staged.word = readWord(partition);
+  staged.bucket = homeBucketIn(partition, hash);
+  staged.slot = 0;
+}
+
+@inline
+export function partitionOf(staged: Staged): Partition {
+  return changetype<Partition>(staged.partition);
 }
 
 /** Stages the command at `at`; the address behind it, or 0 when the bytes up to `end` are no whole msgpack value. */
@@ -57,25 +92,16 @@ function stageKey(staged: Staged, key: Address, keyBytes: u32): void {
 export function stage(staged: Staged, at: Address, end: Address): Address {
   // The two commands that a cache lives on, with a key of 1 to 31 bytes: [0x10, key] and [0x11, key, value].
   const head = load<u32>(at);
+  const kind = head & 0xe0ffff;
   const keyBytes = (head >> 16) & 31;
-  if ((head & 0xe0ffff) == 0xa01092 && keyBytes != 0) {
-    const next = at + 3 + keyBytes;
-    if (next > end) return 0;
-    staged.args = at + 2;
-    staged.argCount = 1;
-    staged.code = GET;
-    staged.error = 0;
-    staged.end = next;
-    stageKey(staged, at + 3, keyBytes);
-    return next;
-  }
-  if ((head & 0xe0ffff) == 0xa01193 && keyBytes != 0) {
-    const next = skipValue(at + 3 + keyBytes, end);
+  if ((kind == 0xa01092 || kind == 0xa01193) && keyBytes != 0) {
+    const isSet = kind == 0xa01193;
+    let next = at + 3 + keyBytes;
+    if (isSet) next = skipBlob(next, end);
+    else if (next > end) next = 0;
     if (next == 0) return 0;
+    store<u64>(changetype<usize>(staged), isSet ? SET | TWO_ARGS : GET | ONE_ARG);
     staged.args = at + 2;
-    staged.argCount = 2;
-    staged.code = SET;
-    staged.error = 0;
     staged.end = next;
     stageKey(staged, at + 3, keyBytes);
     return next;
@@ -88,10 +114,12 @@ function stageAny(staged: Staged, at: Address, end: Address): Address {
   if (next == 0) return 0;
   staged.end = next;
   staged.key = 0;
+  staged.bucket = NO_BUCKET;
+  staged.hash = 0;
   staged.args = next;
   staged.argCount = 0;
-  staged.code = 0;
-  staged.error = readCommand(staged, at);
+  const error = readCommand(staged, at);
+  if (error) staged.code = STAGED_ERROR + error;
   return next;
 }
 

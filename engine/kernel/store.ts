@@ -3,7 +3,7 @@
  * Everything here runs under the partition's lock. A function that fails has changed nothing a user could see, apart from
  * entries that it evicted on the way.
  */
-import { copyExact } from './bytes';
+import { copyBytes } from './bytes';
 import {
   CHAIN_LINK_BYTES,
   CHAINED,
@@ -203,7 +203,7 @@ function buildEntry(
   entry.flags = <u8>flags;
   if (flags & HAS_EXPIRY) setExpiry(address, expiryMs);
   if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
-  if (!(flags & LONG_KEY)) copyExact(address + fields, key, keyBytes);
+  if (!(flags & LONG_KEY)) copyBytes(address + fields, key, keyBytes);
   if (flags & CHAINED) {
     partition.pinnedNew = address;
     const chain = buildChain(
@@ -225,7 +225,7 @@ function buildEntry(
     store<u32>(link, chain);
     store<u32>(link, hash, 4);
   } else {
-    copyExact(address + fields + keyBytes, value, valueBytes);
+    copyBytes(address + fields + keyBytes, value, valueBytes);
   }
   partition.payloadBytes += <u64>keyBytes + <u64>valueBytes;
   return address;
@@ -278,7 +278,7 @@ export function put(
       entry.valueBytes = valueBytes;
       if (flags & HAS_EXPIRY) setExpiry(address, expiryMs);
       if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
-      copyExact(keyAddress(address, flags) + keyBytes, value, valueBytes);
+      copyBytes(keyAddress(address, flags) + keyBytes, value, valueBytes);
       mark(slot);
       return true;
     }

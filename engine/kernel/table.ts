@@ -1,13 +1,14 @@
 /*
  * The index: extendible hashing over segments, open addressing with 64-byte buckets inside a segment.
  *
- *   hash bits   31 ........ 18 | 17 ...... 10 | 9 ........ 0
- *               directory      | tag          | bucket
+ *   hash bits   31 ..... 26 | 25 ..... 18 | 17 ...... 10 | 9 ........ 0     (widths of the first two vary)
+ *               partition   | directory   | tag          | bucket
  *
- * The directory maps the top `directoryBits` bits to a segment; the partition is its topmost bits. A segment is one page
- * of 1,024 buckets and owns all hashes that begin with its `depth` bits, so it fills 2^(directoryBits - depth)
+ * A partition's directory maps the bits behind the partition's to a segment. A segment is one page of 1,024 buckets and
+ * owns all hashes that begin with its `depth` bits; while that is less than the directory distinguishes, it fills several
  * consecutive directory entries. A full segment splits in two by the next bit: that moves at most one page of entries,
- * which is what bounds the pause of growth. The directory has its full size from the start: looking up takes no depth.
+ * which is what bounds the pause of growth. The directory doubles in place when a segment outgrows it; it is kept as small
+ * as it can be, because every lookup reads it and it should stay in the first-level cache.
  *
  * Bucket, one cache line:
  *   +0   tags      u8 x 12   0: empty slot; else 8 hash bits (never 0), matched by one SIMD compare
@@ -33,7 +34,7 @@ import {
 } from './entry';
 import { Address, header, PAGE_BYTES, PageNumber, TOUCH_SINK } from './layout';
 import { PAGE_SEGMENT, PageInfo, pageAddress, pageInfo, pageOf, takePage } from './pages';
-import { Partition, partitionIndex } from './partition';
+import { Partition, partitionIndex, partitionOfHash } from './partition';
 
 /** The address of a slot's tag; 0: no slot. */
 export type Slot = u32;
@@ -63,19 +64,25 @@ export function tagOf(hash: u32): u8 {
 }
 
 @inline
-function directoryEntry(hash: u32): Address {
-  return header().directory + ((hash >> header().directoryShift) << 2);
+function segmentIn(partition: Partition, hash: u32): Address {
+  const index = (hash >> partition.directoryShift) & partition.directoryMask;
+  return load<u32>(partition.directory + (index << 2));
 }
 
 @inline
 export function segmentOf(hash: u32): Address {
-  return load<u32>(directoryEntry(hash));
+  return segmentIn(partitionOfHash(hash), hash);
 }
 
 /** The bucket in which a lookup of this hash begins. */
 @inline
+export function homeBucketIn(partition: Partition, hash: u32): Address {
+  return segmentIn(partition, hash) + ((hash & BUCKET_INDEX_MASK) << 6);
+}
+
+@inline
 export function homeBucket(hash: u32): Address {
-  return segmentOf(hash) + ((hash & BUCKET_INDEX_MASK) << 6);
+  return homeBucketIn(partitionOfHash(hash), hash);
 }
 
 @inline
@@ -133,8 +140,9 @@ export function clearMark(slot: Slot): void {
   store<u8>(at, <u8>(<u32>load<u8>(at) & ~(3 << ((index & 3) << 1))));
 }
 
+/** Whether the chunk at `address` looks like an entry of this key. May run beside a writer. */
 @inline
-function keyIs(address: Address, key: Address, keyBytes: u32): bool {
+export function keyIs(address: Address, key: Address, keyBytes: u32): bool {
   const entry = entryAt(address);
   if (entry.keyBytes != <u16>keyBytes) return false;
   const flags = entry.flags;
@@ -261,12 +269,40 @@ export function newSegment(partition: Partition, depth: u32): Address {
   return pageAddress(page);
 }
 
+/** Directory entries of each partition at their most; all of them are valid segments at all times, for racy readers. */
+@inline
+export function maxDirectoryEntries(): u32 {
+  return 1 << (header().maxDepth - (32 - header().partitionShift));
+}
+
+/** Gives a partition its directory of one entry, for its first segment, with the rest of it as valid as that. */
+export function openDirectory(partition: Partition, directory: Address, segment: Address): void {
+  partition.directory = directory;
+  partition.directoryMask = 0;
+  partition.directoryShift = header().partitionShift;
+  for (let i: u32 = 0; i < maxDirectoryEntries(); i++) store<u32>(directory + (i << 2), segment);
+}
+
+/**
+ * Doubles the directory: entry i becomes entries 2i and 2i + 1. From the end, so that none is overwritten before it was
+ * read. A reader that meets the new entries with the old shift looks into a wrong segment; the version tells it.
+ */
+function doubleDirectory(partition: Partition): void {
+  const directory = partition.directory;
+  for (let i: u32 = partition.directoryMask + 1; i-- > 0; ) {
+    const segment = load<u32>(directory + (i << 2));
+    store<u32>(directory + (i << 3), segment);
+    store<u32>(directory + (i << 3), segment, 4);
+  }
+  partition.directoryMask = (partition.directoryMask << 1) | 1;
+  partition.directoryShift -= 1;
+}
+
 /** Lets all directory entries of the `depth` leading bits of `hash` point to `segment`. */
-export function pointDirectory(hash: u32, depth: u32, segment: Address): void {
-  const width: u32 = 1 << (header().directoryBits - depth);
-  const first = (hash >> header().directoryShift) & ~(width - 1);
-  const base = header().directory;
-  for (let i: u32 = 0; i < width; i++) store<u32>(base + ((first + i) << 2), segment);
+function pointDirectory(partition: Partition, hash: u32, depth: u32, segment: Address): void {
+  const width: u32 = 1 << (32 - partition.directoryShift - depth);
+  const first = (hash >> partition.directoryShift) & partition.directoryMask & ~(width - 1);
+  for (let i: u32 = 0; i < width; i++) store<u32>(partition.directory + ((first + i) << 2), segment);
 }
 
 /** Starts the loads of a bucket's entries, which a split will read next: they miss the caches side by side. */
@@ -281,7 +317,7 @@ function split(partition: Partition, hash: u32): bool {
   const segment = segmentOf(hash);
   const info = pageInfo(pageOf(segment));
   const depth = <u32>info.sizeClass;
-  if (depth >= header().directoryBits) return false;
+  if (depth >= header().maxDepth) return false;
   const sibling = newSegment(partition, depth + 1);
   if (sibling == 0) return false;
   const bit: u32 = 0x80000000 >> depth;
@@ -299,7 +335,8 @@ function split(partition: Partition, hash: u32): bool {
     }
   }
   info.sizeClass = <u8>(depth + 1);
-  pointDirectory((hash & ~bit) | bit, depth + 1, sibling);
+  if (depth == 32 - partition.directoryShift) doubleDirectory(partition);
+  pointDirectory(partition, hash | bit, depth + 1, sibling);
   partition.splits += 1;
   return true;
 }

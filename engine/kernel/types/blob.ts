@@ -7,8 +7,8 @@ import { Address, header } from '../layout';
 import { lock, unlock } from '../lock';
 import { integerOf, IS_INTEGER, isNil, lastInteger, skipValue, writeBoolean, writeInteger, writeNil } from '../msgpack';
 import { Partition, partitionOfHash } from '../partition';
-import { ABSENT, copyHeld, findLive, NO_ROOM, readValue } from '../read';
-import { Staged } from '../staging';
+import { ABSENT, copyHeld, findLive, findStaged, NO_ROOM, readValue } from '../read';
+import { partitionOf, Staged } from '../staging';
 import {
   ERROR_ENTRIES_FULL,
   ERROR_FLAGS,
@@ -34,8 +34,9 @@ const SET_ALL: u32 = 31;
 /** A hundred years: anything longer is a mistake in the unit. engine/units.ts has the same limit. */
 export const MAX_TTL_MS: i64 = 3_153_600_000_000;
 
+@inline
 export function get(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
-  const found = readValue(thread, out, limit, staged.hash, staged.key, staged.keyBytes, nowMs);
+  const found = readValue(thread, staged, out, limit, nowMs);
   if (found == ABSENT) return writeNil(out);
   return found == NO_ROOM ? 0 : found;
 }
@@ -57,9 +58,7 @@ export function flagsConflict(flags: u32, ttlMs: i64): bool {
 /** SET with everything already read: STORED, NOT_STORED, NO_ROOM_FOR_OLD, or minus a status. */
 export function setValue(
   thread: u32,
-  hash: u32,
-  key: Address,
-  keyBytes: u32,
+  staged: Staged,
   value: Address,
   valueBytes: u32,
   ttlMs: i64,
@@ -70,9 +69,9 @@ export function setValue(
   nowMs: i64,
 ): i32 {
   if (valueBytes > header().maxValueBytes) return -<i32>ERROR_VALUE_TOO_LARGE;
-  const partition = partitionOfHash(hash);
-  lock(partition, thread);
-  const slot = findLive(partition, hash, key, keyBytes, nowMs);
+  const partition = partitionOf(staged);
+  const word = lock(partition, thread);
+  const slot = findStaged(partition, staged, word, nowMs);
   let expiryMs: i64 = ttlMs > 0 ? nowMs + ttlMs : 0;
   if (flags) {
     const outcome = checkConditions(slot, flags, version, out, limit);
@@ -82,7 +81,9 @@ export function setValue(
     }
     if (flags & SET_KEEPTTL && slot) expiryMs = expiryOfSlot(slot);
   }
-  const stored = put(partition, slot, hash, key, keyBytes, value, valueBytes, expiryMs, thread, nowMs);
+  const stored = put(
+    partition, slot, staged.hash, staged.key, staged.keyBytes, value, valueBytes, expiryMs, thread, nowMs,
+  );
   if (stored) partition.sets += 1;
   const full = !stored && slot == 0 && !mayEvict() && partition.entries >= partition.maxEntries;
   unlock(partition);
@@ -127,7 +128,7 @@ export function set(thread: u32, staged: Staged, out: Address, limit: Address, n
   const value = staged.key + staged.keyBytes;
   if (staged.argCount == 2) {
     const outcome = setValue(
-      thread, staged.hash, staged.key, staged.keyBytes, value, staged.end - value, 0, 0, 0, out, limit, nowMs,
+      thread, staged, value, staged.end - value, 0, 0, 0, out, limit, nowMs,
     );
     return outcome < 0 ? writeError(out, -outcome) : writeBoolean(out, outcome == STORED);
   }
@@ -162,7 +163,7 @@ export function set(thread: u32, staged: Staged, out: Address, limit: Address, n
   if (flagsConflict(flags, ttlMs)) return writeError(out, ERROR_FLAGS_CONFLICT);
   if (((flags & SET_IFVERSION) != 0) != hasVersion) return writeError(out, ERROR_VERSION);
   const outcome = setValue(
-    thread, staged.hash, staged.key, staged.keyBytes, value, valueEnd - value, ttlMs, flags, version, out, limit, nowMs,
+    thread, staged, value, valueEnd - value, ttlMs, flags, version, out, limit, nowMs,
   );
   if (outcome == NO_ROOM_FOR_OLD) return 0;
   if (outcome < 0) return writeError(out, -outcome);
