@@ -54,8 +54,7 @@ export function parseByteSize(size: ByteSize, option: string): number {
  * @throws SlabringError `OPTION`
  */
 export function parseDuration(duration: Duration, option: string): number {
-  const ms =
-    typeof duration === 'number' ? duration : readUnit(duration, DURATION_UNITS, 'ms');
+  const ms = typeof duration === 'number' ? duration : readUnit(duration, DURATION_UNITS, 'ms');
   if (ms === undefined || !(ms >= 0) || ms > MAX_TTL_MS) {
     throw new SlabringError(
       'OPTION',
@@ -115,7 +114,8 @@ function editDistance(left: string, right: string): number {
 
 /** A value as an error message shows it: short and quoted. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return `'${value.length > 60 ? `${value.slice(0, 57)}...` : value}'`;
+  if (typeof value === 'string')
+    return `'${value.length > 60 ? `${value.slice(0, 57)}...` : value}'`;
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'function') return 'a function';
   if (Array.isArray(value)) return 'an array';

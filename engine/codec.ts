@@ -1,0 +1,313 @@
+/**
+ * JavaScript values to msgpack and back: the one file of the engine that knows msgpackr. What is most common and small
+ * (null, booleans, numbers, strings, bytes) is written and read by hand, straight in the areas of shared memory.
+ *
+ * A value comes back as itself, with these exceptions: a Map as a plain object with string keys, an instance of a class
+ * as a plain object (or what its `toJSON` returns), a Uint8Array as a Buffer, a bigint that a double holds exactly as a
+ * number, -0 as 0. Dates, typed arrays and bigints of any size survive. Sets, RegExps and Errors are refused.
+ */
+// The import is a constant to V8; the global of the same name is looked up at each use.
+import { Buffer } from 'node:buffer';
+import { type Options, Packr, RESET_BUFFER_MODE } from 'msgpackr';
+import { SlabringError } from './errors.js';
+import {
+  readInteger64,
+  Tag,
+  valueEnd,
+  writeBigInteger,
+  writeBinHeader,
+  writeFloat,
+  writeInteger,
+  writeString,
+} from './msgpack.js';
+import { show } from './units.js';
+
+const options = {
+  // Records would need their structures at hand to be read: any msgpack library must be able to read our values.
+  useRecords: false,
+  mapsAsObjects: true,
+  // The shortest map headers, and no limit of 65,535 properties.
+  variableMapSize: true,
+  // Typed arrays and large bigints as extensions. Without it msgpackr writes garbage for a Float64Array. With it, it writes
+  // Set, RegExp and Error as two msgpack values, which `pack` therefore refuses.
+  moreTypes: true,
+  // 64-bit integers as numbers where exact, else as bigint. msgpackr knows 'auto', its types do not.
+  int64AsType: 'auto' as 'number',
+  // A byte array inside a value must not be a view on the scratch buffer.
+  copyBuffers: true,
+  writeFunction: () => refuse('a function inside it'),
+} satisfies Options;
+
+const packr = new Packr(options);
+
+function refuse(what: string): never {
+  throw new SlabringError('OPTION', `a value must be something msgpack can hold, not ${what}`);
+}
+
+function refuseLength(length: number, maxBytes: number): never {
+  throw new SlabringError(
+    'TOOLARGE',
+    `a value may have at most ${maxBytes} bytes once encoded, this one has ${length}`,
+  );
+}
+
+/**
+ * The encoded bytes of a value that {@link writeValue} cannot write by hand, valid until the next call; `undefined` for
+ * one that it can. Runs code of the value (`toJSON`, getters), which may use the cache: call it before writing anything.
+ * @throws SlabringError `OPTION` when the value cannot be stored, naming why
+ */
+export function packValue(value: unknown): Uint8Array | undefined {
+  switch (typeof value) {
+    case 'string':
+    case 'number':
+    case 'boolean':
+    case 'bigint':
+      return typeof value === 'bigint' && !fits64(value) ? pack(value) : undefined;
+    case 'object':
+      return value === null || value instanceof Uint8Array ? undefined : pack(value);
+    case 'undefined':
+      return refuse('undefined (store null, or delete the key)');
+    default:
+      return refuse(typeof value === 'symbol' ? 'a symbol' : show(value));
+  }
+}
+
+function pack(value: unknown): Uint8Array {
+  try {
+    const packed = packr.pack(value, RESET_BUFFER_MODE);
+    // The wire depends on it, and extensions that the application gave msgpackr may break it too.
+    if (valueEnd(packed, 0) !== packed.length) refuse('a Set, a RegExp or an Error');
+    return packed;
+  } catch (error) {
+    if (error instanceof SlabringError) throw error;
+    if (error instanceof RangeError && /call stack/.test(error.message)) {
+      throw new SlabringError(
+        'OPTION',
+        'a value must not contain itself, nor be nested too deeply',
+        {
+          cause: error,
+        },
+      );
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SlabringError('OPTION', `the value cannot be encoded: ${reason}`, { cause: error });
+  }
+}
+
+function fits64(value: bigint): boolean {
+  return value >= -0x8000000000000000n && value <= 0xffffffffffffffffn;
+}
+
+/**
+ * Writes a value at `at` and returns its end. `packed` is what {@link packValue} returned for it.
+ * @param maxBytes the most bytes the encoded value may have; `bytes` must have room for them and a few more
+ * @throws SlabringError `TOOLARGE`
+ */
+export function writeValue(
+  value: unknown,
+  packed: Uint8Array | undefined,
+  bytes: Buffer,
+  at: number,
+  maxBytes: number,
+): number {
+  if (packed !== undefined) return writePacked(packed, bytes, at, maxBytes);
+  switch (typeof value) {
+    case 'string':
+      return writeText(value, bytes, at, maxBytes);
+    case 'number':
+      return Number.isSafeInteger(value)
+        ? writeInteger(value, bytes, at)
+        : writeFloat(value, bytes, at);
+    case 'boolean':
+      bytes[at] = value ? Tag.TRUE : Tag.FALSE;
+      return at + 1;
+    case 'bigint':
+      return writeBigInteger(value, bytes, at);
+    default:
+      if (value instanceof Uint8Array) return writeBytes(value, bytes, at, maxBytes);
+      bytes[at] = Tag.NIL;
+      return at + 1;
+  }
+}
+
+/** Writes bytes as a msgpack bin and returns the end. Parameters and errors as {@link writeValue}'s. */
+export function writeBytes(value: Uint8Array, bytes: Buffer, at: number, maxBytes: number): number {
+  const length = value.length;
+  if (length + 5 > maxBytes) checkLength(length + binHeaderBytes(length), maxBytes);
+  const start = writeBinHeader(length, bytes, at);
+  return copyIn(value, bytes, start);
+}
+
+function binHeaderBytes(length: number): number {
+  if (length < 0x100) return 2;
+  return length < 0x10000 ? 3 : 5;
+}
+
+function writePacked(packed: Uint8Array, bytes: Buffer, at: number, maxBytes: number): number {
+  checkLength(packed.length, maxBytes);
+  return copyIn(packed, bytes, at);
+}
+
+function writeText(text: string, bytes: Buffer, at: number, maxBytes: number): number {
+  // Only long texts are worth counting: a character has at most 3 bytes.
+  if (3 * text.length + 5 > maxBytes) {
+    const length = text.length > maxBytes ? text.length : Buffer.byteLength(text);
+    const header = length < 0x20 ? 1 : binHeaderBytes(length);
+    checkLength(header + length, maxBytes);
+  }
+  return writeString(text, bytes, at);
+}
+
+function checkLength(length: number, maxBytes: number): void {
+  if (length > maxBytes) refuseLength(length, maxBytes);
+}
+
+/** Up to this many bytes a loop beats `set`, which is a call into C++. */
+const LOOP_BYTES = 32;
+
+function copyIn(source: Uint8Array, bytes: Buffer, at: number): number {
+  const length = source.length;
+  if (length > LOOP_BYTES) {
+    bytes.set(source, at);
+  } else {
+    for (let i = 0; i < length; i++) bytes[at + i] = source[i]!;
+  }
+  return at + length;
+}
+
+/**
+ * Reads the one value in `bytes` from `start` to `end`. Nothing of the result is a view on `bytes`.
+ * @throws SlabringError `WRONGTYPE` when it is msgpack that JavaScript has no value for, such as an unknown extension
+ */
+export function readValue(bytes: Buffer, start: number, end: number): unknown {
+  const tag = bytes[start]!;
+  if (tag < Tag.FIXMAP) return tag;
+  if (tag >= Tag.NEGATIVE_FIXINT) return tag - 0x100;
+  if (tag >= Tag.FIXSTR && tag < Tag.NIL) return readString(bytes, start + 1, end);
+  switch (tag) {
+    case Tag.NIL:
+      return null;
+    case Tag.FALSE:
+      return false;
+    case Tag.TRUE:
+      return true;
+    case Tag.STR8:
+      return readString(bytes, start + 2, end);
+    case Tag.STR16:
+      return readString(bytes, start + 3, end);
+    case Tag.STR32:
+      return readString(bytes, start + 5, end);
+    case Tag.BIN8:
+      return copyOut(bytes, start + 2, end);
+    case Tag.BIN16:
+      return copyOut(bytes, start + 3, end);
+    case Tag.BIN32:
+      return copyOut(bytes, start + 5, end);
+    case Tag.FLOAT64:
+      return bytes.readDoubleBE(start + 1);
+    case Tag.UINT8:
+      return bytes[start + 1];
+    case Tag.UINT16:
+      return bytes.readUInt16BE(start + 1);
+    case Tag.UINT32:
+      return bytes.readUInt32BE(start + 1);
+    case Tag.UINT64:
+      return readInteger64(false, bytes, start + 1);
+    case Tag.INT8:
+      return bytes.readInt8(start + 1);
+    case Tag.INT16:
+      return bytes.readInt16BE(start + 1);
+    case Tag.INT32:
+      return bytes.readInt32BE(start + 1);
+    case Tag.INT64:
+      return readInteger64(true, bytes, start + 1);
+    default:
+      return unpack(bytes, start, end);
+  }
+}
+
+/**
+ * Reads the payload of the bin or str in `bytes` from `start` to `end`, as a Buffer of its own.
+ * @throws SlabringError `WRONGTYPE` when the value is neither
+ */
+export function readBytes(bytes: Buffer, start: number, end: number): Buffer {
+  const tag = bytes[start]!;
+  if (tag === Tag.BIN8 || tag === Tag.STR8) return copyOut(bytes, start + 2, end);
+  if (tag >= Tag.FIXSTR && tag < Tag.NIL) return copyOut(bytes, start + 1, end);
+  if (tag === Tag.BIN16 || tag === Tag.STR16) return copyOut(bytes, start + 3, end);
+  if (tag === Tag.BIN32 || tag === Tag.STR32) return copyOut(bytes, start + 5, end);
+  throw new SlabringError('WRONGTYPE', 'the value is neither bytes nor a string: read it with get');
+}
+
+/** Up to this many bytes V8 keeps a typed array and its bytes in one piece, so making one is cheap. */
+const SMALL_BYTES = 64;
+
+function copyOut(bytes: Buffer, start: number, end: number): Buffer {
+  const length = end - start;
+  if (length > SMALL_BYTES) {
+    // From Node's pool up to 4 KB, as every Buffer.from is.
+    const copy = Buffer.allocUnsafe(length);
+    copy.set(bytes.subarray(start, end));
+    return copy;
+  }
+  const copy = Buffer.alloc(length);
+  for (let i = 0; i < length; i++) copy[i] = bytes[start + i]!;
+  return copy;
+}
+
+/** Up to this many characters a loop beats a call into Node's C++. */
+const LOOP_CHARS = 16;
+
+function readString(bytes: Buffer, start: number, end: number): string {
+  if (end - start <= LOOP_CHARS) {
+    const text = readAscii(bytes, start, end);
+    if (text !== undefined) return text;
+  }
+  return bytes.toString('utf8', start, end);
+}
+
+function readAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
+  let text = '';
+  let seen = 0;
+  let at = start;
+  for (; at + 4 <= end; at += 4) {
+    const a = bytes[at]!;
+    const b = bytes[at + 1]!;
+    const c = bytes[at + 2]!;
+    const d = bytes[at + 3]!;
+    seen |= a | b | c | d;
+    text += String.fromCharCode(a, b, c, d);
+  }
+  for (; at < end; at++) {
+    seen |= bytes[at]!;
+    text += String.fromCharCode(bytes[at]!);
+  }
+  return seen < 0x80 ? text : undefined;
+}
+
+const FIRST_SCRATCH_BYTES = 8192;
+
+/** Where values are copied to for msgpackr. Absent while one is being read: an extension of the user may call us. */
+let scratch: Buffer | undefined;
+
+/**
+ * msgpackr reads from memory of its own: its native string reader refuses shared memory, which costs an exception per
+ * value (12.7 us instead of 1.3 us for an object of 160 bytes).
+ */
+function unpack(bytes: Buffer, start: number, end: number): unknown {
+  const length = end - start;
+  let target = scratch;
+  scratch = undefined;
+  if (target === undefined || target.length < length) {
+    target = Buffer.allocUnsafeSlow(Math.max(length, FIRST_SCRATCH_BYTES));
+  }
+  copyIn(bytes.subarray(start, end), target, 0);
+  try {
+    return packr.unpack(target, length);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SlabringError('WRONGTYPE', `the value cannot be read: ${reason}`, { cause: error });
+  } finally {
+    scratch = target;
+  }
+}

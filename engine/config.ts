@@ -1,0 +1,119 @@
+/** The options of `openCache`: what they are, their defaults, and the one place that reads and refuses them. */
+import type { ByteSize, Duration } from './api.js';
+import {
+  type ArenaOptions,
+  MAX_MEMORY_BYTES,
+  MAX_PARTITIONS,
+  MAX_THREADS,
+  MAX_VALUE_BYTES,
+  POLICIES,
+  type Policy,
+} from './arena.js';
+import { SlabringError } from './errors.js';
+import { checkOptionNames, parseByteSize, parseDuration, show } from './units.js';
+
+/** Options of `openCache`. An option that is `undefined` counts as absent. */
+export interface CacheOptions {
+  /** The hard budget, index and overhead included. Default `'64mb'`, maximum `'3840mb'`. */
+  memory?: ByteSize;
+  /** What happens when memory or `maxEntries` is used up. Default `'clock'`. */
+  policy?: Policy;
+  /** Number of independently locked parts, a power of two. Default: chosen from `memory`. */
+  partitions?: number;
+  /** The most entries kept; evicts as `policy` says. Default: as many as fit in `memory`. */
+  maxEntries?: number;
+  /** The largest value that can be stored, in encoded bytes. Default and maximum `'1mb'`. */
+  maxValue?: ByteSize;
+  /** The most threads that can have the cache open at once. Default and maximum 64. */
+  maxThreads?: number;
+  /** Time to live of entries whose `set` gives none. Default 0: they do not expire. */
+  ttl?: Duration;
+}
+
+/** What `openCache` works with once its options are read. */
+export interface CacheConfig {
+  readonly arena: ArenaOptions;
+  /** 0: no expiry. */
+  readonly defaultTtlMs: number;
+}
+
+const OPTION_NAMES = [
+  'memory',
+  'policy',
+  'partitions',
+  'maxEntries',
+  'maxValue',
+  'maxThreads',
+  'ttl',
+] as const satisfies readonly (keyof CacheOptions)[];
+
+export type { Policy };
+
+const MIB = 1024 ** 2;
+
+const DEFAULT_MEMORY: ByteSize = '64mb';
+/** Counts of entries are 32-bit, and the highest one is taken. */
+const MAX_ENTRIES = 0xffff_fffe;
+
+/**
+ * Checks the options and fills in the defaults.
+ * @throws SlabringError `OPTION`, naming the option, what it was and what is allowed
+ */
+export function readCacheOptions(options: CacheOptions = {}): CacheConfig {
+  checkOptionNames(options, OPTION_NAMES, 'openCache');
+  // Defaults stand in for `undefined`, not for null.
+  const {
+    memory = DEFAULT_MEMORY,
+    policy = 'clock',
+    partitions,
+    maxEntries,
+    maxValue = MAX_VALUE_BYTES,
+    maxThreads = MAX_THREADS,
+    ttl = 0,
+  } = options;
+  const arena: ArenaOptions = {
+    memoryBytes: readSize(memory, 'memory', MAX_MEMORY_BYTES),
+    policy: readPolicy(policy),
+    maxValueBytes: readSize(maxValue, 'maxValue', MAX_VALUE_BYTES),
+    maxThreads: readCount(maxThreads, 'maxThreads', MAX_THREADS),
+    ...(partitions !== undefined && { partitions: readPartitions(partitions) }),
+    ...(maxEntries !== undefined && {
+      maxEntries: readCount(maxEntries, 'maxEntries', MAX_ENTRIES),
+    }),
+  };
+  return { arena, defaultTtlMs: parseDuration(ttl, 'ttl') };
+}
+
+function readSize(size: ByteSize, option: string, mostBytes: number): number {
+  const bytes = parseByteSize(size, option);
+  if (bytes < 1 || bytes > mostBytes) {
+    throw new SlabringError(
+      'OPTION',
+      `${option} must be from 1 byte to ${mostBytes / MIB}mb, not ${show(size)}`,
+    );
+  }
+  return bytes;
+}
+
+function readPolicy(policy: Policy): Policy {
+  if (POLICIES.includes(policy)) return policy;
+  const names = POLICIES.map((name) => `'${name}'`).join(' or ');
+  throw new SlabringError('OPTION', `policy must be ${names}, not ${show(policy)}`);
+}
+
+function readCount(count: number, option: string, most: number): number {
+  if (Number.isInteger(count) && count >= 1 && count <= most) return count;
+  throw new SlabringError(
+    'OPTION',
+    `${option} must be a whole number from 1 to ${most}, not ${show(count)}`,
+  );
+}
+
+function readPartitions(partitions: number): number {
+  const count = readCount(partitions, 'partitions', MAX_PARTITIONS);
+  if ((count & (count - 1)) === 0) return count;
+  throw new SlabringError(
+    'OPTION',
+    `partitions must be a power of two from 1 to ${MAX_PARTITIONS}, not ${count}`,
+  );
+}

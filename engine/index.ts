@@ -1,0 +1,15 @@
+/** The embedding API of the package: `import { openCache } from 'slabring'`. */
+export type {
+  ByteSize,
+  Duration,
+  IncrementOptions,
+  Key,
+  SetOptions,
+  TimeLeft,
+  Versioned,
+} from './api.js';
+export type { ArenaStats as CacheStats } from './arena.js';
+export type { Cache } from './cache.js';
+export type { CacheOptions, Policy } from './config.js';
+export { type ErrorCode, SlabringError } from './errors.js';
+export { attachCache, type CacheHandle, openCache } from './open.js';

@@ -1,0 +1,85 @@
+/** Reads the options of `set` into what SET takes on the wire: a time to live, flags, a version to compare. */
+import type { SetOptions } from './api.js';
+import { SetFlag } from './commands.js';
+import { SlabringError } from './errors.js';
+import { checkOptionNames, parseDuration, show } from './units.js';
+
+const OPTION_NAMES = [
+  'ttl',
+  'ifAbsent',
+  'ifPresent',
+  'keepTtl',
+  'ifVersion',
+] as const satisfies readonly (keyof SetOptions)[];
+
+/** The arguments of SET after key and value. One is reused for every call, so that a `set` allocates nothing. */
+export class SetArguments {
+  /** 0: no expiry. */
+  ttlMs = 0;
+  /** A sum of {@link SetFlag}. */
+  flags = 0;
+  /** Counts only with {@link SetFlag.IF_VERSION}. */
+  version = 0;
+
+  /**
+   * Reads `options`; an entry whose options give no `ttl` gets `defaultTtlMs`.
+   * @throws SlabringError `OPTION`, naming the option; the arguments are then not to be used
+   */
+  read(options: SetOptions | undefined, defaultTtlMs: number): this {
+    this.flags = 0;
+    this.version = 0;
+    this.ttlMs = defaultTtlMs;
+    if (options !== undefined) this.#readGiven(options, defaultTtlMs);
+    return this;
+  }
+
+  #readGiven(options: SetOptions, defaultTtlMs: number): void {
+    checkSetOptionNames(options);
+    const { ttl, ifAbsent, ifPresent, keepTtl, ifVersion } = options;
+    this.ttlMs = ttl === undefined ? defaultTtlMs : parseDuration(ttl, 'ttl');
+    if (readSwitch(ifAbsent, 'ifAbsent')) this.flags |= SetFlag.NX;
+    if (readSwitch(ifPresent, 'ifPresent')) this.flags |= SetFlag.XX;
+    if (readSwitch(keepTtl, 'keepTtl')) this.flags |= SetFlag.KEEP_TTL;
+    if (ifVersion !== undefined) {
+      if (!Number.isSafeInteger(ifVersion) || ifVersion < 0) {
+        throw new SlabringError(
+          'OPTION',
+          `ifVersion must be a version that getVersioned returned, not ${show(ifVersion)}`,
+        );
+      }
+      this.flags |= SetFlag.IF_VERSION;
+      this.version = ifVersion;
+    }
+    if (this.flags & SetFlag.KEEP_TTL) {
+      if (ttl !== undefined)
+        throw new SlabringError('OPTION', 'ttl and keepTtl exclude each other');
+      this.ttlMs = 0;
+    }
+    if (this.flags & SetFlag.NX && this.flags & (SetFlag.XX | SetFlag.IF_VERSION)) {
+      const other = this.flags & SetFlag.XX ? 'ifPresent' : 'ifVersion';
+      throw new SlabringError('OPTION', `ifAbsent and ${other} exclude each other`);
+    }
+  }
+}
+
+/** `checkOptionNames` without its list work, for options that are right: this runs once per `set`. */
+function checkSetOptionNames(options: SetOptions): void {
+  if (typeof options === 'object' && options !== null) {
+    let known = true;
+    for (const name in options) {
+      known &&=
+        name === 'ttl' ||
+        name === 'ifAbsent' ||
+        name === 'ifPresent' ||
+        name === 'keepTtl' ||
+        name === 'ifVersion';
+    }
+    if (known) return;
+  }
+  checkOptionNames(options, OPTION_NAMES, 'set');
+}
+
+function readSwitch(value: boolean | undefined, option: string): boolean {
+  if (value === undefined || typeof value === 'boolean') return value === true;
+  throw new SlabringError('OPTION', `${option} must be true or false, not ${show(value)}`);
+}

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { type CacheOptions, readCacheOptions } from '#engine/config.js';
+import { SlabringError } from '#engine/errors.js';
+
+const MB = 1024 ** 2;
+
+describe('readCacheOptions', () => {
+  it('has a default for everything', () => {
+    expect(readCacheOptions()).toEqual({
+      arena: { memoryBytes: 64 * MB, policy: 'clock', maxValueBytes: MB, maxThreads: 64 },
+      defaultTtlMs: 0,
+    });
+  });
+
+  it('reads what is given', () => {
+    const options: Required<CacheOptions> = {
+      memory: '512mb',
+      policy: 'none',
+      partitions: 16,
+      maxEntries: 1000,
+      maxValue: '64kb',
+      maxThreads: 3,
+      ttl: '5s',
+    };
+    expect(readCacheOptions(options)).toEqual({
+      arena: {
+        memoryBytes: 512 * MB,
+        policy: 'none',
+        partitions: 16,
+        maxEntries: 1000,
+        maxValueBytes: 65_536,
+        maxThreads: 3,
+      },
+      defaultTtlMs: 5000,
+    });
+  });
+
+  it('takes undefined as absent, but not null', () => {
+    const options = { memory: undefined, partitions: undefined, ttl: undefined };
+    expect(readCacheOptions(options as unknown as CacheOptions)).toEqual(readCacheOptions());
+  });
+
+  it.each([
+    [{ memory: 'much' }, /^memory must be .* not 'much'$/],
+    [{ memory: 0 }, /^memory must be from 1 byte to 3840mb, not 0$/],
+    [{ memory: '4gb' }, /^memory must be from 1 byte to 3840mb, not '4gb'$/],
+    [{ policy: 'lru2' }, /^policy must be 'clock' or 'none', not 'lru2'$/],
+    [{ policy: null }, /^policy must be 'clock' or 'none', not null$/],
+    [{ partitions: 3 }, /^partitions must be a power of two from 1 to 256, not 3$/],
+    [{ partitions: 2048 }, /^partitions must be a whole number from 1 to 256, not 2048$/],
+    [{ partitions: '4' }, /^partitions must be a whole number from 1 to 256, not '4'$/],
+    [{ maxEntries: 0 }, /^maxEntries must be a whole number from 1/],
+    [{ maxEntries: 1.5 }, /^maxEntries must be a whole number from 1 .* not 1.5$/],
+    [{ maxValue: '2mb' }, /^maxValue must be from 1 byte to 1mb, not '2mb'$/],
+    [{ maxThreads: 1000 }, /^maxThreads must be a whole number from 1 to 64, not 1000$/],
+    [{ ttl: -1 }, /^ttl must be milliseconds from 0 to .* not -1$/],
+    [{ ttl: 'soon' }, /^ttl must be milliseconds from 0 to .* not 'soon'$/],
+    [{ memmory: '1gb' }, /^openCache has no option 'memmory'; did you mean 'memory'\?$/],
+    [{ size: 5 }, /^openCache has no option 'size'; it takes memory, policy, partitions, /],
+    ['64mb', /^openCache takes an object of options, not '64mb'$/],
+    [null, /^openCache takes an object of options, not null$/],
+  ])('refuses %j', (options, message) => {
+    const read = () => readCacheOptions(options as unknown as CacheOptions);
+    expect(read).toThrow(SlabringError);
+    expect(read).toThrow(message);
+    try {
+      read();
+    } catch (error) {
+      expect((error as SlabringError).code).toBe('OPTION');
+    }
+  });
+});
