@@ -132,7 +132,7 @@ export class Client {
 
   /** The values in the order of their keys, undefined for those absent. */
   async getMany<T = unknown>(keys: Iterable<Key>): Promise<(T | undefined)[]> {
-    const list = keyList(keys);
+    const list = listOf(keys, 'getMany', 'keys');
     return (await this.#pipeline.many(list.length, Result.VALUE, (writer, index) => {
       writer.command(GET, 1);
       writer.key(list[index]!);
@@ -161,10 +161,14 @@ export class Client {
     entries: Iterable<readonly [Key, unknown]>,
     options?: SetOptions,
   ): Promise<boolean[]> {
-    const list = [...entries];
+    const list = listOf(entries, 'setMany', '[key, value] pairs');
     const args = new SetArguments().read(options, this.#ttlMs);
     return (await this.#pipeline.many(list.length, Result.RAW, (writer, index) => {
-      const [key, value] = list[index]!;
+      const entry = list[index]!;
+      if (!Array.isArray(entry) || entry.length !== 2) {
+        throw new SlabringError('OPTION', `setMany takes [key, value] pairs, not ${show(entry)}`);
+      }
+      const [key, value] = entry as [Key, unknown];
       writeSet(writer, key, value, args.ttlMs, args.flags, args.version);
     })) as boolean[];
   }
@@ -181,7 +185,7 @@ export class Client {
 
   /** Removes the keys; how many were there. */
   deleteMany(keys: Iterable<Key>): Promise<number> {
-    return this.#count(COMMANDS.DEL.code, keys);
+    return this.#count('deleteMany', COMMANDS.DEL.code, keys);
   }
 
   /** Whether the key is present. */
@@ -191,7 +195,7 @@ export class Client {
 
   /** How many of the keys are present; one given twice counts twice. */
   hasMany(keys: Iterable<Key>): Promise<number> {
-    return this.#count(COMMANDS.EXISTS.code, keys);
+    return this.#count('hasMany', COMMANDS.EXISTS.code, keys);
   }
 
   /** Marks the entry as just used, for eviction; whether it is present. */
@@ -201,7 +205,7 @@ export class Client {
 
   /** Marks the entries as just used; how many are present. */
   touchMany(keys: Iterable<Key>): Promise<number> {
-    return this.#count(COMMANDS.TOUCH.code, keys);
+    return this.#count('touchMany', COMMANDS.TOUCH.code, keys);
   }
 
   /** Milliseconds left, `Infinity` without expiry, undefined when the key is absent. */
@@ -240,9 +244,7 @@ export class Client {
   ): Promise<number | bigint> {
     try {
       const ttlMs = readIncrementTtl(options, this.#ttlMs);
-      if (typeof delta !== 'bigint' && !Number.isSafeInteger(delta)) {
-        throw new SlabringError('OPTION', `delta must be a whole number, not ${show(delta)}`);
-      }
+      checkDelta(delta);
       const writer = this.#pipeline.open();
       writer.command(COMMANDS.INCR.code, ttlMs === 0 ? 2 : 3);
       writer.key(key);
@@ -303,8 +305,8 @@ export class Client {
   }
 
   /** A command that counts keys, cut into several where there are many. */
-  async #count(code: number, keys: Iterable<Key>): Promise<number> {
-    const list = keyList(keys);
+  async #count(method: string, code: number, keys: Iterable<Key>): Promise<number> {
+    const list = listOf(keys, method, 'keys');
     const commands = Math.ceil(list.length / KEYS_PER_COMMAND);
     const counts = await this.#pipeline.many(commands, Result.RAW, (writer, index) => {
       const start = index * KEYS_PER_COMMAND;
@@ -336,16 +338,26 @@ function writeSet(
   if (versioned) writer.integer(version);
 }
 
+function checkDelta(delta: number | bigint): void {
+  const fits =
+    typeof delta === 'bigint' ? BigInt.asIntN(64, delta) === delta : Number.isSafeInteger(delta);
+  if (!fits) {
+    throw new SlabringError(
+      'OPTION',
+      `delta must be a whole number (a bigint beyond 2^53, of 64 bits at most), not ${show(delta)}`,
+    );
+  }
+}
+
 function readIncrementTtl(options: IncrementOptions | undefined, defaultTtlMs: number): number {
   if (options === undefined) return defaultTtlMs;
   checkOptionNames(options, ['ttl'], 'increment');
   return options.ttl === undefined ? defaultTtlMs : parseDuration(options.ttl, 'ttl');
 }
 
-/** @throws SlabringError `OPTION` for a string, which is iterable but was certainly meant as one key */
-function keyList(keys: Iterable<Key>): readonly Key[] {
-  if (typeof keys === 'string' || typeof keys?.[Symbol.iterator] !== 'function') {
-    throw new SlabringError('OPTION', `keys must be a list of keys, not ${show(keys)}`);
-  }
-  return Array.isArray(keys) ? keys : [...keys];
+/** @throws SlabringError `OPTION` also for a string: it is iterable, but its characters were not meant as keys */
+function listOf<T>(items: Iterable<T>, method: string, what: string): readonly T[] {
+  if (Array.isArray(items)) return items;
+  if (typeof items === 'object' && items !== null && Symbol.iterator in items) return [...items];
+  throw new SlabringError('OPTION', `${method} takes an iterable of ${what}, not ${show(items)}`);
 }

@@ -3,9 +3,9 @@
  * The only file of the client that knows msgpackr. The settings are those of the embedded cache: what one stored, the
  * other reads.
  */
-import { Packr, Unpackr } from 'msgpackr';
+import { Packr, RESET_BUFFER_MODE, Unpackr } from 'msgpackr';
 import { SlabringError } from '../engine/errors.js';
-import { show } from '../engine/units.js';
+import { valueEnd } from './value-end.js';
 
 const SETTINGS = {
   // Records are compact, but only msgpackr can read them.
@@ -13,30 +13,40 @@ const SETTINGS = {
   mapsAsObjects: true,
   // The shortest map header, as every other library writes it.
   variableMapSize: true,
+  // Typed arrays and large bigints as extensions; without it msgpackr writes garbage for a Float64Array. With it, it
+  // writes Set, RegExp and Error as two msgpack values, which `packObject` therefore refuses.
+  moreTypes: true,
   // A number where a double holds the integer exactly, else a bigint. (The declarations of msgpackr lack 'auto'.)
   int64AsType: 'auto' as 'number',
   // Bytes inside a value are copies: a view would keep the whole frame in memory.
   copyBuffers: true,
+  writeFunction: () => {
+    throw new Error('it holds a function');
+  },
 };
 
 const packr = new Packr(SETTINGS);
 const unpackr = new Unpackr(SETTINGS);
 
 /**
- * The msgpack bytes of an object or array.
+ * The msgpack bytes of an object, an array, or a bigint of more than 64 bits; valid until the next call.
  * @throws SlabringError `OPTION` when it holds something that msgpack cannot say
  */
-export function packObject(value: object): Uint8Array {
-  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
-    throw new SlabringError('OPTION', `bytes must be given as a Uint8Array, not ${show(value)}`);
-  }
+export function packValue(value: object | bigint): Uint8Array {
+  let packed: Uint8Array;
   try {
-    return packr.pack(value);
+    packed = packr.pack(value, RESET_BUFFER_MODE);
+    // One value must stay one, whatever extensions the application has given msgpackr.
+    if (valueEnd(packed, 0) !== packed.length)
+      throw new Error('it holds a Set, a RegExp or an Error');
   } catch (cause) {
-    throw new SlabringError('OPTION', `the value cannot be encoded: ${(cause as Error).message}`, {
-      cause,
-    });
+    const { message } = cause as Error;
+    const text = /call stack/.test(message)
+      ? 'it contains itself, or is nested too deeply'
+      : message;
+    throw new SlabringError('OPTION', `the value cannot be encoded: ${text}`, { cause });
   }
+  return packed;
 }
 
 /**

@@ -33,6 +33,12 @@ const SILENCE_MS_MAX = 5_000;
  */
 const WINDOW_BYTES = 4 * 1024 * 1024;
 
+/** Frames hold this many commands until it is known how long replies are: some values are a million bytes long. */
+const FIRST_FRAME_COMMANDS = 64;
+
+/** However long the replies are: fewer commands a frame would cost more than they are worth. */
+const FRAME_COMMANDS_MIN = 16;
+
 /** What a frame costs besides its bytes: the server counts about this much for one that waits. */
 const FRAME_OVERHEAD_BYTES = 256;
 
@@ -91,6 +97,9 @@ export class Pipeline {
   /** The longest message that the server takes. */
   #messageBytesMax = Number.POSITIVE_INFINITY;
   #frameBytesMax: number;
+  #frameCommandsMax: number;
+  /** What a command's reply takes: a mean that rises at once and falls slowly. */
+  #replyBytes: number;
   #windowBytesMax = WINDOW_BYTES;
   /** The frame of this turn. */
   #frame: Frame | undefined;
@@ -109,6 +118,8 @@ export class Pipeline {
     this.#settings = settings;
     this.#events = events;
     this.#frameBytesMax = settings.frameBytes;
+    this.#frameCommandsMax = Math.min(settings.frameCommands, FIRST_FRAME_COMMANDS);
+    this.#replyBytes = settings.frameBytes / FIRST_FRAME_COMMANDS;
   }
 
   /** Commands called and not yet answered. */
@@ -248,7 +259,7 @@ export class Pipeline {
         this.#events.push(reader);
         return;
       }
-      this.#answered(id, reader);
+      this.#answered(id, reader, message.length);
     } catch (cause) {
       this.#events.broken(
         new SlabringError(
@@ -264,11 +275,12 @@ export class Pipeline {
     }
   }
 
-  #answered(id: number, reader: ReplyReader): void {
+  #answered(id: number, reader: ReplyReader, replyBytes: number): void {
     const frame = this.#inFlight.get(id);
     const owed = frame ?? this.#expired.get(id);
     if (owed === undefined) throw new RangeError(`a reply to frame ${id}, which is not in flight`);
     this.#windowBytes -= owed.size + FRAME_OVERHEAD_BYTES;
+    this.#learn(replyBytes / owed.commands);
     if (frame === undefined) {
       this.#expired.delete(id);
     } else {
@@ -277,6 +289,17 @@ export class Pipeline {
     }
     if (!this.#queue.isEmpty) this.#pump();
     if (this.#draining) this.#settled();
+  }
+
+  /**
+   * Reply frames shall be no longer than request frames: a thousand long values in one frame would hold up everything
+   * behind them, and a server does not build a frame of any length.
+   */
+  #learn(replyBytes: number): void {
+    this.#replyBytes = Math.max(replyBytes, this.#replyBytes + (replyBytes - this.#replyBytes) / 4);
+    const { frameBytes, frameCommands } = this.#settings;
+    const aim = Math.max(FRAME_COMMANDS_MIN, frameBytes / this.#replyBytes);
+    this.#frameCommandsMax = Math.min(frameCommands, Math.floor(aim));
   }
 
   /** Whether one more command may be taken where it cannot leave at once. */
@@ -341,7 +364,7 @@ export class Pipeline {
   }
 
   #flushIfFull(frame: Frame): void {
-    if (frame.commands >= this.#settings.frameCommands || this.#writer.size > this.#frameBytesMax) {
+    if (frame.commands >= this.#frameCommandsMax || this.#writer.size > this.#frameBytesMax) {
       this.flush();
     }
   }

@@ -12,7 +12,7 @@ import type { Key } from '../engine/api.js';
 import { MAX_KEY_BYTES } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
 import { show } from '../engine/units.js';
-import { packObject } from './codec.js';
+import { packValue } from './codec.js';
 
 /** Large enough that making one is rare, small enough that an idle client does not waste memory. */
 const BUFFER_BYTES = 512 * 1024;
@@ -112,7 +112,7 @@ export class FrameWriter {
 
   /**
    * Any value that msgpack can say.
-   * @throws SlabringError `OPTION` for undefined, functions, symbols and bigints of more than 64 bits
+   * @throws SlabringError `OPTION` for undefined, functions, symbols, and objects that hold such
    */
   value(value: unknown): void {
     switch (typeof value) {
@@ -120,7 +120,7 @@ export class FrameWriter {
         this.text(value);
         return;
       case 'number':
-        if (Number.isSafeInteger(value) && !Object.is(value, -0)) this.integer(value);
+        if (Number.isSafeInteger(value)) this.integer(value);
         else this.#float(value);
         return;
       case 'boolean':
@@ -132,7 +132,7 @@ export class FrameWriter {
       case 'object':
         if (value === null) this.nil();
         else if (value instanceof Uint8Array) this.binary(value);
-        else this.#raw(packObject(value));
+        else this.#raw(packValue(value));
         return;
       default:
         throw new SlabringError(
@@ -265,7 +265,8 @@ export class FrameWriter {
 
   #bigInteger(value: bigint): void {
     if (value < INT64_MIN || value > UINT64_MAX) {
-      throw new SlabringError('OPTION', `a bigint must fit 64 bits, and ${show(value)} does not`);
+      this.#raw(packValue(value));
+      return;
     }
     if (value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER) {
       this.integer(Number(value));
