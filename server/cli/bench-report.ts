@@ -89,6 +89,7 @@ export function benchAsJson(head: BenchHead, outcomes: readonly BenchOutcome[]):
       roundTripMs: roundTripMs(outcome),
       operations: outcome.operations,
       checked: outcome.checked,
+      checkedGets: outcome.gets,
       misses: outcome.misses,
       errors: outcome.errors,
       ...(outcome.firstError === undefined ? {} : { firstError: outcome.firstError }),
@@ -151,7 +152,7 @@ function row(outcome: BenchOutcome): string[] {
     format.time(roundTrips.percentileMs(50)),
     format.time(roundTrips.percentileMs(99)),
     format.time(roundTrips.percentileMs(99.9)),
-    outcome.misses === 0 ? '0' : format.percent(outcome.misses / outcome.checked),
+    outcome.misses === 0 ? '0' : format.percent(outcome.misses / outcome.gets),
     format.count(outcome.errors),
   ];
 }

@@ -40,8 +40,9 @@ export interface BenchOutcome {
   readonly contestant: Contestant;
   readonly samples: BenchSample[];
   readonly operations: number;
-  /** Replies that were checked one by one; GETs that found nothing and error replies among them. */
+  /** Replies that were checked one by one; among them replies to GETs, GETs that found nothing, and error replies. */
   readonly checked: number;
+  readonly gets: number;
   readonly misses: number;
   readonly errors: number;
   readonly firstError: string | undefined;
@@ -138,6 +139,7 @@ class Lane {
       samples: this.#samples,
       operations: sum((result) => result.operations),
       checked: sum((result) => result.replies.checked),
+      gets: sum((result) => result.replies.gets),
       misses: sum((result) => result.replies.misses),
       errors: sum((result) => result.replies.errors),
       firstError: this.#results.find((result) => result.replies.errors > 0)?.replies.firstError,

@@ -188,7 +188,7 @@ export class Loader {
           operations: 0,
           seconds: 0,
           roundTrips: new Histogram(),
-          replies: { checked: 0, misses: 0, errors: 0, firstError: undefined },
+          replies: { checked: 0, gets: 0, misses: 0, errors: 0, firstError: undefined },
         },
         resolve,
         reject,

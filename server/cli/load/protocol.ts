@@ -25,7 +25,8 @@ export const CONTROL = -2;
 export interface Tally {
   /** Operations whose replies were checked one by one. */
   checked: number;
-  /** GETs among them that found nothing. */
+  /** GETs among them, and those of these that found nothing. */
+  gets: number;
   misses: number;
   /** Error replies among them. */
   errors: number;

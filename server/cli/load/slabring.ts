@@ -131,6 +131,7 @@ export class SlabringProtocol implements LoadProtocol {
     const last = reel.endCommand(frame);
     for (let command = reel.firstCommand(frame); command < last; command += 1) {
       tally.checked += 1;
+      tally.gets += 1 - reel.sets[command]!;
       const kind = bytes[place]!;
       if (kind === Pack.TRUE && reel.sets[command] === 1) {
         place += 1;

@@ -143,6 +143,7 @@ class TextProtocol implements LoadProtocol {
     const last = reel.endCommand(frame);
     for (let command = reel.firstCommand(frame); command < last; command += 1) {
       tally.checked += 1;
+      tally.gets += 1 - reel.sets[command]!;
       if (reel.sets[command] === 1) {
         if (!startsWith(bytes, at, stored, end)) {
           throw new LoadError(`unexpected reply to SET: ${quote(bytes, at, end)}`);
