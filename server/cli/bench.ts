@@ -69,6 +69,7 @@ Examples:
   a node that runs already:
     slabring bench --url ws://cache-1:7707 --keys 100000 --json
 
+A node that asks for a token cannot be measured.
 Exit code: 0, or 1 when a server answered errors or not what it was asked for.`;
 
 /** Adds `slabring bench` to the program. */

@@ -130,7 +130,9 @@ function start(program: string, args: readonly string[], options: StartOptions):
     options.cores === undefined
       ? [program, args]
       : ['taskset', ['-c', options.cores, program, ...args]];
-  const child = spawn(file, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+  // A token in our environment is for a node at --url; one that we start listens to this machine alone and needs none.
+  const { SLABRING_TOKEN: _, ...env } = process.env;
+  const child = spawn(file, rest, { stdio: ['ignore', 'pipe', 'pipe'], env });
   running.add(child);
   child.once('exit', () => running.delete(child));
   child.once('error', () => running.delete(child));

@@ -14,6 +14,7 @@ interface ReplayFlags {
   maxEntries?: number;
   partitions?: number;
   url?: string;
+  token?: string;
   inFlight?: number;
   valueSize: number;
   sizes?: boolean;
@@ -91,10 +92,15 @@ export function registerReplay(program: Command): void {
       powerOfTwo,
     )
     .option('--url <url>', 'replay against this running node instead of starting one', nodeUrl)
+    .addOption(
+      new Option('--token <token>', 'what the node at --url asks for; others can see it in ps').env(
+        'SLABRING_TOKEN',
+      ),
+    )
     .option(
       '--in-flight <n>',
       'requests under way at a time; many distort the hit ratio of a small cache ' +
-        '(default: 1 per 50 entries of the node, at most 512)',
+        '(default: 1 per 50 entries of the node, at most 512; with --url 64)',
       wholeNumber(1, 65_536),
     )
     .option(
@@ -143,6 +149,7 @@ async function runReplay(traceName: string, flags: ReplayFlags): Promise<number>
       name: 'slabring-replay',
       timeout: COMMAND_TIMEOUT_MS,
       queueLimit: inFlight,
+      ...(flags.url === undefined || flags.token === undefined ? {} : { token: flags.token }),
     });
     const now = (): number => performance.now();
     const progress = new Progress(process.stderr, now);

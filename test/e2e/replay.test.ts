@@ -106,6 +106,21 @@ describe('slabring replay', () => {
     }
   });
 
+  it('shows its token to the node at --url, and only to that', async () => {
+    const node = await startNode(['--token', 'open sesame']);
+    try {
+      const args = ['replay', 'nasa-http-19950801', '--limit', '50', '--json'];
+      const stranger = await runCli([...args, '--url', node.url]);
+      expect([stranger.code, stranger.stdout]).toEqual([1, '']);
+      expect(stranger.stderr).toMatch(/^slabring: .*token.*\n$/);
+      const env = { SLABRING_TOKEN: 'open sesame' };
+      expect((await runCli([...args, '--url', node.url], env)).code).toBe(0);
+      expect((await runCli([...args, '--max-entries', '50'], env)).code).toBe(0);
+    } finally {
+      await node.stop();
+    }
+  });
+
   const wrong: [string, string[], RegExp][] = [
     ['no size', ['nasa-http-19950801'], /--max-entries N or --memory SIZE/],
     ['no trace', ['nowhere', '--memory', '64mb'], /no trace 'nowhere'/],
