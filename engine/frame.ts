@@ -30,6 +30,8 @@ export type HostCommands<C> = (name: CommandName, args: unknown[], context: C) =
 export interface FrameLimits {
   /** A reply frame never grows beyond this; the frame is refused with 1009 instead. Default 64 MiB. */
   maxReplyBytes?: number;
+  /** The clock, in ms of Unix time, for everything that expires. Default: the machine's. */
+  now?: () => number;
 }
 
 const DEFAULT_MAX_REPLY_BYTES = 64 * 1024 * 1024;
@@ -49,6 +51,7 @@ export class FrameExecutor<C> {
   readonly #arena: Arena;
   readonly #host: HostCommands<C>;
   readonly #maxReplyBytes: number;
+  readonly #now: () => number;
   readonly #done: number;
   readonly #replyFull: number;
   readonly #hostCommand: number;
@@ -60,6 +63,7 @@ export class FrameExecutor<C> {
     this.#arena = arena;
     this.#host = host;
     this.#maxReplyBytes = limits.maxReplyBytes ?? DEFAULT_MAX_REPLY_BYTES;
+    this.#now = limits.now ?? Date.now;
     this.#done = kernel.EXEC_DONE.value;
     this.#replyFull = kernel.EXEC_REPLY_FULL.value;
     this.#hostCommand = kernel.EXEC_HOST_COMMAND.value;
@@ -78,7 +82,7 @@ export class FrameExecutor<C> {
     const { kernel, slot, request, reply, block } = this.#arena;
     if (frame.length > request.length) return this.#tooLarge;
     request.set(frame);
-    const outcome = kernel.exec(slot, 0, frame.length, Date.now());
+    const outcome = kernel.exec(slot, 0, frame.length, this.#now());
     if (outcome === this.#done) return reply.subarray(0, block[BLOCK_REPLY_BYTES]);
     return this.#executeOn(outcome, frame.length, context);
   }
@@ -108,7 +112,7 @@ export class FrameExecutor<C> {
         return { closeCode: 1009, reason };
       }
       if (outcome === this.#done || block[BLOCK_CONSUMED] === length) break;
-      outcome = kernel.exec(slot, block[BLOCK_CONSUMED]!, length, Date.now());
+      outcome = kernel.exec(slot, block[BLOCK_CONSUMED]!, length, this.#now());
     }
     return Buffer.concat(parts, total);
   }
