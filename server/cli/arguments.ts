@@ -1,4 +1,7 @@
-/** Readers of command-line values, for commander's `argParser`: each says what was wrong and what is allowed. */
+/**
+ * Readers of command-line values, for commander's `argParser`: each says what was wrong and what is
+ * allowed.
+ */
 import { InvalidArgumentError } from 'commander';
 import { SlabringError } from '../../engine/errors.js';
 import { parseByteSize } from '../../engine/units.js';

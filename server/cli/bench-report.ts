@@ -27,12 +27,13 @@ export function benchAsText(head: BenchHead, outcomes: readonly BenchOutcome[]):
   const { workload } = plan;
   const environment =
     `${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, ` +
-    `${process.platform}, Node ${process.version}${head.pinned === undefined ? '' : `, ${head.pinned}`}`;
+    `${process.platform}, Node ${process.version}` +
+    (head.pinned === undefined ? '' : `, ${head.pinned}`);
   const load =
     `${head.mix}, ${format.count(workload.pipeline)} commands a frame, ` +
     `${format.count(plan.connections)} connections with ${plan.inFlight} in flight, ` +
-    `${format.count(workload.keys)} keys of 16 bytes, values of ${format.count(workload.valueBytes)} bytes; ` +
-    `${plan.rounds} x ${plan.seconds} s`;
+    `${format.count(workload.keys)} keys of 16 bytes, ` +
+    `values of ${format.count(workload.valueBytes)} bytes; ${plan.rounds} x ${plan.seconds} s`;
   const rows = [
     [
       '',
@@ -59,7 +60,10 @@ export function benchAsText(head: BenchHead, outcomes: readonly BenchOutcome[]):
   return `${parts.join('\n\n')}\n`;
 }
 
-/** The report as one line of JSON. Times of round trips in milliseconds, CPU in nanoseconds per operation. */
+/**
+ * The report as one line of JSON. Times of round trips in milliseconds, CPU in nanoseconds per
+ * operation.
+ */
 export function benchAsJson(head: BenchHead, outcomes: readonly BenchOutcome[]): string {
   const { plan } = head;
   const report = {
@@ -124,7 +128,10 @@ function spreadOf(outcome: BenchOutcome, read: ReadSample): Spread | undefined {
   return spread(outcome.samples.map(read));
 }
 
-/** Ours by the peer's, round by round: the two of a round ran one after the other, on the same mood of the machine. */
+/**
+ * Ours by the peer's, round by round: the two of a round ran one after the other, on the same mood
+ * of the machine.
+ */
 function ratio(ours: BenchOutcome, peer: BenchOutcome, read: ReadSample): Spread | undefined {
   return spread(
     ours.samples.map((sample, round) => {
@@ -183,7 +190,8 @@ function notes(outcomes: readonly BenchOutcome[]): string[] {
     const loader = spreadOf(outcome, (sample) => sample.loaderCores)!;
     if (loader.median >= LOADER_BUSY) {
       lines.push(
-        `The loader was the bottleneck for ${name}: its ops/s are a lower bound, compare CPU per operation.`,
+        `The loader was the bottleneck for ${name}: its ops/s are a lower bound, ` +
+          'compare CPU per operation.',
       );
     }
     if (outcome.firstError !== undefined)

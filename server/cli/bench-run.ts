@@ -1,4 +1,6 @@
-/** The measurement behind `slabring bench`: contestants, filled and warmed up, measured in turns. */
+/**
+ * The measurement behind `slabring bench`: contestants, filled and warmed up, measured in turns.
+ */
 import { Histogram } from './histogram.js';
 import { Loader, type LoadResult, type LoadTarget } from './load/loader.js';
 import { LoadError, type LoadProtocol } from './load/protocol.js';
@@ -40,7 +42,10 @@ export interface BenchOutcome {
   readonly contestant: Contestant;
   readonly samples: BenchSample[];
   readonly operations: number;
-  /** Replies that were checked one by one; among them replies to GETs, GETs that found nothing, and error replies. */
+  /**
+   * Replies that were checked one by one; among them replies to GETs, GETs that found nothing, and
+   * error replies.
+   */
   readonly checked: number;
   readonly gets: number;
   readonly misses: number;
@@ -55,10 +60,16 @@ const WARM_UP_SECONDS = 0.5;
 /** Keys are set in frames of this many commands, or fewer large ones. */
 const FILL_PIPELINE = 512;
 const FILL_FRAME_BYTES = 2 ** 20;
-/** ... and in reels of about this many bytes, so that filling needs little memory whatever the number of keys. */
+/**
+ * ... and in reels of about this many bytes, so that filling needs little memory whatever the
+ * number of keys.
+ */
 const FILL_REEL_BYTES = 32 * 2 ** 20;
 
-/** Measures the contestants in turns (A B A B ...), so that a machine whose speed drifts drifts for all of them. */
+/**
+ * Measures the contestants in turns (A B A B ...), so that a machine whose speed drifts drifts for
+ * all of them.
+ */
 export async function bench(
   contestants: readonly Contestant[],
   plan: BenchPlan,

@@ -1,4 +1,7 @@
-/** `slabring bench`: loads a node with prebuilt frames and, on request, redis and memcached in the same way beside it. */
+/**
+ * `slabring bench`: loads a node with prebuilt frames and, on request, redis and memcached in the
+ * same way beside it.
+ */
 import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { SlabringError } from '../../engine/errors.js';
@@ -34,7 +37,10 @@ const PEERS = ['redis', 'memcached'] as const;
 type Peer = (typeof PEERS)[number];
 
 const MIB = 2 ** 20;
-/** What an entry costs a server beside its value: key, header, index, the unused end of its slot. Rounded up for all of them. */
+/**
+ * What an entry costs a server beside its value: key, header, index, the unused end of its slot.
+ * Rounded up for all of them.
+ */
 const ENTRY_OVERHEAD_BYTES = 160;
 const SERVER_OVERHEAD_BYTES = 128 * MIB;
 /** The most that a node takes now: one arena. */
@@ -79,7 +85,8 @@ export function registerBench(program: Command): void {
     .summary('load a node and print throughput, latency and CPU per operation')
     .description(
       'Loads a node with prebuilt frames over WebSocket and prints operations per second, ' +
-        "round-trip times, errors and the server's CPU time per operation; with --vs beside other servers.",
+        "round-trip times, errors and the server's CPU time per operation; with --vs beside other " +
+        'servers.',
     )
     .option(
       '--url <url>',
@@ -123,7 +130,8 @@ export function registerBench(program: Command): void {
       try {
         process.exitCode = await runBench(flags);
       } catch (error) {
-        // What a user can set right, or a server did wrong, is one line; a mistake of ours keeps its stack.
+        // What a user can set right, or a server did wrong, is one line; a mistake of ours keeps
+        // its stack.
         const known = error instanceof Error && ['SlabringError', 'LoadError'].includes(error.name);
         if (!known) throw error;
         command.error(error.message, { exitCode: 1 });
@@ -184,8 +192,8 @@ function checkFlags(flags: BenchFlags): void {
   if (frameBytes > FRAME_BYTES_MAX) {
     throw new SlabringError(
       'OPTION',
-      `--pipeline ${flags.pipeline} with --value-size ${flags.valueSize} makes frames of ${frameBytes} bytes; ` +
-        `a node takes ${FRAME_BYTES_MAX} at most`,
+      `--pipeline ${flags.pipeline} with --value-size ${flags.valueSize} makes frames of ` +
+        `${frameBytes} bytes; a node takes ${FRAME_BYTES_MAX} at most`,
     );
   }
 }
@@ -199,14 +207,18 @@ async function pin(flags: BenchFlags): Promise<{ server: string; loader: string 
   if (availableParallelism() <= threads) {
     throw new SlabringError(
       'OPTION',
-      `--pin needs a core for each server thread and one for the loader: ${threads + 1}, here are ${availableParallelism()}`,
+      `--pin needs a core for each server thread and one for the loader: ${threads + 1}, ` +
+        `here are ${availableParallelism()}`,
     );
   }
   pinSelf(`${threads}`);
   return { server: threads === 1 ? '0' : `0-${threads - 1}`, loader: `${threads}` };
 }
 
-/** Starts what is to be measured, ours first; every started server is put into `servers` at once, so that it gets stopped. */
+/**
+ * Starts what is to be measured, ours first; every started server is put into `servers` at once, so
+ * that it gets stopped.
+ */
 async function startContestants(
   flags: BenchFlags,
   cores: string | undefined,
@@ -275,7 +287,7 @@ function targetOf(url: string): LoadTarget {
 function loadUrl(text: string): string {
   if (!/^(ws:\/\/[^/\s]+|ws\+unix:\S+)/.test(text)) {
     throw new InvalidArgumentError(
-      "It must look like 'ws://127.0.0.1:7707' or 'ws+unix:PATH:/' (the loader does not speak TLS).",
+      "It must look like 'ws://127.0.0.1:7707' or 'ws+unix:PATH:/'; the loader does not speak TLS.",
     );
   }
   return text;

@@ -1,4 +1,7 @@
-/** Numbers as people read them in a terminal. English separators always, so that output can be compared between machines. */
+/**
+ * Numbers as people read them in a terminal. English separators always, so that output can be
+ * compared between machines.
+ */
 
 const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 
@@ -44,7 +47,10 @@ export function bytes(value: number): string {
   return `${Number(scaled.toFixed(scaled < 10 ? 1 : 0))} ${units[unit]}`;
 }
 
-/** Rows of cells as an aligned table: the first column to the left, the others to the right; two spaces between. */
+/**
+ * Rows of cells as an aligned table: the first column to the left, the others to the right; two
+ * spaces between.
+ */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {

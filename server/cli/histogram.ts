@@ -1,9 +1,10 @@
 /**
- * A latency histogram with logarithmic buckets (the idea of HdrHistogram): recording is one array increment, memory stays
- * 14 KiB however many samples come, and a percentile is off by less than 1 part in 64 (1.6%).
+ * A latency histogram with logarithmic buckets (the idea of HdrHistogram): recording is one array
+ * increment, memory stays 14 KiB however many samples come, and a percentile is off by less than 1
+ * part in 64 (1.6%).
  *
- * Time is counted in ticks of 1/16 microsecond. Ticks below 128 have a bucket each; above, every power of two
- * is split into 64 buckets of equal width:
+ * Time is counted in ticks of 1/16 microsecond. Ticks below 128 have a bucket each; above, every
+ * power of two is split into 64 buckets of equal width:
  *
  *   ticks   0 .. 127 | 128 .. 255 | 256 .. 511 | ... | 2^30 .. 2^31-1
  *   width          1 |          2 |          4 | ... | 2^24
@@ -59,8 +60,8 @@ export class Histogram {
   }
 
   /**
-   * The time in milliseconds that `percent` (0 to 100) of the samples do not exceed: the middle of the bucket that the sample of
-   * this rank fell into, at most the true maximum. 0 without samples.
+   * The time in milliseconds that `percent` (0 to 100) of the samples do not exceed: the middle of
+   * the bucket that the sample of this rank fell into, at most the true maximum. 0 without samples.
    */
   percentileMs(percent: number): number {
     if (this.#total === 0) return 0;

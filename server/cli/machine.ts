@@ -1,4 +1,7 @@
-/** What the command-line tools ask of the machine: programs on PATH, CPU time of a process, pinning to cores. */
+/**
+ * What the command-line tools ask of the machine: programs on PATH, CPU time of a process, pinning
+ * to cores.
+ */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -22,7 +25,10 @@ export function findProgram(name: string): string | undefined {
   return undefined;
 }
 
-/** CPU seconds (user and system, all threads) that a process has used so far; undefined where /proc cannot say. */
+/**
+ * CPU seconds (user and system, all threads) that a process has used so far; undefined where /proc
+ * cannot say.
+ */
 export function cpuSeconds(pid: number): number | undefined {
   if (process.platform !== 'linux') return undefined;
   let stat: string;
@@ -32,7 +38,8 @@ export function cpuSeconds(pid: number): number | undefined {
     // The process is gone.
     return undefined;
   }
-  // The program's name, in parentheses, may hold blanks: count from behind it. utime is field 14 of the line, stime 15.
+  // The program's name, in parentheses, may hold blanks: count from behind it. utime is field 14 of
+  // the line, stime 15.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / CPU_TICKS_PER_SECOND;
 }

@@ -1,7 +1,8 @@
 /**
- * The servers that `replay` and `bench` start: each a child process on a free port of 127.0.0.1, ready when the promise
- * resolves, and gone when this process goes, whichever way that happens (end, error, Ctrl-C). One that cannot be started
- * is a SlabringError `UNAVAILABLE` whose message is for the user as it stands.
+ * The servers that `replay` and `bench` start: each a child process on a free port of 127.0.0.1,
+ * ready when the promise resolves, and gone when this process goes, whichever way that happens
+ * (end, error, Ctrl-C). One that cannot be started is a SlabringError `UNAVAILABLE` whose message
+ * is for the user as it stands.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { connect, createServer } from 'node:net';
@@ -28,9 +29,13 @@ export interface StartOptions {
   readonly cores?: string | undefined;
 }
 
-/** Starting takes a fraction of a second; a server that is not ready after this long will not be. */
+/**
+ * Starting takes a fraction of a second; a server that is not ready after this long will not be.
+ */
 const START_DEADLINE_MS = 15_000;
-/** Servers drain their connections on SIGTERM; one that is still there after this long is killed. */
+/**
+ * Servers drain their connections on SIGTERM; one that is still there after this long is killed.
+ */
 const STOP_DEADLINE_MS = 5_000;
 /** How often a port is tried until its server listens. */
 const PROBE_INTERVAL_MS = 20;
@@ -85,8 +90,9 @@ export async function startMemcached(
   const port = await freePort();
   const args = ['-l', '127.0.0.1', '-p', `${port}`, '-U', '0'];
   args.push('-m', `${Math.ceil(memoryBytes / 2 ** 20)}`, '-c', `${connections + 64}`);
-  // -R is the number of requests that a connection may have served per turn. The default of 20 costs memcached a third of its
-  // throughput on deep pipelines, and it shall be compared at its best.
+  // -R is the number of requests that a connection may have served per turn. The default of 20
+  // costs memcached a third of its throughput on deep pipelines, and it shall be compared at its
+  // best.
   args.push('-t', `${threads}`, '-R', '1000');
   // memcached refuses to run as root unless it is told that root is meant.
   if (process.getuid?.() === 0) args.push('-u', 'root');
@@ -130,7 +136,8 @@ function start(program: string, args: readonly string[], options: StartOptions):
     options.cores === undefined
       ? [program, args]
       : ['taskset', ['-c', options.cores, program, ...args]];
-  // A token in our environment is for a node at --url; one that we start listens to this machine alone and needs none.
+  // A token in our environment is for a node at --url; one that we start listens to this machine
+  // alone and needs none.
   const { SLABRING_TOKEN: _, ...env } = process.env;
   const child = spawn(file, rest, { stdio: ['ignore', 'pipe', 'pipe'], env });
   running.add(child);
@@ -140,8 +147,9 @@ function start(program: string, args: readonly string[], options: StartOptions):
 }
 
 /**
- * Waits until `watch` calls `ready`; a server that ends or takes too long before that is an error (`UNAVAILABLE`) with what it said.
- * Its output is read to the end also afterwards: a full pipe would stop the server.
+ * Waits until `watch` calls `ready`; a server that ends or takes too long before that is an error
+ * (`UNAVAILABLE`) with what it said. Its output is read to the end also afterwards: a full pipe
+ * would stop the server.
  */
 function untilReady<T>(
   child: ChildProcess,

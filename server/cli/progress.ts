@@ -1,4 +1,7 @@
-/** A progress bar on standard error, drawn only on a terminal, so that standard output carries the result alone. */
+/**
+ * A progress bar on standard error, drawn only on a terminal, so that standard output carries the
+ * result alone.
+ */
 import { time } from './format.js';
 
 /** Redraws per second: smooth for the eye, free for the measurement. */
@@ -25,8 +28,8 @@ export class Progress {
   }
 
   /**
-   * Shows that `done` of `total` are done, and `note` behind it. Skipped when the same bar was drawn a moment ago; another
-   * label begins another bar.
+   * Shows that `done` of `total` are done, and `note` behind it. Skipped when the same bar was
+   * drawn a moment ago; another label begins another bar.
    */
   show(label: string, done: number, total: number, note = ''): void {
     if (!this.#stream.isTTY) return;
@@ -45,7 +48,8 @@ export class Progress {
     const parts = [`${label} ${bar} ${(share * 100).toFixed(0).padStart(3)} %`];
     if (share > 0 && elapsedMs > 0) parts.push(`${time((elapsedMs / share) * (1 - share))} left`);
     if (note !== '') parts.push(note);
-    // Back to the start of the line and clear it: a shorter line must not leave the end of a longer one.
+    // Back to the start of the line and clear it: a shorter line must not leave the end of a longer
+    // one.
     const line = parts.join('  ').slice(0, (this.#stream.columns ?? 80) - 1);
     this.#stream.write(`\r\u001b[2K${line}`);
   }

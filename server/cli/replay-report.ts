@@ -2,7 +2,9 @@
 import * as format from './format.js';
 import type { ReplayResult } from './replay-run.js';
 
-/** The circumstances of a replay; what is absent is not known (of a node that was running already). */
+/**
+ * The circumstances of a replay; what is absent is not known (of a node that was running already).
+ */
 export interface ReplayHead {
   trace: string;
   objects: number;
@@ -59,15 +61,18 @@ export function replayAsText(head: ReplayHead, result: ReplayResult): string {
     ['requests', `${format.count(requests)}, ${format.count(head.inFlight)} in flight`],
     [
       'hit ratio',
-      `${format.percent(hitRatio(result))} (${format.count(result.hits)} hits, ${format.count(result.misses)} misses)`,
+      `${format.percent(hitRatio(result))} ` +
+        `(${format.count(result.hits)} hits, ${format.count(result.misses)} misses)`,
     ],
     [
       'ops/s',
-      `${format.rate(commands / seconds)} (${format.count(commands)} GET and SET in ${seconds.toFixed(2)} s)`,
+      `${format.rate(commands / seconds)} ` +
+        `(${format.count(commands)} GET and SET in ${seconds.toFixed(2)} s)`,
     ],
     [
       'round trip',
-      `p50 ${format.time(roundTrips.percentileMs(50))}, p99 ${format.time(roundTrips.percentileMs(99))}, ` +
+      `p50 ${format.time(roundTrips.percentileMs(50))}, ` +
+        `p99 ${format.time(roundTrips.percentileMs(99))}, ` +
         `p99.9 ${format.time(roundTrips.percentileMs(99.9))}, max ${format.time(roundTrips.maxMs)}`,
     ],
   ];

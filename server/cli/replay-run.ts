@@ -1,6 +1,6 @@
 /**
- * The replay itself: requests of a trace against a cache, as a cache-aside user makes them. Knows neither the network nor the
- * terminal, so that tests can run it against a cache of their own.
+ * The replay itself: requests of a trace against a cache, as a cache-aside user makes them. Knows
+ * neither the network nor the terminal, so that tests can run it against a cache of their own.
  */
 import { SlabringError } from '../../engine/errors.js';
 import { Histogram } from './histogram.js';
@@ -30,7 +30,10 @@ export interface ReplayResult {
   hits: number;
   /** Requests that did not and went to fill it. */
   misses: number;
-  /** GET and SET commands; above `requests + misses` by the GETs that were repeated after waiting for a fill. */
+  /**
+   * GET and SET commands; above `requests + misses` by the GETs that were repeated after waiting
+   * for a fill.
+   */
   commands: number;
   /** Fills that the cache declined by its rules (`OOM` with policy none, `TOOLARGE`), by code. */
   refusals: Record<string, number>;
@@ -44,19 +47,22 @@ export interface ReplayResult {
 }
 
 /**
- * How many requests may be under way at once, by default: one for every this many entries of the cache.
+ * How many requests may be under way at once, by default: one for every this many entries of the
+ * cache.
  *
- * With W requests in flight a value arrives in the cache up to W requests later than it would with one: the cache behaves as if
- * it had a few entries fewer, and a request whose object is on its way finds it missing. A simulation of exactly this (CLOCK,
- * frames in lock step, fills one round trip late, requests for an object being filled waiting for it) over 20 traces at 4 sizes
- * each, from 100 to 115,439 entries, gives this difference to the hit ratio with one request in flight, in points:
+ * With W requests in flight a value arrives in the cache up to W requests later than it would with
+ * one: the cache behaves as if it had a few entries fewer, and a request whose object is on its way
+ * finds it missing. A simulation of exactly this (CLOCK, frames in lock step, fills one round trip
+ * late, requests for an object being filled waiting for it) over 20 traces at 4 sizes each, from
+ * 100 to 115,439 entries, gives this difference to the hit ratio with one request in flight, in
+ * points:
  *
  *   entries per request in flight      4     8     16     32     50     64    128
- *   worst of 80                     2.46  1.50   0.85   0.23   0.18   0.13   0.09
+ *   worst of 80                     2.46  1.50   0.85   0.23   0.18   0.13   0.08
  *   mean of 80                      0.45  0.24   0.14   0.05   0.03   0.02   0.01
  *
- * (from 32 on with at most 512 in flight). At 50 the worst is a fifth of a point, and a cache of 100 entries still
- * has two requests in flight.
+ * (from 32 on with at most 512 in flight). At 50 the worst is a fifth of a point, and a cache of
+ * 100 entries still has two requests in flight.
  */
 const ENTRIES_PER_REQUEST_IN_FLIGHT = 50;
 
@@ -145,9 +151,9 @@ class Replay {
   }
 
   /**
-   * GET, and on a miss SET. One user fills an object at a time: whoever misses it meanwhile waits for that fill and asks again,
-   * as a careful application does, and as it would have been with one request after the other. So a miss is counted
-   * exactly where a fill begins.
+   * GET, and on a miss SET. One user fills an object at a time: whoever misses it meanwhile waits
+   * for that fill and asks again, as a careful application does, and as it would have been with one
+   * request after the other. So a miss is counted exactly where a fill begins.
    */
   async #request(access: number): Promise<void> {
     const id = this.#trace.ids[access]!;
@@ -171,7 +177,9 @@ class Replay {
     }
   }
 
-  /** Never rejects: a failed fill is counted, and those who waited for it ask (and miss) themselves. */
+  /**
+   * Never rejects: a failed fill is counted, and those who waited for it ask (and miss) themselves.
+   */
   async #fill(key: string, access: number): Promise<void> {
     const sentMs = this.#now();
     try {
@@ -200,7 +208,8 @@ class Replay {
   #checkValue(value: Uint8Array, access: number): void {
     const id = this.#trace.ids[access]!;
     const marked = value.length < 4 || readMark(value) === id;
-    // The recorded size of an object may change within a trace: only with one size for all is the length known.
+    // The recorded size of an object may change within a trace: only with one size for all is the
+    // length known.
     const whole = this.#trace.sizes !== undefined || value.length === this.#options.valueBytes;
     if (marked && whole) return;
     this.#fail('WRONGVALUE', `GET of ${traceKey(id)} answered other bytes than were stored`);

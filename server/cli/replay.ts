@@ -1,4 +1,7 @@
-/** `slabring replay`: a real access trace against a node, through the client, as a cache-aside user makes it. */
+/**
+ * `slabring replay`: a real access trace against a node, through the client, as a cache-aside user
+ * makes it.
+ */
 import { type Command, Option } from 'commander';
 import { POLICIES } from '../../engine/arena.js';
 import { SlabringError } from '../../engine/errors.js';
@@ -24,17 +27,28 @@ interface ReplayFlags {
 
 const MIB = 2 ** 20;
 const DEFAULT_VALUE_BYTES = 32;
-/** What an entry costs beside its value: key, header, index, the unused end of its slab slot. Rounded up. */
+/**
+ * What an entry costs beside its value: key, header, index, the unused end of its slab slot.
+ * Rounded up.
+ */
 const ENTRY_OVERHEAD_BYTES = 128;
-/** Memory of a node beside its entries: the areas of its threads, a slab page of each size class. */
+/**
+ * Memory of a node beside its entries: the areas of its threads, a slab page of each size class.
+ */
 const NODE_OVERHEAD_BYTES = 64 * MIB;
 /** The most that a node takes now: one arena. */
 const NODE_MEMORY_MAX_BYTES = 3 * 1024 * MIB;
 /** The largest value of a replay: what a node stores by default. */
 const VALUE_BYTES_MAX = MIB;
-/** A replay measures latency, it has no user waiting: its commands may take longer than an application's. */
+/**
+ * A replay measures latency, it has no user waiting: its commands may take longer than an
+ * application's.
+ */
 const COMMAND_TIMEOUT_MS = 30_000;
-/** Requests in flight at a node whose capacity we do not know: little distortion from about 3,000 entries on. */
+/**
+ * Requests in flight at a node whose capacity we do not know: little distortion from about 3,000
+ * entries on.
+ */
 const IN_FLIGHT_UNKNOWN = 64;
 /** Options that describe the node to start, and so make no sense beside `--url`. */
 const NODE_FLAGS = ['policy', 'memory', 'maxEntries', 'partitions'] as const;
@@ -66,8 +80,8 @@ export function registerReplay(program: Command): void {
     .command('replay')
     .summary('replay an access trace against a node and print the hit ratio')
     .description(
-      'Replays an access trace as a cache-aside user would, over WebSocket, many requests in flight, ' +
-        'and prints requests, hit ratio, commands per second, round-trip times and errors.',
+      'Replays an access trace as a cache-aside user would, over WebSocket, many requests in ' +
+        'flight, and prints requests, hit ratio, commands per second, round-trip times and errors.',
     )
     .argument('<trace>', 'trace file, or the name of a shipped trace')
     .addOption(
@@ -117,7 +131,8 @@ export function registerReplay(program: Command): void {
       try {
         process.exitCode = await runReplay(traceName, flags);
       } catch (error) {
-        // What a user can set right is one line; anything else is a mistake of ours and keeps its stack.
+        // What a user can set right is one line; anything else is a mistake of ours and keeps its
+        // stack.
         if (!(error instanceof SlabringError)) throw error;
         command.error(error.message, { exitCode: 1 });
       }
@@ -178,9 +193,10 @@ function checkFlags(flags: ReplayFlags): void {
   if (flags.url !== undefined) {
     const given = NODE_FLAGS.find((flag) => flags[flag] !== undefined);
     if (given !== undefined) {
+      const flag = given === 'maxEntries' ? 'max-entries' : given;
       throw new SlabringError(
         'OPTION',
-        `--${given === 'maxEntries' ? 'max-entries' : given} describes the node to start; the node at --url has its own`,
+        `--${flag} describes the node to start; the node at --url has its own`,
       );
     }
   } else if (flags.memory === undefined && flags.maxEntries === undefined) {
@@ -191,7 +207,10 @@ function checkFlags(flags: ReplayFlags): void {
   }
 }
 
-/** Enough for `--max-entries` entries of this trace, so that only the number of entries limits the node. */
+/**
+ * Enough for `--max-entries` entries of this trace, so that only the number of entries limits the
+ * node.
+ */
 function memoryFor(trace: Trace, flags: ReplayFlags): number {
   const entries = flags.maxEntries ?? 0;
   let valueBytes = entries * flags.valueSize;

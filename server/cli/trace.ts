@@ -1,4 +1,7 @@
-/** Access traces: `NAME.u32` or `NAME.u32.gz`, one little-endian uint32 per access (an object's number), in order. */
+/**
+ * Access traces: `NAME.u32` or `NAME.u32.gz`, one little-endian uint32 per access (an object's
+ * number), in order.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,14 +18,16 @@ export interface Trace {
   readonly sizes: Uint32Array | undefined;
 }
 
-/** Traces in the repository that can be named without a path; the npm package does not carry them. */
+/**
+ * Traces in the repository that can be named without a path; the npm package does not carry them.
+ */
 export const SHIPPED_TRACES = ['cache2k-web07', 'nasa-http-19950801'] as const;
 
 const SHIPPED_FOLDER = new URL('../../../test/fixtures/traces/', import.meta.url);
 
 /**
- * Reads a trace: the path of a file, or the name of a shipped one. `withSizes` also reads `NAME.size.u32[.gz]` beside it;
- * `limit` keeps the first accesses only.
+ * Reads a trace: the path of a file, or the name of a shipped one. `withSizes` also reads
+ * `NAME.size.u32[.gz]` beside it; `limit` keeps the first accesses only.
  * @throws SlabringError `OPTION` when a file is missing or is no trace
  */
 export function readTrace(
@@ -53,12 +58,14 @@ function findTrace(pathOrName: string): string {
     if (existsSync(path)) return path;
     throw new SlabringError(
       'OPTION',
-      `the trace ${pathOrName} comes with the repository, not with the npm package; give the path of a trace file`,
+      `the trace ${pathOrName} comes with the repository, not with the npm package; ` +
+        'give the path of a trace file',
     );
   }
   throw new SlabringError(
     'OPTION',
-    `there is no trace ${show(pathOrName)}: give the path of a .u32 or .u32.gz file, or one of ${SHIPPED_TRACES.join(', ')}`,
+    `there is no trace ${show(pathOrName)}: give the path of a .u32 or .u32.gz file, ` +
+      `or one of ${SHIPPED_TRACES.join(', ')}`,
   );
 }
 
@@ -68,14 +75,16 @@ function readSizes(tracePath: string, accesses: number): Uint32Array {
   if (path === undefined) {
     throw new SlabringError(
       'OPTION',
-      `--sizes needs the file ${basename(stem)}.size.u32.gz beside the trace; without --sizes all values have --value-size bytes`,
+      `--sizes needs the file ${basename(stem)}.size.u32.gz beside the trace; ` +
+        'without --sizes all values have --value-size bytes',
     );
   }
   const sizes = readWords(path);
   if (sizes.length !== accesses) {
     throw new SlabringError(
       'OPTION',
-      `${path} has ${sizes.length} sizes for a trace of ${accesses} accesses; there must be one per access`,
+      `${path} has ${sizes.length} sizes for a trace of ${accesses} accesses; ` +
+        'there must be one per access',
     );
   }
   return sizes;
@@ -100,7 +109,8 @@ function readWords(path: string): Uint32Array {
   if (bytes.length % 4 !== 0) {
     throw new SlabringError(
       'OPTION',
-      `${path} has ${bytes.length} bytes: a trace is a row of 4-byte numbers, so its length is a multiple of 4`,
+      `${path} has ${bytes.length} bytes: a trace is a row of 4-byte numbers, ` +
+        'so its length is a multiple of 4',
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -27,7 +27,10 @@ async function replayJson(...args: string[]): Promise<ReplayReport> {
   return JSON.parse(stdout) as ReplayReport;
 }
 
-/** The CLOCK rows of the shipped traces, but for those that take many seconds: one request in flight, two at 100 entries. */
+/**
+ * The CLOCK rows of the shipped traces, but for those that take many seconds: one request in
+ * flight, two at 100 entries.
+ */
 const baselines = readFileSync('test/fixtures/traces/baselines.csv', 'utf8')
   .split('\n')
   .map((line) => line.split(','))

@@ -72,7 +72,10 @@ export async function isGone(url: string): Promise<boolean> {
   }
 }
 
-/** A folder for PATH in which `redis-server` and `memcached` are the stand-ins of test/fixtures/servers. */
+/**
+ * A folder for PATH in which `redis-server` and `memcached` are the stand-ins of
+ * test/fixtures/servers.
+ */
 export function fakeServersOnPath(): string {
   const folder = mkdtempSync(join(tmpdir(), 'slabring-path-'));
   for (const name of ['redis-server', 'memcached']) {

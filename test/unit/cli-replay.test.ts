@@ -5,8 +5,9 @@ import { defaultInFlight, type ReplayCache, replay, traceKey } from '#server/cli
 import { readTrace, type Trace } from '#server/cli/trace.js';
 
 /**
- * A cache behind a network in lock step: what is called in one turn runs as one frame in the next, all replies come back
- * together. That is the worst that a window of requests in flight can do to the order of GETs and SETs.
+ * A cache behind a network in lock step: what is called in one turn runs as one frame in the next,
+ * all replies come back together. That is the worst that a window of requests in flight can do to
+ * the order of GETs and SETs.
  */
 class FramedCache implements ReplayCache {
   /** The commands of each frame. */
@@ -56,7 +57,10 @@ interface Store {
   set(key: string, value: Uint8Array): void;
 }
 
-/** The textbook CLOCK that the baselines used: a hand over the entries in order of insertion, one bit each. */
+/**
+ * The textbook CLOCK that the baselines used: a hand over the entries in order of insertion, one
+ * bit each.
+ */
 class ClockStore implements Store {
   readonly #capacity: number;
   readonly #slotOf = new Map<string, number>();
@@ -164,7 +168,7 @@ describe('replay', () => {
     expect([result.hits, result.misses]).toEqual([2, 1]);
   });
 
-  it('a request that missed what another is filling by now waits for that, then asks again', async () => {
+  it('a request that missed what another fills by now waits, then asks again', async () => {
     const cache = new FramedCache(new Map());
     const result = await replay(trace(1, 1), cache, { ...options, inFlight: 2 });
     const [get1, set1] = [`GET ${traceKey(1)}`, `SET ${traceKey(1)}`];

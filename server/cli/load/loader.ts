@@ -1,7 +1,8 @@
 /**
- * The load generator: many connections, each with a fixed number of prebuilt frames in flight; a reply is answered with the next
- * frame. It must cost less than the servers it measures, so per frame it does one slice of the reel, one write, one read into
- * a buffer that all connections share, and a few comparisons; only samples of the replies are checked in full.
+ * The load generator: many connections, each with a fixed number of prebuilt frames in flight; a
+ * reply is answered with the next frame. It must cost less than the servers it measures, so per
+ * frame it does one slice of the reel, one write, one read into a buffer that all connections
+ * share, and a few comparisons; only samples of the replies are checked in full.
  */
 import { connect, type Socket } from 'node:net';
 import { Histogram } from '../histogram.js';
@@ -49,7 +50,10 @@ const STALL_MS = 5_000;
 
 interface Connection {
   readonly socket: Socket;
-  /** The frames in flight, a ring from `head` to `tail` (counted without end, taken modulo the size). */
+  /**
+   * The frames in flight, a ring from `head` to `tail` (counted without end, taken modulo the
+   * size).
+   */
   readonly frames: Int32Array;
   readonly sentMs: Float64Array;
   head: number;
@@ -206,7 +210,9 @@ export class Loader {
     });
   }
 
-  /** Sends the next `count` frames on a connection; fewer at the end of a reel that is sent once. */
+  /**
+   * Sends the next `count` frames on a connection; fewer at the end of a reel that is sent once.
+   */
   #send(run: Run, connection: Connection, count: number): void {
     const { reel } = run;
     const ring = connection.frames.length;
@@ -271,7 +277,10 @@ export class Loader {
     if (run.outstanding === 0) this.#finish(run);
   }
 
-  /** Takes the replies that lie in `bytes[0 .. end)`; returns where it stopped: all is taken, or more must come. */
+  /**
+   * Takes the replies that lie in `bytes[0 .. end)`; returns where it stopped: all is taken, or
+   * more must come.
+   */
   #readReplies(connection: Connection, bytes: Buffer, end: number, nowMs: number): number {
     const head = this.#head;
     let at = 0;
@@ -297,7 +306,8 @@ export class Loader {
       const { reel, result } = run!;
       const frame = head.frame === OLDEST ? oldest : head.frame;
       if (frame !== oldest) moveToHead(connection, frame);
-      // A reply that comes in pieces stays due until it is whole, and so do those of other connections meanwhile.
+      // A reply that comes in pieces stays due until it is whole, and so do those of other
+      // connections meanwhile.
       const check = run!.once || result.frames < this.#checkFirst || run!.unchecked >= CHECK_EVERY;
       if (replyEnd > end) {
         if (check) return at;
@@ -351,7 +361,10 @@ export class Loader {
   }
 }
 
-/** Replies may overtake each other: puts the frame that is answered now in the oldest one's place in the ring. */
+/**
+ * Replies may overtake each other: puts the frame that is answered now in the oldest one's place in
+ * the ring.
+ */
 function moveToHead(connection: Connection, frame: number): void {
   const ring = connection.frames.length;
   const head = connection.head % ring;

@@ -1,4 +1,7 @@
-/** What the loader needs to know of a server's protocol. One small implementation per server; the loader is the same for all. */
+/**
+ * What the loader needs to know of a server's protocol. One small implementation per server; the
+ * loader is the same for all.
+ */
 import type { FrameWriter, Reel } from './reel.js';
 
 /** The server did something that makes the measurement worthless; the message says what. */
@@ -43,8 +46,9 @@ export interface LoadProtocol extends FrameWriter {
    */
   readGreeting(bytes: Buffer): number;
   /**
-   * Reads the head of the reply at `bytes[at .. end)`; `oldest` is the oldest frame in flight, and `reel` is undefined when
-   * there is none (only messages of the protocol itself may come then). False when more bytes must come.
+   * Reads the head of the reply at `bytes[at .. end)`; `oldest` is the oldest frame in flight, and
+   * `reel` is undefined when there is none (only messages of the protocol itself may come then).
+   * False when more bytes must come.
    * @throws LoadError when it is no reply, or one that nothing asked for
    */
   readHead(

@@ -1,6 +1,7 @@
 /**
- * A reel: request frames prebuilt back to back in one buffer, so that sending some of them is one write of a slice. Beside the
- * bytes it keeps what each command asks for, so that replies can be checked.
+ * A reel: request frames prebuilt back to back in one buffer, so that sending some of them is one
+ * write of a slice. Beside the bytes it keeps what each command asks for, so that replies can be
+ * checked.
  */
 
 /** What is asked of a server. */
@@ -70,8 +71,9 @@ export class Reel {
 }
 
 /**
- * Commands on a reel of random keys: about as many as a cache of a million keys has keys, so that a reel that runs over and over
- * does not touch a small, warm part of them only. With fewer keys fewer commands do.
+ * Commands on a reel of random keys: about as many as a cache of a million keys has keys, so that a
+ * reel that runs over and over does not touch a small, warm part of them only. With fewer keys
+ * fewer commands do.
  */
 const RANDOM_COMMANDS = 1 << 20;
 const RANDOM_COMMANDS_PER_KEY = 4;
@@ -81,7 +83,10 @@ const RANDOM_REEL_BYTES = 128 * 2 ** 20;
 /** A reel has at least this many frames, so that the frames in flight on a connection differ. */
 export const RANDOM_FRAMES_MIN = 16;
 
-/** A reel of random keys in the workload's mix. The same workload gives every server the same commands. */
+/**
+ * A reel of random keys in the workload's mix. The same workload gives every server the same
+ * commands.
+ */
 export function randomReel(workload: Workload, writer: FrameWriter): Reel {
   const { keys, valueBytes, getShare, pipeline } = workload;
   const frameBytes = writer.frameBytesMax(pipeline, getShare < 1 ? valueBytes : 0);
@@ -132,7 +137,10 @@ export function writeKey(out: Buffer, at: number, key: number): number {
   return writeDigits(out, at + KEY_PREFIX.length, key, DIGITS);
 }
 
-/** Writes the value of a key: its 12 digits (fewer in a shorter value), then `v`s; returns where it ends. */
+/**
+ * Writes the value of a key: its 12 digits (fewer in a shorter value), then `v`s; returns where it
+ * ends.
+ */
 export function writeValue(out: Buffer, at: number, key: number, valueBytes: number): number {
   const end = at + valueBytes;
   writeDigits(out, at, key, Math.min(DIGITS, valueBytes));

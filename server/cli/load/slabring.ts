@@ -1,4 +1,7 @@
-/** Slabring's protocol for the loader: msgpack commands in masked WebSocket frames (docs/PROTOCOL.md). */
+/**
+ * Slabring's protocol for the loader: msgpack commands in masked WebSocket frames
+ * (docs/PROTOCOL.md).
+ */
 import { createHash, randomBytes } from 'node:crypto';
 import { COMMANDS, ERROR_EXT_TYPE, SUBPROTOCOL } from '../../../engine/commands.js';
 import {
@@ -14,7 +17,10 @@ import { isValue, KEY_BYTES, type Reel, writeKey, writeValue } from './reel.js';
 
 /** RFC 6455, section 1.3: what a server hashes with the client's key to show that it understood. */
 const WEBSOCKET_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
-/** Clients must mask (RFC 6455). Not zeros: servers may have a short cut for those, real clients use none. */
+/**
+ * Clients must mask (RFC 6455). Not zeros: servers may have a short cut for those, real clients use
+ * none.
+ */
 const MASK = Buffer.of(0x5a, 0xc3, 0x2d, 0x96);
 
 const Opcode = { BINARY: 2, CLOSE: 8, PING: 9, PONG: 10 } as const;
@@ -77,7 +83,8 @@ export class SlabringProtocol implements LoadProtocol {
 
   writeFrame(reel: Reel, frame: number, at: number): number {
     const out = reel.bytes;
-    // The length of the head depends on that of the payload: write behind the longest head, then move.
+    // The length of the head depends on that of the payload: write behind the longest head, then
+    // move.
     const start = at + FRAME_HEAD_MAX;
     const end = writeCommands(reel, frame, start);
     return frameMasked(out, at, start, end, Opcode.BINARY);
@@ -188,7 +195,10 @@ function writeBinHead(out: Buffer, at: number, length: number): number {
   return out.writeUInt32BE(length, at + 1);
 }
 
-/** Makes a WebSocket frame at `at` of the payload at `start .. end`, masking it; returns where the frame ends. */
+/**
+ * Makes a WebSocket frame at `at` of the payload at `start .. end`, masking it; returns where the
+ * frame ends.
+ */
 function frameMasked(out: Buffer, at: number, start: number, end: number, opcode: number): number {
   const length = end - start;
   let place = at;

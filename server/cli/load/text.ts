@@ -1,6 +1,7 @@
 /**
- * The two text protocols that redis and memcached speak, for the loader. Neither has frame ids or lengths of whole replies; but
- * every key is set before it is measured, so the exact bytes of each reply are known, and so is their number.
+ * The two text protocols that redis and memcached speak, for the loader. Neither has frame ids or
+ * lengths of whole replies; but every key is set before it is measured, so the exact bytes of each
+ * reply are known, and so is their number.
  */
 import {
   LoadError,
@@ -120,7 +121,8 @@ class TextProtocol implements LoadProtocol {
     if (reel === undefined) throw unasked();
     const first =
       reel.sets[reel.firstCommand(oldest)] === 1 ? this.#phrases.stored : this.#phrases.hit[0];
-    // An error, a missing key or a reply of another length shows here, at the latest when the next frame's reply is due.
+    // An error, a missing key or a reply of another length shows here, at the latest when the next
+    // frame's reply is due.
     if (!startsWith(bytes, at, first, end)) {
       throw new LoadError(`unexpected reply: ${quote(bytes, at, end)}`);
     }
@@ -180,7 +182,9 @@ class TextProtocol implements LoadProtocol {
   }
 }
 
-/** Whether the text lies at `at`; of a text that reaches beyond `end`, whether its beginning does. */
+/**
+ * Whether the text lies at `at`; of a text that reaches beyond `end`, whether its beginning does.
+ */
 function startsWith(bytes: Buffer, at: number, text: Buffer, end: number): boolean {
   const length = Math.min(text.length, end - at);
   for (let index = 0; index < length; index += 1) {
