@@ -20,7 +20,7 @@ import {
   writeError,
 } from '../status';
 import { mayEvict } from '../eviction/policy';
-import { nextVersion, put, reshape } from '../store';
+import { nextVersion, overwrite, put, reshape } from '../store';
 import { entryOf, mark, Slot } from '../table';
 import { blockOf } from '../threads';
 
@@ -80,6 +80,11 @@ export function setValue(
       return outcome;
     }
     if (flags & SET_KEEPTTL && slot) expiryMs = expiryOfSlot(slot);
+  }
+  if (slot != 0 && overwrite(partition, slot, staged.keyBytes, value, valueBytes, expiryMs)) {
+    partition.sets += 1;
+    unlock(partition);
+    return STORED;
   }
   const stored = put(
     partition, slot, staged.hash, staged.key, staged.keyBytes, value, valueBytes, expiryMs, thread, nowMs,
