@@ -55,7 +55,7 @@ export async function startNode(
   const sharePort = uws === undefined && canSharePort();
   const config = fitThreads(read.serve, uws !== undefined || sharePort, onWarning);
   const address = await resolveHost(config.host);
-  if (config.port !== 0) await probePort(address, config.port);
+  await probePort(address, config.port);
   if (config.unix !== undefined) await claimUnixPath(config.unix);
   if (!isLoopback(address) && config.tokenDigest === undefined) {
     onWarning(`${config.host} can be reached from other machines, and no token is asked for`);

@@ -9,8 +9,9 @@ import { IDLE_TIMEOUT_SECONDS, OVERSIZE_FACTOR } from './limits.js';
 import type { ServingThread } from './serving-thread.js';
 import { type Connection, Session } from './session.js';
 
-/** uWebSockets.js puts the user data's fields on the socket itself; `open` sets the session. */
+/** uWebSockets.js puts the user data's fields on the socket itself; `open` sets them. */
 interface SocketData {
+  connection: UwsConnection | undefined;
   session: Session | undefined;
 }
 type Socket = Uws.WebSocket<SocketData> & SocketData;
@@ -20,6 +21,7 @@ const SENT_WHOLE = 1;
 
 class UwsConnection implements Connection {
   readonly #socket: Uws.WebSocket<SocketData>;
+  #willTell = false;
 
   constructor(socket: Uws.WebSocket<SocketData>) {
     this.#socket = socket;
@@ -36,6 +38,20 @@ class UwsConnection implements Connection {
   close(code: number, reason: string): void {
     this.#socket.end(code, reason);
   }
+
+  /**
+   * Tells the session, in the next turn, that bytes were sent. Not at once: when a large `send` inside the drain handler is
+   * taken in part, uWebSockets.js forgets to ask for the next writable event (its `us_socket_write2` does not note the
+   * failure, and the dispatcher then stops polling), and the rest stays where it is for good.
+   */
+  drained(session: Session): void {
+    if (this.#willTell) return;
+    this.#willTell = true;
+    setImmediate(() => {
+      this.#willTell = false;
+      session.sent();
+    });
+  }
 }
 
 /** Builds the app of this thread. */
@@ -49,12 +65,17 @@ export function createUwsFrontEnd(uws: UwsModule, thread: ServingThread): FrontE
     sendPingsAutomatically: true,
     upgrade: (response, request, context) => upgrade(response, request, context, thread),
     open: (socket) => {
-      (socket as Socket).session = new Session(thread, new UwsConnection(socket));
+      const data = socket as Socket;
+      data.connection = new UwsConnection(socket);
+      data.session = new Session(thread, data.connection);
     },
     message: (socket, message, isBinary) => {
       (socket as Socket).session?.receive(new Uint8Array(message), isBinary);
     },
-    drain: (socket) => (socket as Socket).session?.sent(),
+    drain: (socket) => {
+      const { connection, session } = socket as Socket;
+      if (connection && session) connection.drained(session);
+    },
     close: (socket) => (socket as Socket).session?.closed(),
   });
   app.any('/*', (response, request) => {
@@ -92,7 +113,7 @@ function upgrade(
     return;
   }
   response.upgrade<SocketData>(
-    { session: undefined },
+    { connection: undefined, session: undefined },
     request.getHeader('sec-websocket-key'),
     answer.subprotocol,
     // No extensions: compression costs more than it saves on small binary frames.
