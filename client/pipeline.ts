@@ -280,7 +280,8 @@ export class Pipeline {
     const owed = frame ?? this.#expired.get(id);
     if (owed === undefined) throw new RangeError(`a reply to frame ${id}, which is not in flight`);
     this.#windowBytes -= owed.size + FRAME_OVERHEAD_BYTES;
-    this.#learn(replyBytes / owed.commands);
+    // What is stored by long commands will be read by long replies.
+    this.#learn(Math.max(replyBytes, owed.size) / owed.commands);
     if (frame === undefined) {
       this.#expired.delete(id);
     } else {

@@ -21,7 +21,8 @@ const NO_BYTES = new Uint8Array(0);
 
 export class ReplyReader {
   #bytes: Uint8Array = NO_BYTES;
-  #view: DataView = new DataView(NO_BYTES.buffer);
+  // Both are made when the first value needs them: most replies of a single command need neither.
+  #dataView: DataView | undefined;
   #buffer: Buffer | undefined;
   #position = 0;
 
@@ -34,7 +35,7 @@ export class ReplyReader {
   /** Begins to read a message. */
   load(message: Uint8Array): void {
     this.#bytes = message;
-    this.#view = new DataView(message.buffer, message.byteOffset, message.byteLength);
+    this.#dataView = undefined;
     this.#buffer = undefined;
     this.#position = 0;
     this.failure = undefined;
@@ -89,7 +90,7 @@ export class ReplyReader {
     const tag = this.#bytes[this.#position];
     if (tag === undefined) throw endError();
     if (tag >= 0xa0 && tag < 0xc0) return this.#copy(1, tag & 0x1f);
-    if (tag === 0xc4 || tag === 0xd9) return this.#copy(2, this.#view.getUint8(this.#position + 1));
+    if (tag === 0xc4 || tag === 0xd9) return this.#copy(2, this.#byteAt(this.#position + 1));
     if (tag === 0xc5 || tag === 0xda) {
       return this.#copy(3, this.#view.getUint16(this.#position + 1));
     }
@@ -117,8 +118,13 @@ export class ReplyReader {
     return { value, version };
   }
 
+  get #view(): DataView {
+    const { buffer, byteOffset, byteLength } = this.#bytes;
+    this.#dataView ??= new DataView(buffer, byteOffset, byteLength);
+    return this.#dataView;
+  }
+
   #tagged(tag: number): unknown {
-    const view = this.#view;
     const at = this.#position + 1;
     switch (tag) {
       case 0xc0:
@@ -129,7 +135,23 @@ export class ReplyReader {
         this.#position = at;
         return tag === 0xc3;
       case 0xc4:
-        return this.#copy(2, view.getUint8(at));
+        return this.#copy(2, this.#byteAt(at));
+      case 0xd9:
+        return this.#text(2, this.#byteAt(at));
+      default:
+        return this.#wide(tag, this.#view, at);
+    }
+  }
+
+  #byteAt(at: number): number {
+    const byte = this.#bytes[at];
+    if (byte === undefined) throw endError();
+    return byte;
+  }
+
+  /** Values with more than one byte of number or length behind the tag. */
+  #wide(tag: number, view: DataView, at: number): unknown {
+    switch (tag) {
       case 0xc5:
         return this.#copy(3, view.getUint16(at));
       case 0xc6:
@@ -164,8 +186,6 @@ export class ReplyReader {
       case 0xd3:
         this.#position = at + 8;
         return narrow(view.getInt32(at), view.getUint32(at + 4), view, at, true);
-      case 0xd9:
-        return this.#text(2, view.getUint8(at));
       case 0xda:
         return this.#text(3, view.getUint16(at));
       case 0xdb:
