@@ -23,6 +23,12 @@ import { blockOf, replyArea } from './threads';
 /** The least a partition needs to do anything: a segment, and a page for a few classes. */
 const MIN_PAGES_PER_PARTITION: u32 = 4;
 
+/**
+ * Pages behind the last one. A reader without the lock may take anything for an entry, at any chunk's address: it reads at
+ * most a key of 64 KiB and the fields around it from there on. They also keep the end address below 2^32.
+ */
+const GUARD_PAGES: u32 = 2;
+
 export const FORMAT_OK: i32 = 0;
 export const FORMAT_TOO_SMALL: i32 = 1;
 export const FORMAT_TOO_LARGE: i32 = 2;
@@ -67,8 +73,7 @@ export function memoryPages(
   const threads = <u64>maxThreads * <u64>threadStride(areaBytes);
   const first = (head + threads + PAGE_BYTES - 1) >> PAGE_SHIFT;
   const pages = budgetBytes > <u32>head ? (budgetBytes - <u32>head) >> PAGE_SHIFT : 0;
-  // One more page as a guard, and the end address must stay below 2^32.
-  const total = first + <u64>pages + 1;
+  const total = first + <u64>pages + GUARD_PAGES;
   return total > 65536 ? 0 : <u32>total;
 }
 
@@ -142,7 +147,7 @@ export function validate(): i32 {
   const head = header();
   if (head.magic != MAGIC) return INVALID_MAGIC;
   if (head.layoutVersion != LAYOUT_VERSION) return INVALID_VERSION;
-  const end = <u64>head.endPage + 1;
+  const end = <u64>head.endPage + GUARD_PAGES;
   if (end > <u64>(<u32>memory.size())) return INVALID_SIZE;
   if (head.firstPage >= head.endPage || head.partitionCount == 0) return INVALID_SIZE;
   return VALID;

@@ -13,7 +13,7 @@
  *            page infos          PAGE_INFO_BYTES per slab page           under the lock of the page's partition
  *            thread areas        block, request, reply per thread slot   its thread only; states by compare-and-swap
  *            pages               64 KiB each: table segments and slabs   under the lock of the page's partition
- *            guard page          never allocated: an optimistic reader may run over the end of the last page
+ *            guard pages         never allocated: an optimistic reader may run over the end of the last page
  *
  * Addresses are u32 and 0 is null. Pages are aligned to their size, so a page's number is its address >> 16.
  */
@@ -62,7 +62,7 @@ export class Header {
   // -- fixed after format()
   magic: u32;
   layoutVersion: u32;
-  /** The end of the last page. Below 2^32, because the guard page follows. */
+  /** The end of the last page. Below 2^32, because the guard pages follow. */
   endAddress: u32;
   hashSeed: u32;
   partitionCount: u32;

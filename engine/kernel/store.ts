@@ -241,14 +241,39 @@ export function nextVersion(partition: Partition): u64 {
 function makeRoomForOne(partition: Partition, sizeClass: u32, nowMs: i64): bool {
   while (partition.entries >= partition.maxEntries) {
     if (!mayEvict()) return false;
-    if (evictOne(partition, sizeClass, nowMs)) continue;
-    let evicted = false;
-    for (let other: u32 = 0; other < header().classCount && !evicted; other++) {
-      evicted = evictOne(partition, other, nowMs);
+    if (!evictOne(partition, classToShrink(partition, sizeClass), nowMs) && !evictAny(partition, nowMs)) {
+      return false;
     }
-    if (!evicted) return false;
   }
   return true;
+}
+
+/**
+ * The class that gives up an entry when the number of entries is what is short. If it were always the class of the new
+ * entry, the classes would keep for ever the shares they had when the cache became full. So each gives in proportion to
+ * what it has, in turn: the classes' chunks are numbered through, and a multiplicative sequence picks one.
+ */
+function classToShrink(partition: Partition, sizeClass: u32): u32 {
+  if (classInfo(partition, sizeClass).chunksUsed >= partition.entries) return sizeClass;
+  const classes = header().classCount;
+  let total: u32 = 0;
+  for (let i: u32 = 0; i < classes; i++) total += classInfo(partition, i).chunksUsed;
+  if (total == 0) return sizeClass;
+  let pick = (<u32>partition.evictions * 0x9e3779b1) % total;
+  for (let i: u32 = 0; i < classes; i++) {
+    const used = classInfo(partition, i).chunksUsed;
+    if (pick < used) return i;
+    pick -= used;
+  }
+  return sizeClass;
+}
+
+/** Evicts one entry of whatever class. */
+function evictAny(partition: Partition, nowMs: i64): bool {
+  for (let i: u32 = 0; i < header().classCount; i++) {
+    if (evictOne(partition, i, nowMs)) return true;
+  }
+  return false;
 }
 
 /**
