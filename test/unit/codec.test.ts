@@ -1,4 +1,4 @@
-import { pack, unpack } from 'msgpackr';
+import { addExtension, pack, unpack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { packValue, readBytes, readValue, writeBytes, writeValue } from '#engine/codec.js';
 import { SlabringError } from '#engine/errors.js';
@@ -196,12 +196,34 @@ describe('values through msgpackr', () => {
   });
 });
 
+describe('an extension that the application gave msgpackr', () => {
+  class Money {
+    constructor(readonly cents: number) {}
+  }
+
+  it('may use the cache while it is read', () => {
+    addExtension({
+      Class: Money,
+      type: 0x41,
+      pack: (money: Money) => Buffer.from([money.cents]),
+      unpack: (bytes: Uint8Array) => {
+        const [cents] = bytes;
+        roundTrip({ other: ['value', 'that', 'is', 'longer'] });
+        return new Money(cents!);
+      },
+    });
+    const value = { before: 'text', money: [new Money(5), new Money(7)], after: 'text' };
+    expect(roundTrip(value)).toEqual(value);
+  });
+});
+
 describe('limits', () => {
   const write = (value: unknown, maxBytes: number) =>
     writeValue(value, packValue(value), area, 0, maxBytes);
 
   it.each([
     ['x'.repeat(31), 32],
+    ['x'.repeat(32), 34],
     ['x'.repeat(98), 100],
     ['é'.repeat(49), 100],
     [new Uint8Array(98), 100],
