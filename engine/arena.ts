@@ -119,7 +119,11 @@ const unsigned = (address: number): number => address >>> 0;
  * with `maxEntries` at least 1,000 entries each, below which the shares of single partitions differ too much.
  */
 export function defaultPartitions(memoryBytes: number, maxEntries: number | undefined): number {
-  const most = Math.min(64, memoryBytes / (2 * MIB), (maxEntries ?? Number.POSITIVE_INFINITY) / 1000);
+  const most = Math.min(
+    64,
+    memoryBytes / (2 * MIB),
+    (maxEntries ?? Number.POSITIVE_INFINITY) / 1000,
+  );
   return most < 2 ? 1 : 2 ** Math.floor(Math.log2(most));
 }
 
@@ -286,7 +290,9 @@ export class Arena {
   }
 
   #constant(name: string): number {
-    const exported = (this.kernel as unknown as Record<string, { value: number } | undefined>)[name];
+    const exported = (this.kernel as unknown as Record<string, { value: number } | undefined>)[
+      name
+    ];
     if (!exported) throw new SlabringError('INTERNAL', `the kernel does not export ${name}`);
     return exported.value;
   }
@@ -302,9 +308,14 @@ export class Arena {
   stats(): ArenaStats {
     const count = this.kernel.collectStats(this.slot);
     const totals = new Float64Array(this.reply.buffer, this.reply.byteOffset, count);
-    const [entries, payloadBytes, chunkBytes, slabPages, indexPages, freePages] = totals as unknown as number[];
-    const [hits, misses, sets, deletes, evictions, expired] = totals.subarray(7) as unknown as number[];
-    const [commands, frames, threads, tableSplits, headBytes] = totals.subarray(13) as unknown as number[];
+    const [entries, payloadBytes, chunkBytes, slabPages, indexPages, freePages] =
+      totals as unknown as number[];
+    const [hits, misses, sets, deletes, evictions, expired] = totals.subarray(
+      7,
+    ) as unknown as number[];
+    const [commands, frames, threads, tableSplits, headBytes] = totals.subarray(
+      13,
+    ) as unknown as number[];
     return {
       entries: entries!,
       payloadBytes: payloadBytes!,

@@ -6,7 +6,16 @@
  */
 
 /** What a reply means; the client and the docs read it, the kernel does not. */
-export type ReplyKind = 'pong' | 'map' | 'value' | 'setResult' | 'count' | 'boolean' | 'ttl' | 'valueVersion' | 'integer';
+export type ReplyKind =
+  | 'pong'
+  | 'map'
+  | 'value'
+  | 'setResult'
+  | 'count'
+  | 'boolean'
+  | 'ttl'
+  | 'valueVersion'
+  | 'integer';
 
 export interface CommandRow {
   /** The number on the wire; never reused. */
@@ -32,18 +41,152 @@ export interface CommandRow {
 export const ANY_ARGS = 255;
 
 export const COMMANDS = {
-  PING: { code: 0x01, args: [], minArgs: 0, maxArgs: 0, firstKey: -1, write: false, host: false, reply: 'pong', since: 1, summary: 'Answers "PONG".' },
-  HELLO: { code: 0x02, args: ['options?'], minArgs: 0, maxArgs: 1, firstKey: -1, write: false, host: true, reply: 'map', since: 1, summary: 'Introduces the client; answers the facts of the server.' },
-  GET: { code: 0x10, args: ['key'], minArgs: 1, maxArgs: 1, firstKey: 0, write: false, host: false, reply: 'value', since: 1, summary: 'The value of the key, or nil.' },
-  SET: { code: 0x11, args: ['key', 'value', 'ttlMs?', 'flags?', 'version?'], minArgs: 2, maxArgs: 5, firstKey: 0, write: true, host: false, reply: 'setResult', since: 1, summary: 'Stores the value; true, or false when a condition failed; with flag GET the old value or nil.' },
-  DEL: { code: 0x12, args: ['key', '...'], minArgs: 1, maxArgs: ANY_ARGS, firstKey: 0, write: true, host: false, reply: 'count', since: 1, summary: 'Removes keys; the number removed.' },
-  EXISTS: { code: 0x13, args: ['key', '...'], minArgs: 1, maxArgs: ANY_ARGS, firstKey: 0, write: false, host: false, reply: 'count', since: 1, summary: 'The number of the given keys that are present.' },
-  EXPIRE: { code: 0x14, args: ['key', 'ttlMs'], minArgs: 2, maxArgs: 2, firstKey: 0, write: true, host: false, reply: 'boolean', since: 1, summary: 'Sets the time to live; true, or false when absent.' },
-  TTL: { code: 0x15, args: ['key'], minArgs: 1, maxArgs: 1, firstKey: 0, write: false, host: false, reply: 'ttl', since: 1, summary: 'Milliseconds left, -1 without expiry, -2 when absent.' },
-  PERSIST: { code: 0x16, args: ['key'], minArgs: 1, maxArgs: 1, firstKey: 0, write: true, host: false, reply: 'boolean', since: 1, summary: 'Removes the expiry; true when there was one.' },
-  TOUCH: { code: 0x17, args: ['key', '...'], minArgs: 1, maxArgs: ANY_ARGS, firstKey: 0, write: false, host: false, reply: 'count', since: 1, summary: 'Marks keys as used; the number present.' },
-  GETV: { code: 0x18, args: ['key'], minArgs: 1, maxArgs: 1, firstKey: 0, write: true, host: false, reply: 'valueVersion', since: 1, summary: 'The value and its version, or nil.' },
-  INCR: { code: 0x19, args: ['key', 'delta?', 'ttlMs?'], minArgs: 1, maxArgs: 3, firstKey: 0, write: true, host: false, reply: 'integer', since: 1, summary: 'Adds delta (1) to an integer value; the new integer. A missing key counts as 0 and gets ttlMs.' },
+  PING: {
+    code: 0x01,
+    args: [],
+    minArgs: 0,
+    maxArgs: 0,
+    firstKey: -1,
+    write: false,
+    host: false,
+    reply: 'pong',
+    since: 1,
+    summary: 'Answers "PONG".',
+  },
+  HELLO: {
+    code: 0x02,
+    args: ['options?'],
+    minArgs: 0,
+    maxArgs: 1,
+    firstKey: -1,
+    write: false,
+    host: true,
+    reply: 'map',
+    since: 1,
+    summary: 'Introduces the client; answers the facts of the server.',
+  },
+  GET: {
+    code: 0x10,
+    args: ['key'],
+    minArgs: 1,
+    maxArgs: 1,
+    firstKey: 0,
+    write: false,
+    host: false,
+    reply: 'value',
+    since: 1,
+    summary: 'The value of the key, or nil.',
+  },
+  SET: {
+    code: 0x11,
+    args: ['key', 'value', 'ttlMs?', 'flags?', 'version?'],
+    minArgs: 2,
+    maxArgs: 5,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'setResult',
+    since: 1,
+    summary:
+      'Stores the value; true, or false when a condition failed; with flag GET the old value or nil.',
+  },
+  DEL: {
+    code: 0x12,
+    args: ['key', '...'],
+    minArgs: 1,
+    maxArgs: ANY_ARGS,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'count',
+    since: 1,
+    summary: 'Removes keys; the number removed.',
+  },
+  EXISTS: {
+    code: 0x13,
+    args: ['key', '...'],
+    minArgs: 1,
+    maxArgs: ANY_ARGS,
+    firstKey: 0,
+    write: false,
+    host: false,
+    reply: 'count',
+    since: 1,
+    summary: 'The number of the given keys that are present.',
+  },
+  EXPIRE: {
+    code: 0x14,
+    args: ['key', 'ttlMs'],
+    minArgs: 2,
+    maxArgs: 2,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'boolean',
+    since: 1,
+    summary: 'Sets the time to live; true, or false when absent.',
+  },
+  TTL: {
+    code: 0x15,
+    args: ['key'],
+    minArgs: 1,
+    maxArgs: 1,
+    firstKey: 0,
+    write: false,
+    host: false,
+    reply: 'ttl',
+    since: 1,
+    summary: 'Milliseconds left, -1 without expiry, -2 when absent.',
+  },
+  PERSIST: {
+    code: 0x16,
+    args: ['key'],
+    minArgs: 1,
+    maxArgs: 1,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'boolean',
+    since: 1,
+    summary: 'Removes the expiry; true when there was one.',
+  },
+  TOUCH: {
+    code: 0x17,
+    args: ['key', '...'],
+    minArgs: 1,
+    maxArgs: ANY_ARGS,
+    firstKey: 0,
+    write: false,
+    host: false,
+    reply: 'count',
+    since: 1,
+    summary: 'Marks keys as used; the number present.',
+  },
+  GETV: {
+    code: 0x18,
+    args: ['key'],
+    minArgs: 1,
+    maxArgs: 1,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'valueVersion',
+    since: 1,
+    summary: 'The value and its version, or nil.',
+  },
+  INCR: {
+    code: 0x19,
+    args: ['key', 'delta?', 'ttlMs?'],
+    minArgs: 1,
+    maxArgs: 3,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'integer',
+    since: 1,
+    summary:
+      'Adds delta (1) to an integer value; the new integer. A missing key counts as 0 and gets ttlMs.',
+  },
 } as const satisfies Record<string, CommandRow>;
 
 export type CommandName = keyof typeof COMMANDS;

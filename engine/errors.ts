@@ -30,7 +30,11 @@ export class SlabringError extends Error {
   override readonly name = 'SlabringError';
   readonly code: ErrorCode | ClientErrorCode | 'OPTION';
 
-  constructor(code: ErrorCode | ClientErrorCode | 'OPTION', message: string, options?: ErrorOptions) {
+  constructor(
+    code: ErrorCode | ClientErrorCode | 'OPTION',
+    message: string,
+    options?: ErrorOptions,
+  ) {
     super(message, options);
     this.code = code;
   }

@@ -53,7 +53,6 @@ export class FrameExecutor<C> {
   readonly #maxReplyBytes: number;
   readonly #now: () => number;
   readonly #done: number;
-  readonly #replyFull: number;
   readonly #hostCommand: number;
   readonly #malformed: number;
   readonly #tooLarge: FrameFault;
@@ -65,7 +64,6 @@ export class FrameExecutor<C> {
     this.#maxReplyBytes = limits.maxReplyBytes ?? DEFAULT_MAX_REPLY_BYTES;
     this.#now = limits.now ?? Date.now;
     this.#done = kernel.EXEC_DONE.value;
-    this.#replyFull = kernel.EXEC_REPLY_FULL.value;
     this.#hostCommand = kernel.EXEC_HOST_COMMAND.value;
     this.#malformed = kernel.EXEC_MALFORMED.value;
     this.#tooLarge = {
@@ -121,7 +119,8 @@ export class FrameExecutor<C> {
     const { request, block } = this.#arena;
     const name = NAMES_BY_CODE.get(block[BLOCK_HOST_CODE]!);
     try {
-      if (!name) throw new SlabringError('INTERNAL', `command ${block[BLOCK_HOST_CODE]} has no name`);
+      if (!name)
+        throw new SlabringError('INTERNAL', `command ${block[BLOCK_HOST_CODE]} has no name`);
       const count = block[BLOCK_HOST_ARG_COUNT]!;
       // A copy outside of shared memory: what the host keeps of the arguments must not change under it.
       const bytes = Buffer.from(request.slice(block[BLOCK_HOST_ARGS], block[BLOCK_HOST_END]));

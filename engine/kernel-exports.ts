@@ -104,12 +104,13 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
 
 /** The rules that the integrity walk checks, by the kernel's constant. */
 export const INTEGRITY_RULES: Readonly<Record<string, string>> = {
-  BROKEN_DIRECTORY: 'each partition\'s directory entries point to its segments, each aligned to its depth',
+  BROKEN_DIRECTORY:
+    "each partition's directory entries point to its segments, each aligned to its depth",
   BROKEN_SEGMENT_INFO: 'a page in the directory is a table segment of its partition',
   BROKEN_SEGMENT_COUNT: 'a segment counts its occupied slots',
-  BROKEN_SLOT_TAG: 'a slot\'s tag is that of its entry\'s hash, and an empty slot holds no entry',
+  BROKEN_SLOT_TAG: "a slot's tag is that of its entry's hash, and an empty slot holds no entry",
   BROKEN_SLOT_ENTRY: 'a slot points into a slab page of its partition',
-  BROKEN_SLOT_UNREACHABLE: 'a lookup of an entry\'s hash finds the slot it stands in',
+  BROKEN_SLOT_UNREACHABLE: "a lookup of an entry's hash finds the slot it stands in",
   BROKEN_OVERFLOW_COUNT: 'a bucket counts the entries that probed past it',
   BROKEN_ENTRY_CHUNK: 'an entry has a key and fits its chunk, and every chunk has a known kind',
   BROKEN_CHAIN: 'a chain is made of pieces of its entry that add up to its payload',
