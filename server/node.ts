@@ -10,8 +10,8 @@ import { DRAIN_DEADLINE_MS, LINGER_MS } from './limits.js';
 import { type NodeOptions, readNodeOptions, type ServeConfig } from './options.js';
 import { SOFTWARE_VERSION } from './software.js';
 import { hostPort, probePort, resolveHost } from './tcp-port.js';
-import type { ListenPlan, NodeFacts, ThreadStart } from './thread-contract.js';
-import { ThreadHandle } from './threads.js';
+import type { ListenPlan, NodeFacts } from './thread-contract.js';
+import { guardExit, ThreadHandle } from './threads.js';
 import { claimUnixPath, ownUnixPath } from './unix-socket.js';
 
 /** What a running node tells the one who started it. */
@@ -36,6 +36,7 @@ export interface SlabringNode {
   /**
    * Stops the node: takes no more connections, answers the frames that have come, closes the connections with 1001,
    * ends the threads and gives the memory back. Takes about six seconds at most, less as a rule.
+   * @throws SlabringError `INTERNAL` when a thread is stuck; only the end of the process ends it then
    */
   close(): Promise<void>;
 }
@@ -69,14 +70,18 @@ export async function startNode(
     frontEnd: uws ? 'uws' : 'ws',
   };
   const counters = createCounters(config.threads);
+  const quiet = new SharedArrayBuffer(config.threads * Int32Array.BYTES_PER_ELEMENT);
   const threads: ThreadHandle[] = [];
   const startThread = (listen: ListenPlan) => {
     const thread = threads.length;
-    const start: ThreadStart = { arena: arena.handle, config, facts, thread, counters, listen };
+    const { handle: memory } = arena;
+    const start = { arena: memory, config, facts, thread, counters, quiet, listen };
     const handle = new ThreadHandle(start, onFailure);
     threads.push(handle);
     return handle.ready;
   };
+
+  const unguardExit = guardExit(threads, quiet);
 
   try {
     const plan: ListenPlan = { address, port: config.port, sharePort, unix: config.unix };
@@ -94,12 +99,17 @@ export async function startNode(
       policy: arena.facts.policy,
       frontEnd: facts.frontEnd,
       close: () => {
-        closing ??= stop(threads, listening, releaseUnix).then(() => arena.close());
+        closing ??= stop(threads, listening, releaseUnix).then(() => {
+          unguardExit();
+          arena.close();
+        });
         return closing;
       },
     };
   } catch (error) {
+    // No thread has a connection yet.
     await Promise.all(threads.map((thread) => thread.terminate()));
+    unguardExit();
     arena.close();
     throw error;
   }
@@ -192,7 +202,7 @@ async function stop(
   if (await within(LINGER_MS, ended)) return;
   for (const thread of threads) thread.stop();
   if (await within(LINGER_MS, ended)) return;
-  await Promise.all(threads.map((thread) => thread.terminate()));
+  throw new SlabringError('INTERNAL', 'a serving thread does not end');
 }
 
 /** Whether all of it happened in time. */

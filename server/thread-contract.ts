@@ -3,7 +3,12 @@
  * the thread answers `ready` once, when it can serve; then the main thread may say `drain` once, the thread answers
  * `drained` when its last connection is closed, and `stop` makes it drop what is left and end.
  *
- * A thread that cannot start, or meets a fault of ours, throws: the main thread sees the worker's `error`.
+ * A thread that cannot start throws, and the main thread sees the worker's `error`. A thread that fails later closes its
+ * sockets, says `failed` and ends.
+ *
+ * A worker must not be torn down with connections open, neither by `terminate()` nor by the end of the process: Node
+ * then closes its event loop, finds handles of uWebSockets.js in it, and aborts the process. So each thread notes in
+ * `quiet` that it has no socket left, and the main thread waits for that before it lets the process exit (threads.ts).
  */
 import type { ArenaHandle } from '../engine/arena.js';
 import type { ServeConfig } from './options.js';
@@ -29,6 +34,8 @@ export interface ThreadStart {
   readonly thread: number;
   /** The counters of all threads (counters.ts). */
   readonly counters: SharedArrayBuffer;
+  /** An Int32 per thread: 0 until the thread has closed its sockets for good, then 1. */
+  readonly quiet: SharedArrayBuffer;
   /** Only with `ws`, where each thread listens by itself: what on. */
   readonly listen: ListenPlan;
 }
@@ -55,4 +62,5 @@ export type FromThread =
       /** `ws`: the port this thread listens on. */
       readonly port?: number;
     }
-  | { readonly kind: 'drained' };
+  | { readonly kind: 'drained' }
+  | { readonly kind: 'failed'; readonly reason: string };

@@ -5,6 +5,7 @@ import type { FromThread, ThreadStart, ToThread } from './thread-contract.js';
 
 type Ready = Extract<FromThread, { kind: 'ready' }>;
 
+/** One serving thread. */
 export class ThreadHandle {
   /** Resolves when the thread can serve; rejects when it fails before that. */
   readonly ready: Promise<Ready>;
@@ -41,6 +42,7 @@ export class ThreadHandle {
         else reject(error);
       };
       worker.on('message', (message: FromThread) => {
+        if (message.kind === 'failed') fail(`failed: ${message.reason}`);
         if (message.kind !== 'ready') return;
         isReady = true;
         resolve(message);
@@ -61,7 +63,7 @@ export class ThreadHandle {
     this.#say({ kind: 'stop' });
   }
 
-  /** Ends the thread wherever it is. */
+  /** Ends the thread wherever it is. Only for threads that have no connections: see thread-contract.ts. */
   async terminate(): Promise<void> {
     this.#mayEnd = true;
     await this.#worker.terminate();
@@ -70,4 +72,24 @@ export class ThreadHandle {
   #say(message: ToThread): void {
     this.#worker.postMessage(message);
   }
+}
+
+/** How long the end of the process waits for threads to close their sockets. They need a few milliseconds. */
+const QUIET_DEADLINE_MS = 1_000;
+
+/**
+ * Makes `process.exit()` safe while threads serve: has them close their sockets first, and waits for it.
+ * @returns takes that back
+ */
+export function guardExit(threads: readonly ThreadHandle[], quiet: SharedArrayBuffer): () => void {
+  const onExit = () => {
+    for (const thread of threads) thread.stop();
+    const flags = new Int32Array(quiet);
+    const deadline = Date.now() + QUIET_DEADLINE_MS;
+    for (const index of threads.keys()) {
+      Atomics.wait(flags, index, 0, Math.max(deadline - Date.now(), 0));
+    }
+  };
+  process.on('exit', onExit);
+  return () => process.off('exit', onExit);
 }
