@@ -47,11 +47,6 @@ const IS_HOST_COMMAND: Address = 1;
 
 const MAX_FRAME_ID: i64 = 0xffff_ffff;
 
-@inline
-function stagedAt(thread: u32, index: u32): Staged {
-  return changetype<Staged>(stagingOf(thread) + index * STAGED_BYTES);
-}
-
 /**
  * Executes the request area's bytes from `start` to `length`. A frame begins at 0 with its id, which opens the reply; any
  * other `start` goes on with a frame that was interrupted, and the reply area is written from its beginning again.
@@ -86,22 +81,24 @@ function execCommands(
   const reply = replyArea(thread);
   const limit = reply + header().areaBytes;
   let outcome = EXEC_DONE;
+  const first = stagingOf(thread);
+  const groupEnd = first + GROUP * STAGED_BYTES;
   while (at < end && outcome == EXEC_DONE) {
-    let staged: u32 = 0;
+    let stagedEnd = first;
     let next = at;
-    while (staged < GROUP && next < end) {
-      const behind = stage(stagedAt(thread, staged), next, end);
+    while (stagedEnd < groupEnd && next < end) {
+      const behind = stage(changetype<Staged>(stagedEnd), next, end);
       if (behind == 0) {
         outcome = EXEC_MALFORMED;
         break;
       }
       next = behind;
-      staged += 1;
+      stagedEnd += STAGED_BYTES;
     }
-    touchGroup(thread, staged);
-    let ran: u32 = 0;
-    for (; ran < staged; ran++) {
-      const command = stagedAt(thread, ran);
+    touchGroup(first, stagedEnd);
+    let running = first;
+    for (; running < stagedEnd; running += STAGED_BYTES) {
+      const command = changetype<Staged>(running);
       let behind: Address = 0;
       if (out + REPLY_MARGIN <= limit) {
         if (command.code == GET) behind = get(thread, command, out, limit, nowMs);
@@ -119,12 +116,12 @@ function execCommands(
         block.hostArgCount = command.argCount;
         block.hostEnd = at - request;
         outcome = EXEC_HOST_COMMAND;
-        ran += 1;
+        running += STAGED_BYTES;
         break;
       }
       out = behind;
     }
-    block.commands += ran;
+    block.commands += (running - first) / STAGED_BYTES;
   }
   block.consumed = at - request;
   block.replyBytes = out - reply;
@@ -136,10 +133,8 @@ function execCommands(
  * reorder buffer, so every instruction in them costs parallelism. A command without a key or a match touches TOUCH_SINK.
  */
 @inline
-function touchGroup(thread: u32, staged: u32): void {
+function touchGroup(first: Address, end: Address): void {
   let sum: u32 = 0;
-  const first = stagingOf(thread);
-  const end = first + staged * STAGED_BYTES;
   for (let at = first; at < end; at += STAGED_BYTES) {
     sum += load<u32>(changetype<Staged>(at).bucket);
   }
