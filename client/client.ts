@@ -11,6 +11,7 @@ import { COMMANDS, type CommandName, SetFlag } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
 import { SetArguments } from '../engine/setoptions.js';
 import { checkOptionNames, parseDuration, show } from '../engine/units.js';
+import { needsPacking, packValue } from './codec.js';
 import { type ClientEvents, type ClientState, Connection, type ServerFacts } from './connection.js';
 import { Emitter } from './emitter.js';
 import { type ClientOptions, checkUrl, readOptions } from './options.js';
@@ -133,7 +134,8 @@ export class Client {
   /** The values in the order of their keys, undefined for those absent. */
   async getMany<T = unknown>(keys: Iterable<Key>): Promise<(T | undefined)[]> {
     const list = listOf(keys, 'getMany', 'keys');
-    return (await this.#pipeline.many(list.length, Result.VALUE, (writer, index) => {
+    return (await this.#pipeline.many(list.length, Result.VALUE, (index) => {
+      const writer = this.#pipeline.open();
       writer.command(GET, 1);
       writer.key(list[index]!);
     })) as (T | undefined)[];
@@ -163,13 +165,14 @@ export class Client {
   ): Promise<boolean[]> {
     const list = listOf(entries, 'setMany', '[key, value] pairs');
     const args = new SetArguments().read(options, this.#ttlMs);
-    return (await this.#pipeline.many(list.length, Result.RAW, (writer, index) => {
+    return (await this.#pipeline.many(list.length, Result.RAW, (index) => {
       const entry = list[index]!;
       if (!Array.isArray(entry) || entry.length !== 2) {
         throw new SlabringError('OPTION', `setMany takes [key, value] pairs, not ${show(entry)}`);
       }
       const [key, value] = entry as [Key, unknown];
-      writeSet(writer, key, value, args.ttlMs, args.flags, args.version);
+      const packed = needsPacking(value) ? packValue(value) : undefined;
+      writeSet(this.#pipeline.open(), key, value, packed, args, args.flags);
     })) as boolean[];
   }
 
@@ -266,9 +269,15 @@ export class Client {
         const names = Object.keys(COMMANDS).join(', ');
         throw new SlabringError('OPTION', `unknown command ${show(command)}; there are: ${names}`);
       }
+      // A copy each: what was packed is valid only until the next is.
+      const packed = args.map((one) => (needsPacking(one) ? packValue(one).slice() : undefined));
       const writer = this.#pipeline.open();
       writer.command(COMMANDS[command].code, args.length);
-      for (const argument of args) writer.value(argument === undefined ? null : argument);
+      args.forEach((argument, index) => {
+        const bytes = packed[index];
+        if (bytes === undefined) writer.value(argument === undefined ? null : argument);
+        else writer.packed(bytes);
+      });
     } catch (error) {
       return this.#pipeline.abandon(error);
     }
@@ -295,9 +304,9 @@ export class Client {
     result: Result,
   ): Promise<unknown> {
     try {
+      const packed = needsPacking(value) ? packValue(value) : undefined;
       const args = this.#setArguments.read(options, this.#ttlMs);
-      const writer = this.#pipeline.open();
-      writeSet(writer, key, value, args.ttlMs, args.flags | flags, args.version);
+      writeSet(this.#pipeline.open(), key, value, packed, args, args.flags | flags);
     } catch (error) {
       return this.#pipeline.abandon(error);
     }
@@ -308,7 +317,8 @@ export class Client {
   async #count(method: string, code: number, keys: Iterable<Key>): Promise<number> {
     const list = listOf(keys, method, 'keys');
     const commands = Math.ceil(list.length / KEYS_PER_COMMAND);
-    const counts = await this.#pipeline.many(commands, Result.RAW, (writer, index) => {
+    const counts = await this.#pipeline.many(commands, Result.RAW, (index) => {
+      const writer = this.#pipeline.open();
       const start = index * KEYS_PER_COMMAND;
       const end = Math.min(start + KEYS_PER_COMMAND, list.length);
       writer.command(code, end - start);
@@ -318,19 +328,22 @@ export class Client {
   }
 }
 
+/** `packed` are the bytes of a value that needs packing. */
 function writeSet(
   writer: FrameWriter,
   key: Key,
   value: unknown,
-  ttlMs: number,
+  packed: Uint8Array | undefined,
+  args: SetArguments,
   flags: number,
-  version: number,
 ): void {
+  const { ttlMs, version } = args;
   // Optional arguments end with the last one that says something.
   const versioned = (flags & SetFlag.IF_VERSION) !== 0;
   writer.command(SET, versioned ? 5 : flags !== 0 ? 4 : ttlMs !== 0 ? 3 : 2);
   writer.key(key);
-  writer.value(value);
+  if (packed === undefined) writer.value(value);
+  else writer.packed(packed);
   if (flags === 0 && ttlMs === 0) return;
   writer.integer(ttlMs);
   if (flags === 0) return;

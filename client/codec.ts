@@ -25,11 +25,21 @@ const SETTINGS = {
   },
 };
 
+const INT64_MIN = -(2n ** 63n);
+const UINT64_MAX = 2n ** 64n - 1n;
+
 const packr = new Packr(SETTINGS);
 const unpackr = new Unpackr(SETTINGS);
 
+/** Whether a value is one that `FrameWriter.value` leaves to `packValue`. */
+export function needsPacking(value: unknown): value is object | bigint {
+  if (typeof value === 'object') return value !== null && !(value instanceof Uint8Array);
+  return typeof value === 'bigint' && (value < INT64_MIN || value > UINT64_MAX);
+}
+
 /**
- * The msgpack bytes of an object, an array, or a bigint of more than 64 bits; valid until the next call.
+ * The msgpack bytes of an object, an array, or a bigint of more than 64 bits; valid until the next call. Runs code of the
+ * value, such as `toJSON` and getters.
  * @throws SlabringError `OPTION` when it holds something that msgpack cannot say
  */
 export function packValue(value: object | bigint): Uint8Array {

@@ -9,6 +9,7 @@
 import { COMMANDS, PROTOCOL_VERSION, SUBPROTOCOL } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
 import { backoffMs } from './backoff.js';
+import { packValue } from './codec.js';
 import type { Emitter } from './emitter.js';
 import type { ClientSettings } from './options.js';
 import { Pipeline } from './pipeline.js';
@@ -180,12 +181,14 @@ export class Connection {
     const writer = new FrameWriter();
     writer.begin(HELLO_FRAME_ID);
     writer.command(COMMANDS.HELLO.code, 1);
-    writer.value({
-      version: PROTOCOL_VERSION,
-      client: name,
-      ...(token !== undefined && { token }),
-      ...(user !== undefined && { user }),
-    });
+    writer.packed(
+      packValue({
+        version: PROTOCOL_VERSION,
+        client: name,
+        ...(token !== undefined && { token }),
+        ...(user !== undefined && { user }),
+      }),
+    );
     writer.commit();
     attempt.socket!.send(writer.end());
   }

@@ -51,6 +51,7 @@ export class Frame {
   }
 
   fail(error: SlabringError): void {
-    for (const pending of this.pending) pending.fail(error);
+    // The frame itself may be kept until the server answers; those who waited need not be.
+    for (const pending of this.pending.splice(0)) pending.fail(error);
   }
 }

@@ -11,6 +11,7 @@
  */
 import { SlabringError } from '../engine/errors.js';
 import { Frame } from './frame.js';
+import { FrameLimits, type PeerLimits } from './frame-limits.js';
 import { FrameQueue } from './frame-queue.js';
 import type { ClientSettings } from './options.js';
 import { Gathering, PendingCommand, PendingPart, type Result } from './pending.js';
@@ -25,19 +26,6 @@ const FRAME_ID_MAX = 2 ** 32 - 1;
  * end is gone without a word, which TCP would notice only after many minutes.
  */
 const SILENCE_MS_MAX = 5_000;
-
-/**
- * How many bytes of frames may be on their way without a reply; further frames wait here. A thread that sends for a
- * second without reading a reply would fill the server's memory, and a server then closes the connection (at 16 MiB
- * unless told otherwise). Far more than the fastest link needs to stay busy.
- */
-const WINDOW_BYTES = 4 * 1024 * 1024;
-
-/** Frames hold this many commands until it is known how long replies are: some values are a million bytes long. */
-const FIRST_FRAME_COMMANDS = 64;
-
-/** However long the replies are: fewer commands a frame would cost more than they are worth. */
-const FRAME_COMMANDS_MIN = 16;
 
 /** What a frame costs besides its bytes: the server counts about this much for one that waits. */
 const FRAME_OVERHEAD_BYTES = 256;
@@ -69,23 +57,19 @@ export interface PipelineEvents {
   drained(): void;
 }
 
-/** What the server at the other end takes. */
-export interface PeerLimits {
-  /** The longest message, in bytes. */
-  messageBytesMax?: number | undefined;
-  /** How many bytes of frames it lets wait while it cannot send replies. */
-  backlogBytesMax?: number | undefined;
-}
-
 export class Pipeline {
   readonly #settings: ClientSettings;
+  readonly #limits: FrameLimits;
   readonly #events: PipelineEvents;
   readonly #writer = new FrameWriter();
   readonly #reader = new ReplyReader();
   readonly #inFlight = new Map<number, Frame>();
   /** Frames whose commands were rejected by their deadline, and which the server still owes a reply. */
   readonly #expired = new Map<number, Frame>();
-  readonly #flush = () => this.#flushNow();
+  readonly #onEndOfTurn = () => {
+    this.#flushing = false;
+    this.flush();
+  };
   /** Replies that arrived while this thread was busy count: they are read before the deadline is judged. */
   readonly #onTimer = () => atEndOfTurn(() => this.#expire());
 
@@ -94,13 +78,6 @@ export class Pipeline {
   /** What the frames in flight and the expired ones cost the server. */
   #windowBytes = 0;
   #socket: ClientSocket | undefined;
-  /** The longest message that the server takes. */
-  #messageBytesMax = Number.POSITIVE_INFINITY;
-  #frameBytesMax: number;
-  #frameCommandsMax: number;
-  /** What a command's reply takes: a mean that rises at once and falls slowly. */
-  #replyBytes: number;
-  #windowBytesMax = WINDOW_BYTES;
   /** The frame of this turn. */
   #frame: Frame | undefined;
   #frameId = 0;
@@ -117,9 +94,7 @@ export class Pipeline {
   constructor(settings: ClientSettings, events: PipelineEvents) {
     this.#settings = settings;
     this.#events = events;
-    this.#frameBytesMax = settings.frameBytes;
-    this.#frameCommandsMax = Math.min(settings.frameCommands, FIRST_FRAME_COMMANDS);
-    this.#replyBytes = settings.frameBytes / FIRST_FRAME_COMMANDS;
+    this.#limits = new FrameLimits(settings);
   }
 
   /** Commands called and not yet answered. */
@@ -130,7 +105,8 @@ export class Pipeline {
   }
 
   /**
-   * The writer for one more command. Follow it by `commit`, `commitMany` or, when writing fails, `abandon`.
+   * The writer for one more command. Follow it by `commit` or, when writing fails, `abandon`; no code of the caller may
+   * run in between, because it might call a command.
    * @throws SlabringError `CLOSED`, `QUEUEFULL`
    */
   open(): FrameWriter {
@@ -157,19 +133,15 @@ export class Pipeline {
   }
 
   /**
-   * Writes `count` commands, `write(writer, index)` each, for one promise of all their results. A fault while writing
-   * rejects the promise, and the commands before it are sent.
+   * One promise for the results of `count` commands. `write(index)` must `open` the pipeline and write one command. When
+   * it throws, the promise is rejected, and the commands before it are sent.
    */
-  many(
-    count: number,
-    result: Result,
-    write: (writer: FrameWriter, index: number) => void,
-  ): Promise<unknown[]> {
+  many(count: number, result: Result, write: (index: number) => void): Promise<unknown[]> {
     const promise = new Promise<unknown[]>(capture);
     const gathering = new Gathering(count, result, resolveLast as Resolve<unknown[]>, rejectLast);
     try {
       for (let i = 0; i < count; i++) {
-        write(this.open(), i);
+        write(i);
         this.#commitPart(gathering, i);
       }
     } catch (error) {
@@ -190,12 +162,8 @@ export class Pipeline {
 
   /** There is a connection: sends what waited. Without limits the server has none. */
   attach(socket: ClientSocket, limits: PeerLimits): void {
-    const { messageBytesMax = Number.POSITIVE_INFINITY, backlogBytesMax } = limits;
+    this.#limits.adopt(limits);
     this.#socket = socket;
-    this.#messageBytesMax = messageBytesMax;
-    this.#frameBytesMax = Math.min(this.#settings.frameBytes, messageBytesMax);
-    // Half: the last frame may pass the window, by as much as it is long.
-    this.#windowBytesMax = Math.min(WINDOW_BYTES, (backlogBytesMax ?? Infinity) / 2);
     this.#outage = undefined;
     this.#pump();
   }
@@ -280,8 +248,7 @@ export class Pipeline {
     const owed = frame ?? this.#expired.get(id);
     if (owed === undefined) throw new RangeError(`a reply to frame ${id}, which is not in flight`);
     this.#windowBytes -= owed.size + FRAME_OVERHEAD_BYTES;
-    // What is stored by long commands will be read by long replies.
-    this.#learn(Math.max(replyBytes, owed.size) / owed.commands);
+    this.#limits.learn(owed.commands, owed.size, replyBytes);
     if (frame === undefined) {
       this.#expired.delete(id);
     } else {
@@ -290,17 +257,6 @@ export class Pipeline {
     }
     if (!this.#queue.isEmpty) this.#pump();
     if (this.#draining) this.#settled();
-  }
-
-  /**
-   * Reply frames shall be no longer than request frames: a thousand long values in one frame would hold up everything
-   * behind them, and a server does not build a frame of any length.
-   */
-  #learn(replyBytes: number): void {
-    this.#replyBytes = Math.max(replyBytes, this.#replyBytes + (replyBytes - this.#replyBytes) / 4);
-    const { frameBytes, frameCommands } = this.#settings;
-    const aim = Math.max(FRAME_COMMANDS_MIN, frameBytes / this.#replyBytes);
-    this.#frameCommandsMax = Math.min(frameCommands, Math.floor(aim));
   }
 
   /** Whether one more command may be taken where it cannot leave at once. */
@@ -327,7 +283,7 @@ export class Pipeline {
     this.#writer.begin(this.#frame.id);
     if (!this.#flushing) {
       this.#flushing = true;
-      atEndOfTurn(this.#flush);
+      atEndOfTurn(this.#onEndOfTurn);
     }
   }
 
@@ -352,7 +308,7 @@ export class Pipeline {
   /** Counts the command just written into its frame: a new one, when it made this turn's frame too long. */
   #place(): Frame {
     let frame = this.#frame!;
-    if (frame.commands > 0 && this.#writer.size > this.#frameBytesMax) {
+    if (frame.commands > 0 && this.#writer.size > this.#limits.frameBytesMax) {
       const full = frame;
       frame = this.#newFrame(full.startedAtMs);
       const bytes = this.#writer.split(frame.id);
@@ -365,14 +321,10 @@ export class Pipeline {
   }
 
   #flushIfFull(frame: Frame): void {
-    if (frame.commands >= this.#frameCommandsMax || this.#writer.size > this.#frameBytesMax) {
+    const { frameCommandsMax, frameBytesMax } = this.#limits;
+    if (frame.commands >= frameCommandsMax || this.#writer.size > frameBytesMax) {
       this.flush();
     }
-  }
-
-  #flushNow(): void {
-    this.#flushing = false;
-    this.flush();
   }
 
   /** The frame has all its commands: sends it, or lets it wait for its turn. */
@@ -385,7 +337,7 @@ export class Pipeline {
 
   /** Sends what waits, as far as the window allows. */
   #pump(): void {
-    while (this.#socket !== undefined && this.#windowBytes < this.#windowBytesMax) {
+    while (this.#socket !== undefined && this.#windowBytes < this.#limits.windowBytesMax) {
       const frame = this.#queue.shift();
       if (frame === undefined) return;
       this.#transmit(frame, this.#socket);
@@ -393,13 +345,10 @@ export class Pipeline {
   }
 
   #transmit(frame: Frame, socket: ClientSocket): void {
-    if (frame.size > this.#messageBytesMax) {
-      frame.fail(
-        new SlabringError(
-          'TOOLARGE',
-          `the message has ${frame.size} bytes and the server takes at most ${this.#messageBytesMax}`,
-        ),
-      );
+    const { messageBytesMax } = this.#limits;
+    if (frame.size > messageBytesMax) {
+      const text = `the message has ${frame.size} bytes and the server takes at most ${messageBytesMax}`;
+      frame.fail(new SlabringError('TOOLARGE', text));
       return;
     }
     this.#windowBytes += frame.size + FRAME_OVERHEAD_BYTES;

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Packr, Unpackr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
+import { needsPacking, packValue } from '#client/codec.js';
 import { ReplyReader } from '#client/reader.js';
 import { FrameWriter } from '#client/writer.js';
 import { show } from '#engine/units.js';
@@ -21,6 +22,12 @@ function write(use: (writer: FrameWriter) => void): Uint8Array {
   use(writer);
   writer.commit();
   return writer.end().slice(1);
+}
+
+/** Writes a value as the client does. */
+function put(writer: FrameWriter, value: unknown): void {
+  if (needsPacking(value)) writer.packed(packValue(value));
+  else writer.value(value);
 }
 
 /** A reader that stands behind the frame id of a message with these bytes. */
@@ -76,7 +83,7 @@ const VALUES: unknown[] = [
 describe('values', () => {
   it('read back as they were written, and msgpackr reads the same', () => {
     for (const value of VALUES) {
-      const bytes = write((writer) => writer.value(value));
+      const bytes = write((writer) => put(writer, value));
       const back = reader(bytes, Uint8Array.of(0xc0));
       expect(isDeepStrictEqual(back.value(), value), show(value)).toBe(true);
       expect(back.value(), 'what follows').toBe(null);
@@ -108,13 +115,13 @@ describe('values', () => {
       ['ä'.repeat(128), 259],
     ];
     for (const [value, size] of sizes) {
-      expect(write((writer) => writer.value(value)).length, String(value)).toBe(size);
+      expect(write((writer) => put(writer, value)).length, String(value)).toBe(size);
     }
   });
 
   it('keep an integer an integer above 32 bits, so that INCR works on it', () => {
-    expect(hex(write((writer) => writer.value(2 ** 40)))).toBe('cf0000010000000000');
-    expect(hex(write((writer) => writer.value(-(2 ** 40))))).toBe('d3ffffff0000000000');
+    expect(hex(write((writer) => put(writer, 2 ** 40)))).toBe('cf0000010000000000');
+    expect(hex(write((writer) => put(writer, -(2 ** 40))))).toBe('d3ffffff0000000000');
   });
 
   it('of other types come back as the embedded cache gives them', () => {
@@ -129,7 +136,7 @@ describe('values', () => {
       [{ gone: undefined }, { gone: undefined }],
     ];
     for (const [value, expected] of pairs) {
-      const bytes = write((writer) => writer.value(value));
+      const bytes = write((writer) => put(writer, value));
       expect(isDeepStrictEqual(reader(bytes).value(), expected), show(value)).toBe(true);
     }
   });
@@ -148,17 +155,17 @@ describe('values', () => {
       [circle, /contains itself/],
     ];
     for (const [value, message] of refused) {
-      expect(() => write((writer) => writer.value(value))).toThrow(
+      expect(() => write((writer) => put(writer, value))).toThrow(
         expect.objectContaining({ code: 'OPTION', message: expect.stringMatching(message) }),
       );
     }
   });
 
   it('of bytes are copies, not views of the message', () => {
-    const value = reader(write((writer) => writer.value(new Uint8Array(5)))).value() as Uint8Array;
+    const value = reader(write((writer) => put(writer, new Uint8Array(5)))).value() as Uint8Array;
     expect(value.buffer.byteLength).toBe(5);
     expect(Object.getPrototypeOf(value)).toBe(Uint8Array.prototype);
-    const nested = reader(write((w) => w.value([new Uint8Array(5)]))).value() as [Uint8Array];
+    const nested = reader(write((w) => put(w, [new Uint8Array(5)]))).value() as [Uint8Array];
     expect(nested[0].buffer.byteLength).toBe(5);
   });
 });
@@ -226,7 +233,7 @@ describe('frames', () => {
       for (let i = 0; i < 3; i++) {
         writer.command(0x11, 2);
         writer.key(`key ${id} ${i}`);
-        writer.value(new Uint8Array(id * 100).fill(id));
+        put(writer, new Uint8Array(id * 100).fill(id));
         writer.commit();
       }
       frames.push(writer.end());
@@ -290,13 +297,13 @@ describe('replies', () => {
       const bytes = new Uint8Array(length).fill(97);
       const text = 'a'.repeat(length);
       for (const value of [bytes, text]) {
-        const payload = reader(write((w) => w.value(value))).payload();
+        const payload = reader(write((w) => put(w, value))).payload();
         expect(isDeepStrictEqual(payload, bytes), show(value)).toBe(true);
       }
     }
     expect(reader(Uint8Array.of(0xc0)).payload()).toBeUndefined();
     for (const value of [1, 300, true, 0.5, [], {}]) {
-      const back = reader(write((w) => w.value(value)));
+      const back = reader(write((w) => put(w, value)));
       expect(back.payload()).toBeUndefined();
       expect(back.takeFailure()).toMatchObject({ code: 'WRONGTYPE' });
     }
@@ -316,7 +323,7 @@ describe('replies', () => {
       ...VALUES.filter((value) => {
         const size = (value as { length?: number })?.length ?? 0;
         return size < 500;
-      }).map((value) => Buffer.from(write((writer) => writer.value(value)))),
+      }).map((value) => Buffer.from(write((writer) => put(writer, value)))),
     ]).subarray(0, 3000);
     const values: unknown[] = [];
     const all = reader(whole.subarray(0, 2900));
@@ -333,7 +340,7 @@ describe('replies', () => {
       [1, [2, 'x']],
       { a: 0.5 },
     ]) {
-      const bytes = write((writer) => writer.value(value));
+      const bytes = write((writer) => put(writer, value));
       for (let end = 0; end < bytes.length; end++) {
         // The bytes behind the cut exist in memory, as they do in a message inside a larger buffer.
         const padded = Buffer.concat([Uint8Array.of(7), bytes, Buffer.alloc(8, 1)]);
