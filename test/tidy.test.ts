@@ -1,0 +1,130 @@
+/** Style as a test: the rules of the house, each shown to bite, and the tables that must stay in step. */
+import { readFileSync } from 'node:fs';
+import { Client } from 'slabring/client';
+import { describe, expect, it } from 'vitest';
+import { Cache } from '#engine/cache.js';
+import { COMMANDS, type CommandName } from '#engine/commands.js';
+import { ERROR_CODES } from '#engine/errors.js';
+import { INTEGRITY_RULES, KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
+import { readSources } from './support/source-tree.js';
+import { RULES } from './support/tidy-rules.js';
+
+const sources = readSources();
+
+describe.each(RULES)('$name', (rule) => {
+  it('holds', () => {
+    expect(rule.check(sources)).toEqual([]);
+  });
+
+  it.each(rule.canary)('and objects to $path with $text', (file) => {
+    expect(rule.check([file])).not.toEqual([]);
+  });
+});
+
+it('the sources were found', () => {
+  expect(sources.length).toBeGreaterThan(100);
+});
+
+/** The methods that send each command; none: the reason. `Cache` and `Client` share these names. */
+const METHODS: Record<CommandName, { cache: string[] | string; client: string[] | string }> = {
+  PING: { cache: 'there is nobody to ask', client: ['ping'] },
+  HELLO: { cache: 'there is nobody to greet', client: 'the connection greets by itself' },
+  GET: { cache: ['get', 'getBytes', 'getMany'], client: ['get', 'getBytes', 'getMany'] },
+  SET: {
+    cache: ['set', 'setBytes', 'setMany', 'swap'],
+    client: ['set', 'setBytes', 'setMany', 'swap'],
+  },
+  DEL: { cache: ['delete', 'deleteMany'], client: ['delete', 'deleteMany'] },
+  EXISTS: { cache: ['has', 'hasMany'], client: ['has', 'hasMany'] },
+  EXPIRE: { cache: ['expire'], client: ['expire'] },
+  TTL: { cache: ['ttl'], client: ['ttl'] },
+  PERSIST: { cache: ['persist'], client: ['persist'] },
+  TOUCH: { cache: ['touch', 'touchMany'], client: ['touch', 'touchMany'] },
+  GETV: { cache: ['getVersioned'], client: ['getVersioned'] },
+  INCR: { cache: ['increment'], client: ['increment'] },
+};
+
+/** What only one of the two has: the memory is here or it is not, the connection is there or it is not. */
+const ONLY_CACHE = ['size', 'stats', 'checkIntegrity', 'clear', 'share'];
+const ONLY_CLIENT = ['state', 'facts', 'outstanding', 'on', 'ready', 'ping', 'send'];
+
+const methodsOf = (type: { prototype: object }): string[] =>
+  Object.getOwnPropertyNames(type.prototype).filter((name) => name !== 'constructor');
+
+describe('the command table', () => {
+  const rows = Object.entries(COMMANDS);
+
+  it('has codes below 128, in ascending order, each once', () => {
+    const codes = rows.map(([, row]) => row.code);
+    expect(codes).toEqual([...new Set(codes)].sort((a, b) => a - b));
+    expect(Math.max(...codes)).toBeLessThan(128);
+  });
+
+  it.each(rows)('%s says the same of its arguments twice', (_, row) => {
+    const args: readonly string[] = row.args;
+    const required = args.filter((name) => !name.endsWith('?') && name !== '...');
+    expect(row.minArgs).toBe(required.length);
+    expect(row.maxArgs).toBe(args.at(-1) === '...' ? 255 : args.length);
+    expect(row.firstKey).toBe(args.indexOf('key'));
+  });
+
+  it.each(rows)('%s is run by the kernel, or by the host', (_, row) => {
+    const exec = readFileSync('engine/kernel/exec.ts', 'utf8');
+    const code = `0x${row.code.toString(16).padStart(2, '0')}`;
+    const isCase = new RegExp(`case ${code}:|const [A-Z]+: u32 = ${code};`).test(exec);
+    expect(isCase).toBe(!row.host);
+  });
+
+  it.each(Object.entries(METHODS))('%s has its methods', (_, { cache, client }) => {
+    expect(methodsOf(Cache)).toEqual(expect.arrayContaining([cache].flat().filter(isMethod)));
+    expect(methodsOf(Client)).toEqual(expect.arrayContaining([client].flat().filter(isMethod)));
+  });
+
+  it('reaches Cache and Client under the same names', () => {
+    const shared = methodsOf(Cache).filter((name) => !ONLY_CACHE.includes(name));
+    expect(shared.sort()).toEqual(
+      methodsOf(Client)
+        .filter((name) => !ONLY_CLIENT.includes(name))
+        .sort(),
+    );
+    const listed = Object.values(METHODS).flatMap(({ cache }) => cache);
+    expect(shared.filter((name) => name !== 'close').sort()).toEqual(
+      listed.filter(isMethod).sort(),
+    );
+  });
+});
+
+/** A reason has spaces. */
+function isMethod(name: string): boolean {
+  return !name.includes(' ');
+}
+
+describe('the constants of the kernel', () => {
+  const module = new WebAssembly.Module(readFileSync('dist/engine/kernel.wasm'));
+  const named = (prefix: string): string[] =>
+    WebAssembly.Module.exports(module)
+      .map(({ name }) => name)
+      .filter((name) => name.startsWith(prefix))
+      .sort();
+
+  it('of errors have a text each, and no text is left over', () => {
+    expect(Object.keys(KERNEL_ERROR_TEXTS).sort()).toEqual(named('ERROR_'));
+  });
+
+  it('of integrity have a rule each, and no rule is left over', () => {
+    expect(Object.keys(INTEGRITY_RULES).sort()).toEqual(named('BROKEN_'));
+  });
+
+  it.each(Object.entries(KERNEL_ERROR_TEXTS))('%s begins with a code and fits', (_, text) => {
+    expect(ERROR_CODES).toContain(text.split(' ', 1)[0]);
+    expect(Buffer.byteLength(text)).toBeLessThanOrEqual(126);
+  });
+});
+
+it('the kernel and the host allow the same longest time to live', async () => {
+  const { MAX_TTL_MS } = await import('#engine/units.js');
+  const blob = readFileSync('engine/kernel/types/blob.ts', 'utf8');
+  const inKernel = /MAX_TTL_MS: i64 = ([\d_]+);/.exec(blob)?.[1]?.replaceAll('_', '');
+  expect(Number(inKernel)).toBe(MAX_TTL_MS);
+  expect(KERNEL_ERROR_TEXTS.ERROR_TTL).toContain(`to ${MAX_TTL_MS} milliseconds`);
+});
