@@ -49,17 +49,18 @@ export async function startNode(
   options: NodeOptions = {},
   hooks: NodeHooks = {},
 ): Promise<SlabringNode> {
-  const onWarning = hooks.onWarning ?? ((text) => process.emitWarning(text, 'SlabringWarning'));
-  const onFailure = hooks.onFailure ?? throwLater;
+  const { onWarning = warnProcess, onFailure = throwLater } = hooks;
   const read = readNodeOptions(options);
-  const uws = await chooseFrontEnd(read.serve, onWarning);
+  // Told when the node has started: before an error they would only be in the way.
+  const warnings: string[] = [];
+  const uws = await chooseFrontEnd(read.serve, warnings);
   const sharePort = uws === undefined && canSharePort();
-  const config = fitThreads(read.serve, uws !== undefined || sharePort, onWarning);
+  const config = fitThreads(read.serve, uws !== undefined || sharePort, warnings);
   const address = await resolveHost(config.host);
   await probePort(address, config.port);
   if (config.unix !== undefined) await claimUnixPath(config.unix);
   if (!isLoopback(address) && config.tokenDigest === undefined) {
-    onWarning(`${config.host} can be reached from other machines, and no token is asked for`);
+    warnings.push(`${config.host} can be reached from other machines, and no token is asked for`);
   }
 
   const arena = Arena.create(read.arena);
@@ -90,6 +91,7 @@ export async function startNode(
       : await listenEach(startThread, config, plan);
     const releaseUnix = config.unix === undefined ? () => {} : ownUnixPath(config.unix);
     let closing: Promise<void> | undefined;
+    for (const warning of warnings) onWarning(warning);
     return {
       nodeId: facts.nodeId,
       port: listening.port,
@@ -118,7 +120,7 @@ export async function startNode(
 /** uWebSockets.js where it is wanted and there; undefined: `ws`. */
 async function chooseFrontEnd(
   config: ServeConfig,
-  onWarning: (text: string) => void,
+  warnings: string[],
 ): Promise<UwsModule | undefined> {
   if (config.frontEnd === 'ws') return undefined;
   try {
@@ -126,7 +128,7 @@ async function chooseFrontEnd(
   } catch (error) {
     if (!(error instanceof NoBinary)) throw error;
     if (config.frontEnd === 'uws') throw new SlabringError('OPTION', error.message);
-    onWarning(`${error.message}; serving through ws, which is several times slower`);
+    warnings.push(`${error.message}; serving through ws, which is several times slower`);
     return undefined;
   }
 }
@@ -137,13 +139,9 @@ function canSharePort(): boolean {
   return process.platform === 'linux' && (major > 23 || (major === 23 && minor >= 1));
 }
 
-function fitThreads(
-  config: ServeConfig,
-  several: boolean,
-  onWarning: (text: string) => void,
-): ServeConfig {
+function fitThreads(config: ServeConfig, several: boolean, warnings: string[]): ServeConfig {
   if (several || config.threads === 1) return config;
-  onWarning(`serving with one thread: ws on Node ${process.version} cannot share a port`);
+  warnings.push(`serving with one thread: ws on Node ${process.version} cannot share a port`);
   return { ...config, threads: 1 };
 }
 
@@ -212,6 +210,10 @@ async function within(ms: number, promises: readonly Promise<void>[]): Promise<b
   const inTime = await Promise.race([Promise.all(promises).then(() => true), late]);
   timer.abort();
   return inTime;
+}
+
+function warnProcess(text: string): void {
+  process.emitWarning(text, 'SlabringWarning');
 }
 
 /** As an emitter does with an 'error' that nobody listens for: the process ends with it unless it is caught there. */

@@ -1,12 +1,13 @@
 /** Slow readers, stopping, and where a node listens. */
 
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { Agent, createServer, get, type IncomingMessage } from 'node:http';
+import { Agent, get, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type NodeOptions, type SlabringNode, startNode } from 'slabring/server';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { FRONT_ENDS } from '../support/front-ends.js';
 import { NodeProcess } from '../support/node-process.js';
 import { encodeFrame, Wire } from '../support/wire.js';
 
@@ -18,7 +19,7 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-describe.each(['uws', 'ws'] as const)('a node on %s', (frontEnd) => {
+describe.each(FRONT_ENDS)('a node on %s', (frontEnd) => {
   async function start(options: NodeOptions = {}): Promise<{ node: SlabringNode; url: string }> {
     const node = await startNode(
       { port: 0, memory: '64mb', threads: 1, frontEnd, ...options },
@@ -227,7 +228,7 @@ describe.each(['uws', 'ws'] as const)('a node on %s', (frontEnd) => {
 });
 
 test('spreads connections over the threads, which share one cache', async () => {
-  const node = await startNode({ port: 0, memory: '16mb', threads: 3, frontEnd: 'uws' });
+  const node = await startNode({ port: 0, memory: '16mb', threads: 3 }, { onWarning: () => {} });
   nodes.push(node);
   const wires = await Promise.all(Array.from({ length: 12 }, () => Wire.open(node.urls[0]!)));
   await Promise.all(wires.map((wire, index) => wire.call(['SET', `key-${index}`, index])));
@@ -240,15 +241,16 @@ test('spreads connections over the threads, which share one cache', async () => 
   const { trafficPerThread } = (await response.json()) as {
     trafficPerThread: { connections: number; frames: number }[];
   };
-  // Taken in turn: 12 connections, and one more for the request itself.
-  expect(trafficPerThread.map(({ connections }) => connections)).toEqual([4, 4, 4]);
-  expect(trafficPerThread.map(({ frames }) => frames)).toEqual([8, 8, 8]);
+  const connections = trafficPerThread.map((row) => row.connections);
+  expect(connections.reduce((sum, count) => sum + count)).toBe(12);
+  // The acceptor gives each thread its turn; what the kernel gives threads that listen themselves is its own affair.
+  if (node.frontEnd === 'uws') expect(connections).toEqual([4, 4, 4]);
 });
 
-test('another node cannot share the port of a running one, not even one that would', async () => {
-  const node = await startNode({ port: 0, memory: '16mb', threads: 2, frontEnd: 'uws' });
+test('nobody else can listen on the port of a running node', async () => {
+  const node = await startNode({ port: 0, memory: '16mb', threads: 2 }, { onWarning: () => {} });
   nodes.push(node);
-  const server = createServer();
+  const server = createTcpServer();
   const listening = new Promise((resolve, reject) => {
     server.once('error', reject).listen({ port: node.port, host: '127.0.0.1' }, () => resolve(0));
   });
@@ -260,11 +262,11 @@ test('says when other machines can reach it without a token', async () => {
   const hooks = { onWarning: (text: string) => warnings.push(text) };
   const options = { port: 0, host: '0.0.0.0', memory: '16mb', threads: 1 } as const;
   nodes.push(await startNode(options, hooks));
-  expect(warnings).toEqual([
+  expect(warnings.filter((text) => text.includes('token'))).toEqual([
     '0.0.0.0 can be reached from other machines, and no token is asked for',
   ]);
   nodes.push(await startNode({ ...options, token: 'secret' }, hooks));
-  expect(warnings.length).toBe(1);
+  expect(warnings.filter((text) => text.includes('token'))).toHaveLength(1);
   const socket = connect(nodes[1]!.port, '127.0.0.1');
   await new Promise((resolve) => socket.once('connect', resolve));
   socket.destroy();

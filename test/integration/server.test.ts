@@ -2,6 +2,7 @@
 
 import { type NodeOptions, type SlabringNode, startNode } from 'slabring/server';
 import { afterEach, describe, expect, test } from 'vitest';
+import { FRONT_ENDS } from '../support/front-ends.js';
 import { encodeFrame, refusedUpgrade, Wire, WireError } from '../support/wire.js';
 
 const nodes: SlabringNode[] = [];
@@ -10,7 +11,7 @@ afterEach(async () => {
   for (const node of nodes.splice(0)) await node.close();
 });
 
-describe.each(['uws', 'ws'] as const)('a node on %s', (frontEnd) => {
+describe.each(FRONT_ENDS)('a node on %s', (frontEnd) => {
   async function start(options: NodeOptions = {}): Promise<{ node: SlabringNode; url: string }> {
     const node = await startNode(
       { port: 0, memory: '16mb', threads: 1, frontEnd, ...options },
