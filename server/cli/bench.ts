@@ -85,8 +85,8 @@ export function registerBench(program: Command): void {
     .summary('load a node and print throughput, latency and CPU per operation')
     .description(
       'Loads a node with prebuilt frames over WebSocket and prints operations per second, ' +
-        "round-trip times, errors and the server's CPU time per operation; with --vs beside other " +
-        'servers.',
+        "round-trip times, errors and the server's CPU time per operation; with --vs " +
+        'beside other servers.',
     )
     .option(
       '--url <url>',
