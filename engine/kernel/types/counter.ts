@@ -14,7 +14,7 @@ import {
   writeInteger,
 } from '../msgpack';
 import { Partition, partitionOfHash } from '../partition';
-import { findLive } from '../read';
+import { copyHeld, findLive } from '../read';
 import { Staged } from '../staging';
 import {
   ERROR_DELTA,
@@ -29,6 +29,9 @@ import { put } from '../store';
 import { entryOf, Slot } from '../table';
 import { scratchOf } from '../threads';
 import { MAX_TTL_MS } from './blob';
+
+/** An integer as msgpack takes no more. */
+const MAX_INTEGER_BYTES: u32 = 9;
 
 export function increment(
   thread: u32,
@@ -61,6 +64,18 @@ export function increment(
   return end;
 }
 
+/** What the value in the slot is; an integer goes to `lastInteger()`. */
+function integerOfEntry(thread: u32, slot: Slot): u32 {
+  const address = entryOf(slot);
+  const entry = entryAt(address);
+  if (!(entry.flags & CHAINED)) return integerOf(valueAddress(address, entry));
+  if (entry.valueBytes > MAX_INTEGER_BYTES) return NOT_AN_INTEGER;
+  // Short, and yet in a chain: its key is so long that no chunk holds both.
+  const copy = scratchOf(thread);
+  copyHeld(slot, copy, copy + MAX_INTEGER_BYTES);
+  return integerOf(copy);
+}
+
 function incrementHeld(
   partition: Partition,
   thread: u32,
@@ -76,7 +91,7 @@ function incrementHeld(
   if (slot) {
     const address = entryOf(slot);
     const entry = entryAt(address);
-    const kind = entry.flags & CHAINED ? NOT_AN_INTEGER : integerOf(valueAddress(address, entry));
+    const kind = integerOfEntry(thread, slot);
     if (kind == NOT_AN_INTEGER) return writeError(out, ERROR_NOT_AN_INTEGER);
     if (kind == IS_HUGE) return writeError(out, ERROR_OVERFLOW);
     const old = lastInteger();
