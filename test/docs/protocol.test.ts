@@ -1,0 +1,338 @@
+/**
+ * Holds docs/PROTOCOL.md to what a node does: the generated parts to the code and to replies of a real node, the example to
+ * the executor. `UPDATE_DOCS=1 npx vitest run test/docs` writes the generated parts.
+ */
+import { readFileSync } from 'node:fs';
+import { afterAll, describe, expect, it } from 'vitest';
+import { Arena } from '#engine/arena.js';
+import { COMMANDS, MAX_KEY_BYTES, SetFlag } from '#engine/commands.js';
+import { ERROR_CODES, type ErrorCode } from '#engine/errors.js';
+import { FrameExecutor, isFault } from '#engine/frame.js';
+import { KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
+import { NOAUTH_TEXT } from '#server/hello.js';
+import { type SlabringNode, startNode } from '#server/index.js';
+import { REFUSALS_PER_FRAME_MAX } from '#server/limits.js';
+import { code, readParts, table, updateParts } from '../support/generated.js';
+import { type Command, decodeFrame, encodeFrame, Wire, WireError } from '../support/wire.js';
+
+const PAGE = 'docs/PROTOCOL.md';
+const TOKEN = 'a secret';
+
+const nodes: SlabringNode[] = [];
+afterAll(() => Promise.all(nodes.map((node) => node.close())));
+
+async function start(options: Parameters<typeof startNode>[0] = {}): Promise<SlabringNode> {
+  const node = await startNode({ port: 0, memory: '64mb', threads: 1, ...options });
+  nodes.push(node);
+  return node;
+}
+
+const connect = async (node: SlabringNode): Promise<Wire> => await Wire.open(node.urls[0]!);
+
+function commandsPart(): string {
+  const rows = Object.entries(COMMANDS).map(([name, row]) => [
+    `0x${row.code.toString(16).padStart(2, '0')}`,
+    name,
+    row.args.join(', '),
+    row.summary,
+  ]);
+  return table(['code', 'name', 'arguments', 'what it does; the reply'], rows);
+}
+
+const FLAG_MEANINGS: Record<keyof typeof SetFlag, string> = {
+  NX: 'store only if the key is absent',
+  XX: 'store only if the key is present',
+  KEEP_TTL: 'keep the expiry that the entry has',
+  GET: 'reply with the old value',
+  IF_VERSION: 'store only if the entry has the version given as the fifth argument',
+};
+
+function flagsPart(): string {
+  const rows = Object.entries(SetFlag).map(([name, bit]) => [
+    String(bit),
+    name.replace('_', ''),
+    FLAG_MEANINGS[name as keyof typeof SetFlag],
+  ]);
+  return table(['bit', 'name', 'meaning'], rows);
+}
+
+const HELLO_MEANINGS: Record<string, string> = {
+  version: 'of the protocol',
+  server: 'the kind of server',
+  software: 'version of the software',
+  nodeId: 'chosen at random when the node starts',
+  role: 'what the node is in its cluster; without a cluster always this',
+  limits: 'what a client must keep to, see [Limits](#limits)',
+  cluster: 'this node is in no cluster',
+};
+/** What is shown instead of the value. */
+const HELLO_KINDS: Record<string, string> = { nodeId: 'str', limits: 'map', cluster: 'nil' };
+
+async function helloPart(): Promise<string> {
+  const wire = await connect(await start());
+  const [facts] = (await wire.call(['HELLO', { version: 1 }])) as [Record<string, unknown>];
+  const rows = Object.entries(facts).map(([name, value]) => [
+    code(name),
+    name === 'nodeId' ? 'str' : code(JSON.stringify(value)),
+    HELLO_MEANINGS[name]!,
+  ]);
+  return table(['name', 'value', 'meaning'], rows);
+}
+
+const CODE_MEANINGS: Record<ErrorCode, string> = {
+  SYNTAX: 'the command cannot be understood',
+  UNKNOWN: 'there is no such command here',
+  WRONGTYPE: 'the value is not what the command works on',
+  OVERFLOW: 'the sum passes 64 bits',
+  TOOLARGE: 'a value is above the limit',
+  OOM: 'there is no room, and the policy lets nothing be evicted',
+  NOAUTH: 'the node wants its token first',
+  DENIED: 'the token is wrong',
+  BUSY: 'the node has too much to do; not sent by version 1',
+  MOVED: 'another node has the key; not sent by version 1',
+  CROSSSLOT: 'the keys of the command lie on different nodes; not sent by version 1',
+  UNAVAILABLE: 'the node cannot serve the key now; not sent by version 1',
+  INTERNAL: 'a mistake of ours: please report it',
+};
+
+/** For each text of the kernel some commands, the last of which is answered by it. */
+const PROVOKED_BY: Record<string, { commands: Command[]; shown: string }> = {
+  ERROR_NOT_A_COMMAND: { commands: ['PING' as unknown as Command], shown: '"PING"' },
+  ERROR_UNKNOWN_COMMAND: { commands: [['FLY']], shown: '["FLY"]' },
+  ERROR_ARITY: { commands: [['GET']], shown: '["GET"]' },
+  ERROR_KEY: { commands: [['GET', '']], shown: '["GET", ""]' },
+  ERROR_TTL: { commands: [['EXPIRE', 'k', -1]], shown: '["EXPIRE", "k", -1]' },
+  ERROR_FLAGS: { commands: [['SET', 'k', 1, null, 32]], shown: '["SET", "k", 1, nil, 32]' },
+  ERROR_FLAGS_CONFLICT: { commands: [['SET', 'k', 1, null, 3]], shown: '["SET", "k", 1, nil, 3]' },
+  ERROR_VERSION: { commands: [['SET', 'k', 1, null, 16]], shown: '["SET", "k", 1, nil, 16]' },
+  ERROR_VALUE_TOO_LARGE: {
+    commands: [['SET', 'k', 'x'.repeat(2000)]],
+    shown: 'a value of more than `maxValueBytes`',
+  },
+  ERROR_OUT_OF_MEMORY: {
+    commands: Array.from({ length: 400 }, (_, i) => ['SET', `big${i}`, 'x'.repeat(990)] as const),
+    shown: 'a full cache with the policy `none`',
+  },
+  ERROR_NOT_AN_INTEGER: {
+    commands: [
+      ['SET', 'k', 'text'],
+      ['INCR', 'k'],
+    ],
+    shown: '["INCR", "k"] when "k" holds "text"',
+  },
+  ERROR_DELTA: { commands: [['INCR', 'k', 0.5]], shown: '["INCR", "k", 0.5]' },
+  ERROR_OVERFLOW: {
+    commands: [
+      ['SET', 'k', 2n ** 63n - 1n],
+      ['INCR', 'k'],
+    ],
+    shown: '["INCR", "k"] when "k" holds 2^63 - 1',
+  },
+  ERROR_ENTRIES_FULL: {
+    commands: Array.from({ length: 1001 }, (_, i) => ['SET', `k${i}`, i] as const),
+    shown: 'a cache of `maxEntries` with the policy `none`',
+  },
+};
+
+/** A cache of its own for each, so small that it is soon full. */
+function lastReply(commands: Command[]): unknown {
+  const arena = Arena.create({
+    memoryBytes: 512 * 1024,
+    partitions: 1,
+    policy: 'none',
+    maxEntries: 1000,
+    maxValueBytes: 1000,
+    maxThreads: 1,
+  });
+  const executor = new FrameExecutor<undefined>(arena, () => null);
+  let last: unknown;
+  for (const command of commands) {
+    const result = executor.execute(encodeFrame(1, command), undefined);
+    last = isFault(result) ? result : decodeFrame(Buffer.from(result)).replies[0];
+  }
+  return last;
+}
+
+function kernelMessages(): string[][] {
+  return Object.entries(KERNEL_ERROR_TEXTS).map(([name, text]) => {
+    const { commands, shown } = PROVOKED_BY[name]!;
+    expect(lastReply(commands)).toEqual(new WireError(text));
+    return [code(text), shown.replace(/^\[.*\]|^".*"$/, code)];
+  });
+}
+
+async function helloMessages(): Promise<string[][]> {
+  const open = await connect(await start());
+  const closed = await connect(await start({ token: TOKEN }));
+  const said = [
+    [await open.call(['HELLO', 'me']), '["HELLO", "me"]'],
+    [await open.call(['HELLO', { version: 2 }]), '["HELLO", {"version": 2}]'],
+    [await closed.call(['GET', 'k']), 'any command before HELLO on a node with a token'],
+    [await closed.call(['HELLO', { token: 'guess' }]), '["HELLO", {"token": "guess"}]'],
+  ] as const;
+  return said.map(([[error], shown]) => [
+    code((error as WireError).text),
+    shown.startsWith('[') ? code(shown) : shown,
+  ]);
+}
+
+async function codesPart(): Promise<string> {
+  const meanings = ERROR_CODES.map((name) => [code(name), CODE_MEANINGS[name]]);
+  const messages = [...kernelMessages(), ...(await helloMessages())];
+  return `${table(['code', 'meaning'], meanings)}\nThe messages of version 1, and what brings them up:\n\n${table(
+    ['message', 'for example'],
+    messages,
+  )}`;
+}
+
+async function limitsPart(): Promise<string> {
+  const wire = await connect(await start());
+  const [facts] = (await wire.call(['HELLO'])) as [{ limits: Record<string, number> }];
+  const { maxKeyBytes, maxValueBytes, maxMessageBytes, maxBacklogBytes } = facts.limits;
+  expect(maxKeyBytes).toBe(MAX_KEY_BYTES);
+  const bytes = (count: number | undefined) => count!.toLocaleString('en-US');
+  return table(
+    ['name in HELLO', 'bytes', 'what'],
+    [
+      [code('maxKeyBytes'), bytes(maxKeyBytes), 'a key, fixed'],
+      [code('maxValueBytes'), bytes(maxValueBytes), 'a value as msgpack; `--max-value` lowers it'],
+      [
+        code('maxMessageBytes'),
+        bytes(maxMessageBytes),
+        'a frame: one largest value and 128 KiB; `--max-message` lowers it',
+      ],
+      [
+        code('maxBacklogBytes'),
+        bytes(maxBacklogBytes),
+        'frames that wait while a client does not read; `--max-backlog`',
+      ],
+    ],
+  );
+}
+
+/** Does something to a connection; how the node closes it. */
+async function closeAfter(
+  node: SlabringNode,
+  act: (wire: Wire) => void | Promise<void>,
+): Promise<readonly [number, string]> {
+  const wire = await connect(node);
+  await act(wire);
+  const { code: closeCode, reason } = await wire.closed;
+  return [closeCode, reason];
+}
+
+const MIB = 1024 ** 2;
+
+async function closesPart(): Promise<string> {
+  const node = await start({ maxBacklog: '64kb' });
+  const secret = await start({ token: TOKEN });
+  const setter = await connect(node);
+  await setter.call(['SET', 'big', 'x'.repeat(MIB - 5)]);
+  await setter.close();
+  const getBig: Command = ['GET', 'big'];
+  const rows: [readonly [number, string], string][] = [
+    [await closeAfter(node, (wire) => wire.sendRaw('PING')), 'a text message'],
+    [
+      await closeAfter(node, (wire) => wire.sendRaw(Buffer.of(0, 0x91, 1))),
+      'a frame that does not begin with an id',
+    ],
+    [
+      await closeAfter(node, (wire) => wire.sendRaw(Buffer.of(1, 0x92, 0x10))),
+      'bytes that are no msgpack, or end inside a value',
+    ],
+    [
+      await closeAfter(secret, (wire) => {
+        const pings = Array<Command>(REFUSALS_PER_FRAME_MAX + 1).fill(['PING']);
+        wire.sendRaw(encodeFrame(1, ...pings));
+      }),
+      `more than ${REFUSALS_PER_FRAME_MAX} commands in one frame before HELLO`,
+    ],
+    [
+      await closeAfter(node, (wire) => wire.sendRaw(Buffer.alloc(MIB + 128 * 1024 + 1))),
+      'a message above the limit',
+    ],
+    [
+      await closeAfter(node, (wire) => wire.sendRaw(encodeFrame(1, ...Array(65).fill(getBig)))),
+      'a frame with more reply than a node keeps in memory',
+    ],
+    [
+      await closeAfter(node, (wire) => {
+        wire.pause();
+        for (let id = 1; id <= 32; id++) wire.sendRaw(encodeFrame(id, getBig));
+        for (let id = 33; id <= 1032; id++) wire.sendRaw(encodeFrame(id, ['PING']));
+        wire.resume();
+      }),
+      'frames above `maxBacklogBytes` while replies are not read',
+    ],
+    [
+      await closeAfter(node, () => node.close()),
+      'the node stops; it has answered what it received',
+    ],
+  ];
+  expect(rows[3]![0][1]).toBe(NOAUTH_TEXT);
+  return table(
+    ['code', 'reason, for example', 'when'],
+    rows
+      .sort(([[left]], [[right]]) => left - right)
+      .map(([[closeCode, reason], when]) => [String(closeCode), code(reason), when]),
+  );
+}
+
+describe('the generated part', () => {
+  const parts: Record<string, () => string | Promise<string>> = {
+    commands: commandsPart,
+    flags: flagsPart,
+    hello: helloPart,
+    codes: codesPart,
+    limits: limitsPart,
+    closes: closesPart,
+  };
+
+  it.each(Object.entries(parts))('%s says what the code does', async (name, make) => {
+    const made = await make();
+    updateParts(PAGE, { [name]: made });
+    expect(readParts(PAGE).get(name)).toBe(made);
+  });
+
+  it('is one of these', () => {
+    expect([...readParts(PAGE).keys()].sort()).toEqual(Object.keys(parts).sort());
+  });
+});
+
+describe('the example', () => {
+  /** The bytes of a `hex` block: each line has some, then two blanks and what they are. */
+  function bytesOf(name: string): Buffer {
+    const block = new RegExp(`\`\`\`hex ${name}\\n([\\s\\S]*?)\`\`\``).exec(
+      readFileSync(PAGE, 'utf8'),
+    )![1]!;
+    const hex = block.split('\n').map((line) => line.trim().split(/\s{2,}/)[0]!);
+    return Buffer.from(hex.join('').replaceAll(' ', ''), 'hex');
+  }
+
+  it('is answered as it says, byte for byte', () => {
+    const arena = Arena.create({
+      memoryBytes: 4 * MIB,
+      policy: 'clock',
+      maxValueBytes: 1000,
+      maxThreads: 1,
+    });
+    const executor = new FrameExecutor<undefined>(arena, () => null);
+    const reply = executor.execute(bytesOf('request'), undefined);
+    expect(isFault(reply)).toBe(false);
+    expect(Buffer.from(reply as Uint8Array).toString('hex')).toBe(bytesOf('reply').toString('hex'));
+  });
+
+  it('reads as the comments beside the bytes say', () => {
+    expect(decodeFrame(bytesOf('request'))).toEqual({
+      id: 7,
+      replies: [
+        [17, 'greeting', 'hello'],
+        [16, 'greeting'],
+        ['TTL ', Buffer.from('k')],
+        [16, 'k'],
+      ],
+    });
+    const error = new WireError(KERNEL_ERROR_TEXTS.ERROR_UNKNOWN_COMMAND!);
+    expect(decodeFrame(bytesOf('reply'))).toEqual({ id: 7, replies: [true, 'hello', error, null] });
+  });
+});
