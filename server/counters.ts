@@ -1,6 +1,7 @@
 /**
- * What each thread counts, in memory that all threads of the node read, so that any of them can answer `/stats`.
- * A row has one writer, its thread; readers may see a row in the middle of a change, which is fine for statistics.
+ * What each thread counts, in memory that all threads of the node read, so that any of them can
+ * answer `/stats`. A row has one writer, its thread; readers may see a row in the middle of a
+ * change, which is fine for statistics.
  */
 
 /** Numbers of a row, in their order. */
@@ -37,7 +38,10 @@ export function createCounters(threads: number): SharedArrayBuffer {
   return new SharedArrayBuffer(threads * COUNTERS.length * Float64Array.BYTES_PER_ELEMENT);
 }
 
-/** The row of one thread, to write. Doubles: whole numbers to 2^53, and an aligned one is written in one piece. */
+/**
+ * The row of one thread, to write. Doubles: whole numbers to 2^53, and an aligned one is written in
+ * one piece.
+ */
 export function counterRow(memory: SharedArrayBuffer, thread: number): Float64Array {
   const bytes = COUNTERS.length * Float64Array.BYTES_PER_ELEMENT;
   return new Float64Array(memory, thread * bytes, COUNTERS.length);

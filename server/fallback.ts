@@ -1,6 +1,7 @@
 /**
- * The front end on Node's HTTP server and the npm package `ws`, for platforms without a binary of uWebSockets.js. It
- * does the same as websocket.ts, several times slower. Here each thread listens by itself.
+ * The front end on Node's HTTP server and the npm package `ws`, for platforms without a binary of
+ * uWebSockets.js. It does the same as websocket.ts, several times slower. Here each thread listens
+ * by itself.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, ListenOptions } from 'node:net';
@@ -21,7 +22,10 @@ const BINARY = { binary: true, compress: false };
 
 class WsConnection implements Connection {
   readonly session: Session;
-  /** Whether anything came since the last look; `checkIdle` closes connections that stay silent to a ping. */
+  /**
+   * Whether anything came since the last look; `checkIdle` closes connections that stay silent to a
+   * ping.
+   */
   heard = true;
   readonly #socket: WebSocket;
   readonly #onSent: () => void;
@@ -38,13 +42,14 @@ class WsConnection implements Connection {
       this.heard = true;
     });
     socket.on('close', () => this.session.closed());
-    // A violation of RFC 6455, a message above `maxPayload` or a broken connection: `ws` itself closes with the code
-    // that belongs to it, and 'close' follows.
+    // A violation of RFC 6455, a message above `maxPayload` or a broken connection: `ws` itself
+    // closes with the code that belongs to it, and 'close' follows.
     socket.on('error', () => {});
   }
 
   send(bytes: Uint8Array): boolean {
-    // The bytes lie in memory that the next frame overwrites, and a socket may keep them for later: it gets a copy.
+    // The bytes lie in memory that the next frame overwrites, and a socket may keep them for later:
+    // it gets a copy.
     this.#socket.send(Buffer.from(bytes), BINARY, this.#onSent);
     return this.#socket.bufferedAmount > 0;
   }
@@ -75,7 +80,8 @@ export async function createWsFrontEnd(thread: ServingThread, plan: ListenPlan):
     noServer: true,
     perMessageDeflate: false,
     maxPayload: OVERSIZE_FACTOR * thread.config.maxMessageBytes,
-    // Asked only when the client offers some, and `answerUpgrade` has let pass only offers with ours among them.
+    // Asked only when the client offers some, and `answerUpgrade` has let pass only offers with
+    // ours among them.
     handleProtocols: () => SUBPROTOCOL,
   });
   const accept = (socket: WebSocket) => {
@@ -160,7 +166,8 @@ function respond(request: IncomingMessage, response: ServerResponse, thread: Ser
 
 /** Node hands the bare socket of an upgrade over, so the response is written by hand. */
 function refuseUpgrade(socket: Duplex, refusal: HttpAnswer): void {
-  // Nobody else listens for errors of this socket, and one that nobody listens for ends the process.
+  // Nobody else listens for errors of this socket, and one that nobody listens for ends the
+  // process.
   socket.on('error', () => socket.destroy());
   const head = [
     `HTTP/1.1 ${refusal.statusLine}`,

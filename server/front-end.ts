@@ -19,7 +19,10 @@ export type UwsModule = typeof Uws;
 export type UwsApp = Uws.TemplatedApp & {
   /** Names this app to an acceptor in another thread. */
   getDescriptor(): number;
-  /** From now on the connections that this app accepts go to that app, in turn with its other children. */
+  /**
+   * From now on the connections that this app accepts go to that app, in turn with its other
+   * children.
+   */
   addChildAppDescriptor(descriptor: number): void;
   listen(
     host: string,

@@ -1,12 +1,13 @@
 /**
- * What a connection may do before its HELLO on a node with a token: HELLO runs, every other command is answered NOAUTH.
- * Only such connections pass here; all others' frames go to the executor as they came.
+ * What a connection may do before its HELLO on a node with a token: HELLO runs, every other command
+ * is answered NOAUTH. Only such connections pass here; all others' frames go to the executor as
+ * they came.
  */
 import { COMMANDS, ERROR_EXT_TYPE } from '../engine/commands.js';
 import { type FrameExecutor, type FrameFault, isFault } from '../engine/frame.js';
 import { Tag, valueEnd } from '../engine/msgpack.js';
 import { NOAUTH_TEXT } from './hello.js';
-import { CloseCode, REFUSALS_PER_FRAME_MAX } from './limits.js';
+import { CloseCode, COMMANDS_BEFORE_HELLO_MAX } from './limits.js';
 import type { Session } from './session.js';
 
 /** The error reply to each command before HELLO, as it goes over the wire. */
@@ -18,8 +19,8 @@ function encodeError(text: string): Uint8Array {
 }
 
 /**
- * Executes a frame of a connection that has not shown its token. From a HELLO with the right token on, the rest of the
- * frame runs as usual.
+ * Executes a frame of a connection that has not shown its token. From a HELLO with the right token
+ * on, the rest of the frame runs as usual.
  */
 export function executeBeforeHello(
   executor: FrameExecutor<Session>,
@@ -43,26 +44,29 @@ function executeGuarded(
 ): Uint8Array | FrameFault {
   const idEnd = skip(frame, 0);
   const id = frame.subarray(0, idEnd);
-  // A frame without commands, or with something else than an id in front, is the executor's to judge.
-  if (idEnd === frame.length || !isUnsigned(frame[0]!)) return executor.execute(frame, session);
-  const replies: Uint8Array[] = [];
-  let refused = 0;
+  // The id alone is a frame without commands: the executor says whether it is an id, and its reply
+  // is the head of ours. A reply is valid until the next call only, so it is copied.
+  const head = executor.execute(id, session);
+  if (isFault(head)) return head;
+  const replies: Uint8Array[] = [Buffer.from(head)];
+  let unknown = 0;
   for (let start = idEnd; start < frame.length; ) {
     const end = session.authenticated ? frame.length : skip(frame, start);
+    if (!session.authenticated && ++unknown > COMMANDS_BEFORE_HELLO_MAX) {
+      return { closeCode: CloseCode.BAD_FRAME, reason: NOAUTH_TEXT };
+    }
     if (session.authenticated || isHello(frame, start)) {
       const result = executor.execute(Buffer.concat([id, frame.subarray(start, end)]), session);
       if (isFault(result)) return result;
-      // A reply is valid until the next call only, so it is copied; each has the frame id in front.
+      // Each reply has the frame id in front.
       const reply = Buffer.from(result);
       replies.push(reply.subarray(skip(reply, 0)));
-    } else if (++refused > REFUSALS_PER_FRAME_MAX) {
-      return { closeCode: CloseCode.BAD_FRAME, reason: NOAUTH_TEXT };
     } else {
       replies.push(NOAUTH_REPLY);
     }
     start = end;
   }
-  return Buffer.concat([id, ...replies]);
+  return Buffer.concat(replies);
 }
 
 /** The end of the value at `at`, which must lie in the frame whole. */
@@ -73,11 +77,10 @@ function skip(frame: Buffer, at: number): number {
   return end;
 }
 
-function isUnsigned(tag: number): boolean {
-  return tag < Tag.FIXMAP || (tag >= Tag.UINT8 && tag <= Tag.UINT64);
-}
-
-/** Whether the whole value at `start` is a HELLO command: an array whose first element is its code or name. */
+/**
+ * Whether the whole value at `start` is a HELLO command: an array whose first element is its code
+ * or name.
+ */
 function isHello(frame: Buffer, start: number): boolean {
   const tag = frame[start]!;
   let at = start + 1;

@@ -83,7 +83,10 @@ function admit(thread: ServingThread, digest: Uint8Array, token: unknown, sessio
   session.authenticated = true;
 }
 
-/** Names that a later version of the protocol adds are passed over, so that newer clients can greet older nodes. */
+/**
+ * Names that a later version of the protocol adds are passed over, so that newer clients can greet
+ * older nodes.
+ */
 function readOptions(options: unknown): { version?: unknown; token?: unknown } {
   if (options === undefined || options === null) return {};
   const fields = options instanceof Map ? Object.fromEntries(options) : options;

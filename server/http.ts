@@ -1,6 +1,7 @@
 /**
- * What a node answers on its port besides frames: `/healthz` for load balancers and process managers, `/stats` for
- * people and monitoring, and whether an upgrade to WebSocket is taken. Both front ends ask here.
+ * What a node answers on its port besides frames: `/healthz` for load balancers and process
+ * managers, `/stats` for people and monitoring, and whether an upgrade to WebSocket is taken. Both
+ * front ends ask here.
  */
 import { timingSafeEqual } from 'node:crypto';
 import { PROTOCOL_VERSION, SUBPROTOCOL } from '../engine/commands.js';
@@ -34,7 +35,9 @@ export interface UpgradeRequest {
   readonly subprotocols: string;
 }
 
-/** `refusal`: why an upgrade is not taken. Else `subprotocol` is the one to confirm, '' for none. */
+/**
+ * `refusal`: why an upgrade is not taken. Else `subprotocol` is the one to confirm, '' for none.
+ */
 export type UpgradeAnswer =
   | { readonly subprotocol: string; readonly refusal?: undefined }
   | { readonly refusal: HttpAnswer };
@@ -110,8 +113,9 @@ function nodeStats(thread: ServingThread): Record<string, unknown> {
 }
 
 /**
- * Decides about an upgrade to WebSocket. A browser lets any page open a WebSocket to any address, localhost included,
- * and only says which page it was: without a token, pages are let in only from origins that the user named.
+ * Decides about an upgrade to WebSocket. A browser lets any page open a WebSocket to any address,
+ * localhost included, and only says which page it was: without a token, pages are let in only from
+ * origins that the user named.
  */
 export function answerUpgrade(request: UpgradeRequest, thread: ServingThread): UpgradeAnswer {
   const { path, origin, subprotocols } = request;
@@ -121,8 +125,8 @@ export function answerUpgrade(request: UpgradeRequest, thread: ServingThread): U
   }
   const isAllowed = allowOrigins.includes('*') || allowOrigins.includes(origin);
   if (origin !== '' && tokenDigest === undefined && !isAllowed) {
-    const error = `pages of ${origin.slice(0, 100)} may not use this node; start it with a token or --allow-origin`;
-    return { refusal: fail(403, error) };
+    const error = `pages of ${origin.slice(0, 100)} may not use this node`;
+    return { refusal: fail(403, `${error}; start it with a token or --allow-origin`) };
   }
   if (subprotocols === '') return { subprotocol: '' };
   const offered = subprotocols.split(',').map((name) => name.trim());

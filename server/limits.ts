@@ -1,4 +1,7 @@
-/** The limits of a node. Each has its reason beside it; the ones a user may change are defaults of an option. */
+/**
+ * The limits of a node. Each has its reason beside it; the ones a user may change are defaults of
+ * an option.
+ */
 
 import { MAX_THREADS } from '../engine/arena.js';
 
@@ -12,10 +15,16 @@ export const THREADS_MAX = MAX_THREADS - 1;
 /** Default threads at most: a cache shares its machine with the applications it serves. */
 export const DEFAULT_THREADS_MAX = 16;
 
-/** Default memory: this part of the memory the process may use. The rest belongs to the applications. */
+/**
+ * Default memory: this part of the memory the process may use. The rest belongs to the
+ * applications.
+ */
 export const DEFAULT_MEMORY_SHARE = 1 / 4;
 
-/** Default memory at least, where the share above would be less: below it a cache holds next to nothing. */
+/**
+ * Default memory at least, where the share above would be less: below it a cache holds next to
+ * nothing.
+ */
 export const DEFAULT_MEMORY_MIN_BYTES = 64 * MIB;
 
 /** One arena is one 32-bit WebAssembly memory; this leaves room in it for the threads' areas. */
@@ -25,8 +34,9 @@ export const DEFAULT_MEMORY_MAX_BYTES = 3 * GIB;
 export const DEFAULT_MAX_VALUE_BYTES = MIB;
 
 /**
- * What a frame may hold besides one largest value: frame id, command, key and numbers. A message, which is one frame, is
- * limited to a value and this, because the kernel works on a whole frame in an area of that size.
+ * What a frame may hold besides one largest value: frame id, command, key and numbers. A message,
+ * which is one frame, is limited to a value and this, because the kernel works on a whole frame in
+ * an area of that size.
  */
 export const FRAME_OVERHEAD_BYTES = 128 * KIB;
 
@@ -34,43 +44,67 @@ export const FRAME_OVERHEAD_BYTES = 128 * KIB;
 export const MAX_MESSAGE_BYTES_MIN = FRAME_OVERHEAD_BYTES;
 
 /**
- * uWebSockets.js drops a connection without a close code when a message passes its own limit. That limit is set this
- * many times above ours, so that a client which is moderately over it learns why (1009). Not more, because messages are
- * held in memory up to it.
+ * uWebSockets.js drops a connection without a close code when a message passes its own limit. That
+ * limit is set this many times above ours, so that a client which is moderately over it learns why
+ * (1009). Not more, because messages are held in memory up to it.
  */
 export const OVERSIZE_FACTOR = 4;
 
-/** Frames a paused connection may have waiting, in bytes. A client that reads its replies never has one waiting long. */
+/**
+ * Frames a paused connection may have waiting, in bytes. A client that reads its replies never has
+ * one waiting long.
+ */
 export const DEFAULT_MAX_BACKLOG_BYTES = 16 * MIB;
 export const MAX_BACKLOG_BYTES_MIN = 64 * KIB;
 export const MAX_BACKLOG_BYTES_MAX = GIB;
 
-/** A waiting frame costs its bytes and about this much for the objects that hold it; both count as backlog. */
+/**
+ * A waiting frame costs its bytes and about this much for the objects that hold it; both count as
+ * backlog.
+ */
 export const WAITING_FRAME_OVERHEAD_BYTES = 160;
 
-/** With more unsent replies than this a connection is paused: about what a fast link carries in 10 ms. */
+/**
+ * With more unsent replies than this a connection is paused: about what a fast link carries in 10
+ * ms.
+ */
 export const PAUSE_BYTES = MIB;
 
-/** A paused connection goes on once its unsent replies fall to this: low enough not to pause again at once. */
+/**
+ * A paused connection goes on once its unsent replies fall to this: low enough not to pause again
+ * at once.
+ */
 export const RESUME_BYTES = 256 * KIB;
 
-/** A connection silent for this long, pings unanswered, is gone. uWebSockets.js takes 8 to 960 seconds. */
+/**
+ * A connection silent for this long, pings unanswered, is gone. uWebSockets.js takes 8 to 960
+ * seconds.
+ */
 export const IDLE_TIMEOUT_SECONDS = 120;
 
-/** Frames in flight when a node is told to stop get this long; process managers kill after 10 s as a rule. */
+/**
+ * Frames in flight when a node is told to stop get this long; process managers kill after 10 s as a
+ * rule.
+ */
 export const DRAIN_DEADLINE_MS = 5_000;
 
-/** After the last connection was closed, the closing handshakes get this long before the sockets are dropped. */
+/**
+ * After the last connection was closed, the closing handshakes get this long before the sockets are
+ * dropped.
+ */
 export const LINGER_MS = 500;
 
-/** A WebSocket close reason is at most this long (RFC 6455: a control frame holds 125 bytes, 2 are the code). */
+/**
+ * A WebSocket close reason is at most this long (RFC 6455: a control frame holds 125 bytes, 2 are
+ * the code).
+ */
 export const CLOSE_REASON_BYTES_MAX = 123;
 
 /**
- * Before HELLO a frame may hold this many other commands: a one-byte command is answered by 60 bytes of NOAUTH, and
- * strangers shall not make us build replies much larger than what they send.
+ * Commands that a frame may hold before the right token: a one-byte command is answered by 60 bytes
+ * of NOAUTH, a wrong HELLO takes microseconds, and strangers shall not keep us busy.
  */
-export const REFUSALS_PER_FRAME_MAX = 1024;
+export const COMMANDS_BEFORE_HELLO_MAX = 1024;
 
 /** Why a connection is closed: RFC 6455 section 7.4 and docs/PROTOCOL.md. */
 export const CloseCode = {

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** The command line. Each subcommand is in a file of its own under cli/, and only the one that is called is loaded. */
+/**
+ * The command line. Each subcommand is in a file of its own under cli/, and only the one that is
+ * called is loaded.
+ */
 import { Command } from 'commander';
 import { SOFTWARE_VERSION } from './software.js';
 

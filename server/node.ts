@@ -1,4 +1,6 @@
-/** One node: an arena, the threads that serve it, and the socket they get their connections from. */
+/**
+ * One node: an arena, the threads that serve it, and the socket they get their connections from.
+ */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Arena } from '../engine/arena.js';
@@ -18,7 +20,10 @@ import { claimUnixPath, ownUnixPath } from './unix-socket.js';
 export interface NodeHooks {
   /** Something works, but not as well as it could. Default: a warning of the process. */
   onWarning?: (text: string) => void;
-  /** A serving thread has failed, and with it the node: nothing is served reliably any more. Default: thrown. */
+  /**
+   * A serving thread has failed, and with it the node: nothing is served reliably any more.
+   * Default: thrown.
+   */
   onFailure?: (error: Error) => void;
 }
 
@@ -34,16 +39,19 @@ export interface SlabringNode {
   readonly policy: string;
   readonly frontEnd: 'uws' | 'ws';
   /**
-   * Stops the node: takes no more connections, answers the frames that have come, closes the connections with 1001,
-   * ends the threads and gives the memory back. Takes about six seconds at most, less as a rule.
-   * @throws SlabringError `INTERNAL` when a thread is stuck; only the end of the process ends it then
+   * Stops the node: takes no more connections, answers the frames that have come, closes the
+   * connections with 1001, ends the threads and gives the memory back. Takes about six seconds at
+   * most, less as a rule.
+   * @throws SlabringError `INTERNAL` when a thread is stuck; only the end of the process ends it
+   *   then
    */
   close(): Promise<void>;
 }
 
 /**
  * Starts a node in this process.
- * @throws SlabringError `OPTION` when an option is wrong, memory too little or the port in use; nothing is left running
+ * @throws SlabringError `OPTION` when an option is wrong, memory too little or the port in use;
+ *   nothing is left running
  */
 export async function startNode(
   options: NodeOptions = {},
@@ -133,7 +141,10 @@ async function chooseFrontEnd(
   }
 }
 
-/** Whether Node's own servers in several threads can listen on one port: since 23.1, where the kernel spreads. */
+/**
+ * Whether Node's own servers in several threads can listen on one port: since 23.1, where the
+ * kernel spreads.
+ */
 function canSharePort(): boolean {
   const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
   return process.platform === 'linux' && (major > 23 || (major === 23 && minor >= 1));
@@ -216,7 +227,10 @@ function warnProcess(text: string): void {
   process.emitWarning(text, 'SlabringWarning');
 }
 
-/** As an emitter does with an 'error' that nobody listens for: the process ends with it unless it is caught there. */
+/**
+ * As an emitter does with an 'error' that nobody listens for: the process ends with it unless it is
+ * caught there.
+ */
 function throwLater(error: Error): void {
   setImmediate(() => {
     throw error;

@@ -1,4 +1,7 @@
-/** The options of a node: what they are, their defaults (some from the machine), and where they are read and refused. */
+/**
+ * The options of a node: what they are, their defaults (some from the machine), and where they are
+ * read and refused.
+ */
 import { createHash } from 'node:crypto';
 import { availableParallelism, totalmem } from 'node:os';
 import type { ByteSize } from '../engine/api.js';
@@ -21,7 +24,10 @@ import {
   THREADS_MAX,
 } from './limits.js';
 
-/** `uws` is uWebSockets.js, `ws` the npm package of that name; `auto` takes uWebSockets.js where it has a binary. */
+/**
+ * `uws` is uWebSockets.js, `ws` the npm package of that name; `auto` takes uWebSockets.js where it
+ * has a binary.
+ */
 export const FRONT_ENDS = ['auto', 'uws', 'ws'] as const;
 export type FrontEndChoice = (typeof FRONT_ENDS)[number];
 
@@ -29,11 +35,17 @@ export type FrontEndChoice = (typeof FRONT_ENDS)[number];
 export interface NodeOptions {
   /** TCP port; 0 takes a free one. Default 7707. */
   port?: number | undefined;
-  /** Address or name to listen on. Default `'127.0.0.1'`: other machines reach the node only when told so. */
+  /**
+   * Address or name to listen on. Default `'127.0.0.1'`: other machines reach the node only when
+   * told so.
+   */
   host?: string | undefined;
   /** Path of a Unix-domain socket to serve as well. Default: none. */
   unix?: string | undefined;
-  /** The hard budget of the cache. Default: a quarter of the memory of the machine or container, 64 MiB to 3 GiB. */
+  /**
+   * The hard budget of the cache. Default: a quarter of the memory of the machine or container, 64
+   * MiB to 3 GiB.
+   */
   memory?: ByteSize | undefined;
   /** Threads that serve connections. Default: one per core, at most 16. */
   threads?: number | undefined;
@@ -45,7 +57,10 @@ export interface NodeOptions {
   maxEntries?: number | undefined;
   /** The largest value, in encoded bytes. Default and maximum `'1mb'`. */
   maxValue?: ByteSize | undefined;
-  /** The secret that a client must show in HELLO before anything else. Default: none, everyone may use the node. */
+  /**
+   * The secret that a client must show in HELLO before anything else. Default: none, everyone may
+   * use the node.
+   */
   token?: string | undefined;
   /** Web origins whose pages may connect without a token, or `'*'`. Default: none. */
   allowOrigins?: readonly string[] | undefined;
@@ -100,7 +115,10 @@ const OPTION_NAMES = [
   'frontEnd',
 ] as const satisfies readonly (keyof NodeOptions)[];
 
-/** The path field of a socket address holds this many bytes, less one for the final zero (macOS: 104). */
+/**
+ * The path field of a socket address holds this many bytes, less one for the final zero (macOS:
+ * 104).
+ */
 const UNIX_PATH_BYTES_MAX = process.platform === 'darwin' ? 103 : 107;
 
 /** This machine, as far as this process may use it. */

@@ -1,6 +1,7 @@
 /**
- * One connection: takes its messages, has their frames executed, and keeps a client that does not read its replies from
- * filling our memory. Knows no WebSocket library; a front end gives it a `Connection` and tells it what happens.
+ * One connection: takes its messages, has their frames executed, and keeps a client that does not
+ * read its replies from filling our memory. Knows no WebSocket library; a front end gives it a
+ * `Connection` and tells it what happens.
  *
  *   open  --(unsent replies pass PAUSE_BYTES)-->  paused  --(they fall to RESUME_BYTES)-->  open
  *   paused: frames wait; more than maxBacklogBytes of them close the connection with 1013
@@ -20,7 +21,10 @@ import type { ServingThread } from './serving-thread.js';
 
 /** What a session needs of a WebSocket. */
 export interface Connection {
-  /** Sends a binary message; `bytes` may change after the call. Returns whether any bytes wait to be sent. */
+  /**
+   * Sends a binary message; `bytes` may change after the call. Returns whether any bytes wait to be
+   * sent.
+   */
   send(bytes: Uint8Array): boolean;
   /** Bytes that were sent but not yet taken by the operating system. */
   bufferedBytes(): number;
@@ -58,8 +62,8 @@ export class Session {
     if (!isBinary) {
       this.#fault(CloseCode.TEXT_MESSAGE, 'text messages are not supported: send binary messages');
     } else if (message.length > maxMessageBytes) {
-      const reason = `the message of ${message.length} bytes is above the limit of ${maxMessageBytes}`;
-      this.#fault(CloseCode.TOO_LARGE, reason);
+      const size = `the message of ${message.length} bytes`;
+      this.#fault(CloseCode.TOO_LARGE, `${size} is above the limit of ${maxMessageBytes}`);
     } else if (this.#paused) {
       this.#wait(message);
     } else {
@@ -87,7 +91,10 @@ export class Session {
     }
   }
 
-  /** The node stops: closes the connection once the frames that have come are answered and the answers sent. */
+  /**
+   * The node stops: closes the connection once the frames that have come are answered and the
+   * answers sent.
+   */
   drain(): void {
     if (this.#closed) return;
     this.#draining = true;
@@ -146,7 +153,8 @@ export class Session {
   }
 
   #close(code: number, reason: string): void {
-    // A front end may or may not report the close it was asked for before `close` returns; nothing runs after it anyway.
+    // A front end may or may not report the close it was asked for before `close` returns; nothing
+    // runs after it anyway.
     this.#connection.close(code, shorten(reason));
     this.closed();
   }

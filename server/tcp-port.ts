@@ -16,8 +16,8 @@ export async function resolveHost(host: string): Promise<string> {
 }
 
 /**
- * Checks that this process may listen on the port and nobody else does: uWebSockets.js would only say that it failed,
- * and sockets that share a port would not even fail.
+ * Checks that this process may listen on the port and nobody else does: uWebSockets.js would only
+ * say that it failed, and sockets that share a port would not even fail.
  * @throws SlabringError `OPTION` with the reason
  */
 export function probePort(address: string, port: number): Promise<void> {

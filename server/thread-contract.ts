@@ -1,14 +1,16 @@
 /**
- * What the threads of a node say to each other. The main thread starts each serving thread once, with a `ThreadStart`;
- * the thread answers `ready` once, when it can serve; then the main thread may say `drain` once, the thread answers
- * `drained` when its last connection is closed, and `stop` makes it drop what is left and end.
+ * What the threads of a node say to each other. The main thread starts each serving thread once,
+ * with a `ThreadStart`; the thread answers `ready` once, when it can serve; then the main thread
+ * may say `drain` once, the thread answers `drained` when its last connection is closed, and `stop`
+ * makes it drop what is left and end.
  *
- * A thread that cannot start throws, and the main thread sees the worker's `error`. A thread that fails later closes its
- * sockets, says `failed` and ends.
+ * A thread that cannot start throws, and the main thread sees the worker's `error`. A thread that
+ * fails later closes its sockets, says `failed` and ends.
  *
- * A worker must not be torn down with connections open, neither by `terminate()` nor by the end of the process: Node
- * then closes its event loop, finds handles of uWebSockets.js in it, and aborts the process. So each thread notes in
- * `quiet` that it has no socket left, and the main thread waits for that before it lets the process exit (threads.ts).
+ * A worker must not be torn down with connections open, neither by `terminate()` nor by the end of
+ * the process: Node then closes its event loop, finds handles of uWebSockets.js in it, and aborts
+ * the process. So each thread notes in `quiet` that it has no socket left, and the main thread
+ * waits for that before it lets the process exit (threads.ts).
  */
 import type { ArenaHandle } from '../engine/arena.js';
 import type { ServeConfig } from './options.js';

@@ -1,4 +1,7 @@
-/** A serving thread as the main thread sees it: started, told to drain and to stop, and watched all the while. */
+/**
+ * A serving thread as the main thread sees it: started, told to drain and to stop, and watched all
+ * the while.
+ */
 import { Worker } from 'node:worker_threads';
 import { SlabringError } from '../engine/errors.js';
 import type { FromThread, ThreadStart, ToThread } from './thread-contract.js';
@@ -16,7 +19,10 @@ export class ThreadHandle {
   readonly #worker: Worker;
   #mayEnd = false;
 
-  /** @param onFailure is told, once, when the thread ends without having been asked to, after it was ready */
+  /**
+   * @param onFailure is told, once, when the thread ends without having been asked to, after it was
+   * ready
+   */
   constructor(start: ThreadStart, onFailure: (error: SlabringError) => void) {
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: start,
@@ -63,7 +69,10 @@ export class ThreadHandle {
     this.#say({ kind: 'stop' });
   }
 
-  /** Ends the thread wherever it is. Only for threads that have no connections: see thread-contract.ts. */
+  /**
+   * Ends the thread wherever it is. Only for threads that have no connections: see
+   * thread-contract.ts.
+   */
   async terminate(): Promise<void> {
     this.#mayEnd = true;
     await this.#worker.terminate();
@@ -74,11 +83,15 @@ export class ThreadHandle {
   }
 }
 
-/** How long the end of the process waits for threads to close their sockets. They need a few milliseconds. */
+/**
+ * How long the end of the process waits for threads to close their sockets. They need a few
+ * milliseconds.
+ */
 const QUIET_DEADLINE_MS = 1_000;
 
 /**
- * Makes `process.exit()` safe while threads serve: has them close their sockets first, and waits for it.
+ * Makes `process.exit()` safe while threads serve: has them close their sockets first, and waits
+ * for it.
  * @returns takes that back
  */
 export function guardExit(threads: readonly ThreadHandle[], quiet: SharedArrayBuffer): () => void {

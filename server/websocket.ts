@@ -1,6 +1,6 @@
 /**
- * The front end on uWebSockets.js: one app per serving thread, which listens nowhere itself. The acceptor of the main
- * thread (acceptor.ts) hands it connections.
+ * The front end on uWebSockets.js: one app per serving thread, which listens nowhere itself. The
+ * acceptor of the main thread (acceptor.ts) hands it connections.
  */
 import type * as Uws from 'uWebSockets.js';
 import type { FrontEnd, UwsApp, UwsModule } from './front-end.js';
@@ -16,7 +16,10 @@ interface SocketData {
 }
 type Socket = Uws.WebSocket<SocketData> & SocketData;
 
-/** Statuses of `send`; the others are 0 (bytes wait) and 2 (dropped, which `maxBackpressure` 0 rules out). */
+/**
+ * Statuses of `send`; the others are 0 (bytes wait) and 2 (dropped, which `maxBackpressure` 0 rules
+ * out).
+ */
 const SENT_WHOLE = 1;
 
 class UwsConnection implements Connection {
@@ -40,9 +43,10 @@ class UwsConnection implements Connection {
   }
 
   /**
-   * Tells the session, in the next turn, that bytes were sent. Not at once: when a large `send` inside the drain handler is
-   * taken in part, uWebSockets.js forgets to ask for the next writable event (its `us_socket_write2` does not note the
-   * failure, and the dispatcher then stops polling), and the rest stays where it is for good.
+   * Tells the session, in the next turn, that bytes were sent. Not at once: when a large `send`
+   * inside the drain handler is taken in part, uWebSockets.js forgets to ask for the next writable
+   * event (its `us_socket_write2` does not note the failure, and the dispatcher then stops
+   * polling), and the rest stays where it is for good.
    */
   drained(session: Session): void {
     if (this.#willTell) return;

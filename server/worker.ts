@@ -1,4 +1,7 @@
-/** A serving thread: attaches to the arena, serves connections until it is told to stop, and ends by itself then. */
+/**
+ * A serving thread: attaches to the arena, serves connections until it is told to stop, and ends by
+ * itself then.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
 import { type FrontEnd, loadUws } from './front-end.js';
 import { ServingThread } from './serving-thread.js';
@@ -19,7 +22,8 @@ const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 async function drain(): Promise<void> {
   frontEnd.stopAccepting();
-  // Frames that have come but were not read yet are in flight too: they are read in the next turns of the event loop.
+  // Frames that have come but were not read yet are in flight too: they are read in the next turns
+  // of the event loop.
   await nextTurn();
   await nextTurn();
   await thread.drain();
@@ -55,7 +59,10 @@ process.on('uncaughtException', (error) => {
   void stop();
 });
 
-/** The message and where it came from, in one line: all that is left of an error when the process has ended. */
+/**
+ * The message and where it came from, in one line: all that is left of an error when the process
+ * has ended.
+ */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const place = /^\s+at (.+)$/m.exec(error.stack ?? '')?.[1];

@@ -26,9 +26,9 @@ interface ServeFlags {
 }
 
 const HELP = `
-One WebSocket port serves everything: frames of msgpack (docs/PROTOCOL.md), GET /healthz and GET /stats.
-SIGTERM and SIGINT stop the node: it answers what it has received, closes the connections with code 1001
-and exits with code 0 within 6 seconds; a second signal ends it at once.
+One port serves everything: frames of msgpack over WebSocket, GET /healthz and GET /stats.
+SIGTERM and SIGINT stop the node: it answers what it has received, closes the connections
+with code 1001 and exits with code 0 within 6 seconds; a second signal ends it at once.
 
 Examples:
   slabring serve
@@ -110,7 +110,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     fail(error);
   }
   stopOnSignals(node);
-  process.stdout.write(greeting(node));
+  process.stdout.write(greeting(node, flags.token !== undefined));
 }
 
 function say(text: string): void {
@@ -133,16 +133,27 @@ function stopOnSignals(node: SlabringNode): void {
   }
 }
 
-function greeting(node: SlabringNode): string {
+/**
+ * What the node is, and lines to copy that work as they stand in a directory with slabring in it.
+ */
+function greeting(node: SlabringNode, hasToken: boolean): string {
   const threads = node.threads === 1 ? '1 thread' : `${node.threads} threads`;
   const through = node.frontEnd === 'uws' ? 'uWebSockets.js' : 'ws';
   const memory = format.bytes(node.memoryBytes);
   const url = node.urls[0]!;
-  const address = url.replace('ws://', 'http://');
+  const header = hasToken ? ' -H "authorization: Bearer $SLABRING_TOKEN"' : '';
+  const options = hasToken ? ', { token: process.env.SLABRING_TOKEN }' : '';
+  const tries = [
+    `curl${header} ${url.replace('ws://', 'http://')}/stats`,
+    `node --input-type=module -e "import { connect } from 'slabring/client'; ` +
+      `const cache = await connect('${url}'${options}); await cache.set('greeting', 'hello'); ` +
+      `console.log(await cache.get('greeting')); await cache.close();"`,
+  ];
+  if (!hasToken) tries.push(`npx slabring bench --url ${url} --seconds 2`);
   return `slabring ${SOFTWARE_VERSION} listens on ${node.urls.join(' and ')}
   ${threads}, ${memory}, policy ${node.policy}, ${through}, node ${node.nodeId}
 
 Try, in another terminal:
-  curl ${address}/stats
+${tries.map((line) => `  ${line}`).join('\n')}
 `;
 }

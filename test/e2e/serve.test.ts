@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { NodeProcess, type RunOptions, run } from '../support/node-process.js';
+import { NodeProcess, type RunOptions, run, runSlabring } from '../support/node-process.js';
 import { encodeFrame, Wire, type WireError } from '../support/wire.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'slabring-serve-'));
@@ -26,7 +26,10 @@ function serve(args: readonly string[] = [], options: RunOptions = {}): NodeProc
   return node;
 }
 
-/** Which Node versions run the node: this one, and any others that the caller names (`:` between paths). */
+/**
+ * Which Node versions run the node: this one, and any others that the caller names (`:` between
+ * paths).
+ */
 const NODES = [process.execPath, ...(process.env.SLABRING_TEST_NODES ?? '').split(':')].filter(
   Boolean,
 );
@@ -42,7 +45,8 @@ describe.each(NODES)('on %s', (program) => {
     expect(await wire.closed).toEqual({ code: 1001, reason: 'the node is shutting down' });
     const { code, signal, stderr } = await node.ended;
     expect([code, signal]).toEqual([0, null]);
-    // Where there is no binary of uWebSockets.js one line says so, and nothing else is ever on stderr.
+    // Where there is no binary of uWebSockets.js one line says so, and nothing else is ever on
+    // stderr.
     const warning = `slabring: warning: uWebSockets.js has no binary for Node ${stats.node} `;
     if (stats.frontEnd === 'uws') expect(stderr).toBe('');
     else expect(stderr.trimEnd().split('\n')).toEqual([expect.stringContaining(warning)]);
@@ -50,23 +54,35 @@ describe.each(NODES)('on %s', (program) => {
   });
 });
 
-test('prints where it listens and what to try', async () => {
-  const path = join(directory, 'greeting.sock');
-  const node = serve(['--threads', '1', '--unix', path]);
-  const url = await node.url();
-  node.kill('SIGINT');
-  const { code, stdout } = await node.ended;
-  expect(code).toBe(0);
-  const lines = stdout.split('\n');
-  expect(lines[0]).toMatch(
-    /^slabring \d+\.\d+\.\d+ listens on ws:\/\/127\.0\.0\.1:\d+ and ws\+unix:/,
-  );
-  expect(lines[0]).toContain(`ws+unix:${path}:/`);
-  expect(lines[1]).toMatch(
-    /^ {2}1 thread, 16 MiB, policy clock, (uWebSockets\.js|ws), node [0-9a-f]{16}$/,
-  );
-  expect(stdout).toContain(`curl ${url.replace('ws:', 'http:')}/stats`);
-});
+test.each([undefined, 'secret'])(
+  'prints where it listens and what to try, with token %s',
+  async (token) => {
+    const path = join(directory, 'greeting.sock');
+    const env = token === undefined ? {} : { SLABRING_TOKEN: token };
+    const node = serve(['--threads', '1', '--unix', path], { env });
+    const url = await node.url();
+    const greeted = await run('sh', ['-c', tryLine(node, 'node ')], { env });
+    expect(greeted).toMatchObject({ code: 0, stdout: 'hello\n' });
+    const stats = await run('sh', ['-c', tryLine(node, 'curl ')], { env });
+    expect(JSON.parse(stats.stdout)).toMatchObject({ arena: { sets: 1, hits: 1 } });
+    node.kill('SIGINT');
+    const { code, stdout } = await node.ended;
+    expect(code).toBe(0);
+    const lines = stdout.split('\n');
+    expect(lines[0]).toMatch(
+      /^slabring \d+\.\d+\.\d+ listens on ws:\/\/127\.0\.0\.1:\d+ and ws\+unix:/,
+    );
+    expect(lines[0]).toContain(`${url} and ws+unix:${path}:/`);
+    expect(lines[1]).toMatch(
+      /^ {2}1 thread, 16 MiB, policy clock, (uWebSockets\.js|ws), node [0-9a-f]{16}$/,
+    );
+  },
+);
+
+/** The line that the node prints to try a program. */
+function tryLine(node: NodeProcess, program: string): string {
+  return node.stdout.split('\n').find((line) => line.startsWith(`  ${program}`))!;
+}
 
 test('stops at once on a second signal', async () => {
   const node = serve();
@@ -112,11 +128,12 @@ test('falls back to ws with one thread where threads cannot share a port', async
   expect(stderr).toBe(
     canShare
       ? ''
-      : `slabring: warning: serving with one thread: ws on Node ${process.version} cannot share a port\n`,
+      : 'slabring: warning: serving with one thread: ' +
+          `ws on Node ${process.version} cannot share a port\n`,
   );
 });
 
-test('ends with code 1 and one line when a serving thread fails, also with connections open', async () => {
+test('ends with code 1 and one line when a serving thread fails', async () => {
   // Loaded before the program in every thread; one serving thread fails when a file changes.
   const preload = `data:text/javascript,${encodeURIComponent(
     `import { isMainThread, threadId } from 'node:worker_threads';
@@ -176,7 +193,13 @@ test('refuses a port in use with code 1 and one line', async () => {
   const port = await new Promise<number>((resolve) => {
     server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port));
   });
-  const { code, stdout, stderr } = await run(['serve', '--port', `${port}`, '--memory', '16mb']);
+  const { code, stdout, stderr } = await runSlabring([
+    'serve',
+    '--port',
+    `${port}`,
+    '--memory',
+    '16mb',
+  ]);
   server.close();
   expect([code, stdout]).toEqual([1, '']);
   expect(stderr).toBe(
@@ -198,7 +221,7 @@ test.each([
   [['serve', 'now'], "too many arguments for 'serve'"],
   [['sreve'], "unknown command 'sreve' (Did you mean serve?)"],
 ])('refuses %j with code 1 and one line', async (args, message) => {
-  const { code, stdout, stderr } = await run(args);
+  const { code, stdout, stderr } = await runSlabring(args);
   expect([code, stdout]).toEqual([1, '']);
   // One line, and so no stack.
   expect(stderr.trimEnd().split('\n')).toEqual([expect.stringMatching(/^slabring: /)]);

@@ -243,7 +243,8 @@ test('spreads connections over the threads, which share one cache', async () => 
   };
   const connections = trafficPerThread.map((row) => row.connections);
   expect(connections.reduce((sum, count) => sum + count)).toBe(12);
-  // The acceptor gives each thread its turn; what the kernel gives threads that listen themselves is its own affair.
+  // The acceptor gives each thread its turn; what the kernel gives threads that listen themselves
+  // is its own affair.
   if (node.frontEnd === 'uws') expect(connections).toEqual([4, 4, 4]);
 });
 

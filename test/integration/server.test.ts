@@ -82,7 +82,7 @@ describe.each(FRONT_ENDS)('a node on %s', (frontEnd) => {
     expect(replies[3]).toBe('PONG');
   });
 
-  test('closes what breaks the protocol with the code that belongs to it, and serves the others', async () => {
+  test('closes what breaks the protocol with its code, and serves the others', async () => {
     const { url } = await start();
     const other = await Wire.open(url);
     await other.call(['SET', 'key', 'value']);
@@ -241,6 +241,56 @@ describe.each(FRONT_ENDS)('a node on %s', (frontEnd) => {
       expect((await wire.closed).code).toBe(1007);
     }
   });
+
+  test('lets no form of a frame past the token', async () => {
+    const { url } = await start({ token: 'secret' });
+    const [get, set] = [
+      [0x10, 'key'],
+      ['SET', 'key', 'value'],
+    ].map((command) => encodeFrame(1, command).subarray(1));
+    // 7 in every form of an integer: the kernel takes them all for frame ids.
+    const ids = ['07', 'cc07', 'cd0007', 'ce00000007', 'cf0000000000000007']
+      .concat(['d007', 'd10007', 'd200000007', 'd30000000000000007'])
+      .map((hex) => Buffer.from(hex, 'hex'));
+    for (const id of ids) {
+      const wire = await Wire.open(url);
+      wire.sendRaw(Buffer.concat([id, set!, get!]));
+      const { id: answered, replies } = await wire.next();
+      expect(answered).toBe(7);
+      expect(replies.map((reply) => (reply as WireError).code)).toEqual(['NOAUTH', 'NOAUTH']);
+    }
+    const wire = await Wire.open(url);
+    expect((await wire.call(['HELLO', { token: 'secret' }], [0x10, 'key']))[1]).toBe(null);
+  });
+
+  test.each([[2], ['hello'], ['Hello']])(
+    'knows HELLO as %s, in every form of its code',
+    async (code) => {
+      const { url } = await start({ token: 'secret' });
+      const hello = encodeFrame(1, [code, { token: 'secret' }]);
+      const forms = [hello];
+      // [1, 0x92, 2, ...]: the code as other integers, the array with other headers.
+      if (code === 2) {
+        const rest = hello.subarray(3);
+        for (const hex of ['cc02', 'cd0002', 'ce00000002', 'cf0000000000000002']) {
+          forms.push(Buffer.concat([Buffer.from(`0192${hex}`, 'hex'), rest]));
+        }
+        forms.push(Buffer.concat([Buffer.from('01dc000202', 'hex'), rest]));
+        forms.push(Buffer.concat([Buffer.from('01dd0000000202', 'hex'), rest]));
+      } else {
+        const rest = hello.subarray(8);
+        forms.push(
+          Buffer.concat([Buffer.from('0192d905', 'hex'), Buffer.from(String(code)), rest]),
+        );
+      }
+      for (const form of forms) {
+        const wire = await Wire.open(url);
+        wire.sendRaw(form);
+        expect((await wire.next()).replies).toEqual([expect.objectContaining({ version: 1 })]);
+        expect(await wire.call(['PING'])).toEqual(['PONG']);
+      }
+    },
+  );
 
   test('shows /stats only to those with the token, /healthz to everybody', async () => {
     const { url } = await start({ token: 'secret' });

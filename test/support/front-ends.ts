@@ -1,4 +1,7 @@
-/** The front ends that this machine has: both, or only `ws` where there is no binary of uWebSockets.js. */
+/**
+ * The front ends that this machine has: both, or only `ws` where there is no binary of
+ * uWebSockets.js.
+ */
 import { loadUws, NoBinary } from '#server/front-end.js';
 
 async function hasUws(): Promise<boolean> {

@@ -66,7 +66,30 @@ export class NodeProcess {
   }
 }
 
-/** Runs a command line to its end. */
-export function run(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
+/** Runs a command line of slabring to its end. */
+export function runSlabring(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
   return new NodeProcess(args, options).ended;
+}
+
+/** Runs any program to its end, in the root of the repository. */
+export async function run(
+  program: string,
+  args: readonly string[],
+  options: { env?: NodeJS.ProcessEnv } = {},
+): Promise<Ended> {
+  const child = spawn(program, args, {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...options.env },
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const [code, signal] = await once(child, 'close');
+  return { code, signal, stdout, stderr };
 }

@@ -113,7 +113,10 @@ export class Wire {
     return decodeFrame(frame);
   }
 
-  /** Stops reading from the network; what arrives fills the buffers of both operating systems, then the node's. */
+  /**
+   * Stops reading from the network; what arrives fills the buffers of both operating systems, then
+   * the node's.
+   */
   pause(): void {
     this.socket.pause();
   }
