@@ -11,7 +11,7 @@ import { FrameExecutor, isFault } from '#engine/frame.js';
 import { KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
 import { NOAUTH_TEXT } from '#server/hello.js';
 import { type SlabringNode, startNode } from '#server/index.js';
-import { REFUSALS_PER_FRAME_MAX } from '#server/limits.js';
+import { COMMANDS_BEFORE_HELLO_MAX } from '#server/limits.js';
 import { code, readParts, table, updateParts } from '../support/generated.js';
 import { type Command, decodeFrame, encodeFrame, Wire, WireError } from '../support/wire.js';
 
@@ -73,7 +73,7 @@ async function helloPart(): Promise<string> {
   const [facts] = (await wire.call(['HELLO', { version: 1 }])) as [Record<string, unknown>];
   const rows = Object.entries(facts).map(([name, value]) => [
     code(name),
-    name === 'nodeId' ? 'str' : code(JSON.stringify(value)),
+    HELLO_KINDS[name] ?? code(JSON.stringify(value)),
     HELLO_MEANINGS[name]!,
   ]);
   return table(['name', 'value', 'meaning'], rows);
@@ -242,10 +242,10 @@ async function closesPart(): Promise<string> {
     ],
     [
       await closeAfter(secret, (wire) => {
-        const pings = Array<Command>(REFUSALS_PER_FRAME_MAX + 1).fill(['PING']);
+        const pings = Array<Command>(COMMANDS_BEFORE_HELLO_MAX + 1).fill(['PING']);
         wire.sendRaw(encodeFrame(1, ...pings));
       }),
-      `more than ${REFUSALS_PER_FRAME_MAX} commands in one frame before HELLO`,
+      `more than ${COMMANDS_BEFORE_HELLO_MAX} commands in one frame before HELLO`,
     ],
     [
       await closeAfter(node, (wire) => wire.sendRaw(Buffer.alloc(MIB + 128 * 1024 + 1))),
