@@ -135,7 +135,7 @@ export function writeBytes(value: Uint8Array, bytes: Buffer, at: number, maxByte
   const length = value.length;
   if (length + 5 > maxBytes) checkLength(length + binHeaderBytes(length), maxBytes);
   const start = writeBinHeader(length, bytes, at);
-  return copyIn(value, bytes, start);
+  return copy(value, 0, length, bytes, start);
 }
 
 function binHeaderBytes(length: number): number {
@@ -145,7 +145,7 @@ function binHeaderBytes(length: number): number {
 
 function writePacked(packed: Uint8Array, bytes: Buffer, at: number, maxBytes: number): number {
   checkLength(packed.length, maxBytes);
-  return copyIn(packed, bytes, at);
+  return copy(packed, 0, packed.length, bytes, at);
 }
 
 function writeText(text: string, bytes: Buffer, at: number, maxBytes: number): number {
@@ -162,15 +162,16 @@ function checkLength(length: number, maxBytes: number): void {
   if (length > maxBytes) refuseLength(length, maxBytes);
 }
 
-/** Up to this many bytes a loop beats `set`, which is a call into C++. */
-const LOOP_BYTES = 32;
+/** Up to this many bytes a loop beats `subarray` and `set`, which are calls out of compiled code. */
+const LOOP_BYTES = 64;
 
-function copyIn(source: Uint8Array, bytes: Buffer, at: number): number {
-  const length = source.length;
+/** Copies `source` from `start` to `end` to `at` in `target`; returns the end there. */
+function copy(source: Uint8Array, start: number, end: number, target: Buffer, at: number): number {
+  const length = end - start;
   if (length > LOOP_BYTES) {
-    bytes.set(source, at);
+    target.set(length === source.length ? source : source.subarray(start, end), at);
   } else {
-    for (let i = 0; i < length; i++) bytes[at + i] = source[i]!;
+    for (let i = 0; i < length; i++) target[at + i] = source[start + i]!;
   }
   return at + length;
 }
@@ -244,15 +245,10 @@ const SMALL_BYTES = 64;
 
 function copyOut(bytes: Buffer, start: number, end: number): Buffer {
   const length = end - start;
-  if (length > SMALL_BYTES) {
-    // From Node's pool up to 4 KB, as every Buffer.from is.
-    const copy = Buffer.allocUnsafe(length);
-    copy.set(bytes.subarray(start, end));
-    return copy;
-  }
-  const copy = Buffer.alloc(length);
-  for (let i = 0; i < length; i++) copy[i] = bytes[start + i]!;
-  return copy;
+  // Larger ones from Node's pool up to 4 KB, as every Buffer.from is.
+  const target = length > SMALL_BYTES ? Buffer.allocUnsafe(length) : Buffer.alloc(length);
+  copy(bytes, start, end, target, 0);
+  return target;
 }
 
 /** Up to this many characters a loop beats a call into Node's C++. */
@@ -301,7 +297,7 @@ function unpack(bytes: Buffer, start: number, end: number): unknown {
   if (target === undefined || target.length < length) {
     target = Buffer.allocUnsafeSlow(Math.max(length, FIRST_SCRATCH_BYTES));
   }
-  copyIn(bytes.subarray(start, end), target, 0);
+  copy(bytes, start, end, target, 0);
   try {
     return packr.unpack(target, length);
   } catch (error) {
