@@ -3,20 +3,16 @@
  * is answered NOAUTH. Only such connections pass here; all others' frames go to the executor as
  * they came.
  */
-import { COMMANDS, ERROR_EXT_TYPE } from '../engine/commands.js';
-import { type FrameExecutor, type FrameFault, isFault } from '../engine/frame.js';
+import { COMMANDS } from '../engine/commands.js';
+import { SlabringError } from '../engine/errors.js';
+import { encodeError, type FrameExecutor, type FrameFault, isFault } from '../engine/frame.js';
 import { Tag, valueEnd } from '../engine/msgpack.js';
 import { NOAUTH_TEXT } from './hello.js';
 import { CloseCode, COMMANDS_BEFORE_HELLO_MAX } from './limits.js';
 import type { Session } from './session.js';
 
 /** The error reply to each command before HELLO, as it goes over the wire. */
-const NOAUTH_REPLY = encodeError(`NOAUTH ${NOAUTH_TEXT}`);
-
-function encodeError(text: string): Uint8Array {
-  const payload = Buffer.from(text);
-  return Buffer.concat([Buffer.of(Tag.EXT8, payload.length, ERROR_EXT_TYPE), payload]);
-}
+const NOAUTH_REPLY = encodeError(new SlabringError('NOAUTH', NOAUTH_TEXT));
 
 /**
  * Executes a frame of a connection that has not shown its token. From a HELLO with the right token

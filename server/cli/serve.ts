@@ -147,7 +147,7 @@ function greeting(node: SlabringNode, hasToken: boolean): string {
     `curl${header} ${url.replace('ws://', 'http://')}/stats`,
     `node --input-type=module -e "import { connect } from 'slabring/client'; ` +
       `const cache = await connect('${url}'${options}); await cache.set('greeting', 'hello'); ` +
-      `console.log(await cache.get('greeting')); await cache.close();"`,
+      `process.stdout.write(await cache.get('greeting') + '\\n'); await cache.close();"`,
   ];
   if (!hasToken) tries.push(`npx slabring bench --url ${url} --seconds 2`);
   return `slabring ${SOFTWARE_VERSION} listens on ${node.urls.join(' and ')}
