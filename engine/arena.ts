@@ -104,7 +104,9 @@ function kernelModule(): WebAssembly.Module {
 }
 
 function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
-  const instance = new WebAssembly.Instance(module, { env: { memory, fence } });
+  // Looked up at each call, so that a test that replaces the clock replaces it here too.
+  const now = () => Date.now();
+  const instance = new WebAssembly.Instance(module, { env: { memory, fence, now } });
   const kernel = instance.exports as unknown as KernelExports;
   // The CPUs whose loads stay in order: see engine/kernel/lock.ts.
   kernel.setStrongOrder(process.arch === 'x64' || process.arch === 'ia32' ? 1 : 0);

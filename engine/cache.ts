@@ -26,7 +26,10 @@ const BATCH_FRAME_BYTES = 32 * 1024;
 const BATCH_FRAME_COMMANDS = 256;
 const BATCH_START_BYTES = 4096;
 
-/** What a GET sees: the state of one cache as this thread has it open. Made by `openCache` and `attachCache`. */
+/** For `getDirect`: the kernel reads the clock itself when it meets an entry with an expiry. */
+const CLOCK_WHEN_NEEDED = -1;
+
+/** A cache as one thread has it open. Made by `openCache` and `attachCache`. */
 export class Cache {
   readonly #arena: Arena;
   readonly #kernel: KernelExports;
@@ -55,6 +58,8 @@ export class Cache {
     this.#executor = new FrameExecutor<undefined>(arena, refuseHostCommand, {
       // The caller asked for the values of these keys; how many bytes that is, is his to know.
       maxReplyBytes: Infinity,
+      // Looked up at each call, as the other methods do: the two clocks must be one.
+      now: () => Date.now(),
     });
   }
 
@@ -285,7 +290,7 @@ export class Cache {
   #find(key: Key): number {
     this.#checkOpen();
     const keyLength = writeKey(key, this.#keys);
-    return this.#kernel.getDirect(this.#slot, keyLength, Date.now());
+    return this.#kernel.getDirect(this.#slot, keyLength, CLOCK_WHEN_NEEDED);
   }
 
   #store(keyLength: number, valueLength: number, args: SetArguments): boolean {

@@ -10,7 +10,7 @@ import { replyArea, requestArea, stagingOf } from './threads';
 import { setValue } from './types/blob';
 import { removeKey } from './types/keys';
 
-/** Length of the key's value, or -1 when it is absent. */
+/** Length of the key's value, or -1 when it is absent. `nowMs` of -1: the clock is read when needed (read.ts). */
 export function getDirect(thread: u32, keyBytes: u32, nowMs: f64): i32 {
   const key = requestArea(thread);
   const out = replyArea(thread);

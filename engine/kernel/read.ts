@@ -26,6 +26,13 @@ import { partitionOf, Staged } from './staging';
 import { entryOf, find, homeBucket, keyIs, mark, Slot } from './table';
 import { blockOf } from './threads';
 
+/** The host's clock: `Date.now()` of the thread. */
+@external('env', 'now')
+declare function hostNow(): f64;
+
+/** For `nowMs`: the clock is read only when an entry with an expiry is met. Reading it costs as much as finding a hot key. */
+export const WHEN_NEEDED: i64 = -1;
+
 /** Tries without the lock: beside a writer at full speed, one in three succeeds. */
 const ATTEMPTS: u32 = 8;
 
@@ -79,7 +86,7 @@ function copySlowly(
   entry: Entry,
   nowMs: i64,
 ): u32 {
-  if (isExpired(address, entry, nowMs)) return EXPIRED;
+  if (entry.flags & HAS_EXPIRY && isExpired(address, entry, timeOf(nowMs))) return EXPIRED;
   const bytes = entry.valueBytes;
   if (bytes > header().maxValueBytes) return TORN;
   if (out + bytes > limit) return NO_ROOM;
@@ -145,7 +152,10 @@ export function readValue(
   return readValueAgain(thread, out, limit, staged.hash, staged.key, staged.keyBytes, nowMs);
 }
 
-/** What `readValue` does with anything but a hit at first sight, and reads of keys that were not staged. */
+/**
+ * What `readValue` does with anything but a hit at first sight, and reads of keys that were not staged. `nowMs` may be
+ * WHEN_NEEDED.
+ */
 export function readValueAgain(
   thread: u32,
   out: Address,
@@ -175,8 +185,13 @@ export function readValueAgain(
     return found;
   }
   blockOf(thread).misses += 1;
-  if (found == EXPIRED) dropExpired(thread, hash, key, keyBytes, nowMs);
+  if (found == EXPIRED) dropExpired(thread, hash, key, keyBytes, timeOf(nowMs));
   return ABSENT;
+}
+
+@inline
+function timeOf(nowMs: i64): i64 {
+  return nowMs == WHEN_NEEDED ? <i64>hostNow() : nowMs;
 }
 
 /** Whether the key is there, ABSENT or PRESENT, with `lastExpiry()`. Marks it as used where `touch` is set. */
