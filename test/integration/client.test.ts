@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Client, connect } from '#client/client.js';
 import type { ClientOptions } from '#client/options.js';
 import { type SeenFrame, StandIn, type StandInOptions } from './client-stand-in.js';
@@ -418,21 +418,36 @@ describe('deadlines', () => {
     server.onFrame = undefined;
     held!.answer();
     expect(await client.ping()).toBe('PONG');
-    expect(client.state).toBe('ready');
+    expect(server.hellos, 'connections').toHaveLength(1);
     expect(client.outstanding).toBe(0);
   });
 
   it('count from the call, frame by frame', async () => {
-    const { client, server } = await pair({ timeout: 80 });
+    const { client, server } = await pair({ timeout: 1_000 });
     const held: SeenFrame[] = [];
     server.onFrame = (frame) => held.push(frame);
     const first = outcome(client.get('a'));
-    await server.seen(1);
-    await new Promise((resolve) => setTimeout(resolve, 40));
+    await new Promise((resolve) => setTimeout(resolve, 500));
     const second = outcome(client.get('b'));
     expect(await first).toEqual(failsWith('TIMEOUT'));
     held[1]!.answer();
     expect(await second).toEqual({ value: undefined });
+  });
+
+  it('give up a connection that has been silent for long', async () => {
+    const { client, server } = await pair({ timeout: 30, reconnectDelay: 1 });
+    server.onFrame = () => {};
+    const disconnected = next(client, 'disconnect');
+    expect(await outcome(client.get('a'))).toEqual(failsWith('TIMEOUT'));
+    expect(client.state).toBe('ready');
+    const real = performance.now.bind(performance);
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => real() + 6_000);
+    cleanups.push(async () => clock.mockRestore());
+    expect(await outcome(client.get('b'))).toEqual(failsWith('TIMEOUT'));
+    expect(await disconnected).toEqual(failsWith('CONNECTION', /silent for 6\d{3} ms/));
+    server.onFrame = undefined;
+    await client.ready();
+    expect(await client.set('c', 1)).toBe(true);
   });
 
   it('say while there is no connection why there is none', async () => {
@@ -522,6 +537,7 @@ describe('the connection', () => {
     for (const result of await Promise.all(lost)) {
       expect(result).toEqual(failsWith('CONNECTION', /in flight, it may have run/));
     }
+    expect(client.outstanding).toBe(0);
     expect(await disconnected).toEqual(failsWith('CONNECTION', /closed with code 1006/));
     server.onFrame = undefined;
     await connected;
@@ -568,6 +584,27 @@ describe('the connection', () => {
     expect(codes).toEqual([...new Array(5).fill('CLOSED'), ...new Array(15).fill('QUEUEFULL')]);
   });
 
+  it('makes room for more when what waited has timed out', async () => {
+    const client = open(await deadUrl(), { bufferLimit: 10_000, frameBytes: 1_000, timeout: 30 });
+    for (let round = 0; round < 3; round++) {
+      const results = Array.from({ length: 6 }, () => outcome(client.set('a', 'x'.repeat(2_000))));
+      const codes = (await Promise.all(results)).map((error) => (error as { code: string }).code);
+      expect(codes).toEqual([...new Array(5).fill('TIMEOUT'), 'QUEUEFULL']);
+    }
+  });
+
+  it('waits long only for a server that stays away', async () => {
+    const { client, server } = await pair({ reconnectDelay: 4, reconnectDelayMax: '1m' });
+    const startedAtMs = performance.now();
+    for (let losses = 0; losses < 12; losses++) {
+      const connected = next(client, 'connect');
+      server.drop();
+      await connected;
+    }
+    // Doubling on would have taken at least 8 seconds.
+    expect(performance.now() - startedAtMs).toBeLessThan(4_000);
+  });
+
   it('is not made again when reconnect is off', async () => {
     const { client, server } = await pair({ reconnect: false });
     const closed = new Promise<void>((resolve) => {
@@ -597,6 +634,7 @@ describe('the connection', () => {
     expect(rejected).toEqual(new Array(lost).fill(failsWith('CONNECTION')));
     server.onFrame = undefined;
     expect(await client.ping()).toBe('PONG');
+    await expect.poll(() => server.sockets.size, { message: 'connections' }).toBe(1);
   });
 
   it('is dropped after a text message', async () => {
@@ -618,7 +656,7 @@ describe('the connection', () => {
 
 describe('close', () => {
   it('sends and awaits what was called before, and refuses what comes after', async () => {
-    const { client, server } = await pair();
+    const { client, server } = await pair({ timeout: 0 });
     server.onFrame = (frame) => setTimeout(() => frame.answer(), 20);
     const before = client.set('a', 1);
     const closing = client.close();
@@ -638,6 +676,17 @@ describe('close', () => {
     const lost = outcome(client.set('a', 1));
     await server.seen(1);
     await client.close({ wait: false });
+    expect(await lost).toEqual(failsWith('CLOSED'));
+  });
+
+  it('stops waiting when told so later', async () => {
+    const { client, server } = await pair({ timeout: 0 });
+    server.onFrame = () => {};
+    const lost = outcome(client.set('a', 1));
+    const closing = client.close();
+    await server.seen(1);
+    await client.close({ wait: false });
+    await closing;
     expect(await lost).toEqual(failsWith('CLOSED'));
   });
 
