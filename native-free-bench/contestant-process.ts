@@ -1,0 +1,52 @@
+/** The process of one contestant. Ends when it has finished, or when the bench that started it is gone. */
+import { type Contestant, Unavailable } from './case.js';
+import { corpus } from './corpus.js';
+import type { Answers, Question, Reply } from './process-contract.js';
+
+let contestant: Contestant | undefined;
+let isFinished = false;
+
+async function answer(question: Question): Promise<Answers[keyof Answers]> {
+  if (question.ask === 'open') {
+    const found = corpus.find(({ name }) => name === question.caseName);
+    if (found === undefined) throw new Error(`there is no case ${question.caseName}`);
+    contestant = await found.open(question.contestant, question.setting);
+    return null;
+  }
+  if (contestant === undefined) throw new Error(`${question.ask} of what is not open`);
+  switch (question.ask) {
+    case 'gate':
+      return contestant.gate();
+    case 'slice':
+      return contestant.slice(question.ms);
+    case 'finish':
+      isFinished = true;
+      return contestant.finish();
+  }
+}
+
+async function reply(question: Question): Promise<Reply> {
+  try {
+    return { answer: await answer(question) };
+  } catch (error) {
+    return {
+      error: error instanceof Error ? error.message : String(error),
+      unavailable: error instanceof Unavailable,
+    };
+  }
+}
+
+process.on('message', (question: Question) => {
+  void reply(question).then((message) => {
+    process.send!(message, undefined, undefined, () => {
+      if (isFinished) process.disconnect();
+    });
+  });
+});
+
+// Ctrl-C reaches this process as well as the bench; when that has ended there are temporary files to take away.
+process.on('SIGINT', () => {});
+process.on('disconnect', () => {
+  const done = isFinished ? Promise.resolve() : contestant?.finish();
+  void Promise.resolve(done).finally(() => process.exit());
+});

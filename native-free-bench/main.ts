@@ -1,0 +1,105 @@
+/** `npm run bench`: times the corpus, replays the traces, prints tables, writes JSON. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command, Option } from 'commander';
+import { CLOCKS, type Clock, type Setting } from './case.js';
+import { corpus } from './corpus.js';
+import { readEnvironment } from './environment.js';
+import { HIT_RATIO_NAME, type HitRatioOutcome, replayAll } from './hit-ratio.js';
+import { openRemote } from './remote.js';
+import { caseAsText, environmentAsText, hitRatiosAsText } from './report.js';
+import { type CaseOutcome, FULL_PLAN, type Plan, QUICK_PLAN, runCase } from './rounds.js';
+import { readBaselines, SHIPPED_TRACES } from './traces.js';
+
+interface Options {
+  filter?: string[];
+  quick: boolean;
+  list: boolean;
+  clock: Clock;
+  json?: string;
+  traces: string;
+}
+
+const RESULTS = fileURLToPath(new URL('../../bench-results/', import.meta.url));
+
+const program = new Command('bench')
+  .description('Times slabring in this process beside its peers, and replays traces.')
+  .option('--filter <text...>', 'only what has one of these texts in its name')
+  .option('--quick', 'fewer and shorter rounds: a look, not a result', false)
+  .option('--list', 'print the names and what they mean, and end', false)
+  .addOption(
+    new Option(
+      '--clock <clock>',
+      'wall, or cpu: the CPU time of each contestant, for busy machines',
+    )
+      .choices(CLOCKS)
+      .default('wall'),
+  )
+  .option('--json <file>', 'where the JSON goes (default: bench-results/DATE.json)')
+  .option('--traces <folder>', 'folder of traces and their baselines.csv', SHIPPED_TRACES)
+  .showHelpAfterError('--help tells what there is.');
+
+async function main(options: Options): Promise<boolean> {
+  const isWanted = (name: string): boolean =>
+    options.filter?.some((text) => name.includes(text)) ?? true;
+  const cases = corpus.filter(({ name }) => isWanted(name));
+  const traces = readBaselines(options.traces)
+    .map(({ trace, entries }) => `${HIT_RATIO_NAME}/${trace}/${entries}`)
+    .filter(isWanted);
+  if (options.list) {
+    for (const { name, what } of cases) console.log(`${name}: ${what}`);
+    for (const name of traces) console.log(`${name}: hit ratio on a real trace`);
+    return true;
+  }
+  if (cases.length + traces.length === 0) {
+    throw new Error(`no name has ${options.filter?.join(' or ')} in it; --list prints them`);
+  }
+  const environment = readEnvironment();
+  const plan = options.quick ? QUICK_PLAN : FULL_PLAN;
+  console.log(`${environmentAsText(environment)}\n${planAsText(plan, options.clock)}\n`);
+  const setting: Setting = { scale: 'full', clock: options.clock };
+  const outcomes: CaseOutcome[] = [];
+  for (const benchCase of cases) {
+    const outcome = await runCase(benchCase, plan, (chosen, contestant) =>
+      openRemote(chosen, contestant, setting),
+    );
+    outcomes.push(outcome);
+    console.log(caseAsText(outcome));
+  }
+  const hitRatios: HitRatioOutcome[] = [...replayAll(options.traces, isWanted)];
+  if (hitRatios.length > 0) console.log(hitRatiosAsText(hitRatios));
+  const path = options.json ?? join(RESULTS, `${environment.date.replaceAll(':', '-')}.json`);
+  mkdirSync(dirname(path), { recursive: true });
+  const settings = { ...plan, clock: options.clock };
+  writeFileSync(
+    path,
+    `${JSON.stringify({ environment, settings, cases: outcomes, hitRatios }, null, 2)}\n`,
+  );
+  console.log(`JSON in ${path}`);
+  return isClean(outcomes, hitRatios);
+}
+
+function planAsText({ rounds, sliceMs }: Plan, clock: Clock): string {
+  const unit = clock === 'cpu' ? 'CPU time' : 'wall time';
+  return (
+    `${rounds} rounds of slices of ${sliceMs} ms, ${unit}. ns/op: median and quartiles of the rounds' means; ` +
+    'ratios: of the two slices of each round; below 1 slabring is faster.'
+  );
+}
+
+/** Whether all that could run here ran, and right. */
+function isClean(cases: readonly CaseOutcome[], hitRatios: readonly HitRatioOutcome[]): boolean {
+  const rows = cases.flatMap((outcome) => outcome.rows);
+  return (
+    rows.every((row) => row.state === 'timed' || row.state === 'skipped') &&
+    hitRatios.every(({ wrong }) => wrong === undefined)
+  );
+}
+
+try {
+  if (!(await main(program.parse().opts<Options>()))) process.exitCode = 1;
+} catch (error) {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,98 @@
+/** The command line of the benchmarks, and contestants in processes of their own. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { corpus } from '#bench/corpus.js';
+import { openRemote } from '#bench/remote.js';
+import { runCase } from '#bench/rounds.js';
+
+const MAIN = resolve('dist/native-free-bench/main.js');
+const folder = mkdtempSync(join(tmpdir(), 'slabring-bench-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Result {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+function bench(...args: string[]): Promise<Result> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [MAIN, ...args], (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
+    });
+  });
+}
+
+describe('npm run bench', () => {
+  it('--list prints every name, and --filter chooses among them', async () => {
+    const all = (await bench('--list')).stdout.trim().split('\n');
+    expect(all.length).toBe(corpus.length + 7);
+    const some = (await bench('--list', '--filter', 'kernel/get', '07/100')).stdout
+      .trim()
+      .split('\n');
+    expect(some.length).toBe(7);
+    for (const line of some) expect(line).toMatch(/^(kernel\/get\/|hit-ratio\/cache2k-web07\/100)/);
+  });
+
+  it('prints a table and writes JSON with its environment', async () => {
+    const json = join(folder, 'deep', 'result.json');
+    const { code, stdout, stderr } = await bench('--filter', 'nasa', '--quick', '--json', json);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/cores, \d+ GiB, .*\nNode v\d+.*, V8 .*, slabring \d/);
+    expect(stdout).toMatch(/\nnasa-http-19950801 +522 +87\.\d\d /);
+    expect(stdout).toContain(`JSON in ${json}`);
+    const result = JSON.parse(readFileSync(json, 'utf8'));
+    expect(result).toMatchObject({
+      environment: { node: process.version, v8: process.versions.v8, arch: process.arch },
+      settings: { rounds: 5, clock: 'wall' },
+      cases: [],
+    });
+    expect(result.hitRatios.map(({ name }: { name: string }) => name)).toEqual([
+      ...['hit-ratio/nasa-http-19950801/100', 'hit-ratio/nasa-http-19950801/174'],
+      'hit-ratio/nasa-http-19950801/522',
+    ]);
+  });
+
+  it.each([
+    [
+      ['--filter', 'nothing-like-it'],
+      /^bench: no name has nothing-like-it in it; --list prints them\n$/,
+    ],
+    [['--traces', '/nowhere'], /^bench: \/nowhere has no baselines\.csv to compare with\n$/],
+    [['--clock', 'sun'], /Allowed choices are wall, cpu/],
+    [['--quik'], /unknown option '--quik'.*--quick/s],
+  ])('refuses %j', async (args, message) => {
+    const { code, stderr } = await bench(...args);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(message);
+  });
+});
+
+describe('a contestant in a process of its own', () => {
+  const benchCase = corpus.find(({ name }) => name === 'embedded/evict/bytes/10k')!;
+  const setting = { scale: 'tiny', clock: 'wall' } as const;
+
+  it('goes through a case as one in this process does', async () => {
+    const plan = { rounds: 2, sliceMs: 1, warmupMs: 1 };
+    const { rows } = await runCase(benchCase, plan, (chosen, name) =>
+      openRemote(chosen, name, setting),
+    );
+    expect(rows).toMatchObject([
+      { contestant: 'slabring', state: 'timed', facts: { hitRatio: expect.any(Number) } },
+      { contestant: 'lru-cache', state: 'timed', ratio: { median: expect.any(Number) } },
+    ]);
+  });
+
+  it('hands its errors on', async () => {
+    await expect(openRemote(benchCase, 'redis', setting)).rejects.toThrow(
+      'there is no store redis',
+    );
+    const unknown = { ...benchCase, name: 'no/case' };
+    await expect(openRemote(unknown, 'slabring', setting)).rejects.toThrow(
+      'there is no case no/case',
+    );
+  });
+});
