@@ -88,9 +88,11 @@ function copySlowly(
 ): u32 {
   if (entry.flags & HAS_EXPIRY && isExpired(address, entry, timeOf(nowMs))) return EXPIRED;
   const bytes = entry.valueBytes;
-  if (bytes > header().maxValueBytes) return TORN;
+  // Read once: a writer may make the entry another one between the check of the length and the copy that it is for.
+  const isChained = (entry.flags & CHAINED) != 0;
+  if (bytes > (isChained ? header().maxValueBytes : MAX_CHUNK)) return TORN;
   if (out + bytes > limit) return NO_ROOM;
-  if (entry.flags & CHAINED) {
+  if (isChained) {
     const low = pageAddress(header().firstPage);
     const first = firstPiece(address, entry);
     if (!copyFromChain(first, chainSkip(entry), bytes, out, low, header().endAddress)) return TORN;
