@@ -37,6 +37,10 @@ import { crowdedSlot, entryOf, findEntry, insert, mark, setEntryOf, Slot } from 
 
 /** Evictions that one allocation may do before it takes a whole page from another class. */
 const MAX_EVICTIONS: u32 = 16;
+/** Pages that one allocation may ask for: the pool is everybody's, and other threads may be faster to take one from it. */
+const MAX_RECLAIMS: u32 = 16;
+/** Looks at the other partitions while some are locked: less than a millisecond, and more than a lock is held for. */
+const MAX_ROUNDS: u32 = 1000;
 
 /** A chunk of the class, evicting if need be. 0: out of memory. */
 function allocate(partition: Partition, sizeClass: u32, thread: u32, nowMs: i64): Address {
@@ -48,25 +52,45 @@ function allocate(partition: Partition, sizeClass: u32, thread: u32, nowMs: i64)
     chunk = takeChunk(partition, sizeClass);
     if (chunk) return chunk;
   }
-  if (!reclaimPage(partition, thread, nowMs)) return 0;
-  return takeChunk(partition, sizeClass);
+  for (let i: u32 = 0; i < MAX_RECLAIMS && chunk == 0; i++) {
+    if (!reclaimPage(partition, thread, nowMs)) return 0;
+    chunk = takeChunk(partition, sizeClass);
+  }
+  return chunk;
 }
 
 /** Empties one slab page of this partition, or else of another one, so that the pool has a page. */
 function reclaimPage(partition: Partition, thread: u32, nowMs: i64): bool {
   if (reclaimPageOf(partition, nowMs)) return true;
+  for (let i: u32 = 0; i < MAX_ROUNDS; i++) {
+    const found = reclaimPageOfOthers(partition, thread, nowMs);
+    if (found != FOUND_LOCKED) return found == FOUND_PAGE;
+  }
+  return false;
+}
+
+const FOUND_NONE: u32 = 0;
+const FOUND_PAGE: u32 = 1;
+/** None, but some partitions were locked, so that nothing is known of them. */
+const FOUND_LOCKED: u32 = 2;
+
+function reclaimPageOfOthers(partition: Partition, thread: u32, nowMs: i64): u32 {
   const count = header().partitionCount;
   const first = nextVictim(count);
+  let found = FOUND_NONE;
   for (let i: u32 = 0; i < count; i++) {
     const other = partitionAt((first + i) & (count - 1));
     if (changetype<u32>(other) == changetype<u32>(partition)) continue;
     // Only tried, never waited for: two partitions that want each other's pages cannot deadlock.
-    if (!tryLock(other, thread)) continue;
+    if (!tryLock(other, thread)) {
+      found = FOUND_LOCKED;
+      continue;
+    }
     const reclaimed = reclaimPageOf(other, nowMs);
     unlock(other);
-    if (reclaimed) return true;
+    if (reclaimed) return FOUND_PAGE;
   }
-  return false;
+  return found;
 }
 
 /** Where the search for a page among other partitions begins: somewhere else each time. */
@@ -75,7 +99,7 @@ function nextVictim(count: u32): u32 {
   return atomic.add<u32>(offsetof<Header>('reclaimFrom'), 1) & (count - 1);
 }
 
-/** Empties the page under the hand of the class with the most pages. */
+/** Empties a page of the class with the most pages; of any other one when all of those are pinned. */
 function reclaimPageOf(partition: Partition, nowMs: i64): bool {
   let largest: u32 = 0;
   let most: u32 = 0;
@@ -87,8 +111,18 @@ function reclaimPageOf(partition: Partition, nowMs: i64): bool {
       largest = sizeClass;
     }
   }
-  let page: PageNumber = most ? classInfo(partition, largest).handPage : 0;
-  for (let i: u32 = 0; i < most; i++) {
+  if (reclaimPageOfClass(partition, largest, nowMs)) return true;
+  for (let sizeClass: u32 = 0; sizeClass < classes; sizeClass++) {
+    if (sizeClass != largest && reclaimPageOfClass(partition, sizeClass, nowMs)) return true;
+  }
+  return false;
+}
+
+/** Empties the page under the hand, or the next one that nothing is pinned in. */
+function reclaimPageOfClass(partition: Partition, sizeClass: u32, nowMs: i64): bool {
+  const info = classInfo(partition, sizeClass);
+  let page: PageNumber = info.handPage;
+  for (let left = info.pages; left > 0; left--) {
     const next = pageInfo(page).next;
     if (emptyPage(partition, page, nowMs)) return true;
     page = next;
