@@ -12,14 +12,16 @@
  *   ... plain loads, bounded, of whatever lies there; copies count for nothing yet ...
  *   readIsValid(p, w)          an atomic load; equal means no writer was active since
  *
- * Memory order. A writer's compare-and-swap is sequentially consistent, so its plain stores come after it; its unlock is
- * an atomic store, so its plain stores come before it. A reader's first load is an acquire, so its plain loads come
- * after it. What remains is that the reader's plain loads must not move below its second load of the word. On x86 loads
- * are not reordered with later loads, and V8 keeps plain accesses in order with atomic ones (atomics are barriers to its
- * scheduler), so nothing is needed. On ARM an acquire load does not hold back earlier loads: there a fence stands before
- * the second load. `strongOrder` is set by the host from the CPU's architecture; it is a fact of the machine, the same
- * for every thread. The fence is imported, because the optimizer of this AssemblyScript drops `atomic.fence()`
- * (engine/fence.ts).
+ * Memory order. A writer's unlock is an atomic store, so its plain stores come before it. A reader's first load is an
+ * acquire, so its plain loads come after it. What remains:
+ * - The writer's plain stores must not become visible before its compare-and-swap, or a reader would copy new bytes under
+ *   the old word.
+ * - The reader's plain loads must not move below its second load of the word.
+ * On x86 neither can happen, and V8 keeps plain accesses in order with atomic ones (atomics are barriers to its
+ * scheduler), so nothing is needed. On ARM the store half of a compare-and-swap (STLXR) does not hold back later stores,
+ * nor an acquire load earlier loads: there a fence stands behind the one and before the other. `strongOrder` is set by the
+ * host from the CPU's architecture; it is a fact of the machine, the same for every thread. The fence is imported, because
+ * the optimizer of this AssemblyScript drops `atomic.fence()` (engine/fence.ts).
  *
  * Sleeping: a waiter adds itself to `waiters`, then waits on the low half of the word for as long as it holds the value
  * seen. The unlocking store and the load of `waiters` after it are both sequentially consistent, as are the waiter's add
@@ -34,7 +36,7 @@ const SPINS: u32 = 200;
 /** A sleeper looks again by itself after this long. */
 const WAIT_NS: i64 = 10_000_000;
 
-/** Set once by the host: true where loads are not reordered with later loads (x86). Same value in every thread. */
+/** Set once by the host: true where only a load may pass an earlier store (x86). Same value in every thread. */
 let strongOrder: bool = false;
 
 /** A full memory fence. */
@@ -54,7 +56,9 @@ function wordAddress(partition: Partition): usize {
 export function tryLock(partition: Partition, slot: u32): bool {
   const word = atomic.load<u64>(wordAddress(partition));
   if (word & OWNER_MASK) return false;
-  return atomic.cmpxchg<u64>(wordAddress(partition), word, word | (slot + 1)) == word;
+  if (atomic.cmpxchg<u64>(wordAddress(partition), word, word | (slot + 1)) != word) return false;
+  if (!strongOrder) fence();
+  return true;
 }
 
 /** Takes the lock; the word as it was before, unlocked. */
