@@ -14,13 +14,13 @@ export type ByteSize = number | string;
 
 /** Options of `set`, `setBytes`, `swap` and (applied to every entry) `setMany`. */
 export interface SetOptions {
-  /** Time to live; absent or 0: the entry does not expire. */
+  /** Time to live. Absent: the default of the cache or client. 0: the entry does not expire. */
   ttl?: Duration;
   /** Store only when the key is absent. */
   ifAbsent?: boolean;
   /** Store only when the key is present. */
   ifPresent?: boolean;
-  /** Keep the expiry that the entry has. Not together with `ttl`. */
+  /** Keep the expiry that the entry has; a new entry has none. Not together with `ttl`. */
   keepTtl?: boolean;
   /** Store only when the entry's version (see `getVersioned`) is this one. */
   ifVersion?: number;

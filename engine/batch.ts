@@ -1,6 +1,7 @@
 /**
  * Commands written back to back into request frames, as many frames as the limits ask for: how the cache asks the kernel
- * for what has no call of its own, and for many keys at once (the kernel overlaps the cache misses of a frame's keys).
+ * for many keys at once (it overlaps the cache misses of a frame's keys), and, one command at a time, for what has no
+ * call of its own.
  */
 import { Buffer } from 'node:buffer';
 import type { Key } from './api.js';
@@ -10,7 +11,6 @@ import {
   MAX_SCALAR_BYTES,
   Tag,
   writeArrayHeader,
-  writeBigInteger,
   writeBinHeader,
   writeInteger,
   writeString,
@@ -23,15 +23,36 @@ export interface FrameRange {
   readonly commands: number;
 }
 
-/** Replies are matched by position, so every frame can have the same id. */
-const FRAME_ID = 1;
-/** Array header and code of a command, and what a header of a value takes beyond the value. */
+/** Replies are matched by position, so every frame can have the same id, of one byte. */
+export const FRAME_ID = 1;
+/** What array header, code and the header of the key or of a value take, with some to spare. */
 const COMMAND_SLACK_BYTES = 16;
+
+/**
+ * Writes the beginning of a command: its code and its key, `args - 1` further arguments being to follow. Returns the end.
+ * Takes at most {@link COMMAND_SLACK_BYTES} more than the key.
+ * @param keyLength what `keyBytes` returned for the key
+ */
+export function writeCommand(
+  code: number,
+  key: Key,
+  keyLength: number,
+  args: number,
+  bytes: Buffer,
+  at: number,
+): number {
+  const codeAt = writeArrayHeader(1 + args, bytes, at);
+  bytes[codeAt] = code;
+  if (typeof key === 'string') return writeString(key, bytes, codeAt + 1);
+  const keyAt = writeBinHeader(keyLength, bytes, codeAt + 1);
+  bytes.set(key, keyAt);
+  return keyAt + keyLength;
+}
 
 export class Batch {
   #bytes: Buffer;
   #end = 0;
-  #frames: FrameRange[] = [];
+  readonly #frames: FrameRange[] = [];
   #start = 0;
   #commands = 0;
   readonly #maxFrameBytes: number;
@@ -44,14 +65,6 @@ export class Batch {
     this.#maxFrameCommands = maxFrameCommands;
   }
 
-  /** Forgets everything written. Call it before writing; a refused key or value leaves half a command behind. */
-  reset(): void {
-    this.#end = 0;
-    this.#start = 0;
-    this.#commands = 0;
-    this.#frames = [];
-  }
-
   /** Begins a command; its key and `args - 1` further arguments are to follow. */
   begin(code: number, key: Key, args: number): void {
     if (
@@ -60,27 +73,16 @@ export class Batch {
     ) {
       this.#closeFrame();
     }
-    const length = keyBytes(key);
-    this.#reserve(COMMAND_SLACK_BYTES + 3 * length);
+    const keyLength = keyBytes(key);
+    this.#reserve(COMMAND_SLACK_BYTES + keyLength);
     if (this.#commands === 0) this.#bytes[this.#end++] = FRAME_ID;
     this.#commands++;
-    this.#end = writeArrayHeader(1 + args, this.#bytes, this.#end);
-    this.#bytes[this.#end++] = code;
-    if (typeof key === 'string') {
-      this.#end = writeString(key, this.#bytes, this.#end);
-    } else {
-      this.#end = writeBinHeader(length, this.#bytes, this.#end);
-      this.#bytes.set(key, this.#end);
-      this.#end += length;
-    }
+    this.#end = writeCommand(code, key, keyLength, args, this.#bytes, this.#end);
   }
 
-  integer(value: number | bigint): void {
+  integer(value: number): void {
     this.#reserve(MAX_SCALAR_BYTES);
-    this.#end =
-      typeof value === 'bigint'
-        ? writeBigInteger(value, this.#bytes, this.#end)
-        : writeInteger(value, this.#bytes, this.#end);
+    this.#end = writeInteger(value, this.#bytes, this.#end);
   }
 
   nil(): void {
@@ -94,7 +96,7 @@ export class Batch {
     this.#end = writeValue(value, packed, this.#bytes, this.#end, maxBytes);
   }
 
-  /** The frames written since `reset`, as ranges of {@link bytes}. */
+  /** The frames written, as ranges of {@link bytes}. */
   frames(): readonly FrameRange[] {
     if (this.#commands > 0) this.#closeFrame();
     return this.#frames;

@@ -4,16 +4,16 @@
  */
 import type { Duration, IncrementOptions, Key, SetOptions, TimeLeft, Versioned } from './api.js';
 import type { Arena, ArenaStats } from './arena.js';
-import { Batch } from './batch.js';
+import { Batch, FRAME_ID, writeCommand } from './batch.js';
 import { packValue, readBytes, readValue, writeBytes, writeValue } from './codec.js';
 import { COMMANDS, type CommandName, SetFlag } from './commands.js';
 import { SlabringError } from './errors.js';
 import { FrameExecutor, isFault } from './frame.js';
-import type { KernelExports } from './kernel-exports.js';
-import { KeyArea, writeKey } from './keys.js';
-import { valueEnd } from './msgpack.js';
+import { BLOCK_REPLY_BYTES, type KernelExports } from './kernel-exports.js';
+import { KeyArea, keyBytes, writeKey } from './keys.js';
+import { valueEnd, writeBigInteger, writeInteger } from './msgpack.js';
 import type { CacheHandle } from './open.js';
-import { ReplyReader } from './reply.js';
+import { ReplyReader, readReply } from './reply.js';
 import { SetArguments } from './setoptions.js';
 import { checkOptionNames, parseDuration, show } from './units.js';
 
@@ -40,9 +40,11 @@ export class Cache {
   readonly #maxValueBytes: number;
   readonly #defaultTtlMs: number;
   readonly #executor: FrameExecutor<undefined>;
-  /** For commands of one key. No code of a caller runs while it is in use, so one will do. */
-  readonly #single = new Batch(BATCH_START_BYTES, Infinity, Infinity);
   readonly #setArguments = new SetArguments();
+  /** `exec` is through with a frame. */
+  readonly #done: number;
+  /** Where the frame that `#begin` began ends. No code of a caller runs between that and `#finish`. */
+  #end = 0;
   #closed = false;
 
   /** Use `openCache` or `attachCache`. The cache owns the arena: `close` closes it. */
@@ -50,6 +52,7 @@ export class Cache {
     this.#arena = arena;
     this.#kernel = arena.kernel;
     this.#slot = arena.slot;
+    this.#done = arena.kernel.EXEC_DONE.value;
     this.#keys = new KeyArea(arena.request);
     this.#request = this.#keys.bytes;
     this.#reply = Buffer.from(arena.reply.buffer, arena.reply.byteOffset, arena.reply.byteLength);
@@ -135,7 +138,7 @@ export class Cache {
   expire(key: Key, ttl: Duration): boolean {
     const ttlMs = parseDuration(ttl, 'ttl');
     this.#begin('EXPIRE', key, 2);
-    this.#single.integer(ttlMs);
+    this.#end = writeInteger(ttlMs, this.#request, this.#end);
     return this.#finish() as boolean;
   }
 
@@ -160,8 +163,11 @@ export class Cache {
     checkDelta(delta);
     const ttlMs = this.#readIncrementTtl(options);
     this.#begin('INCR', key, 3);
-    this.#single.integer(delta);
-    this.#single.integer(ttlMs);
+    this.#end =
+      typeof delta === 'bigint'
+        ? writeBigInteger(delta, this.#request, this.#end)
+        : writeInteger(delta, this.#request, this.#end);
+    this.#end = writeInteger(ttlMs, this.#request, this.#end);
     return this.#finish() as number | bigint;
   }
 
@@ -327,14 +333,21 @@ export class Cache {
     else batch.nil();
   }
 
+  /** Begins a frame of one command in the request area, up to its key; `args - 1` arguments are to follow. */
   #begin(name: CommandName, key: Key, args: number): void {
     this.#checkOpen();
-    this.#single.reset();
-    this.#single.begin(COMMANDS[name].code, key, args);
+    const keyLength = keyBytes(key);
+    this.#request[0] = FRAME_ID;
+    this.#end = writeCommand(COMMANDS[name].code, key, keyLength, args, this.#request, 1);
   }
 
+  /** Runs the frame that `#begin` began; the reply to its command. */
   #finish(): unknown {
-    return this.#run(this.#single)[0];
+    const outcome = this.#kernel.exec(this.#slot, 0, this.#end, Date.now());
+    // The reply area holds the largest value and more, so the kernel never stops in between.
+    if (outcome !== this.#done)
+      throw new SlabringError('INTERNAL', `exec came back with ${outcome}`);
+    return readReply(this.#reply, 1, this.#arena.block[BLOCK_REPLY_BYTES]!);
   }
 
   /** The replies to one command for each key. */

@@ -259,7 +259,8 @@ function readString(bytes: Buffer, start: number, end: number): string {
     const text = readAscii(bytes, start, end);
     if (text !== undefined) return text;
   }
-  return bytes.toString('utf8', start, end);
+  // Without a name of an encoding, Node looks up none: UTF-8.
+  return bytes.toString(undefined, start, end);
 }
 
 function readAscii(bytes: Uint8Array, start: number, end: number): string | undefined {

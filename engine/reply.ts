@@ -1,9 +1,21 @@
-/** Reads the replies of one reply frame in order. */
+/** Reads the replies of a reply frame. */
 import { Buffer } from 'node:buffer';
 import { readValue } from './codec.js';
 import { ERROR_EXT_TYPE } from './commands.js';
 import { errorFromWire } from './errors.js';
 import { Tag, valueEnd } from './msgpack.js';
+
+/**
+ * The reply that begins at `start` and ends at `end`, as a value; nil as null.
+ * @throws SlabringError the one that the reply is
+ */
+export function readReply(bytes: Buffer, start: number, end: number): unknown {
+  const headerBytes = extensionHeaderBytes(bytes[start]!);
+  if (headerBytes > 0 && bytes.readInt8(start + headerBytes - 1) === ERROR_EXT_TYPE) {
+    throw errorFromWire(bytes.toString('utf8', start + headerBytes, end));
+  }
+  return readValue(bytes, start, end);
+}
 
 export class ReplyReader {
   readonly #bytes: Buffer;
@@ -16,17 +28,13 @@ export class ReplyReader {
   }
 
   /**
-   * The next reply as a value; nil as null.
+   * The next reply.
    * @throws SlabringError the one that the reply is; the reader then stands at the reply after it
    */
   next(): unknown {
     const start = this.#at;
     this.#at = valueEnd(this.#bytes, start);
-    const headerBytes = extensionHeaderBytes(this.#bytes[start]!);
-    if (headerBytes > 0 && this.#bytes.readInt8(start + headerBytes - 1) === ERROR_EXT_TYPE) {
-      throw errorFromWire(this.#bytes.toString('utf8', start + headerBytes, this.#at));
-    }
-    return readValue(this.#bytes, start, this.#at);
+    return readReply(this.#bytes, start, this.#at);
   }
 }
 

@@ -49,17 +49,30 @@ export function parseByteSize(size: ByteSize, option: string): number {
   return Math.floor(bytes);
 }
 
+/** Durations already read: a program writes the same few texts in call after call. */
+const knownDurations = new Map<string, number>();
+/** More texts than this were not written by hand; they are read anew each time. */
+const MAX_KNOWN_DURATIONS = 256;
+
 /**
  * Whole milliseconds of `'5s'` or `5000`; anything between 0 and 1 ms counts as 1. `option` names what is being read.
  * @throws SlabringError `OPTION`
  */
 export function parseDuration(duration: Duration, option: string): number {
-  const ms = typeof duration === 'number' ? duration : readUnit(duration, DURATION_UNITS, 'ms');
+  if (typeof duration === 'number') return checkDuration(duration, duration, option);
+  const known = knownDurations.get(duration);
+  if (known !== undefined) return known;
+  const ms = checkDuration(readUnit(duration, DURATION_UNITS, 'ms'), duration, option);
+  if (knownDurations.size < MAX_KNOWN_DURATIONS) knownDurations.set(duration, ms);
+  return ms;
+}
+
+function checkDuration(ms: number | undefined, given: Duration, option: string): number {
   if (ms === undefined || !(ms >= 0) || ms > MAX_TTL_MS) {
     throw new SlabringError(
       'OPTION',
       `${option} must be milliseconds from 0 to ${MAX_TTL_MS} or text such as '250ms', '5s', '10m', '2h' or '7d', ` +
-        `not ${show(duration)}`,
+        `not ${show(given)}`,
     );
   }
   return Math.ceil(ms);
