@@ -14,7 +14,7 @@ import { commandRow, ROW_HOST } from './commands';
 import { Address, header, TOUCH_SINK } from './layout';
 import { integerOf, IS_INTEGER, lastInteger, skipValue, writeInteger } from './msgpack';
 import { GROUP, stage, Staged, STAGED_BYTES, STAGED_ERROR } from './staging';
-import { writeError } from './status';
+import { ERROR_HOST_COMMANDS, writeError } from './status';
 import { entryOf, matchTag, SLOTS, tagOf } from './table';
 import { blockOf, replyArea, requestArea, stagingOf } from './threads';
 import { get, getVersioned, set } from './types/blob';
@@ -45,6 +45,9 @@ const SLOTS_END: i32 = 1 << SLOTS;
 /** No address is as small. */
 const IS_HOST_COMMAND: Address = 1;
 
+/** A host command takes thousands of times as long as a GET: a frame full of them would stall the thread. */
+const HOST_COMMANDS_PER_FRAME: u32 = 64;
+
 const MAX_FRAME_ID: i64 = 0xffff_ffff;
 
 /**
@@ -65,6 +68,7 @@ export function exec(thread: u32, start: u32, length: u32, nowMillis: f64): i32 
     if (id < 1 || id > MAX_FRAME_ID) return EXEC_BAD_FRAME_ID;
     out = writeInteger(out, id);
     block.frames += 1;
+    block.hostLeft = HOST_COMMANDS_PER_FRAME;
   }
   return execCommands(thread, request, at, end, out, nowMs);
 }
@@ -154,7 +158,12 @@ function touchGroup(first: Address, end: Address): void {
 /** Runs any command but GET and SET; IS_HOST_COMMAND when it is not the kernel's. */
 function runOther(thread: u32, command: Staged, out: Address, limit: Address, nowMs: i64): Address {
   if (command.code >= STAGED_ERROR) return writeError(out, command.code - STAGED_ERROR);
-  if (commandRow(command.code).flags & ROW_HOST) return IS_HOST_COMMAND;
+  if (commandRow(command.code).flags & ROW_HOST) {
+    const block = blockOf(thread);
+    if (block.hostLeft == 0) return writeError(out, ERROR_HOST_COMMANDS);
+    block.hostLeft -= 1;
+    return IS_HOST_COMMAND;
+  }
   switch (command.code) {
     case 0x01:
       return ping(out);

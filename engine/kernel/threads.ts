@@ -23,7 +23,8 @@ export class ThreadBlock {
   hostArgs: u32;
   hostArgCount: u32;
   hostEnd: u32;
-  spare: u32;
+  /** Host commands that the frame at hand may still hold. */
+  hostLeft: u32;
   // -- counters, only ever added to by the thread
   hits: u64;
   misses: u64;
