@@ -146,6 +146,8 @@ export class Connection {
     };
     this.#attempt = attempt;
     this.#setState('connecting');
+    // A listener may have closed the client.
+    if (this.#attempt !== attempt) return;
     const { connectTimeoutMs } = this.#settings;
     if (connectTimeoutMs > 0) {
       this.#timer = setTimeout(() => {
@@ -233,13 +235,13 @@ export class Connection {
     attempt.greeted = true;
     this.#failures = 0;
     this.#facts = facts;
-    const closing = this.#state === 'closing';
-    if (!closing) this.#setState('ready');
     this.pipeline.attach(attempt.socket!, {
       messageBytesMax: limit(facts, 'maxMessageBytes'),
       backlogBytesMax: limit(facts, 'maxBacklogBytes'),
     });
-    if (closing) return;
+    if (this.#state === 'closing') return;
+    this.#setState('ready');
+    if (this.#state !== 'ready') return;
     for (const waiter of this.#waiters.splice(0)) waiter.resolve(facts);
     this.#emitter.emit('connect', facts);
   }

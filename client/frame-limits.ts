@@ -11,8 +11,11 @@ import type { ClientSettings } from './options.js';
  */
 const WINDOW_BYTES = 4 * 1024 * 1024;
 
-/** Frames hold this many commands until it is known how long replies are: some values are a million bytes long. */
-const FIRST_FRAME_COMMANDS = 64;
+/**
+ * Frames hold this many commands until it is known how long replies are: were each of them a value of 1 MiB, a node would
+ * still build the reply frame (up to 64 MiB).
+ */
+const FIRST_FRAME_COMMANDS = 50;
 
 /** However long the replies are: fewer commands a frame would cost more than they are worth. */
 const FRAME_COMMANDS_MIN = 16;
@@ -30,16 +33,21 @@ export class FrameLimits {
   messageBytesMax = Number.POSITIVE_INFINITY;
   windowBytesMax = WINDOW_BYTES;
   frameBytesMax: number;
-  frameCommandsMax: number;
+  frameCommandsMax = 0;
   readonly #settings: ClientSettings;
   /** What a command takes, in the longer of the two directions: a mean that rises at once and falls slowly. */
-  #commandBytes: number;
+  #commandBytes = 0;
 
   constructor(settings: ClientSettings) {
     this.#settings = settings;
     this.frameBytesMax = settings.frameBytes;
-    this.frameCommandsMax = Math.min(settings.frameCommands, FIRST_FRAME_COMMANDS);
-    this.#commandBytes = settings.frameBytes / FIRST_FRAME_COMMANDS;
+    this.forget();
+  }
+
+  /** Begins to learn anew. The connection is lost, and replies that were too long may be why. */
+  forget(): void {
+    this.frameCommandsMax = Math.min(this.#settings.frameCommands, FIRST_FRAME_COMMANDS);
+    this.#commandBytes = this.#settings.frameBytes / FIRST_FRAME_COMMANDS;
   }
 
   /** Keeps to what a server takes. Where it says nothing there is no limit. */

@@ -175,6 +175,7 @@ export class Pipeline {
     this.#silentSinceMs = undefined;
     this.#expired.clear();
     this.#windowBytes = 0;
+    this.#limits.forget();
     const lost = [...this.#inFlight.values()];
     this.#inFlight.clear();
     if (lost.length > 0) {
