@@ -96,7 +96,7 @@ const CODE_MEANINGS: Record<ErrorCode, string> = {
 };
 
 /** For each text of the kernel some commands, the last of which is answered by it. */
-const PROVOKED_BY: Record<string, { commands: Command[]; shown: string }> = {
+const PROVOKED_BY: Record<string, { commands: Command[]; shown: string; oneFrame?: boolean }> = {
   ERROR_NOT_A_COMMAND: { commands: ['PING' as unknown as Command], shown: '"PING"' },
   ERROR_UNKNOWN_COMMAND: { commands: [['FLY']], shown: '["FLY"]' },
   ERROR_ARITY: { commands: [['GET']], shown: '["GET"]' },
@@ -132,10 +132,15 @@ const PROVOKED_BY: Record<string, { commands: Command[]; shown: string }> = {
     commands: Array.from({ length: 1001 }, (_, i) => ['SET', `k${i}`, i] as const),
     shown: 'a cache of `maxEntries` with the policy `none`',
   },
+  ERROR_HOST_COMMANDS: {
+    commands: Array.from({ length: 65 }, () => ['HELLO'] as const),
+    shown: 'the 65th HELLO of a frame',
+    oneFrame: true,
+  },
 };
 
 /** A cache of its own for each, so small that it is soon full. */
-function lastReply(commands: Command[]): unknown {
+function lastReply(commands: Command[], oneFrame = false): unknown {
   const arena = Arena.create({
     memoryBytes: 512 * 1024,
     partitions: 1,
@@ -146,17 +151,17 @@ function lastReply(commands: Command[]): unknown {
   });
   const executor = new FrameExecutor<undefined>(arena, () => null);
   let last: unknown;
-  for (const command of commands) {
-    const result = executor.execute(encodeFrame(1, command), undefined);
-    last = isFault(result) ? result : decodeFrame(Buffer.from(result)).replies[0];
+  for (const frame of oneFrame ? [commands] : commands.map((command) => [command])) {
+    const result = executor.execute(encodeFrame(1, ...frame), undefined);
+    last = isFault(result) ? result : decodeFrame(Buffer.from(result)).replies.at(-1);
   }
   return last;
 }
 
 function kernelMessages(): string[][] {
   return Object.entries(KERNEL_ERROR_TEXTS).map(([name, text]) => {
-    const { commands, shown } = PROVOKED_BY[name]!;
-    expect(lastReply(commands)).toEqual(new WireError(text));
+    const { commands, shown, oneFrame } = PROVOKED_BY[name]!;
+    expect(lastReply(commands, oneFrame)).toEqual(new WireError(text));
     return [code(text), shown.replace(/^\[.*\]|^".*"$/, code)];
   });
 }
