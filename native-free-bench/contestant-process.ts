@@ -5,6 +5,8 @@ import type { Answers, Question, Reply } from './process-contract.js';
 
 let contestant: Contestant | undefined;
 let isFinished = false;
+/** Ends with the answer to the last question. */
+let busy: Promise<unknown> = Promise.resolve();
 
 async function answer(question: Question): Promise<Answers[keyof Answers]> {
   if (question.ask === 'open') {
@@ -37,7 +39,8 @@ async function reply(question: Question): Promise<Reply> {
 }
 
 process.on('message', (question: Question) => {
-  void reply(question).then((message) => {
+  busy = reply(question).then((message) => {
+    if (!process.connected) return;
     process.send!(message, undefined, undefined, () => {
       if (isFinished) process.disconnect();
     });
@@ -47,6 +50,6 @@ process.on('message', (question: Question) => {
 // Ctrl-C reaches this process as well as the bench; when that has ended there are temporary files to take away.
 process.on('SIGINT', () => {});
 process.on('disconnect', () => {
-  const done = isFinished ? Promise.resolve() : contestant?.finish();
-  void Promise.resolve(done).finally(() => process.exit());
+  const done = busy.then(() => (isFinished ? undefined : contestant?.finish()));
+  void done.finally(() => process.exit());
 });

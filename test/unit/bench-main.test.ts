@@ -1,6 +1,7 @@
 /** The command line of the benchmarks, and contestants in processes of their own. */
-import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -54,6 +55,23 @@ describe('npm run bench', () => {
       ...['hit-ratio/nasa-http-19950801/100', 'hit-ratio/nasa-http-19950801/174'],
       'hit-ratio/nasa-http-19950801/522',
     ]);
+  });
+
+  it('leaves nothing behind when it is stopped', async () => {
+    const temporary = join(folder, 'temporary');
+    mkdirSync(temporary);
+    const args = ['--quick', '--filter', 'embedded/has/10k', '--json', join(folder, 'has.json')];
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      env: { ...process.env, TMPDIR: temporary },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    // LMDB, where it is installed, is the only contestant of this case that writes files.
+    const watcher = watch(temporary, () => child.kill());
+    child.stdout.resume();
+    // The contestants hold the pipe as well: it closes when the last of them has ended.
+    await once(child, 'close');
+    watcher.close();
+    expect(readdirSync(temporary)).toEqual([]);
   });
 
   it.each([
