@@ -128,3 +128,27 @@ it('the kernel and the host allow the same longest time to live', async () => {
   expect(Number(inKernel)).toBe(MAX_TTL_MS);
   expect(KERNEL_ERROR_TEXTS.ERROR_TTL).toContain(`to ${MAX_TTL_MS} milliseconds`);
 });
+
+describe('package-lock.json', () => {
+  interface Locked {
+    version?: string;
+    dependencies?: Record<string, string>;
+    optionalDependencies?: Record<string, string>;
+  }
+  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
+    packages: Record<string, Locked>;
+  };
+
+  // npm leaves out packages for other platforms when it cannot get at them, and `npm ci` then refuses the whole lock.
+  it('has every package that another one asks for, also those for other platforms', () => {
+    const missing = Object.entries(packages).flatMap(
+      ([at, { dependencies, optionalDependencies }]) =>
+        Object.keys({ ...dependencies, ...optionalDependencies })
+          .filter(
+            (name) => !packages[`${at}/node_modules/${name}`] && !packages[`node_modules/${name}`],
+          )
+          .map((name) => `${at} asks for ${name}`),
+    );
+    expect(missing).toEqual([]);
+  });
+});

@@ -24,7 +24,8 @@ export interface Import {
 }
 
 const FOLDERS = ['engine', 'server', 'client', 'native-free-bench', 'test'];
-const SOURCE = /\.(ts|mts|mjs|js)$/;
+/** Declarations of .mjs files go with them. */
+const SOURCE = /(?<!\.d)\.(ts|mts|mjs|js)$/;
 
 /** Everything we wrote that runs, in order of path. */
 export function readSources(): SourceFile[] {
@@ -57,22 +58,30 @@ export function importsOf(file: SourceFile): Import[] {
   );
 }
 
-/** What the package's own names stand for. `package.json` says the same of dist/. */
-const OWN_NAMES: Readonly<Record<string, string>> = {
-  slabring: 'engine/index.ts',
-  'slabring/client': 'client/index.ts',
-  'slabring/server': 'server/index.ts',
-};
+interface Manifest {
+  name: string;
+  exports: Record<string, string | { default: string }>;
+  imports: Record<string, string>;
+}
+
+const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Manifest;
+
+/** What package.json lets our own names stand for: `slabring/client`, `#engine/x.js`. */
+function resolveOwnName(target: string): string | undefined {
+  const subpath = target.replace(manifest.name, '.');
+  const exported = subpath.startsWith('.') ? manifest.exports[subpath] : undefined;
+  if (exported !== undefined) return typeof exported === 'string' ? exported : exported.default;
+  for (const [pattern, path] of Object.entries(manifest.imports)) {
+    const prefix = pattern.replace('*', '');
+    if (target.startsWith(prefix)) return path.replace('*', target.slice(prefix.length));
+  }
+  return undefined;
+}
 
 function resolveImport(from: string, target: string): string | undefined {
-  const own = OWN_NAMES[target];
-  if (own) return own;
-  const base = target.startsWith('#')
-    ? target.slice(1)
-    : target.startsWith('.')
-      ? normalize(join(dirname(from), target))
-      : undefined;
-  return base === undefined ? undefined : sourceOf(base);
+  const isRelative = target.startsWith('.');
+  const path = isRelative ? join(dirname(from), target) : resolveOwnName(target);
+  return path === undefined ? undefined : sourceOf(normalize(path));
 }
 
 /** The source of a built file: dist/engine/x.js and engine/x.js are engine/x.ts; the kernel leaves extensions out. */

@@ -14,7 +14,7 @@ export interface Rule {
 
 /** The parts of the house: the folder that a path begins with, the kernel apart from the engine. */
 function roomOf(path: string): string {
-  if (path.startsWith('engine/kernel/')) return 'kernel';
+  if (/^engine\/kernel\/.*\.ts$/.test(path)) return 'kernel';
   if (path.startsWith('server/cli/') || path === 'server/main.ts') return 'cli';
   return path.includes('/') ? path.slice(0, path.indexOf('/')) : 'root';
 }

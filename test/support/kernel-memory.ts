@@ -1,0 +1,337 @@
+/**
+ * Reads and writes an arena's memory from outside, by offsets of its own: a slow twin of the kernel's accessors, which pins
+ * where everything stands (test/golden/layout.test.ts) and lets tests break things (test/unit/kernel-integrity.test.ts).
+ */
+import { Arena, type ArenaOptions } from '#engine/arena.js';
+import { FrameExecutor, isFault } from '#engine/frame.js';
+import { frame, valuesOf, type Wire } from './kernel-wire.js';
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+export const PAGE_BYTES = 64 * KIB;
+
+/** The least `memory` that works for one partition. */
+export const LEAST_MEMORY = 393_216;
+
+/** Offsets of the header's fields, at the start of the memory. */
+export const Header = {
+  magic: 0,
+  layoutVersion: 4,
+  endAddress: 8,
+  hashSeed: 12,
+  partitionCount: 16,
+  partitionShift: 20,
+  maxDepth: 24,
+  pageInfoBias: 28,
+  firstPage: 32,
+  endPage: 36,
+  threads: 40,
+  threadStride: 44,
+  maxThreads: 48,
+  areaBytes: 52,
+  policy: 56,
+  maxEntries: 60,
+  maxValueBytes: 64,
+  classCount: 68,
+  budgetBytes: 72,
+  reclaimFrom: 76,
+  poolStack: 80,
+  poolBump: 88,
+  poolStacked: 92,
+} as const;
+
+export const CLASS_OF_SIZE = 0x400;
+export const CLASS_SIZES = 0xc00;
+export const PARTITIONS = 0x10000;
+export const PARTITION_BYTES = 2176;
+
+/** Offsets in a partition. */
+export const Partition = {
+  word: 0,
+  waiters: 8,
+  directoryShift: 12,
+  directoryMask: 16,
+  directory: 20,
+  entries: 24,
+  maxEntries: 28,
+  version: 32,
+  payloadBytes: 40,
+  chunkBytes: 48,
+  sets: 56,
+  deletes: 64,
+  evictions: 72,
+  expired: 80,
+  pinnedOld: 88,
+  pinnedNew: 92,
+  slabPages: 96,
+  segments: 100,
+  splits: 104,
+  classInfos: 128,
+} as const;
+
+export const CLASS_INFO_BYTES = 32;
+/** Offsets in the facts about a class in a partition. */
+export const ClassInfo = {
+  handPage: 0,
+  handIndex: 4,
+  roomy: 8,
+  pages: 12,
+  chunksUsed: 16,
+} as const;
+
+export const PAGE_INFO_BYTES = 32;
+/** Offsets in the facts about a page. */
+export const PageInfo = {
+  kind: 0,
+  sizeClass: 1,
+  partition: 2,
+  freeChunk: 4,
+  bump: 8,
+  used: 10,
+  next: 12,
+  previous: 16,
+  nextRoomy: 20,
+  previousRoomy: 24,
+  count: 28,
+} as const;
+
+export const BUCKET_BYTES = 64;
+export const SLOTS = 12;
+/** Offsets in a bucket. Its tags stand at its start. */
+export const Bucket = { marks: 12, overflow: 15, entries: 16 } as const;
+
+/** Offsets in an entry; the optional fields and the key follow. */
+export const Entry = { valueBytes: 0, keyBytes: 4, kind: 6, flags: 7, fields: 8 } as const;
+export const Flag = { EXPIRY: 1, VERSION: 2, CHAINED: 4, LONG_KEY: 8 } as const;
+/** Offsets in a piece of a chained entry; its payload follows. */
+export const Piece = { next: 0, kind: 6, owner: 8, bytes: 12, payload: 16 } as const;
+
+/** Midday of some day: tests set their own clocks. */
+export const NOON = 1_718_100_000_000;
+
+/** An arena whose hashes do not change from run to run, so that a failure can be repeated. */
+export function createArena(options: Partial<ArenaOptions> = {}, hashSeed = 7): Arena {
+  const arena = Arena.create({
+    memoryBytes: 4 * MIB,
+    partitions: 1,
+    policy: 'clock',
+    maxValueBytes: MIB,
+    maxThreads: 2,
+    ...options,
+  });
+  // Nothing was hashed yet.
+  new DataView(arena.bytes.buffer).setUint32(Header.hashSeed, hashSeed, true);
+  return arena;
+}
+
+/** An arena with a clock that stands still until it is set, and frames that run on it. */
+export class Bench {
+  readonly arena: Arena;
+  readonly memory: ArenaMemory;
+  readonly executor: FrameExecutor<undefined>;
+  nowMs = NOON;
+
+  constructor(options: Partial<ArenaOptions> = {}, hashSeed = 7) {
+    this.arena = createArena(options, hashSeed);
+    this.memory = new ArenaMemory(this.arena);
+    this.executor = new FrameExecutor(this.arena, () => 'host', { now: () => this.nowMs });
+  }
+
+  /** The replies to the commands of one frame. */
+  run(...commands: readonly Wire[]): Wire[] {
+    const reply = this.executor.execute(frame(1, ...commands), undefined);
+    if (isFault(reply)) throw new Error(`${reply.closeCode} ${reply.reason}`);
+    const [id, ...replies] = valuesOf(reply);
+    if (id!.length !== 1 || id![0] !== 1) throw new Error(`the reply to frame 1 has id ${id}`);
+    return replies;
+  }
+
+  /** The reply to one command. */
+  one(command: Wire): Wire {
+    const replies = this.run(command);
+    if (replies.length !== 1) throw new Error(`${replies.length} replies to one command`);
+    return replies[0]!;
+  }
+}
+
+export class ArenaMemory {
+  readonly arena: Arena;
+  readonly view: DataView;
+  readonly bytes: Buffer;
+
+  constructor(arena: Arena) {
+    this.arena = arena;
+    this.view = new DataView(arena.bytes.buffer);
+    this.bytes = Buffer.from(arena.bytes.buffer);
+  }
+
+  u8(address: number): number {
+    return this.view.getUint8(address);
+  }
+
+  u16(address: number): number {
+    return this.view.getUint16(address, true);
+  }
+
+  u32(address: number): number {
+    return this.view.getUint32(address, true);
+  }
+
+  u64(address: number): bigint {
+    return this.view.getBigUint64(address, true);
+  }
+
+  setU8(address: number, value: number): void {
+    this.view.setUint8(address, value);
+  }
+
+  setU16(address: number, value: number): void {
+    this.view.setUint16(address, value, true);
+  }
+
+  setU32(address: number, value: number): void {
+    this.view.setUint32(address, value, true);
+  }
+
+  setU64(address: number, value: bigint): void {
+    this.view.setBigUint64(address, value, true);
+  }
+
+  header(field: keyof typeof Header): number {
+    return this.u32(Header[field]);
+  }
+
+  /** Chunk sizes by class. */
+  classSizes(): number[] {
+    return Array.from({ length: this.header('classCount') }, (_, i) =>
+      this.u32(CLASS_SIZES + 4 * i),
+    );
+  }
+
+  /** The class that the kernel gives so many bytes. */
+  classOf(bytes: number): number {
+    return this.u8(CLASS_OF_SIZE + Math.ceil(bytes / 8));
+  }
+
+  partition(index: number, field: keyof typeof Partition = 'word'): number {
+    return PARTITIONS + index * PARTITION_BYTES + Partition[field];
+  }
+
+  classInfo(partition: number, sizeClass: number, field: keyof typeof ClassInfo): number {
+    return (
+      this.partition(partition, 'classInfos') + sizeClass * CLASS_INFO_BYTES + ClassInfo[field]
+    );
+  }
+
+  pageInfo(page: number, field: keyof typeof PageInfo = 'kind'): number {
+    return (this.header('pageInfoBias') + page * PAGE_INFO_BYTES + PageInfo[field]) >>> 0;
+  }
+
+  pageOf(address: number): number {
+    return Math.floor(address / PAGE_BYTES);
+  }
+
+  /** The kernel's hash of a key; XXH32 itself is held against another implementation elsewhere. */
+  hash(key: Uint8Array): number {
+    const { request, kernel } = this.arena;
+    request.set(key);
+    return kernel.xxh32(request.byteOffset, key.length, this.header('hashSeed')) >>> 0;
+  }
+
+  partitionIndexOf(key: Uint8Array): number {
+    const count = this.header('partitionCount');
+    return count === 1 ? 0 : this.hash(key) >>> this.header('partitionShift');
+  }
+
+  /** The segments of a partition, each once. */
+  segments(partition: number): number[] {
+    const directory = this.u32(this.partition(partition, 'directory'));
+    const end = this.u32(this.partition(partition, 'directoryMask')) + 1;
+    return [...new Set(Array.from({ length: end }, (_, i) => this.u32(directory + 4 * i)))];
+  }
+
+  /** All slots in use of a partition, by the address of their tags. */
+  *slots(partition: number): Generator<number> {
+    for (const segment of this.segments(partition)) {
+      for (let bucket = segment; bucket < segment + PAGE_BYTES; bucket += BUCKET_BYTES) {
+        for (let slot = bucket; slot < bucket + SLOTS; slot++) if (this.u8(slot)) yield slot;
+      }
+    }
+  }
+
+  bucketOf(slot: number): number {
+    return slot - (slot % BUCKET_BYTES);
+  }
+
+  /** Where a slot keeps the address of its entry. */
+  entryField(slot: number): number {
+    return this.bucketOf(slot) + Bucket.entries + 4 * (slot % BUCKET_BYTES);
+  }
+
+  entryOf(slot: number): number {
+    return this.u32(this.entryField(slot));
+  }
+
+  /** The slot of a key, by looking into all of them. */
+  slotOf(key: Uint8Array): number {
+    for (const slot of this.slots(this.partitionIndexOf(key))) {
+      if (this.keyOf(this.entryOf(slot)).equals(key)) return slot;
+    }
+    throw new Error(`no slot holds the key ${Buffer.from(key).toString('latin1', 0, 40)}`);
+  }
+
+  /** The address of a key's entry. */
+  entry(key: Uint8Array): number {
+    return this.entryOf(this.slotOf(key));
+  }
+
+  flags(entry: number): number {
+    return this.u8(entry + Entry.flags);
+  }
+
+  fieldsBytes(entry: number): number {
+    const flags = this.flags(entry);
+    return Entry.fields + (flags & Flag.EXPIRY ? 8 : 0) + (flags & Flag.VERSION ? 8 : 0);
+  }
+
+  /** Where a chained entry keeps the address of its first piece, and any other one its value. */
+  valueAddress(entry: number): number {
+    const inline = this.flags(entry) & Flag.LONG_KEY ? 0 : this.u16(entry + Entry.keyBytes);
+    return entry + this.fieldsBytes(entry) + inline;
+  }
+
+  /** The addresses of the pieces of a chained entry. */
+  pieces(entry: number): number[] {
+    const pieces: number[] = [];
+    let piece = this.flags(entry) & Flag.CHAINED ? this.u32(this.valueAddress(entry)) : 0;
+    for (; piece; piece = this.u32(piece + Piece.next)) pieces.push(piece);
+    return pieces;
+  }
+
+  keyOf(entry: number): Buffer {
+    const length = this.u16(entry + Entry.keyBytes);
+    if (this.flags(entry) & Flag.LONG_KEY) return this.chain(entry).subarray(0, length);
+    const at = entry + this.fieldsBytes(entry);
+    return this.bytes.subarray(at, at + length);
+  }
+
+  valueOf(entry: number): Buffer {
+    const length = this.u32(entry + Entry.valueBytes);
+    if (this.flags(entry) & Flag.CHAINED) {
+      const skip = this.flags(entry) & Flag.LONG_KEY ? this.u16(entry + Entry.keyBytes) : 0;
+      return this.chain(entry).subarray(skip, skip + length);
+    }
+    const at = this.valueAddress(entry);
+    return this.bytes.subarray(at, at + length);
+  }
+
+  /** The payload of all pieces of an entry. */
+  chain(entry: number): Buffer {
+    return Buffer.concat(
+      this.pieces(entry).map((piece) => {
+        const at = piece + Piece.payload;
+        return this.bytes.subarray(at, at + this.u32(piece + Piece.bytes));
+      }),
+    );
+  }
+}
