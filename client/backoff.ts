@@ -1,7 +1,8 @@
 /**
- * How long to wait before attempt number `attempt` (from 0) to connect again: doubling from `delayMs` up to
- * `delayMsMax`, then a random point of the upper half. The jitter spreads the clients of a node that came back; the
- * lower half is left out so that a series of unlucky draws cannot become a busy loop.
+ * How long to wait before attempt number `attempt` (from 0) to connect again: doubling from
+ * `delayMs` up to `delayMsMax`, then a random point of the upper half. The jitter spreads the
+ * clients of a node that came back; the lower half is left out so that a series of unlucky draws
+ * cannot become a busy loop.
  */
 export function backoffMs(
   attempt: number,

@@ -29,8 +29,9 @@ const SET = COMMANDS.SET.code;
  * Connects, and resolves once commands can be sent.
  *
  * @param url `ws://HOST:PORT`, `wss://HOST:PORT`, or in Node `ws+unix:PATH:/`
- * @throws SlabringError `OPTION` for wrong arguments, `CONNECTION` when the first attempt fails, `NOAUTH` or `DENIED`
- *   when the server does not accept the token. To keep trying instead, use `new Client`.
+ * @throws SlabringError `OPTION` for wrong arguments, `CONNECTION` when the first attempt fails,
+ *   `NOAUTH` or `DENIED` when the server does not accept the token. To keep trying instead, use
+ *   `new Client`.
  */
 export async function connect(url: string | URL, options?: ClientOptions): Promise<Client> {
   const client = new Client(url, options);
@@ -44,8 +45,9 @@ export async function connect(url: string | URL, options?: ClientOptions): Promi
 }
 
 /**
- * Every command returns a promise, rejected with a `SlabringError` when it cannot be carried out. Commands of one turn
- * of the event loop leave in one frame, so do not `await` them one by one where they are independent.
+ * Every command returns a promise, rejected with a `SlabringError` when it cannot be carried out.
+ * Commands of one turn of the event loop leave in one frame, so do not `await` them one by one
+ * where they are independent.
  */
 export class Client {
   readonly #connection: Connection;
@@ -55,7 +57,8 @@ export class Client {
   readonly #setArguments = new SetArguments();
 
   /**
-   * Starts to connect in the background, and keeps trying. Commands may be called at once: they wait.
+   * Starts to connect in the background, and keeps trying. Commands may be called at once: they
+   * wait.
    * @throws SlabringError `OPTION`
    */
   constructor(url: string | URL, options?: ClientOptions) {
@@ -88,14 +91,17 @@ export class Client {
     return this.#emitter.on(event, listener);
   }
 
-  /** The facts of the server once connected; rejects when the present or next attempt to connect fails. */
+  /**
+   * The facts of the server once connected; rejects when the present or next attempt to connect
+   * fails.
+   */
   ready(): Promise<ServerFacts> {
     return this.#connection.ready();
   }
 
   /**
-   * Refuses new commands with `CLOSED`, waits for the replies to those on their way, and closes the connection. With
-   * `wait: false` those are rejected too.
+   * Refuses new commands with `CLOSED`, waits for the replies to those on their way, and closes the
+   * connection. With `wait: false` those are rejected too.
    */
   async close(options: { wait?: boolean } = {}): Promise<void> {
     checkOptionNames(options, ['wait'], 'close');
@@ -111,7 +117,10 @@ export class Client {
     return this.send('PING') as Promise<string>;
   }
 
-  /** The value, or undefined when the key is absent (or null was stored: use `getVersioned` to tell). */
+  /**
+   * The value, or undefined when the key is absent (or null was stored: use `getVersioned` to
+   * tell).
+   */
   get<T = unknown>(key: Key): Promise<T | undefined> {
     return this.#one(GET, key, Result.VALUE) as Promise<T | undefined>;
   }
@@ -156,8 +165,8 @@ export class Client {
   }
 
   /**
-   * Stores each value under its key, all with the same options; for each whether it was stored. The first error rejects
-   * the whole call, though other entries may have been stored.
+   * Stores each value under its key, all with the same options; for each whether it was stored. The
+   * first error rejects the whole call, though other entries may have been stored.
    */
   async setMany(
     entries: Iterable<readonly [Key, unknown]>,
@@ -176,7 +185,10 @@ export class Client {
     })) as boolean[];
   }
 
-  /** Stores the value and returns the old one, also where a condition did not hold; undefined when there was none. */
+  /**
+   * Stores the value and returns the old one, also where a condition did not hold; undefined when
+   * there was none.
+   */
   swap<T = unknown>(key: Key, value: unknown, options?: SetOptions): Promise<T | undefined> {
     return this.#set(key, value, options, SetFlag.GET, Result.VALUE) as Promise<T | undefined>;
   }
@@ -236,9 +248,10 @@ export class Client {
   }
 
   /**
-   * Adds `delta` to the integer stored, 0 when the key is absent, and returns the sum: a bigint when a number could not
-   * hold it exactly.
-   * @throws SlabringError `WRONGTYPE` when the value is no integer, `OVERFLOW` when the sum passes 64 bits
+   * Adds `delta` to the integer stored, 0 when the key is absent, and returns the sum: a bigint
+   * when a number could not hold it exactly.
+   * @throws SlabringError `WRONGTYPE` when the value is no integer, `OVERFLOW` when the sum passes
+   *   64 bits
    */
   increment(
     key: Key,
@@ -260,8 +273,8 @@ export class Client {
   }
 
   /**
-   * Sends any command of the protocol by name; resolves to its reply as it is on the wire, nil being null. An argument
-   * that is undefined goes as nil, "as if absent".
+   * Sends any command of the protocol by name; resolves to its reply as it is on the wire, nil
+   * being null. An argument that is undefined goes as nil, "as if absent".
    */
   send(command: CommandName, ...args: unknown[]): Promise<unknown> {
     try {
@@ -368,7 +381,10 @@ function readIncrementTtl(options: IncrementOptions | undefined, defaultTtlMs: n
   return options.ttl === undefined ? defaultTtlMs : parseDuration(options.ttl, 'ttl');
 }
 
-/** @throws SlabringError `OPTION` also for a string: it is iterable, but its characters were not meant as keys */
+/**
+ * @throws SlabringError `OPTION` also for a string: it is iterable, but its characters were not
+ * meant as keys
+ */
 function listOf<T>(items: Iterable<T>, method: string, what: string): readonly T[] {
   if (Array.isArray(items)) return items;
   if (typeof items === 'object' && items !== null && Symbol.iterator in items) return [...items];

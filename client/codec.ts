@@ -1,7 +1,7 @@
 /**
- * Values to msgpack and back, for everything that `writer.ts` and `reader.ts` do not do by hand: arrays, objects, dates.
- * The only file of the client that knows msgpackr. The settings are those of the embedded cache: what one stored, the
- * other reads.
+ * Values to msgpack and back, for everything that `writer.ts` and `reader.ts` do not do by hand:
+ * arrays, objects, dates. The only file of the client that knows msgpackr. The settings are those
+ * of the embedded cache: what one stored, the other reads.
  */
 import { Packr, RESET_BUFFER_MODE, Unpackr } from 'msgpackr';
 import { SlabringError } from '../engine/errors.js';
@@ -13,10 +13,12 @@ const SETTINGS = {
   mapsAsObjects: true,
   // The shortest map header, as every other library writes it.
   variableMapSize: true,
-  // Typed arrays and large bigints as extensions; without it msgpackr writes garbage for a Float64Array. With it, it
-  // writes Set, RegExp and Error as two msgpack values, which `packObject` therefore refuses.
+  // Typed arrays and large bigints as extensions; without it msgpackr writes garbage for a
+  // Float64Array. With it, it writes Set, RegExp and Error as two msgpack values, which
+  // `packValue` therefore refuses.
   moreTypes: true,
-  // A number where a double holds the integer exactly, else a bigint. (The declarations of msgpackr lack 'auto'.)
+  // A number where a double holds the integer exactly, else a bigint. (The declarations of msgpackr
+  // lack 'auto'.)
   int64AsType: 'auto' as 'number',
   // Bytes inside a value are copies: a view would keep the whole frame in memory.
   copyBuffers: true,
@@ -38,8 +40,8 @@ export function needsPacking(value: unknown): value is object | bigint {
 }
 
 /**
- * The msgpack bytes of an object, an array, or a bigint of more than 64 bits; valid until the next call. Runs code of the
- * value, such as `toJSON` and getters.
+ * The msgpack bytes of an object, an array, or a bigint of more than 64 bits; valid until the next
+ * call. Runs code of the value, such as `toJSON` and getters.
  * @throws SlabringError `OPTION` when it holds something that msgpack cannot say
  */
 export function packValue(value: object | bigint): Uint8Array {

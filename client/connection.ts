@@ -1,10 +1,11 @@
 /**
  * The connection of a client and its life:
  *
- *     connecting ---HELLO answered---> ready ---lost---> waiting ---after the backoff---> connecting
+ *     connecting ---HELLO answered---> ready ---lost---> waiting ---backoff over---> connecting
  *         \---------failed---------------------------------^
  *
- * `close` leads from anywhere over closing to closed. Commands do not pass through here: see `pipeline.ts`.
+ * `close` leads from anywhere over closing to closed. Commands do not pass through here: see
+ * `pipeline.ts`.
  */
 import { COMMANDS, PROTOCOL_VERSION, SUBPROTOCOL } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
@@ -17,7 +18,10 @@ import { ReplyReader } from './reader.js';
 import { type ClientSocket, defaultSocketFactory, type SocketFactory } from './socket.js';
 import { FrameWriter } from './writer.js';
 
-/** `waiting`: for the next attempt to connect. `closing`: new commands are refused, those on their way finish. */
+/**
+ * `waiting`: for the next attempt to connect. `closing`: new commands are refused, those on their
+ * way finish.
+ */
 export type ClientState = 'connecting' | 'ready' | 'waiting' | 'closing' | 'closed';
 
 /** What a server says of itself in its reply to HELLO; more facts may come with later versions. */
@@ -42,7 +46,10 @@ export type ClientEvents = {
 /** The frame id of HELLO. It is alone on its connection, so any would do. */
 const HELLO_FRAME_ID = 1;
 
-/** How long the server may take to answer our closing handshake; nothing is on its way any more then. */
+/**
+ * How long the server may take to answer our closing handshake; nothing is on its way any more
+ * then.
+ */
 const CLOSE_MS_MAX = 1_000;
 
 const NORMAL_CLOSURE = 1000;
@@ -113,7 +120,10 @@ export class Connection {
     return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
   }
 
-  /** Closes; with `wait` the commands on their way are answered first. Resolves when the socket is closed. */
+  /**
+   * Closes; with `wait` the commands on their way are answered first. Resolves when the socket is
+   * closed.
+   */
   close(wait: boolean): Promise<void> {
     if (this.#closed === undefined) {
       this.#closed = new Promise((resolve) => {

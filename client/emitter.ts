@@ -1,6 +1,7 @@
 /**
- * A minimal event emitter, because Node's is not in browsers and EventTarget makes an object per event. Unlike Node's,
- * an `error` event without a listener does nothing: every command that suffers from it is rejected anyway.
+ * A minimal event emitter, because Node's is not in browsers and EventTarget makes an object per
+ * event. Unlike Node's, an `error` event without a listener does nothing: every command that
+ * suffers from it is rejected anyway.
  */
 export class Emitter<Events extends Record<string, unknown>> {
   readonly #listeners = new Map<keyof Events, Set<(detail: never) => void>>();
@@ -18,7 +19,8 @@ export class Emitter<Events extends Record<string, unknown>> {
       try {
         (listener as (detail: Events[Name]) => void)(detail);
       } catch (error) {
-        // The listener's fault must be seen, but must not stop the client half-way through a change of state.
+        // The listener's fault must be seen, but must not stop the client half-way through a change
+        // of state.
         queueMicrotask(() => {
           throw error;
         });

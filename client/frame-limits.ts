@@ -1,19 +1,20 @@
 /**
- * How much goes into one frame, and how many frames go out before a reply comes back. The server names some of this in
- * its reply to HELLO; the rest is learned from the replies.
+ * How much goes into one frame, and how many frames go out before a reply comes back. The server
+ * names some of this in its reply to HELLO; the rest is learned from the replies.
  */
 import type { ClientSettings } from './options.js';
 
 /**
- * How many bytes of frames may be on their way without a reply; further frames wait here. A thread that sends for a
- * second without reading a reply would fill the server's memory, and a server then closes the connection (at 16 MiB
- * unless told otherwise). Far more than the fastest link needs to stay busy.
+ * How many bytes of frames may be on their way without a reply; further frames wait here. A thread
+ * that sends for a second without reading a reply would fill the server's memory, and a server then
+ * closes the connection (at 16 MiB unless told otherwise). Far more than the fastest link needs to
+ * stay busy.
  */
 const WINDOW_BYTES = 4 * 1024 * 1024;
 
 /**
- * Frames hold this many commands until it is known how long replies are: were each of them a value of 1 MiB, a node would
- * still build the reply frame (up to 64 MiB).
+ * Frames hold this many commands until it is known how long replies are: were each of them a value
+ * of 1 MiB, a node would still build the reply frame (up to 64 MiB).
  */
 const FIRST_FRAME_COMMANDS = 50;
 
@@ -35,7 +36,10 @@ export class FrameLimits {
   frameBytesMax: number;
   frameCommandsMax = 0;
   readonly #settings: ClientSettings;
-  /** What a command takes, in the longer of the two directions: a mean that rises at once and falls slowly. */
+  /**
+   * What a command takes, in the longer of the two directions: a mean that rises at once and falls
+   * slowly.
+   */
   #commandBytes = 0;
 
   constructor(settings: ClientSettings) {
@@ -60,9 +64,10 @@ export class FrameLimits {
   }
 
   /**
-   * A frame of `commands` and `requestBytes` had a reply of `replyBytes`. Reply frames shall be no longer than request
-   * frames: a thousand long values in one frame would hold up everything behind them, and a server does not build a
-   * frame of any length. What is stored by long commands will be read by long replies, so requests count too.
+   * A frame of `commands` and `requestBytes` had a reply of `replyBytes`. Reply frames shall be no
+   * longer than request frames: a thousand long values in one frame would hold up everything behind
+   * them, and a server does not build a frame of any length. What is stored by long commands will
+   * be read by long replies, so requests count too.
    */
   learn(commands: number, requestBytes: number, replyBytes: number): void {
     const { frameBytes, frameCommands } = this.#settings;

@@ -24,7 +24,10 @@ export class Frame {
     this.size = bytes.length;
   }
 
-  /** The bytes to send, once: the buffer they lie in is large, and must not be held until the reply comes. */
+  /**
+   * The bytes to send, once: the buffer they lie in is large, and must not be held until the reply
+   * comes.
+   */
   takeBytes(): Uint8Array {
     const bytes = this.#bytes!;
     this.#bytes = undefined;
@@ -41,7 +44,8 @@ export class Frame {
       while (next < this.pending.length) this.pending[next++]!.settle(reader);
       if (!reader.atEnd) throw new RangeError('the message holds more replies than commands');
     } catch (cause) {
-      // The one whose reply could not be read is among them: rejecting a settled promise does nothing.
+      // The one whose reply could not be read is among them: rejecting a settled promise does
+      // nothing.
       this.pending.splice(0, next - 1);
       this.fail(
         new SlabringError('CONNECTION', `broken reply: ${(cause as Error).message}`, { cause }),

@@ -1,5 +1,6 @@
 /**
- * The client's options: what a caller may give, their defaults with the reason, and the one place that checks them.
+ * The client's options: what a caller may give, their defaults with the reason, and the one place
+ * that checks them.
  */
 import type { ByteSize, Duration } from '../engine/api.js';
 import { SlabringError } from '../engine/errors.js';
@@ -16,7 +17,10 @@ export interface ClientOptions {
   name?: string;
   /** Time to live of entries stored without one of their own. Default: 0, they do not expire. */
   ttl?: Duration;
-  /** Deadline of a command, counted from the call, time in the queue included. 0: none. Default: 1 s. */
+  /**
+   * Deadline of a command, counted from the call, time in the queue included. 0: none. Default: 1
+   * s.
+   */
   timeout?: Duration;
   /** Deadline of one attempt to connect, HELLO included. 0: none. Default: 5 s. */
   connectTimeout?: Duration;
@@ -102,7 +106,8 @@ export function checkUrl(url: string | URL): string {
   if (!URL.canParse(text) || !URL_SCHEMES.includes(new URL(text).protocol)) {
     throw new SlabringError(
       'OPTION',
-      `url must be like 'ws://127.0.0.1:7707', 'wss://HOST:PORT' or 'ws+unix:PATH:/', not ${show(url)}`,
+      `url must be like 'ws://127.0.0.1:7707', 'wss://HOST:PORT' or 'ws+unix:PATH:/', ` +
+        `not ${show(url)}`,
     );
   }
   return text;

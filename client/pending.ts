@@ -82,8 +82,8 @@ export class PendingCommand implements Pending {
 }
 
 /**
- * The results of a call that became many commands, such as `getMany`. The first error rejects the call, but every
- * command ran or not as its own reply says.
+ * The results of a call that became many commands, such as `getMany`. The first error rejects the
+ * call, but every command ran or not as its own reply says.
  */
 export class Gathering {
   readonly results: unknown[];

@@ -1,6 +1,7 @@
 /**
- * From commands to frames and back. Commands of one turn of the event loop gather in one frame; any number of frames
- * may be on their way; replies find their frame by its id. Where there is no connection, complete frames wait here.
+ * From commands to frames and back. Commands of one turn of the event loop gather in one frame; any
+ * number of frames may be on their way; replies find their frame by its id. Where there is no
+ * connection, complete frames wait here.
  *
  *     open() -> write -> commit*()      the frame of this turn
  *                  | flush, or the frame is full
@@ -22,8 +23,8 @@ import { FrameWriter } from './writer.js';
 const FRAME_ID_MAX = 2 ** 32 - 1;
 
 /**
- * A connection that has answered nothing for this long, while commands passed their deadline, is given up: its other
- * end is gone without a word, which TCP would notice only after many minutes.
+ * A connection that has answered nothing for this long, while commands passed their deadline, is
+ * given up: its other end is gone without a word, which TCP would notice only after many minutes.
  */
 const SILENCE_MS_MAX = 5_000;
 
@@ -31,8 +32,9 @@ const SILENCE_MS_MAX = 5_000;
 const FRAME_OVERHEAD_BYTES = 256;
 
 /**
- * Runs at the end of this turn of the event loop, after everything that is ready to be read has been read, so that
- * what many replies set off leaves in one frame. Browsers have only the end of the current task.
+ * Runs at the end of this turn of the event loop, after everything that is ready to be read has
+ * been read, so that what many replies set off leaves in one frame. Browsers have only the end of
+ * the current task.
  */
 const atEndOfTurn: (task: () => void) => void =
   typeof setImmediate === 'function' ? setImmediate : queueMicrotask;
@@ -64,13 +66,18 @@ export class Pipeline {
   readonly #writer = new FrameWriter();
   readonly #reader = new ReplyReader();
   readonly #inFlight = new Map<number, Frame>();
-  /** Frames whose commands were rejected by their deadline, and which the server still owes a reply. */
+  /**
+   * Frames whose commands were rejected by their deadline, and which the server still owes a reply.
+   */
   readonly #expired = new Map<number, Frame>();
   readonly #onEndOfTurn = () => {
     this.#flushing = false;
     this.flush();
   };
-  /** Replies that arrived while this thread was busy count: they are read before the deadline is judged. */
+  /**
+   * Replies that arrived while this thread was busy count: they are read before the deadline is
+   * judged.
+   */
   readonly #onTimer = () => atEndOfTurn(() => this.#expire());
 
   /** Frames that wait for a connection, or for room in the window. */
@@ -88,7 +95,10 @@ export class Pipeline {
   #draining = false;
   /** Why commands are refused, once they are. */
   #refusal: SlabringError | undefined;
-  /** Why there is no connection, as far as known: it goes into the errors of commands that waited in vain. */
+  /**
+   * Why there is no connection, as far as known: it goes into the errors of commands that waited in
+   * vain.
+   */
   #outage: SlabringError | undefined;
 
   constructor(settings: ClientSettings, events: PipelineEvents) {
@@ -105,8 +115,8 @@ export class Pipeline {
   }
 
   /**
-   * The writer for one more command. Follow it by `commit` or, when writing fails, `abandon`; no code of the caller may
-   * run in between, because it might call a command.
+   * The writer for one more command. Follow it by `commit` or, when writing fails, `abandon`; no
+   * code of the caller may run in between, because it might call a command.
    * @throws SlabringError `CLOSED`, `QUEUEFULL`
    */
   open(): FrameWriter {
@@ -133,8 +143,9 @@ export class Pipeline {
   }
 
   /**
-   * One promise for the results of `count` commands. `write(index)` must `open` the pipeline and write one command. When
-   * it throws, the promise is rejected, and the commands before it are sent.
+   * One promise for the results of `count` commands. `write(index)` must `open` the pipeline and
+   * write one command. When it throws, the promise is rejected, and the commands before it are
+   * sent.
    */
   many(count: number, result: Result, write: (index: number) => void): Promise<unknown[]> {
     const promise = new Promise<unknown[]>(capture);
@@ -306,7 +317,10 @@ export class Pipeline {
     this.#flushIfFull(frame);
   }
 
-  /** Counts the command just written into its frame: a new one, when it made this turn's frame too long. */
+  /**
+   * Counts the command just written into its frame: a new one, when it made this turn's frame too
+   * long.
+   */
   #place(): Frame {
     let frame = this.#frame!;
     if (frame.commands > 0 && this.#writer.size > this.#limits.frameBytesMax) {
@@ -363,7 +377,10 @@ export class Pipeline {
     }
   }
 
-  /** One timer serves all commands: it waits for the oldest frame, and they all have the same deadline. */
+  /**
+   * One timer serves all commands: it waits for the oldest frame, and they all have the same
+   * deadline.
+   */
   #startTimer(delayMs: number): void {
     if (this.#timer === undefined && this.#settings.timeoutMs > 0) {
       this.#timer = setTimeout(this.#onTimer, Math.max(1, Math.ceil(delayMs)));

@@ -1,6 +1,6 @@
 /**
- * Reads reply frames: a frame id, then one value per command, back to back. Numbers, text and bytes are read by hand;
- * arrays, maps and extensions are measured here and decoded by `codec.ts`.
+ * Reads reply frames: a frame id, then one value per command, back to back. Numbers, text and bytes
+ * are read by hand; arrays, maps and extensions are measured here and decoded by `codec.ts`.
  */
 import { ERROR_EXT_TYPE } from '../engine/commands.js';
 import { errorFromWire, SlabringError } from '../engine/errors.js';
@@ -27,8 +27,8 @@ export class ReplyReader {
   #position = 0;
 
   /**
-   * Set when the last value read was an error reply, or could not be given to the caller; the value is then undefined.
-   * Whoever sees it takes it with `takeFailure`.
+   * Set when the last value read was an error reply, or could not be given to the caller; the value
+   * is then undefined. Whoever sees it takes it with `takeFailure`.
    */
   failure: SlabringError | undefined;
 
@@ -85,7 +85,9 @@ export class ReplyReader {
     return this.#tagged(tag);
   }
 
-  /** The bytes of a bin or str, copied; undefined for nil; any other value fails with `WRONGTYPE`. */
+  /**
+   * The bytes of a bin or str, copied; undefined for nil; any other value fails with `WRONGTYPE`.
+   */
   payload(): Uint8Array | undefined {
     const tag = this.#bytes[this.#position];
     if (tag === undefined) throw endError();

@@ -1,14 +1,15 @@
 /**
- * The seam between the client and the network: a message socket, and the two ways to get one. The package `ws` is
- * preferred in Node, also where a global WebSocket exists, because it is several times faster and knows Unix sockets.
+ * The seam between the client and the network: a message socket, and the two ways to get one. The
+ * package `ws` is preferred in Node, also where a global WebSocket exists, because it is several
+ * times faster and knows Unix sockets.
  */
 import { SlabringError } from '../engine/errors.js';
 
 /** One connection, as the client uses it. */
 export interface ClientSocket {
   /**
-   * Sends one binary message. The socket may keep `bytes` for as long as it likes and must not change them; the client
-   * never writes them again.
+   * Sends one binary message. The socket may keep `bytes` for as long as it likes and must not
+   * change them; the client never writes them again.
    */
   send(bytes: Uint8Array): void;
   /** Closes in an orderly way: what was sent still goes out. */
@@ -17,7 +18,10 @@ export interface ClientSocket {
   terminate(): void;
 }
 
-/** What a socket reports. `close` comes exactly once, also after a failed attempt; `error` may come before it. */
+/**
+ * What a socket reports. `close` comes exactly once, also after a failed attempt; `error` may come
+ * before it.
+ */
 export interface SocketEvents {
   open(): void;
   message(bytes: Uint8Array): void;
@@ -26,8 +30,8 @@ export interface SocketEvents {
 }
 
 /**
- * Starts to connect. Events come only after the socket was returned. A rejected promise means that no attempt was made;
- * no event follows then.
+ * Starts to connect. Events come only after the socket was returned. A rejected promise means that
+ * no attempt was made; no event follows then.
  */
 export type SocketFactory = (
   url: string,
@@ -35,7 +39,10 @@ export type SocketFactory = (
   events: SocketEvents,
 ) => ClientSocket | Promise<ClientSocket>;
 
-/** A reply frame above this is a fault of the server; `ws` drops the connection rather than collect it. */
+/**
+ * A reply frame above this is a fault of the server; `ws` drops the connection rather than collect
+ * it.
+ */
 const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
 
 /** How soon the operating system begins to ask whether a silent peer is still there. */
@@ -44,8 +51,9 @@ const KEEP_ALIVE_MS = 30_000;
 /**
  * Sockets of the package `ws`, for Node.
  *
- * The mask of a WebSocket frame is all zero: masking defends naive HTTP proxies against scripts in browsers, which is
- * not what runs here, and costs a pass over every byte that leaves. A zero mask is a valid mask to any server.
+ * The mask of a WebSocket frame is all zero: masking defends naive HTTP proxies against scripts in
+ * browsers, which is not what runs here, and costs a pass over every byte that leaves. A zero mask
+ * is a valid mask to any server.
  */
 export const nodeSocket: SocketFactory = async (url, subprotocol, events) => {
   const { WebSocket } = await import('ws');

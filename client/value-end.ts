@@ -1,8 +1,8 @@
 /** Measures a msgpack value without decoding it. */
 
 /**
- * Where the value that begins at `at` ends. Counts the values still to come instead of recursing, so that no nesting
- * can exhaust the stack.
+ * Where the value that begins at `at` ends. Counts the values still to come instead of recursing,
+ * so that no nesting can exhaust the stack.
  * @throws RangeError when the bytes are not msgpack or end too soon
  */
 export function valueEnd(bytes: Uint8Array, at: number): number {

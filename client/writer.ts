@@ -4,9 +4,9 @@
  *     ... sent frames | frame id, command, command, ... | command being written | free ...
  *                     ^ frameStart                      ^ mark                  ^ position
  *
- * Frames lie one behind the other and their bytes are never written again, so a socket may keep a view for as long as
- * it needs, without copies or buffers to give back. When the buffer is used up a new one begins; the old one goes when
- * the last view of it does.
+ * Frames lie one behind the other and their bytes are never written again, so a socket may keep a
+ * view for as long as it needs, without copies or buffers to give back. When the buffer is used up
+ * a new one begins; the old one goes when the last view of it does.
  */
 import type { Key } from '../engine/api.js';
 import { MAX_KEY_BYTES } from '../engine/commands.js';
@@ -19,7 +19,10 @@ const BUFFER_BYTES = 512 * 1024;
 /** A client that has little to say needs no more. */
 const FIRST_BUFFER_BYTES = 4 * 1024;
 
-/** Up to this length a loop beats TextEncoder (Node 20: it wins 3 to 1 at 8 characters, 1.2 to 1 at 24). */
+/**
+ * Up to this length a loop beats TextEncoder (Node 20: it wins 3 to 1 at 8 characters, 1.2 to 1 at
+ * 24).
+ */
 const LOOP_TEXT_CHARS = 24;
 
 /** Up to this length a loop beats `Uint8Array.set`. */
@@ -218,8 +221,8 @@ export class FrameWriter {
   }
 
   #longText(text: string): number {
-    // Three bytes are the most that a UTF-16 unit can need. The header is chosen as if all were ASCII; where that
-    // proves too short for the length, the text moves up.
+    // Three bytes are the most that a UTF-16 unit can need. The header is chosen as if all were
+    // ASCII; where that proves too short for the length, the text moves up.
     this.#reserve(SCALAR_BYTES + text.length * 3);
     const start = this.#position;
     const guessed = textHeaderBytes(text.length);

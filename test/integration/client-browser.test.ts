@@ -1,6 +1,6 @@
 /**
- * The client as a browser runs it: bundled for browsers, in a context that has what a page has (a WebSocket, timers,
- * encoders) and nothing of Node (no process, Buffer, require, setImmediate).
+ * The client as a browser runs it: bundled for browsers, in a context that has what a page has (a
+ * WebSocket, timers, encoders) and nothing of Node (no process, Buffer, require, setImmediate).
  */
 import { fileURLToPath } from 'node:url';
 import { createContext, runInContext } from 'node:vm';
@@ -34,7 +34,8 @@ afterAll(() => server.close());
 function page(script: string, globals: object = {}): Promise<unknown> {
   const context = createContext({
     WebSocket,
-    // The context would have its own, and `instanceof` would tell them apart from those of the WebSocket.
+    // The context would have its own, and `instanceof` would tell them apart from those of the
+    // WebSocket.
     ArrayBuffer,
     Uint8Array,
     DataView,

@@ -1,4 +1,7 @@
-/** Runs every program of docs/guides/client.md, and holds its output to the comments beside `console.log`. */
+/**
+ * Runs every program of docs/guides/client.md, and holds its output to the comments beside
+ * `console.log`.
+ */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,7 @@
-/** The client against real nodes, with both front ends, and against the embedded cache: the same calls, the same results. */
+/**
+ * The client against real nodes, with both front ends, and against the embedded cache: the same
+ * calls, the same results.
+ */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -104,7 +107,10 @@ function randomCall(random: (below: number) => number): Call {
   }
 }
 
-/** What a call came to, in a form that compares: Buffers as plain bytes, times to live without the milliseconds. */
+/**
+ * What a call came to, in a form that compares: Buffers as plain bytes, times to live without the
+ * milliseconds.
+ */
 function normal(method: string, result: unknown): unknown {
   if (result instanceof Error) return `error ${code(result)}`;
   if (method === 'ttl' && typeof result === 'number' && Number.isFinite(result)) {

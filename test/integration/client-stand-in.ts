@@ -1,6 +1,7 @@
 /**
- * A stand-in for a node, for tests of the client alone: the protocol over a plain Map, built on `ws` and msgpackr, which
- * are not what the node itself is built on. It can be told to hold replies, to break the protocol and to hang up.
+ * A stand-in for a node, for tests of the client alone: the protocol over a plain Map, built on
+ * `ws` and msgpackr, which are not what the node itself is built on. It can be told to hold
+ * replies, to break the protocol and to hang up.
  */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,4 +1,7 @@
-/** The client against a stand-in server: what it sends, what it makes of replies, and what it does when things fail. */
+/**
+ * The client against a stand-in server: what it sends, what it makes of replies, and what it does
+ * when things fail.
+ */
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,7 +60,10 @@ const names = (frame: SeenFrame) => frame.commands.map(([name]) => name);
 const failsWith = (code: string, message: RegExp = /./) =>
   expect.objectContaining({ code, message: expect.stringMatching(message) });
 
-/** A rejection handler now, the expectation later: a promise must not be seen as unhandled meanwhile. */
+/**
+ * A rejection handler now, the expectation later: a promise must not be seen as unhandled
+ * meanwhile.
+ */
 function outcome(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
     (value) => ({ value }),
@@ -290,13 +296,15 @@ describe('frames', () => {
     const batch = () => client.getMany(new Array(300).fill('long'));
     for (let i = 0; i < 3; i++) await batch();
     const lengths = server.frames.map((frame) => frame.commands.length);
-    // Long replies are a surprise once; from then on, as many as 256 KiB hold of replies of 10,000 bytes.
+    // Long replies are a surprise once; from then on, as many as 256 KiB hold of replies of 10,000
+    // bytes.
     expect(lengths.slice(0, 6)).toEqual(new Array(6).fill(50));
     expect(new Set(lengths.slice(6))).toEqual(new Set([26, 14]));
     const small = () => Promise.all(Array.from({ length: 1_000 }, () => client.has('long')));
     for (let i = 0; i < 40; i++) await small();
     expect(server.frames.at(-1)!.commands).toHaveLength(1_000);
-    // Replies that were too long may be why a connection was lost: it must not happen again and again.
+    // Replies that were too long may be why a connection was lost: it must not happen again and
+    // again.
     const connected = next(client, 'connect');
     server.drop();
     await connected;
@@ -304,7 +312,7 @@ describe('frames', () => {
     expect(server.frames.at(-1)!.commands).toHaveLength(50);
   });
 
-  it('leave early when they hold enough bytes, and never join a large command to others', async () => {
+  it('leave early when they hold enough bytes, large commands alone', async () => {
     const { client, server } = await pair({ frameBytes: 1_000 });
     const sizes = [400, 400, 400, 5_000, 10, 10, 2_000, 2_000];
     await Promise.all(sizes.map((size, i) => client.set(`k${i}`, 'x'.repeat(size))));
@@ -433,6 +441,7 @@ describe('deadlines', () => {
     const held: SeenFrame[] = [];
     server.onFrame = (frame) => held.push(frame);
     const first = outcome(client.get('a'));
+    // Sleeps: the second command must be half a deadline younger than the first.
     await new Promise((resolve) => setTimeout(resolve, 500));
     const second = outcome(client.get('b'));
     expect(await first).toEqual(failsWith('TIMEOUT'));
@@ -502,7 +511,7 @@ describe('the connection', () => {
     expect(await client.ready()).toBe(client.facts);
   });
 
-  it('is refused with a wrong token: connect fails, and what waits is rejected at once', async () => {
+  it('is refused with a wrong token, and what waits is rejected at once', async () => {
     const server = await start({ token: 'secret' });
     await expect(connect(server.url, { token: 'wrong' })).rejects.toEqual(
       failsWith('NOAUTH', /refused HELLO: wrong token/),
