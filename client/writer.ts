@@ -140,7 +140,8 @@ export class FrameWriter {
         throw new SlabringError(
           'OPTION',
           value === undefined
-            ? 'a value must not be undefined: that is what an absent key reads as; delete the key, or store null'
+            ? 'a value must not be undefined, which is what an absent key reads as: store null, ' +
+                'or delete the key'
             : `a value must be data, not ${show(value)}`,
         );
     }
