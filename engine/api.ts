@@ -1,9 +1,13 @@
 /**
- * The types that the embedded `Cache` (synchronous) and the network `Client` (promises) share, so that a method of the
- * same name means the same in both. Imports nothing: the client bundles for browsers carry this file as it is.
+ * The types that the embedded `Cache` (synchronous) and the network `Client` (promises) share, so
+ * that a method of the same name means the same in both. Imports nothing: the client bundles for
+ * browsers carry this file as it is.
  */
 
-/** A key: 1 to 65,535 bytes. A string is its UTF-8 bytes, so `'a'` and `Uint8Array.of(97)` are one key. */
+/**
+ * A key: 1 to 65,535 bytes. A string is its UTF-8 bytes, so `'a'` and `Uint8Array.of(97)` are one
+ * key.
+ */
 export type Key = string | Uint8Array;
 
 /** A time to live: milliseconds, or text such as `'250ms'`, `'5s'`, `'10m'`, `'2h'`, `'7d'`. */
@@ -28,11 +32,17 @@ export interface SetOptions {
 
 /** Options of `increment`. */
 export interface IncrementOptions {
-  /** Time to live given to the entry when it is created by this call; an existing entry keeps its own. */
+  /**
+   * Time to live given to the entry when it is created by this call; an existing entry keeps its
+   * own.
+   */
   ttl?: Duration;
 }
 
-/** A value with the version that `ifVersion` compares. A version never comes back for a key, also not after a delete. */
+/**
+ * A value with the version that `ifVersion` compares. A version never comes back for a key, also
+ * not after a delete.
+ */
 export interface Versioned<T = unknown> {
   value: T;
   version: number;

@@ -1,7 +1,7 @@
 /**
- * Commands written back to back into request frames, as many frames as the limits ask for: how the cache asks the kernel
- * for many keys at once (it overlaps the cache misses of a frame's keys), and, one command at a time, for what has no
- * call of its own.
+ * Commands written back to back into request frames, as many frames as the limits ask for: how the
+ * cache asks the kernel for many keys at once (it overlaps the cache misses of a frame's keys),
+ * and, one command at a time, for what has no call of its own.
  */
 import { Buffer } from 'node:buffer';
 import type { Key } from './api.js';
@@ -29,8 +29,8 @@ export const FRAME_ID = 1;
 const COMMAND_SLACK_BYTES = 16;
 
 /**
- * Writes the beginning of a command: its code and its key, `args - 1` further arguments being to follow. Returns the end.
- * Takes at most {@link COMMAND_SLACK_BYTES} more than the key.
+ * Writes the beginning of a command: its code and its key, `args - 1` further arguments being to
+ * follow. Returns the end. Takes at most {@link COMMAND_SLACK_BYTES} more than the key.
  * @param keyLength what `keyBytes` returned for the key
  */
 export function writeCommand(
@@ -49,28 +49,25 @@ export function writeCommand(
   return keyAt + keyLength;
 }
 
+/**
+ * A frame ends with the command that takes it to this many bytes. With the key and value of that
+ * command it fits into a request area, which is 128 KiB larger than the largest value.
+ */
+const FULL_FRAME_BYTES = 32 * 1024;
+/** Eight of the kernel's groups: more would only make the reply frame larger. */
+const MAX_FRAME_COMMANDS = 256;
+const START_BYTES = 4096;
+
 export class Batch {
-  #bytes: Buffer;
+  #bytes: Buffer = Buffer.allocUnsafe(START_BYTES);
   #end = 0;
   readonly #frames: FrameRange[] = [];
   #start = 0;
   #commands = 0;
-  readonly #maxFrameBytes: number;
-  readonly #maxFrameCommands: number;
-
-  /** A frame ends once it has `maxFrameCommands`, or with the command that takes it to `maxFrameBytes` or beyond. */
-  constructor(startBytes: number, maxFrameBytes: number, maxFrameCommands: number) {
-    this.#bytes = Buffer.allocUnsafe(startBytes);
-    this.#maxFrameBytes = maxFrameBytes;
-    this.#maxFrameCommands = maxFrameCommands;
-  }
 
   /** Begins a command; its key and `args - 1` further arguments are to follow. */
   begin(code: number, key: Key, args: number): void {
-    if (
-      this.#commands >= this.#maxFrameCommands ||
-      this.#end - this.#start >= this.#maxFrameBytes
-    ) {
+    if (this.#commands >= MAX_FRAME_COMMANDS || this.#end - this.#start >= FULL_FRAME_BYTES) {
       this.#closeFrame();
     }
     const keyLength = keyBytes(key);

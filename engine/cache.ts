@@ -1,9 +1,11 @@
 /**
- * The embedded cache: synchronous calls on memory that all threads of the process share. This file turns JavaScript's
- * keys, values and options into bytes and kernel calls; what the calls do is the kernel's business.
+ * The embedded cache: synchronous calls on memory that all threads of the process share. This file
+ * turns JavaScript's keys, values and options into bytes and kernel calls; what the calls do is the
+ * kernel's business.
  */
 import type { Duration, IncrementOptions, Key, SetOptions, TimeLeft, Versioned } from './api.js';
 import type { Arena, ArenaStats } from './arena.js';
+import { checkDelta, iterate, readIncrementTtl } from './arguments.js';
 import { Batch, FRAME_ID, writeCommand } from './batch.js';
 import { packValue, readBytes, readValue, writeBytes, writeValue } from './codec.js';
 import { COMMANDS, type CommandName, SetFlag } from './commands.js';
@@ -15,16 +17,7 @@ import { valueEnd, writeBigInteger, writeInteger } from './msgpack.js';
 import type { CacheHandle } from './open.js';
 import { ReplyReader, readReply } from './reply.js';
 import { SetArguments } from './setoptions.js';
-import { checkOptionNames, parseDuration, show } from './units.js';
-
-/**
- * A frame of many keys ends when it has this many bytes. With the key and value of one more command it still fits into a
- * request area, which is 128 KiB larger than the largest value.
- */
-const BATCH_FRAME_BYTES = 32 * 1024;
-/** Eight of the kernel's groups: more would only make the reply frame larger. */
-const BATCH_FRAME_COMMANDS = 256;
-const BATCH_START_BYTES = 4096;
+import { parseDuration, show } from './units.js';
 
 /** For `getDirect`: the kernel reads the clock itself when it meets an entry with an expiry. */
 const CLOCK_WHEN_NEEDED = -1;
@@ -43,7 +36,9 @@ export class Cache {
   readonly #setArguments = new SetArguments();
   /** `exec` is through with a frame. */
   readonly #done: number;
-  /** Where the frame that `#begin` began ends. No code of a caller runs between that and `#finish`. */
+  /**
+   * Where the frame that `#begin` began ends. No code of a caller runs between that and `#finish`.
+   */
   #end = 0;
   #closed = false;
 
@@ -73,8 +68,8 @@ export class Cache {
   }
 
   /**
-   * The bytes of a value that is bytes or a string (then its UTF-8), or `undefined` when the key is absent.
-   * The result is a copy that belongs to the caller.
+   * The bytes of a value that is bytes or a string (then its UTF-8), or `undefined` when the key is
+   * absent. The result is a copy that belongs to the caller.
    * @throws SlabringError `WRONGTYPE` when the value is neither
    */
   getBytes(key: Key): Buffer | undefined {
@@ -83,14 +78,16 @@ export class Cache {
   }
 
   /**
-   * Stores a value: whatever msgpack can hold (see engine/codec.ts), but not `undefined` or a function.
+   * Stores a value: whatever msgpack can hold (see engine/codec.ts), but not `undefined` or a
+   * function.
    * @returns false when a condition of the options was not met, and then nothing has changed
-   * @throws SlabringError `OPTION` for a wrong key, value or option, `TOOLARGE`, `OOM` with the policy `'none'`
+   * @throws SlabringError `OPTION` for a wrong key, value or option, `TOOLARGE`, `OOM` with the
+   * policy `'none'`
    */
   set(key: Key, value: unknown, options?: SetOptions): boolean {
-    this.#checkOpen();
     const packed = packValue(value);
     const args = this.#setArguments.read(options, this.#defaultTtlMs);
+    this.#checkOpen();
     const keyLength = writeKey(key, this.#keys);
     const end = writeValue(value, packed, this.#request, keyLength, this.#maxValueBytes);
     return this.#store(keyLength, end - keyLength, args);
@@ -102,11 +99,11 @@ export class Cache {
    * @throws SlabringError as `set` does
    */
   setBytes(key: Key, value: Uint8Array, options?: SetOptions): boolean {
-    this.#checkOpen();
     if (!(value instanceof Uint8Array)) {
       throw new SlabringError('OPTION', `setBytes takes a Uint8Array, not ${show(value)}`);
     }
     const args = this.#setArguments.read(options, this.#defaultTtlMs);
+    this.#checkOpen();
     const keyLength = writeKey(key, this.#keys);
     const end = writeBytes(value, this.#request, keyLength, this.#maxValueBytes);
     return this.#store(keyLength, end - keyLength, args);
@@ -126,7 +123,10 @@ export class Cache {
     return this.#kernel.hasDirect(this.#slot, keyLength, Date.now()) === 1;
   }
 
-  /** Milliseconds left, `Infinity` when the entry does not expire, `undefined` when the key is absent. */
+  /**
+   * Milliseconds left, `Infinity` when the entry does not expire, `undefined` when the key is
+   * absent.
+   */
   ttl(key: Key): TimeLeft {
     this.#begin('TTL', key, 1);
     const left = this.#finish() as number;
@@ -155,13 +155,15 @@ export class Cache {
   }
 
   /**
-   * Adds `delta` to an integer value and returns the sum, as a bigint beyond what a number holds exactly. An absent key
-   * counts as 0, and the entry made gets the `ttl` of the options, or the cache's.
-   * @throws SlabringError `WRONGTYPE` when the value is no integer, `OVERFLOW` beyond 64 bits, `OPTION`, `OOM`
+   * Adds `delta` to an integer value and returns the sum, as a bigint beyond what a number holds
+   * exactly. An absent key counts as 0, and the entry made gets the `ttl` of the options, or the
+   * cache's.
+   * @throws SlabringError `WRONGTYPE` when the value is no integer, `OVERFLOW` beyond 64 bits,
+   * `OPTION`, `OOM`
    */
   increment(key: Key, delta: number | bigint = 1, options?: IncrementOptions): number | bigint {
     checkDelta(delta);
-    const ttlMs = this.#readIncrementTtl(options);
+    const ttlMs = readIncrementTtl(options, this.#defaultTtlMs);
     this.#begin('INCR', key, 3);
     this.#end =
       typeof delta === 'bigint'
@@ -179,15 +181,16 @@ export class Cache {
   }
 
   /**
-   * Stores a value as `set` does and returns the one it replaced, or `undefined` when there was none. (So an old value
-   * of null reads as `undefined`.) With conditions among the options: the value present before, stored or not.
+   * Stores a value as `set` does and returns the one it replaced, or `undefined` when there was
+   * none. (So an old value of null reads as `undefined`.) With conditions among the options: the
+   * value present before, stored or not.
    * @throws SlabringError as `set` does
    */
   swap<T = unknown>(key: Key, value: unknown, options?: SetOptions): T | undefined {
-    this.#checkOpen();
     const packed = packValue(value);
     const args = this.#setArguments.read(options, this.#defaultTtlMs);
     args.flags |= SetFlag.GET;
+    this.#checkOpen();
     const keyLength = writeKey(key, this.#keys);
     const end = writeValue(value, packed, this.#request, keyLength, this.#maxValueBytes);
     this.#store(keyLength, end - keyLength, args);
@@ -196,8 +199,8 @@ export class Cache {
   }
 
   /**
-   * The values of the keys in their order, `undefined` for each absent one. Faster than as many calls of `get`: the
-   * kernel looks up dozens of keys at a time.
+   * The values of the keys in their order, `undefined` for each absent one. Faster than as many
+   * calls of `get`: the kernel looks up dozens of keys at a time.
    */
   getMany<T = unknown>(keys: Iterable<Key>): (T | undefined)[] {
     const list = [...iterate(keys, 'getMany', 'keys')];
@@ -210,15 +213,15 @@ export class Cache {
   }
 
   /**
-   * Stores `[key, value]` pairs, such as a Map has, each as `set` does with the same options. The calls are not one
-   * transaction: other threads may see some of the entries before the others.
+   * Stores `[key, value]` pairs, such as a Map has, each as `set` does with the same options. The
+   * calls are not one transaction: other threads may see some of the entries before the others.
    * @returns for each pair whether it was stored
-   * @throws SlabringError as `set` does. For a wrong pair before anything is stored; for `OOM` after the others were
+   * @throws SlabringError as `set` does. For a wrong pair before anything is stored; for `OOM`
+   * after the others were
    */
   setMany(entries: Iterable<readonly [Key, unknown]>, options?: SetOptions): boolean[] {
-    this.#checkOpen();
     const args = new SetArguments().read(options, this.#defaultTtlMs);
-    const batch = newBatch();
+    const batch = new Batch();
     for (const entry of iterate(entries, 'setMany', '[key, value] pairs')) {
       if (!Array.isArray(entry) || entry.length !== 2) {
         throw new SlabringError('OPTION', `setMany takes [key, value] pairs, not ${show(entry)}`);
@@ -256,7 +259,10 @@ export class Cache {
     return this.#arena.stats();
   }
 
-  /** Walks all of the cache's memory; the first broken rule as text, or `undefined` when all is well. For tests. */
+  /**
+   * Walks all of the cache's memory; the first broken rule as text, or `undefined` when all is
+   * well. For tests.
+   */
   checkIntegrity(): string | undefined {
     this.#checkOpen();
     return this.#arena.checkIntegrity();
@@ -268,15 +274,18 @@ export class Cache {
     this.#arena.clear();
   }
 
-  /** For `workerData` or `postMessage`: `attachCache(handle)` opens this cache in another thread. */
+  /**
+   * For `workerData` or `postMessage`: `attachCache(handle)` opens this cache in another thread.
+   */
   share(): CacheHandle {
     this.#checkOpen();
     return { slabring: 'cache', arena: this.#arena.handle, defaultTtlMs: this.#defaultTtlMs };
   }
 
   /**
-   * Ends this thread's use of the cache; other threads keep theirs. The memory is freed when no thread has it open and
-   * no handle is left. Calling it again does nothing; any other call then throws `CLOSED`.
+   * Ends this thread's use of the cache; other threads keep theirs. The memory is freed when no
+   * thread has it open and no handle is left. Calling it again does nothing; any other call then
+   * throws `CLOSED`.
    */
   close(): void {
     if (this.#closed) return;
@@ -288,6 +297,10 @@ export class Cache {
     this.close();
   }
 
+  /**
+   * To be called after all code of the caller, such as a value's `toJSON`: it might close the
+   * cache.
+   */
   #checkOpen(): void {
     if (this.#closed) throw new SlabringError('CLOSED', 'the cache was closed in this thread');
   }
@@ -314,12 +327,6 @@ export class Cache {
     return status === 1;
   }
 
-  #readIncrementTtl(options: IncrementOptions | undefined): number {
-    if (options === undefined) return this.#defaultTtlMs;
-    checkOptionNames(options, ['ttl'], 'increment');
-    return options.ttl === undefined ? this.#defaultTtlMs : parseDuration(options.ttl, 'ttl');
-  }
-
   #writeSetArguments(
     batch: Batch,
     value: unknown,
@@ -333,7 +340,10 @@ export class Cache {
     else batch.nil();
   }
 
-  /** Begins a frame of one command in the request area, up to its key; `args - 1` arguments are to follow. */
+  /**
+   * Begins a frame of one command in the request area, up to its key; `args - 1` arguments are to
+   * follow.
+   */
   #begin(name: CommandName, key: Key, args: number): void {
     this.#checkOpen();
     const keyLength = keyBytes(key);
@@ -352,15 +362,17 @@ export class Cache {
 
   /** The replies to one command for each key. */
   #forKeys(name: CommandName, keys: Iterable<Key>): unknown[] {
-    this.#checkOpen();
-    const batch = newBatch();
+    const batch = new Batch();
     const { code } = COMMANDS[name];
     for (const key of keys) batch.begin(code, key, 1);
     return this.#run(batch);
   }
 
-  /** Runs the commands of a batch; their replies. An error among them is thrown when all have run. */
+  /**
+   * Runs the commands of a batch; their replies. An error among them is thrown when all have run.
+   */
   #run(batch: Batch): unknown[] {
+    this.#checkOpen();
     const replies: unknown[] = [];
     let failed: unknown;
     for (const { start, end, commands } of batch.frames()) {
@@ -380,31 +392,9 @@ export class Cache {
   }
 }
 
-function newBatch(): Batch {
-  return new Batch(BATCH_START_BYTES, BATCH_FRAME_BYTES, BATCH_FRAME_COMMANDS);
-}
-
 /** The batch writes no command that the kernel leaves to a host. */
 function refuseHostCommand(name: CommandName): never {
   throw new SlabringError('INTERNAL', `${name} has no meaning for an embedded cache`);
-}
-
-/** Refuses what is no iterable, and strings: they are iterable, but each of their characters is not a key. */
-function iterate<T>(items: Iterable<T>, method: string, what: string): Iterable<T> {
-  if (typeof items === 'object' && items !== null && Symbol.iterator in items) return items;
-  throw new SlabringError('OPTION', `${method} takes an iterable of ${what}, not ${show(items)}`);
-}
-
-function checkDelta(delta: number | bigint): void {
-  const fits =
-    typeof delta === 'bigint'
-      ? delta >= -0x8000000000000000n && delta <= 0x7fffffffffffffffn
-      : Number.isSafeInteger(delta);
-  if (fits) return;
-  throw new SlabringError(
-    'OPTION',
-    `delta must be a whole number (a bigint beyond 2^53, of 64 bits at most), not ${show(delta)}`,
-  );
 }
 
 function sum(counts: unknown[]): number {

@@ -1,10 +1,12 @@
 /**
- * JavaScript values to msgpack and back: the one file of the engine that knows msgpackr. What is most common and small
- * (null, booleans, numbers, strings, bytes) is written and read by hand, straight in the areas of shared memory.
+ * JavaScript values to msgpack and back: the one file of the engine that knows msgpackr. What is
+ * most common and small (null, booleans, numbers, strings, bytes) is written and read by hand,
+ * straight in the areas of shared memory.
  *
- * A value comes back as itself, with these exceptions: a Map as a plain object with string keys, an instance of a class
- * as a plain object (or what its `toJSON` returns), a Uint8Array as a Buffer, a bigint that a double holds exactly as a
- * number, -0 as 0. Dates, typed arrays and bigints of any size survive. Sets, RegExps and Errors are refused.
+ * A value comes back as itself, with these exceptions: a Map as a plain object with string keys, an
+ * instance of a class as a plain object (or what its `toJSON` returns), a Uint8Array as a Buffer, a
+ * bigint that a double holds exactly as a number, -0 as 0. Dates, typed arrays and bigints of any
+ * size survive. Sets, RegExps and Errors are refused.
  */
 // The import is a constant to V8; the global of the same name is looked up at each use.
 import { Buffer } from 'node:buffer';
@@ -23,15 +25,18 @@ import {
 import { show } from './units.js';
 
 const options = {
-  // Records would need their structures at hand to be read: any msgpack library must be able to read our values.
+  // Records would need their structures at hand to be read: any msgpack library must be able to
+  // read our values.
   useRecords: false,
   mapsAsObjects: true,
   // The shortest map headers, and no limit of 65,535 properties.
   variableMapSize: true,
-  // Typed arrays and large bigints as extensions. Without it msgpackr writes garbage for a Float64Array. With it, it writes
-  // Set, RegExp and Error as two msgpack values, which `pack` therefore refuses.
+  // Typed arrays and large bigints as extensions. Without it msgpackr writes garbage for a
+  // Float64Array. With it, it writes Set, RegExp and Error as two msgpack values, which `pack`
+  // therefore refuses.
   moreTypes: true,
-  // 64-bit integers as numbers where exact, else as bigint. msgpackr knows 'auto', its types do not.
+  // 64-bit integers as numbers where exact, else as bigint. msgpackr knows 'auto', its types do
+  // not.
   int64AsType: 'auto' as 'number',
   // A byte array inside a value must not be a view on the scratch buffer.
   copyBuffers: true,
@@ -52,8 +57,9 @@ function refuseLength(length: number, maxBytes: number): never {
 }
 
 /**
- * The encoded bytes of a value that {@link writeValue} cannot write by hand, valid until the next call; `undefined` for
- * one that it can. Runs code of the value (`toJSON`, getters), which may use the cache: call it before writing anything.
+ * The encoded bytes of a value that {@link writeValue} cannot write by hand, valid until the next
+ * call; `undefined` for one that it can. Runs code of the value (`toJSON`, getters), which may use
+ * the cache: call it before writing anything.
  * @throws SlabringError `OPTION` when the value cannot be stored, naming why
  */
 export function packValue(value: unknown): Uint8Array | undefined {
@@ -100,7 +106,8 @@ function fits64(value: bigint): boolean {
 
 /**
  * Writes a value at `at` and returns its end. `packed` is what {@link packValue} returned for it.
- * @param maxBytes the most bytes the encoded value may have; `bytes` must have room for them and a few more
+ * @param maxBytes the most bytes the encoded value may have; `bytes` must have room for them and a
+ * few more
  * @throws SlabringError `TOOLARGE`
  */
 export function writeValue(
@@ -130,7 +137,9 @@ export function writeValue(
   }
 }
 
-/** Writes bytes as a msgpack bin and returns the end. Parameters and errors as {@link writeValue}'s. */
+/**
+ * Writes bytes as a msgpack bin and returns the end. Parameters and errors as {@link writeValue}'s.
+ */
 export function writeBytes(value: Uint8Array, bytes: Buffer, at: number, maxBytes: number): number {
   const length = value.length;
   if (length + 5 > maxBytes) checkLength(length + binHeaderBytes(length), maxBytes);
@@ -162,7 +171,9 @@ function checkLength(length: number, maxBytes: number): void {
   if (length > maxBytes) refuseLength(length, maxBytes);
 }
 
-/** Up to this many bytes a loop beats `subarray` and `set`, which are calls out of compiled code. */
+/**
+ * Up to this many bytes a loop beats `subarray` and `set`, which are calls out of compiled code.
+ */
 const LOOP_BYTES = 64;
 
 /** Copies `source` from `start` to `end` to `at` in `target`; returns the end there. */
@@ -178,7 +189,8 @@ function copy(source: Uint8Array, start: number, end: number, target: Buffer, at
 
 /**
  * Reads the one value in `bytes` from `start` to `end`. Nothing of the result is a view on `bytes`.
- * @throws SlabringError `WRONGTYPE` when it is msgpack that JavaScript has no value for, such as an unknown extension
+ * @throws SlabringError `WRONGTYPE` when it is msgpack that JavaScript has no value for, such as an
+ * unknown extension
  */
 export function readValue(bytes: Buffer, start: number, end: number): unknown {
   const tag = bytes[start]!;
@@ -240,7 +252,9 @@ export function readBytes(bytes: Buffer, start: number, end: number): Buffer {
   throw new SlabringError('WRONGTYPE', 'the value is neither bytes nor a string: read it with get');
 }
 
-/** Up to this many bytes V8 keeps a typed array and its bytes in one piece, so making one is cheap. */
+/**
+ * Up to this many bytes V8 keeps a typed array and its bytes in one piece, so making one is cheap.
+ */
 const SMALL_BYTES = 64;
 
 function copyOut(bytes: Buffer, start: number, end: number): Buffer {
@@ -284,12 +298,15 @@ function readAscii(bytes: Uint8Array, start: number, end: number): string | unde
 
 const FIRST_SCRATCH_BYTES = 8192;
 
-/** Where values are copied to for msgpackr. Absent while one is being read: an extension of the user may call us. */
+/**
+ * Where values are copied to for msgpackr. Absent while one is being read: an extension of the user
+ * may call us.
+ */
 let scratch: Buffer | undefined;
 
 /**
- * msgpackr reads from memory of its own: its native string reader refuses shared memory, which costs an exception per
- * value (12.7 us instead of 1.3 us for an object of 160 bytes).
+ * msgpackr reads from memory of its own: its native string reader refuses shared memory, which
+ * costs an exception per value (12.7 us instead of 1.3 us for an object of 160 bytes).
  */
 function unpack(bytes: Buffer, start: number, end: number): unknown {
   const length = end - start;

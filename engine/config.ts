@@ -1,4 +1,7 @@
-/** The options of `openCache`: what they are, their defaults, and the one place that reads and refuses them. */
+/**
+ * The options of `openCache`: what they are, their defaults, and the one place that reads and
+ * refuses them.
+ */
 import type { ByteSize, Duration } from './api.js';
 import {
   type ArenaOptions,

@@ -1,7 +1,8 @@
 /**
- * Writes keys into shared memory. A lookup spends more time here than on the border to WebAssembly, so this is the
- * first of the hot loops. Measured on Node 20, ns a key of 8 / 16 / 24 / 32 characters: loop of bytes 22 / 45 / 70 / 97,
- * loop of words 20 / 37 / 55 / 75, Buffer's write 75 at any of these lengths.
+ * Writes keys into shared memory. A lookup spends more time here than on the border to WebAssembly,
+ * so this is the first of the hot loops. Measured on Node 20, ns a key of 8 / 16 / 24 / 32
+ * characters: loop of bytes 22 / 45 / 70 / 97, loop of words 20 / 37 / 55 / 75, Buffer's write 75
+ * at any of these lengths.
  */
 import { Buffer } from 'node:buffer';
 import { endianness } from 'node:os';
@@ -10,7 +11,10 @@ import { MAX_KEY_BYTES } from './commands.js';
 import { SlabringError } from './errors.js';
 import { show } from './units.js';
 
-/** Up to this many characters the loop beats a call into Node's C++. Words are written as little-endian machines do. */
+/**
+ * Up to this many characters the loop beats a call into Node's C++. Words are written as
+ * little-endian machines do.
+ */
 const LOOP_KEY_CHARS = endianness() === 'LE' ? 32 : 0;
 
 /** A place that keys are written to, always at its start. */
@@ -27,7 +31,8 @@ export class KeyArea {
 
 /**
  * Writes the key at the start of the area and returns its length in bytes.
- * @throws SlabringError `OPTION` when the key is neither a string nor a Uint8Array, or has no or too many bytes
+ * @throws SlabringError `OPTION` when the key is neither a string nor a Uint8Array, or has no or
+ * too many bytes
  */
 export function writeKey(key: Key, area: KeyArea): number {
   if (typeof key === 'string' && key.length <= LOOP_KEY_CHARS && key.length > 0) {
@@ -36,7 +41,9 @@ export function writeKey(key: Key, area: KeyArea): number {
   return writeLongKey(key, area.bytes);
 }
 
-/** Four characters at a time; false when one is not ASCII, and then what was written means nothing. */
+/**
+ * Four characters at a time; false when one is not ASCII, and then what was written means nothing.
+ */
 function writeShortKey(key: string, bytes: Uint8Array, words: Int32Array): boolean {
   const length = key.length;
   const whole = length & ~3;

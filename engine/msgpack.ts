@@ -1,9 +1,13 @@
 /**
- * The little of msgpack that is written and read by hand, because a call of msgpackr would cost more than the work:
- * headers, integers, strings, and how long a value is. https://github.com/msgpack/msgpack/blob/master/spec.md
+ * The little of msgpack that is written and read by hand, because a call of msgpackr would cost
+ * more than the work: headers, integers, strings, and how long a value is.
+ * https://github.com/msgpack/msgpack/blob/master/spec.md
  */
 
-/** First bytes of msgpack values; the short forms (fixint, fixstr, fixarray, fixmap) carry their length in them. */
+/**
+ * First bytes of msgpack values; the short forms (fixint, fixstr, fixarray, fixmap) carry their
+ * length in them.
+ */
 export const Tag = {
   FIXMAP: 0x80,
   FIXARRAY: 0x90,
@@ -91,7 +95,10 @@ export function writeInteger(value: number, bytes: Buffer, at: number): number {
   return writeUint32((value - high * TWO_32) >>> 0, bytes, at + 5);
 }
 
-/** Writes a bigint as int64, or as uint64 when it needs one more bit; returns the end. The caller checked its range. */
+/**
+ * Writes a bigint as int64, or as uint64 when it needs one more bit; returns the end. The caller
+ * checked its range.
+ */
 export function writeBigInteger(value: bigint, bytes: Buffer, at: number): number {
   const signed = value < 0x8000000000000000n;
   bytes[at] = signed ? Tag.INT64 : Tag.UINT64;
@@ -210,7 +217,10 @@ export function readInteger64(signed: boolean, bytes: Buffer, at: number): numbe
   return signed ? bytes.readBigInt64BE(at) : bytes.readBigUInt64BE(at);
 }
 
-/** Bytes of header and payload of the values 0xc0 to 0xdf that hold no others; 0 for those that do or are no value. */
+/**
+ * Bytes of header and payload of the values 0xc0 to 0xdf that hold no others; 0 for those that do
+ * or are no value.
+ */
 function flatBytes(tag: number, bytes: Buffer, at: number): number {
   switch (tag) {
     case Tag.NIL:
@@ -251,7 +261,10 @@ function flatBytes(tag: number, bytes: Buffer, at: number): number {
   }
 }
 
-/** How many values the array or map at `at` holds (a map's keys count too), or -1 when it is neither. */
+/**
+ * How many values the array or map at `at` holds (a map's keys count too), or -1 when it is
+ * neither.
+ */
 function itemsOf(tag: number, bytes: Buffer, at: number): number {
   if (tag < Tag.FIXARRAY) return 2 * (tag - Tag.FIXMAP);
   if (tag < Tag.FIXSTR) return tag - Tag.FIXARRAY;
@@ -263,8 +276,8 @@ function itemsOf(tag: number, bytes: Buffer, at: number): number {
 }
 
 /**
- * Where the one value that begins at `at` ends. For bytes that are known to be msgpack, such as the kernel's replies.
- * Counts values instead of recursing, so depth costs nothing.
+ * Where the one value that begins at `at` ends. For bytes that are known to be msgpack, such as the
+ * kernel's replies. Counts values instead of recursing, so depth costs nothing.
  * @throws RangeError when the bytes are not msgpack or end inside the value
  */
 export function valueEnd(bytes: Buffer, at: number): number {

@@ -5,7 +5,10 @@ import { type CacheOptions, readCacheOptions } from './config.js';
 import { SlabringError } from './errors.js';
 import { show } from './units.js';
 
-/** What `cache.share()` returns: passes through `workerData` and `postMessage` to the other threads of the process. */
+/**
+ * What `cache.share()` returns: passes through `workerData` and `postMessage` to the other threads
+ * of the process.
+ */
 export interface CacheHandle {
   readonly slabring: 'cache';
   readonly arena: ArenaHandle;
@@ -23,7 +26,8 @@ export function openCache(options?: CacheOptions): Cache {
 
 /**
  * Opens the cache that another thread of this process shared, with the same entries and options.
- * @throws SlabringError `OPTION` when `handle` is not what `share()` returned, or all `maxThreads` are in use
+ * @throws SlabringError `OPTION` when `handle` is not what `share()` returned, or all `maxThreads`
+ * are in use
  */
 export function attachCache(handle: CacheHandle): Cache {
   if (typeof handle !== 'object' || handle === null || handle.slabring !== 'cache') {

@@ -38,7 +38,9 @@ export class ReplyReader {
   }
 }
 
-/** Bytes before the payload of an extension, of which the last is its type; 0 for any other value. */
+/**
+ * Bytes before the payload of an extension, of which the last is its type; 0 for any other value.
+ */
 function extensionHeaderBytes(tag: number): number {
   if (tag >= Tag.FIXEXT1 && tag <= Tag.FIXEXT16) return 2;
   if (tag === Tag.EXT8) return 3;

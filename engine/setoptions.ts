@@ -1,4 +1,7 @@
-/** Reads the options of `set` into what SET takes on the wire: a time to live, flags, a version to compare. */
+/**
+ * Reads the options of `set` into what SET takes on the wire: a time to live, flags, a version to
+ * compare.
+ */
 import type { SetOptions } from './api.js';
 import { SetFlag } from './commands.js';
 import { SlabringError } from './errors.js';
@@ -12,7 +15,10 @@ const OPTION_NAMES = [
   'ifVersion',
 ] as const satisfies readonly (keyof SetOptions)[];
 
-/** The arguments of SET after key and value. One is reused for every call, so that a `set` allocates nothing. */
+/**
+ * The arguments of SET after key and value. One is reused for every call, so that a `set` allocates
+ * nothing.
+ */
 export class SetArguments {
   /** 0: no expiry. */
   ttlMs = 0;
@@ -62,7 +68,9 @@ export class SetArguments {
   }
 }
 
-/** `checkOptionNames` without its list work, for options that are right: this runs once per `set`. */
+/**
+ * `checkOptionNames` without its list work, for options that are right: this runs once per `set`.
+ */
 function checkSetOptionNames(options: SetOptions): void {
   if (typeof options === 'object' && options !== null) {
     let known = true;

@@ -1,5 +1,6 @@
 /**
- * Reads options as people write them: sizes, durations, names. Imports only errors: the client uses it too.
+ * Reads options as people write them: sizes, durations, names. Imports only errors: the client uses
+ * it too.
  */
 import type { ByteSize, Duration } from './api.js';
 import { SlabringError } from './errors.js';
@@ -55,7 +56,8 @@ const knownDurations = new Map<string, number>();
 const MAX_KNOWN_DURATIONS = 256;
 
 /**
- * Whole milliseconds of `'5s'` or `5000`; anything between 0 and 1 ms counts as 1. `option` names what is being read.
+ * Whole milliseconds of `'5s'` or `5000`; anything between 0 and 1 ms counts as 1. `option` names
+ * what is being read.
  * @throws SlabringError `OPTION`
  */
 export function parseDuration(duration: Duration, option: string): number {
@@ -71,16 +73,17 @@ function checkDuration(ms: number | undefined, given: Duration, option: string):
   if (ms === undefined || !(ms >= 0) || ms > MAX_TTL_MS) {
     throw new SlabringError(
       'OPTION',
-      `${option} must be milliseconds from 0 to ${MAX_TTL_MS} or text such as '250ms', '5s', '10m', '2h' or '7d', ` +
-        `not ${show(given)}`,
+      `${option} must be milliseconds from 0 to ${MAX_TTL_MS} or text such as ` +
+        `'250ms', '5s', '10m', '2h' or '7d', not ${show(given)}`,
     );
   }
   return Math.ceil(ms);
 }
 
 /**
- * Refuses what is no options object, and option names that nobody reads: a misspelt option must not silently become
- * a default. `owner` is who takes the options, as the message says it (`openCache`).
+ * Refuses what is no options object, and option names that nobody reads: a misspelt option must not
+ * silently become a default. `owner` is who takes the options, as the message says it
+ * (`openCache`).
  * @throws SlabringError `OPTION`
  */
 export function checkOptionNames(options: unknown, known: readonly string[], owner: string): void {
@@ -95,7 +98,10 @@ export function checkOptionNames(options: unknown, known: readonly string[], own
   }
 }
 
-/** The known name that was probably meant: at most two edits away, upper and lower case being the same. */
+/**
+ * The known name that was probably meant: at most two edits away, upper and lower case being the
+ * same.
+ */
 function nearestName(name: string, known: readonly string[]): string | undefined {
   const lower = name.toLowerCase();
   let best: string | undefined;

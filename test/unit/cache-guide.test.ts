@@ -1,4 +1,7 @@
-/** Runs every program of docs/guides/embedding.md, and holds its output to the comments beside `console.log`. */
+/**
+ * Runs every program of docs/guides/embedding.md, and holds its output to the comments beside
+ * `console.log`.
+ */
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

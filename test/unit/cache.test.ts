@@ -125,7 +125,8 @@ describe('keys', () => {
   const lengths = [1, 2, 3, 4, 5, 16, 31, 32, 33, 64, 255, 2048, 2049, 65_535];
 
   it.each(lengths)('of %i bytes, ASCII or not, as strings and as bytes', (length) => {
-    for (const text of ['k'.repeat(length), `${'é'.repeat(length >> 1)}${length & 1 ? 'x' : ''}`]) {
+    const mixed = 'é'.repeat(length >> 1) + 'x'.repeat(length & 1);
+    for (const text of ['k'.repeat(length), mixed]) {
       const bytes = new TextEncoder().encode(text);
       expect(bytes.length).toBe(length);
       cache.set(text, length);
@@ -597,6 +598,18 @@ describe('closing', () => {
     ]) {
       expect(refusal(call).code).toBe('CLOSED');
     }
+  });
+
+  it('by a value while it is encoded refuses to store it', () => {
+    const closing = openCache({ memory: '8mb' });
+    const value = {
+      get inner() {
+        closing.close();
+        return 1;
+      },
+    };
+    expect(refusal(() => closing.set('key', value)).code).toBe('CLOSED');
+    expect(refusal(() => closing.setMany([['key', value]])).code).toBe('CLOSED');
   });
 
   it('gives the thread slot back', () => {

@@ -1,0 +1,44 @@
+/** Checks arguments of the cache's methods that no type can check. */
+import type { IncrementOptions } from './api.js';
+import { SlabringError } from './errors.js';
+import { checkOptionNames, parseDuration, show } from './units.js';
+
+/**
+ * The items, if they are an iterable. Strings are refused too: they are iterable, but each of their
+ * characters is hardly meant as a key.
+ * @param what what `method` takes an iterable of
+ * @throws SlabringError `OPTION`
+ */
+export function iterate<T>(items: Iterable<T>, method: string, what: string): Iterable<T> {
+  if (typeof items === 'object' && items !== null && Symbol.iterator in items) return items;
+  throw new SlabringError('OPTION', `${method} takes an iterable of ${what}, not ${show(items)}`);
+}
+
+/**
+ * Refuses a delta of `increment` that is not a signed 64-bit integer.
+ * @throws SlabringError `OPTION`
+ */
+export function checkDelta(delta: number | bigint): void {
+  const fits =
+    typeof delta === 'bigint'
+      ? delta >= -0x8000000000000000n && delta <= 0x7fffffffffffffffn
+      : Number.isSafeInteger(delta);
+  if (fits) return;
+  throw new SlabringError(
+    'OPTION',
+    `delta must be a whole number (a bigint beyond 2^53, of 64 bits at most), not ${show(delta)}`,
+  );
+}
+
+/**
+ * The time to live in ms that `increment` gives an entry it creates.
+ * @throws SlabringError `OPTION`
+ */
+export function readIncrementTtl(
+  options: IncrementOptions | undefined,
+  defaultTtlMs: number,
+): number {
+  if (options === undefined) return defaultTtlMs;
+  checkOptionNames(options, ['ttl'], 'increment');
+  return options.ttl === undefined ? defaultTtlMs : parseDuration(options.ttl, 'ttl');
+}
