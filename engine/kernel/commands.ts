@@ -74,7 +74,8 @@ function nameIs(known: Address, name: Address, nameBytes: u32): bool {
   for (let i: u32 = 0; i < nameBytes; i++) {
     let letter = load<u8>(name + i);
     if (letter >= 0x61 && letter <= 0x7a) letter -= 0x20;
-    if (letter != load<u8>(known + i)) return false;
+    // Behind a shorter name stand zeros, which are no letters.
+    if (letter == 0 || letter != load<u8>(known + i)) return false;
   }
   return nameBytes == COMMAND_NAME_BYTES || load<u8>(known + nameBytes) == 0;
 }
