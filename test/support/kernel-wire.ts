@@ -221,3 +221,8 @@ export function shown(bytes: Wire | undefined): string {
   const hex = bytes.toString('hex', 0, 24);
   return bytes.length > 24 ? `${hex}... (${bytes.length} bytes)` : hex;
 }
+
+/** What is wrong with a reply, or undefined. For long ones, which `toEqual` would compare byte by byte in JavaScript. */
+export function difference(reply: Wire, expected: Wire): string | undefined {
+  return reply.equals(expected) ? undefined : `${shown(reply)} instead of ${shown(expected)}`;
+}

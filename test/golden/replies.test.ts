@@ -1,0 +1,293 @@
+/** The exact bytes of replies. What changes here changes the protocol for every client there is. */
+import { describe, expect, it } from 'vitest';
+import { isFault } from '#engine/frame.js';
+import { KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
+import { Bench, Header, KIB, LEAST_MEMORY } from '../support/kernel-memory.js';
+import { bin, command, integer, NIL, str } from '../support/kernel-wire.js';
+
+const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
+const spaced = (bytes: Uint8Array): string =>
+  Buffer.from(bytes)
+    .toString('hex')
+    .replace(/..(?=.)/g, '$& ');
+
+/** The reply frame to a frame, in hex. */
+function reply(bench: Bench, request: string): string {
+  const result = bench.executor.execute(hex(request), undefined);
+  return isFault(result) ? `${result.closeCode} ${result.reason}` : spaced(result);
+}
+
+describe('frame ids', () => {
+  it.each([
+    ['00', '1007 a frame begins with an id from 1 to 4294967295'],
+    ['01', '01'],
+    ['7f', '7f'],
+    ['cc 80', 'cc 80'],
+    ['cc ff', 'cc ff'],
+    ['cd 01 00', 'cd 01 00'],
+    ['cd ff ff', 'cd ff ff'],
+    ['ce 00 01 00 00', 'ce 00 01 00 00'],
+    ['ce ff ff ff ff', 'ce ff ff ff ff'],
+    ['cf 00 00 00 01 00 00 00 00', '1007 a frame begins with an id from 1 to 4294967295'],
+    ['cf ff ff ff ff ff ff ff ff', '1007 a frame begins with an id from 1 to 4294967295'],
+    ['ff', '1007 a frame begins with an id from 1 to 4294967295'],
+    // Longer forms than need be are answered in the shortest one.
+    ['cc 01', '01'],
+    ['cd 00 80', 'cc 80'],
+    ['ce 00 00 00 7f', '7f'],
+    ['cf 00 00 00 00 ff ff ff ff', 'ce ff ff ff ff'],
+    ['d0 7f', '7f'],
+    ['d1 01 00', 'cd 01 00'],
+    ['d2 00 01 00 00', 'ce 00 01 00 00'],
+    ['d3 00 00 00 00 00 00 00 05', '05'],
+  ])('%s is answered by %s', (request, expected) => {
+    expect(reply(new Bench(), request)).toBe(expected);
+  });
+});
+
+/** One arena; what each frame finds is what those before it left. "k" is a1 6b. */
+const SESSION: readonly (readonly [what: string, request: string, expected: string])[] = [
+  ['PING', '01 91 01', '01 a4 50 4f 4e 47'],
+  ['PING by name', '02 91 a4 70 49 6e 47', '02 a4 50 4f 4e 47'],
+  ['GET of nothing', '03 92 10 a1 6b', '03 c0'],
+  ['SET', '04 93 11 a1 6b a2 68 69', '04 c3'],
+  ['GET', '05 92 10 a1 6b', '05 a2 68 69'],
+  ['GET by name, key as bin', '06 92 a3 67 65 74 c4 01 6b', '06 a2 68 69'],
+  [
+    'GET with every length written long',
+    '07 dd 00 00 00 02 ce 00 00 00 10 db 00 00 00 01 6b',
+    '07 a2 68 69',
+  ],
+  [
+    'a value as it came, 1 in 9 bytes',
+    '08 93 11 a1 6b d3 00 00 00 00 00 00 00 01 92 10 a1 6b',
+    '08 c3 d3 00 00 00 00 00 00 00 01',
+  ],
+  [
+    'a container as it came',
+    '09 93 11 a1 6b 82 a1 61 93 01 c0 cb 3f f0 00 00 00 00 00 00 a1 62 d4 05 07 92 10 a1 6b',
+    '09 c3 82 a1 61 93 01 c0 cb 3f f0 00 00 00 00 00 00 a1 62 d4 05 07',
+  ],
+  ['SET NX of a key that is there', '0a 95 11 a1 6b 01 c0 01', '0a c2'],
+  ['SET XX of a key that is not there', '0b 95 11 a1 71 01 c0 02', '0b c2'],
+  [
+    'SET with GET',
+    '0c 95 11 a1 6b 02 c0 08',
+    '0c 82 a1 61 93 01 c0 cb 3f f0 00 00 00 00 00 00 a1 62 d4 05 07',
+  ],
+  ['SET with GET of a key that is not there', '0d 95 11 a1 67 02 c0 08', '0d c0'],
+  ['GETV', '0e 92 18 a1 6b', '0e 92 02 cd 01 00'],
+  ['SET IFVERSION of another version', '0f 96 11 a1 6b 03 c0 10 cc ff', '0f c2'],
+  ['SET IFVERSION', '10 96 11 a1 6b 03 c0 10 cd 01 00', '10 c3'],
+  ['GETV after the write', '11 92 18 a1 6b', '11 92 03 cd 01 01'],
+  ['GETV of nothing', '12 92 18 a1 71', '12 c0'],
+  ['TTL without one', '13 92 15 a1 6b', '13 ff'],
+  ['TTL of nothing', '14 92 15 a1 71', '14 fe'],
+  ['EXPIRE', '15 93 14 a1 6b cd 03 e8', '15 c3'],
+  ['EXPIRE of nothing', '16 93 14 a1 71 cd 03 e8', '16 c2'],
+  ['TTL', '17 92 15 a1 6b', '17 cd 03 e8'],
+  ['SET with KEEPTTL', '18 95 11 a1 6b 04 c0 04 92 15 a1 6b', '18 c3 cd 03 e8'],
+  ['PERSIST', '19 92 16 a1 6b', '19 c3'],
+  ['PERSIST again', '1a 92 16 a1 6b', '1a c2'],
+  ['EXPIRE with nil', '1b 93 14 a1 6b c0', '1b c3'],
+  ['SET with a TTL', '1c 94 11 a1 6b 05 01 92 15 a1 6b', '1c c3 01'],
+  ['EXISTS of two and one that is not there', '1d 94 13 a1 6b a1 71 a1 67', '1d 02'],
+  ['TOUCH of the same key twice', '1e 93 17 a1 6b a1 6b', '1e 02'],
+  ['DEL of two and one that is not there', '1f 94 12 a1 6b a1 71 a1 67', '1f 02'],
+  ['DEL again', '20 92 12 a1 6b', '20 00'],
+  ['INCR', '21 92 19 a1 6e', '21 01'],
+  ['INCR by 127', '22 93 19 a1 6e 7f', '22 cc 80'],
+  ['INCR with a TTL for what exists', '23 94 19 a1 6e c0 05 92 15 a1 6e', '23 cc 81 ff'],
+  ['INCR with a TTL for what is made', '24 94 19 a1 6d c0 05 92 15 a1 6d', '24 01 05'],
+  ['a host command', '25 91 02', '25 a4 68 6f 73 74'],
+  [
+    'an error between replies',
+    '26 91 01 91 7f 91 01',
+    `26 a4 50 4f 4e 47 c7 37 01 ${spaced(Buffer.from('UNKNOWN no such command; docs/PROTOCOL.md has the table'))} a4 50 4f 4e 47`,
+  ],
+  ['no command at all', '27', '27'],
+  ['half a command', '28 92 10 a2 6b', '1007 bytes from 1 on are no whole msgpack value'],
+  ['a command and no msgpack', '29 91 01 c1', '1007 bytes from 3 on are no whole msgpack value'],
+];
+
+describe('a session', () => {
+  it('is answered to the byte', () => {
+    const bench = new Bench();
+    // Versions count from here, so that the first one handed out is 256.
+    bench.memory.setU64(bench.memory.partition(0, 'version'), 255n);
+    for (const [what, request, expected] of SESSION) {
+      expect([what, reply(bench, request)]).toEqual([what, expected]);
+    }
+  });
+});
+
+describe('integers', () => {
+  it.each([
+    [0n, '00'],
+    [1n, '01'],
+    [127n, '7f'],
+    [128n, 'cc 80'],
+    [255n, 'cc ff'],
+    [256n, 'cd 01 00'],
+    [65_535n, 'cd ff ff'],
+    [65_536n, 'ce 00 01 00 00'],
+    [2n ** 32n - 1n, 'ce ff ff ff ff'],
+    [2n ** 32n, 'cf 00 00 00 01 00 00 00 00'],
+    [2n ** 63n - 1n, 'cf 7f ff ff ff ff ff ff ff'],
+    [-1n, 'ff'],
+    [-32n, 'e0'],
+    [-33n, 'd0 df'],
+    [-128n, 'd0 80'],
+    [-129n, 'd1 ff 7f'],
+    [-32_768n, 'd1 80 00'],
+    [-32_769n, 'd2 ff ff 7f ff'],
+    [-(2n ** 31n), 'd2 80 00 00 00'],
+    [-(2n ** 31n) - 1n, 'd3 ff ff ff ff 7f ff ff ff'],
+    [-(2n ** 63n), 'd3 80 00 00 00 00 00 00 00'],
+  ])('INCR to %d replies and stores %s', (sum, expected) => {
+    const bench = new Bench();
+    const key = str('n');
+    const half = sum / 2n;
+    bench.one(command('INCR', key, integer(half)));
+    expect(spaced(bench.one(command('INCR', key, integer(sum - half))))).toBe(expected);
+    expect(spaced(bench.one(command('GET', key)))).toBe(expected);
+  });
+
+  it.each([
+    ['cc 05', '06'],
+    ['cd 00 05', '06'],
+    ['ce 00 00 00 05', '06'],
+    ['cf 00 00 00 00 00 00 00 05', '06'],
+    ['d0 fb', 'fc'],
+    ['d1 ff fb', 'fc'],
+    ['d2 ff ff ff fb', 'fc'],
+    ['d3 ff ff ff ff ff ff ff fb', 'fc'],
+  ])('INCR of a stored %s replies %s', (stored, expected) => {
+    const bench = new Bench();
+    bench.one(command('SET', str('n'), hex(stored)));
+    expect(spaced(bench.one(command('INCR', str('n'))))).toBe(expected);
+  });
+});
+
+describe('errors', () => {
+  const value = integer(2n ** 63n - 1n);
+  const setUp = [
+    command('SET', str('text'), str('text')),
+    command('SET', str('most'), value),
+    command('SET', str('huge'), integer(2n ** 63n)),
+  ];
+  /** By message: commands in hex that bring it up. */
+  const CASES: Readonly<Record<string, readonly string[]>> = {
+    'SYNTAX a command is an array of a code or a name and its arguments': [
+      'c0',
+      '01',
+      'a4 50 49 4e 47',
+      '90',
+      '81 01 c0',
+      '92 c0 a1 6b',
+      '91 ca 00 00 00 00',
+    ],
+    'UNKNOWN no such command; docs/PROTOCOL.md has the table': [
+      '91 00',
+      '91 03',
+      '91 ff',
+      '91 cd 01 10',
+      '91 a3 46 4c 59',
+      '91 a0',
+    ],
+    'SYNTAX wrong number of arguments; docs/PROTOCOL.md has the table': [
+      '91 10',
+      '93 10 a1 6b a1 6b',
+      '92 01 c0',
+      '92 11 a1 6b',
+      '97 11 a1 6b 01 c0 c0 c0 c0',
+      '91 12',
+      '92 14 a1 6b',
+    ],
+    'SYNTAX a key is a str or bin of 1 to 65535 bytes': [
+      '92 10 a0',
+      '92 10 c4 00',
+      '92 10 01',
+      '92 10 c0',
+      '93 11 91 a1 6b 01',
+      '94 12 a1 6b 05 a1 6b',
+    ],
+    'SYNTAX a TTL is nil or an integer of 0 to 3153600000000 milliseconds (100 years)': [
+      '93 14 a1 6b ff',
+      '94 11 a1 6b 01 cf 00 00 02 de 41 35 30 01',
+      '94 11 a1 6b 01 ca 3f 80 00 00',
+      '94 19 a1 6b c0 a1 31',
+    ],
+    'SYNTAX flags are nil or a sum of 1 NX, 2 XX, 4 KEEPTTL, 8 GET, 16 IFVERSION': [
+      '95 11 a1 6b 01 c0 20',
+      '95 11 a1 6b 01 c0 ff',
+      '95 11 a1 6b 01 c0 c3',
+    ],
+    'SYNTAX NX excludes XX, and KEEPTTL excludes a TTL': [
+      '95 11 a1 6b 01 c0 03',
+      '95 11 a1 6b 01 05 04',
+    ],
+    'SYNTAX a version is an unsigned integer, and goes with the flag IFVERSION only': [
+      '95 11 a1 6b 01 c0 10',
+      '96 11 a1 6b 01 c0 00 05',
+      '96 11 a1 6b 01 c0 10 ff',
+      '96 11 a1 6b 01 c0 10 cf 80 00 00 00 00 00 00 00',
+    ],
+    'TOOLARGE the value is larger than this node takes': [
+      `93 11 a1 6b ${spaced(bin(Buffer.alloc(4094)))}`,
+    ],
+    'WRONGTYPE the value is not an integer': ['92 19 a4 74 65 78 74'],
+    'SYNTAX a delta is nil or a signed 64-bit integer': [
+      '93 19 a1 6b cb 3f e0 00 00 00 00 00 00',
+      '93 19 a1 6b cf 80 00 00 00 00 00 00 00',
+    ],
+    'OVERFLOW the sum does not fit a signed 64-bit integer': [
+      '92 19 a4 6d 6f 73 74',
+      '93 19 a4 68 75 67 65 d3 80 00 00 00 00 00 00 00',
+    ],
+    'OOM the cache holds maxEntries entries and its policy is none': [
+      '93 11 a1 6b 01',
+      '92 19 a1 6b',
+    ],
+    'OOM no memory for this entry, and nothing that may be evicted for it': [
+      `93 11 a4 6d 6f 73 74 ${spaced(str('x'.repeat(31)))}`,
+    ],
+  };
+
+  const BUSY = 'BUSY a frame may hold 64 commands that the node itself answers, such as HELLO';
+
+  it('are all here', () => {
+    const texts = [BUSY, ...Object.keys(CASES)];
+    expect(texts.sort()).toEqual(Object.values(KERNEL_ERROR_TEXTS).sort());
+  });
+
+  it(BUSY, () => {
+    const replies = new Bench().run(...new Array<Buffer>(65).fill(hex('91 02')), hex('91 01'));
+    const busy = Buffer.concat([hex('c7 4d 01'), Buffer.from(BUSY)]);
+    expect(replies.slice(63)).toEqual([str('host'), busy, str('PONG')]);
+  });
+
+  it.each(Object.entries(CASES))('%s', (text, requests) => {
+    const bench = new Bench({
+      memoryBytes: LEAST_MEMORY,
+      policy: 'none',
+      maxEntries: 3,
+      maxValueBytes: 4 * KIB,
+    });
+    bench.run(...setUp);
+    const { memory } = bench;
+    const bump = memory.header('poolBump');
+    // As if all pages were in use: a value that needs a larger chunk finds none.
+    if (text.startsWith('OOM no')) memory.setU32(Header.poolBump, memory.header('endPage'));
+    const expected = `c7 ${(text.length).toString(16)} 01 ${spaced(Buffer.from(text))}`;
+    for (const request of requests) {
+      expect([request, spaced(bench.one(hex(request)))]).toEqual([request, expected]);
+    }
+    memory.setU32(Header.poolBump, bump);
+    // None of them changed anything.
+    expect(
+      bench.run(command('GET', str('text')), command('GET', str('most')), command('GET', str('k'))),
+    ).toEqual([str('text'), value, NIL]);
+    expect(bench.arena.checkIntegrity()).toBeUndefined();
+  });
+});

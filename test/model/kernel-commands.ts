@@ -1,0 +1,394 @@
+/** Random commands for the model test: what they mean, and one of the many ways to write them. */
+import type { Random } from '../support/kernel-random.js';
+import {
+  array,
+  bin,
+  CODES,
+  ext,
+  FALSE,
+  fitsForm,
+  float,
+  INTEGER_FORMS,
+  integer,
+  map,
+  type Name,
+  NIL,
+  SIGNED_FORMS,
+  str,
+  TRUE,
+  type Wire,
+} from '../support/kernel-wire.js';
+import { type ErrorName, GET, IFVERSION, KEEPTTL, NX, type Spec, XX } from './kernel-model.js';
+
+export interface Generated {
+  readonly spec: Spec;
+  readonly wire: Wire;
+}
+
+export interface Mix {
+  readonly keys: readonly string[];
+  /** Of the values, how many are blobs of many sizes; the others are small. One of these at a time. */
+  readonly blobs: readonly number[];
+  readonly maxValueBytes: number;
+  /** Versions of the key that were handed out. */
+  readonly versionsOf: (key: string) => readonly bigint[];
+}
+
+export const MAX_TTL_MS = 3_153_600_000_000;
+const I64_MOST = 2n ** 63n - 1n;
+/** Integers at the edges of every width. */
+const EDGES = [0n, 7n, 8n, 15n, 16n, 31n, 32n, 63n]
+  .flatMap((bits) => [2n ** bits - 1n, 2n ** bits, -(2n ** bits), -(2n ** bits) - 1n])
+  .filter((value) => value >= -(2n ** 63n) && value <= I64_MOST);
+/** Unsigned integers that are no signed ones. */
+const HUGE = [2n ** 63n, 2n ** 63n + 1n, 2n ** 64n - 1n];
+
+/** A chunk's bytes and, of a piece of a chain, its payload's. */
+const CHUNK = 8192;
+const PIECE = 8176;
+
+const HOT_KEYS = 6;
+
+const SIMPLE_KEYS = ['GET', 'GETV', 'TTL', 'PERSIST'] as const;
+const MANY_KEYS = ['DEL', 'EXISTS', 'TOUCH'] as const;
+
+export class CommandSource {
+  readonly #random: Random;
+  readonly #mix: Mix;
+  /** Blobs are slices of this, at random places. */
+  readonly #noise: Buffer;
+  #hotKeys: string[];
+  #blobs = 0;
+
+  constructor(random: Random, mix: Mix) {
+    this.#random = random;
+    this.#mix = mix;
+    this.#hotKeys = this.#pickHotKeys();
+    const tile = random.bytes(65_536);
+    this.#noise = Buffer.concat(Array.from({ length: 24 }, () => tile));
+  }
+
+  next(): Generated {
+    const random = this.#random;
+    if (random.chance(0.003)) this.#blobs = random.pick(this.#mix.blobs);
+    const dice = random.below(100);
+    if (dice < 30) return this.#set();
+    if (dice < 62) return this.#keyed(random.pick(SIMPLE_KEYS));
+    if (dice < 70) return this.#many(random.pick(MANY_KEYS));
+    if (dice < 80) return this.#increment();
+    if (dice < 88) return this.#expire();
+    if (dice < 90) return this.#plain(random.chance(0.7) ? 'PING' : 'HELLO');
+    return this.#wrong();
+  }
+
+  /** Mostly one of a few keys that change with time, so that things happen to the same one. */
+  #key(): string {
+    const random = this.#random;
+    if (random.chance(0.005)) this.#hotKeys = this.#pickHotKeys();
+    return random.chance(0.6) ? random.pick(this.#hotKeys) : random.pick(this.#mix.keys);
+  }
+
+  #pickHotKeys(): string[] {
+    return Array.from({ length: HOT_KEYS }, () => this.#random.pick(this.#mix.keys));
+  }
+
+  #versionedKey(): string | undefined {
+    const versioned = this.#hotKeys.filter((key) => this.#mix.versionsOf(key).length > 0);
+    return versioned.length > 0 ? this.#random.pick(versioned) : undefined;
+  }
+
+  /** A key in one of its forms: str and bin with a length field of any width are the same key. */
+  #keyWire(key: string): Wire {
+    const bytes = Buffer.from(key, 'latin1');
+    const least = this.#random.chance(0.7) ? 0 : this.#random.pick([1, 2, 4]);
+    return this.#random.chance(0.7) ? str(bytes, least) : bin(bytes, least);
+  }
+
+  #integer(value: bigint | number): Wire {
+    const forms = [...INTEGER_FORMS, ...SIGNED_FORMS].filter((form) =>
+      fitsForm(BigInt(value), form),
+    );
+    return integer(value, this.#random.chance(0.6) ? 'shortest' : this.#random.pick(forms));
+  }
+
+  /** The command by code or by name, in any form of array. */
+  #wire(name: Name, ...args: readonly Wire[]): Wire {
+    const random = this.#random;
+    const byName = random.chance(0.2);
+    const spelled = [...name].map((letter) => (random.chance(0.5) ? letter : letter.toLowerCase()));
+    const head = byName
+      ? str(spelled.join(''), random.pick([0, 0, 1, 2, 4]))
+      : this.#integer(CODES[name]);
+    return array([head, ...args], random.chance(0.9) ? 0 : random.pick([2, 4]));
+  }
+
+  #plain(name: 'PING' | 'HELLO'): Generated {
+    const args = name === 'HELLO' && this.#random.chance(0.5) ? [map([str('client'), NIL])] : [];
+    return { spec: { name }, wire: this.#wire(name, ...args) };
+  }
+
+  #keyed(name: (typeof SIMPLE_KEYS)[number]): Generated {
+    const key = this.#key();
+    return { spec: { name, key }, wire: this.#wire(name, this.#keyWire(key)) };
+  }
+
+  #many(name: (typeof MANY_KEYS)[number]): Generated {
+    const count = this.#random.chance(0.6) ? 1 : this.#random.between(2, 20);
+    const keys = Array.from({ length: count }, () => this.#key());
+    return {
+      spec: { name, keys },
+      wire: this.#wire(name, ...keys.map((key) => this.#keyWire(key))),
+    };
+  }
+
+  /** Optional arguments, without those nil ones at the end that may as well be left out. */
+  #optional(...args: readonly Wire[]): Wire[] {
+    const given = [...args];
+    while (given.at(-1)?.equals(NIL) && this.#random.chance(0.8)) given.pop();
+    return given;
+  }
+
+  #ttlMs(): number {
+    const random = this.#random;
+    if (random.chance(0.5)) return 0;
+    return random.chance(0.9)
+      ? random.between(1, 4000)
+      : random.pick([1, 2 ** 31, 2 ** 40, MAX_TTL_MS]);
+  }
+
+  #ttlWire(ttlMs: number): Wire {
+    return ttlMs === 0 && this.#random.chance(0.7) ? NIL : this.#integer(ttlMs);
+  }
+
+  #set(): Generated {
+    const random = this.#random;
+    const isPlain = random.chance(0.4);
+    let flags = 0;
+    for (const flag of [NX, XX, KEEPTTL, GET, IFVERSION]) if (random.chance(0.2)) flags |= flag;
+    if (isPlain) flags = 0;
+    const ttlMs = isPlain || (flags & KEEPTTL && random.chance(0.8)) ? 0 : this.#ttlMs();
+    const wants = ((flags & IFVERSION) !== 0) !== random.chance(0.03) && !isPlain;
+    const key = (wants && this.#versionedKey()) || this.#key();
+    const value = this.#value(key);
+    const seen = this.#mix.versionsOf(key);
+    const known = seen.length > 0 && random.chance(0.7) ? seen.at(-1)! : undefined;
+    const version = wants ? (known ?? random.pick([...seen, 0n, 1n, I64_MOST])) : undefined;
+    const more = this.#optional(
+      this.#ttlWire(ttlMs),
+      flags === 0 && random.chance(0.7) ? NIL : this.#integer(flags),
+      version === undefined ? NIL : this.#integer(version),
+    );
+    const wire = this.#wire('SET', this.#keyWire(key), value, ...more);
+    return { spec: { name: 'SET', key, value, ttlMs, flags, version }, wire };
+  }
+
+  #increment(): Generated {
+    const random = this.#random;
+    const key = this.#key();
+    const delta = random.chance(0.5)
+      ? 1n
+      : random.pick([random.pick(EDGES), I64_MOST, BigInt(random.between(-500, 500))]);
+    const ttlMs = random.chance(0.7) ? 0 : this.#ttlMs();
+    const deltaWire = delta === 1n && random.chance(0.5) ? NIL : this.#integer(delta);
+    const args = this.#optional(deltaWire, this.#ttlWire(ttlMs));
+    const wire = this.#wire('INCR', this.#keyWire(key), ...args);
+    return { spec: { name: 'INCR', key, delta, ttlMs }, wire };
+  }
+
+  #expire(): Generated {
+    const key = this.#key();
+    const ttlMs = this.#ttlMs();
+    const wire = this.#wire('EXPIRE', this.#keyWire(key), this.#ttlWire(ttlMs));
+    return { spec: { name: 'EXPIRE', key, ttlMs }, wire };
+  }
+
+  /** Any value: mostly small ones, and blobs around the sizes where the way they are stored changes. */
+  #value(key: string): Wire {
+    const random = this.#random;
+    if (random.chance(this.#blobs)) return this.#blob(key);
+    const dice = random.below(10);
+    if (dice < 4) return this.#integer(random.pick(random.chance(0.8) ? EDGES : HUGE));
+    if (dice < 6)
+      return random.pick([NIL, TRUE, FALSE, float(random.next()), Buffer.of(0xca, 1, 2, 3, 4)]);
+    if (dice < 8) return str(random.bytes(random.below(300)).toString('latin1').slice(0, 200));
+    if (dice < 9)
+      return ext(
+        random.between(2, 127),
+        random.bytes(random.pick([0, 1, 2, 4, 8, 16, 17])),
+        random.pick([0, 1, 2, 4]),
+      );
+    return this.#container(2);
+  }
+
+  #container(depth: number): Wire {
+    const random = this.#random;
+    if (depth === 0) return random.pick([NIL, integer(1000), bin('x')]);
+    const items = Array.from({ length: 2 * random.below(9) }, () => this.#container(depth - 1));
+    const least = random.chance(0.8) ? 0 : random.pick([2, 4]);
+    return random.chance(0.5) ? array(items, least) : map(items, least);
+  }
+
+  #blob(key: string): Wire {
+    const random = this.#random;
+    const fields = random.pick([8, 16, 24]);
+    // What fills a chunk to the last byte, with a bin's header of 3 bytes; and some more or less.
+    const full = CHUNK - fields - key.length - 3 + random.between(-3, 3);
+    // What fills pieces to the last byte, with the key among it where it is long.
+    const inChain = key.length > 2048 ? key.length : 0;
+    const pieces = random.between(1, 4) * PIECE - inChain - 3 + random.between(-3, 3);
+    const sizes = [random.below(600), random.below(20_000), full, pieces, random.below(300_000)];
+    const length = Math.max(
+      0,
+      random.chance(0.02) ? this.#mix.maxValueBytes + 1 : random.pick(sizes),
+    );
+    const start = random.below(this.#noise.length - length);
+    const bytes = this.#noise.subarray(start, start + length);
+    return random.chance(0.8) ? bin(bytes) : str(bytes);
+  }
+
+  /** A command that is no command, or has one wrong argument. */
+  #wrong(): Generated {
+    const random = this.#random;
+    const key = this.#keyWire(this.#key());
+    const keyed = (error: ErrorName, name: Name, ...args: readonly Wire[]): Generated => ({
+      spec: { name: 'WRONG', error },
+      wire: this.#wire(name, key, ...args),
+    });
+    const bare = (error: ErrorName, wire: Wire): Generated => ({
+      spec: { name: 'WRONG', error },
+      wire,
+    });
+    const noInteger = random.pick([
+      TRUE,
+      str('1'),
+      float(1),
+      array([]),
+      map([]),
+      ext(5, 'x'),
+      bin(''),
+    ]);
+    switch (random.below(9)) {
+      case 0: {
+        const head = random.pick([NIL, float(16), array([]), map([]), TRUE, integer(HUGE[0]!)]);
+        const wires = [
+          NIL,
+          integer(16),
+          str('GET'),
+          map([integer(16), key]),
+          ext(1, 'x'),
+          array([]),
+        ];
+        return bare('ERROR_NOT_A_COMMAND', random.pick([...wires, array([head, key])]));
+      }
+      case 1: {
+        const codes = [
+          0,
+          3,
+          0x1a,
+          0x20,
+          0x7f,
+          0x80,
+          0xff,
+          0x100,
+          65_536 + 16,
+          2 ** 32 - 1,
+          2 ** 32 + 16,
+          -1,
+        ];
+        const names = [
+          '',
+          'G',
+          'GETT',
+          'SETS',
+          'get ',
+          'INCRBY',
+          'X'.repeat(16),
+          'X'.repeat(17),
+          'GÉT',
+        ];
+        const head = random.chance(0.5)
+          ? this.#integer(random.pick(codes))
+          : str(random.pick(names));
+        return bare('ERROR_UNKNOWN_COMMAND', array([head, key]));
+      }
+      case 2: {
+        const few = random.pick([
+          'GET',
+          'SET',
+          'DEL',
+          'EXISTS',
+          'EXPIRE',
+          'TTL',
+          'TOUCH',
+          'INCR',
+        ] as const);
+        if (random.chance(0.4)) return bare('ERROR_ARITY', this.#wire(few));
+        const many = [
+          ['PING', 1],
+          ['HELLO', 2],
+          ['GET', 2],
+          ['SET', 6],
+          ['TTL', 2],
+          ['GETV', 2],
+          ['INCR', 4],
+        ] as const;
+        const [name, count] = random.pick(many);
+        return bare('ERROR_ARITY', this.#wire(name, ...new Array<Wire>(count).fill(key)));
+      }
+      case 3: {
+        const tooLong = random.chance(0.1) ? str(this.#noise.subarray(0, 65_536)) : bin('');
+        const wrong = random.pick([
+          str(''),
+          tooLong,
+          NIL,
+          integer(1),
+          array([key]),
+          map([]),
+          ext(1, 'k'),
+        ]);
+        if (random.chance(0.3)) return keyed('ERROR_KEY', random.pick(MANY_KEYS), key, wrong, key);
+        const [name, ...args] = random.pick([
+          ['GET'],
+          ['SET', NIL],
+          ['EXPIRE', NIL],
+          ['INCR'],
+        ] as const);
+        return bare('ERROR_KEY', this.#wire(name, wrong, ...args));
+      }
+      case 4: {
+        const range = [
+          integer(-1),
+          integer(MAX_TTL_MS + 1),
+          integer(HUGE[1]!),
+          integer(-(2n ** 63n)),
+        ];
+        const ttl = random.pick([...range, noInteger]);
+        const before = random.pick([['SET', NIL], ['EXPIRE'], ['INCR', NIL]] as const);
+        const [name, ...args] = before;
+        return keyed('ERROR_TTL', name, ...args, ttl);
+      }
+      case 5: {
+        const flags = random.pick([
+          integer(32),
+          integer(-1),
+          integer(2n ** 32n),
+          integer(HUGE[0]!),
+          noInteger,
+        ]);
+        return keyed('ERROR_FLAGS', 'SET', NIL, NIL, flags);
+      }
+      case 6: {
+        const version = random.pick([integer(-1), integer(HUGE[2]!), noInteger]);
+        return keyed('ERROR_VERSION', 'SET', NIL, NIL, integer(IFVERSION), version);
+      }
+      case 7:
+        return keyed(
+          'ERROR_DELTA',
+          'INCR',
+          random.pick([integer(HUGE[0]!), integer(HUGE[2]!), noInteger]),
+        );
+      default:
+        return keyed('ERROR_VERSION', 'SET', NIL, NIL, random.pick([NIL, integer(0)]), integer(5));
+    }
+  }
+}

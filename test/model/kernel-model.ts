@@ -1,0 +1,363 @@
+/**
+ * What the kernel shall do, as plain JavaScript: a Map and a clock. Where eviction may take an entry at any moment, a key is
+ * in one of several possible states; a reply must fit one of them, and those that it does not fit are dropped.
+ */
+import { KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
+import {
+  endOf,
+  error,
+  FALSE,
+  integer,
+  integerOf,
+  NIL,
+  shown,
+  str,
+  TRUE,
+  type Wire,
+} from '../support/kernel-wire.js';
+
+export const NX = 1;
+export const XX = 2;
+export const KEEPTTL = 4;
+export const GET = 8;
+export const IFVERSION = 16;
+
+export type ErrorName = keyof typeof KERNEL_ERROR_TEXTS;
+
+/** A command as the model sees it. Keys are bytes as latin1 text. */
+export type Spec =
+  | { readonly name: 'PING' }
+  | { readonly name: 'HELLO' }
+  | { readonly name: 'GET' | 'GETV' | 'TTL' | 'PERSIST'; readonly key: string }
+  | { readonly name: 'DEL' | 'EXISTS' | 'TOUCH'; readonly keys: readonly string[] }
+  | { readonly name: 'EXPIRE'; readonly key: string; readonly ttlMs: number }
+  | { readonly name: 'INCR'; readonly key: string; readonly delta: bigint; readonly ttlMs: number }
+  | {
+      readonly name: 'SET';
+      readonly key: string;
+      readonly value: Wire;
+      readonly ttlMs: number;
+      readonly flags: number;
+      readonly version: bigint | undefined;
+    }
+  | { readonly name: 'WRONG'; readonly error: ErrorName };
+
+type KeySpec = Extract<Spec, { readonly key: string }>;
+type SetSpec = Extract<Spec, { readonly name: 'SET' }>;
+
+interface State {
+  readonly value: Wire;
+  /** 0: never. */
+  readonly expiryMs: number;
+  /** `unseen`: the entry has one that nobody asked for yet; undefined: it will get one when somebody does. */
+  readonly version: bigint | 'unseen' | undefined;
+}
+
+const COUNTERS = ['hits', 'misses', 'sets', 'deletes', 'expired', 'created'] as const;
+type Counter = (typeof COUNTERS)[number];
+type Counts = Partial<Record<Counter, number>>;
+
+/** One thing that may happen to a key in a state. */
+interface Outcome {
+  readonly reply: Wire;
+  readonly next: State | undefined;
+  readonly counts: Counts;
+  /** The reply is this one, a version, and nothing else. */
+  readonly isVersioned?: boolean;
+}
+
+export interface ModelOptions {
+  readonly maxValueBytes: number;
+  /** Entries may go at any time. */
+  readonly mayEvict: boolean;
+  /** A write may be refused with OOM. */
+  readonly mayRunOut: boolean;
+  readonly partitions: number;
+  readonly partitionOf: (key: string) => number;
+  /** Only with the policy `none`, where it is exact. */
+  readonly maxEntries: number | undefined;
+}
+
+export function errorReply(name: ErrorName): Wire {
+  return error(KERNEL_ERROR_TEXTS[name]!);
+}
+
+const I64_LEAST = -(2n ** 63n);
+const I64_MOST = 2n ** 63n - 1n;
+
+export class KernelModel {
+  nowMs: number;
+  /** Bounds of what the arena must have counted. They are one number where nothing may be evicted. */
+  readonly least: Record<Counter, number>;
+  readonly most: Record<Counter, number>;
+  readonly #options: ModelOptions;
+  readonly #states = new Map<string, readonly (State | undefined)[]>();
+  /** Versions that were handed out, by key, ascending. They hold for the key for good. */
+  readonly #versions = new Map<string, bigint[]>();
+  /** Entries by partition, expired ones too; true where nothing may be evicted. */
+  readonly #entries: number[];
+  #payloadBytes = 0;
+
+  constructor(options: ModelOptions, nowMs: number) {
+    this.#options = options;
+    this.nowMs = nowMs;
+    this.#entries = new Array<number>(options.partitions).fill(0);
+    const zero = (): Record<Counter, number> =>
+      Object.fromEntries(COUNTERS.map((name) => [name, 0])) as Record<Counter, number>;
+    this.least = zero();
+    this.most = zero();
+  }
+
+  get entries(): number {
+    return this.#entries.reduce((sum, count) => sum + count, 0);
+  }
+
+  get payloadBytes(): number {
+    return this.#payloadBytes;
+  }
+
+  versionsOf(key: string): readonly bigint[] {
+    return this.#versions.get(key) ?? [];
+  }
+
+  /** Holds a reply against the model, which then knows what it knew and what the reply told. */
+  apply(spec: Spec, reply: Wire): void {
+    const fixed = fixedReply(spec);
+    if (fixed) this.#expect(reply, fixed);
+    else if ('keys' in spec) this.#applyToMany(spec.name, spec.keys, reply);
+    else if ('key' in spec) this.#applyToOne(spec, reply);
+  }
+
+  #applyToOne(spec: KeySpec, reply: Wire): void {
+    const wrong = spec.name === 'SET' ? this.#wrongSet(spec) : undefined;
+    if (wrong) {
+      this.#expect(reply, errorReply(wrong));
+      return;
+    }
+    const outcomes = this.#possible(spec.key).flatMap((state) => this.#outcomes(spec, state));
+    const fitting = outcomes.flatMap((outcome) => this.#fit(spec.key, outcome, reply));
+    if (fitting.length === 0) {
+      const expected = outcomes.map((outcome) => shown(outcome.reply)).join(' or ');
+      throw new Error(`expected ${expected}, not ${shown(reply)}`);
+    }
+    const version = fitting.find(({ isVersioned }) => isVersioned)?.next?.version;
+    if (typeof version === 'bigint') this.#remember(spec.key, version);
+    this.#count(fitting.map(({ counts }) => counts));
+    this.#settle(
+      spec.key,
+      fitting.map(({ next }) => next),
+    );
+  }
+
+  #expect(reply: Wire, expected: Wire): void {
+    if (!reply.equals(expected)) {
+      throw new Error(`expected ${shown(expected)}, not ${shown(reply)}`);
+    }
+  }
+
+  #possible(key: string): readonly (State | undefined)[] {
+    const states = this.#states.get(key) ?? [undefined];
+    if (!this.#options.mayEvict || states.includes(undefined)) return states;
+    return [...states, undefined];
+  }
+
+  /** The outcome, with the version of the reply in it, where the reply fits it. */
+  #fit(key: string, outcome: Outcome, reply: Wire): Outcome[] {
+    if (!outcome.isVersioned) return reply.equals(outcome.reply) ? [outcome] : [];
+    const start = outcome.reply.length;
+    const state = outcome.next!;
+    if (!reply.subarray(0, start).equals(outcome.reply) || endOf(reply, 0) !== reply.length)
+      return [];
+    const version = integerOf(reply.subarray(start));
+    const seen = this.versionsOf(key);
+    if (typeof state.version === 'bigint') return version === state.version ? [outcome] : [];
+    if (seen.length > 0 && version <= seen.at(-1)!) return [];
+    return [{ ...outcome, next: { ...state, version } }];
+  }
+
+  #remember(key: string, version: bigint): void {
+    const seen = this.versionsOf(key);
+    if (seen.at(-1) !== version) this.#versions.set(key, [...seen, version]);
+  }
+
+  #count(options: readonly Counts[]): void {
+    for (const name of COUNTERS) {
+      const counts = options.map((option) => option[name] ?? 0);
+      this.least[name] += Math.min(...counts);
+      this.most[name] += Math.max(...counts);
+    }
+  }
+
+  #settle(key: string, states: readonly (State | undefined)[]): void {
+    const old = this.#states.get(key)?.[0];
+    const distinct = states.filter(
+      (state, index) => states.findIndex((s) => same(s, state)) === index,
+    );
+    this.#states.set(key, distinct);
+    const now = distinct[0];
+    this.#entries[this.#options.partitionOf(key)]! += Number(!!now) - Number(!!old);
+    this.#payloadBytes +=
+      (now ? key.length + now.value.length : 0) - (old ? key.length + old.value.length : 0);
+  }
+
+  /** DEL, EXISTS, TOUCH: what is true of each key must add up to the number in the reply. */
+  #applyToMany(name: 'DEL' | 'EXISTS' | 'TOUCH', keys: readonly string[], reply: Wire): void {
+    const count = Number(integerOf(reply));
+    let least = 0;
+    let most = 0;
+    const settle: (() => void)[] = [];
+    for (const key of keys) {
+      const live = this.#possible(key).map((state) => this.#live(state));
+      const states = live.map(({ next }) => next);
+      this.#count(live.map(({ counts }) => counts));
+      const isSure = states.every((state) => state !== undefined);
+      least += Number(isSure);
+      most += Number(states.some((state) => state !== undefined));
+      // For keys that come twice, the second one must see what the first one did.
+      if (name === 'DEL') this.#settle(key, [undefined]);
+      else if (!this.#options.mayEvict) this.#settle(key, states);
+      else settle.push(() => this.#settle(key, states));
+    }
+    for (const action of settle) action();
+    if (count < least || count > most)
+      throw new Error(`expected ${least} to ${most}, not ${count}`);
+    if (name === 'DEL') this.#count([{ deletes: count }]);
+  }
+
+  /** An entry that has expired goes when it is met. */
+  #live(state: State | undefined): { next: State | undefined; counts: Counts } {
+    const isExpired = state && state.expiryMs !== 0 && state.expiryMs <= this.nowMs;
+    return isExpired ? { next: undefined, counts: { expired: 1 } } : { next: state, counts: {} };
+  }
+
+  /** What is wrong with a SET whatever the key's state is. */
+  #wrongSet({ flags, ttlMs, version, value }: SetSpec): ErrorName | undefined {
+    if ((flags & (NX | XX)) === (NX | XX)) return 'ERROR_FLAGS_CONFLICT';
+    if (flags & KEEPTTL && ttlMs > 0) return 'ERROR_FLAGS_CONFLICT';
+    if (((flags & IFVERSION) !== 0) !== (version !== undefined)) return 'ERROR_VERSION';
+    return value.length > this.#options.maxValueBytes ? 'ERROR_VALUE_TOO_LARGE' : undefined;
+  }
+
+  #outcomes(spec: KeySpec, before: State | undefined): Outcome[] {
+    const { next: state, counts } = this.#live(before);
+    const outcome = (reply: Wire, next = state, more: Counts = {}): Outcome => ({
+      reply,
+      next,
+      counts: { ...counts, ...more },
+    });
+    const stay = [outcome(this.#options.mayRunOut ? errorReply('ERROR_OUT_OF_MEMORY') : NIL)];
+    /** Where memory may run out, a write may also be refused. */
+    const orRefused = (done: Outcome): Outcome[] =>
+      this.#options.mayRunOut ? [done, ...stay] : [done];
+    switch (spec.name) {
+      case 'GET':
+        return [
+          state ? outcome(state.value, state, { hits: 1 }) : outcome(NIL, state, { misses: 1 }),
+        ];
+      case 'GETV': {
+        if (!state) return [outcome(NIL, state, { misses: 1 })];
+        const reply = Buffer.concat([Buffer.of(0x92), state.value]);
+        const found = { ...outcome(reply, state, { hits: 1 }), isVersioned: true };
+        return state.version === undefined ? orRefused(found) : [found];
+      }
+      case 'TTL':
+        if (!state) return [outcome(integer(-2))];
+        return [outcome(integer(state.expiryMs === 0 ? -1 : state.expiryMs - this.nowMs))];
+      case 'PERSIST':
+        if (!state || state.expiryMs === 0) return [outcome(FALSE)];
+        return [outcome(TRUE, { ...state, expiryMs: 0 })];
+      case 'EXPIRE':
+        if (!state) return [outcome(FALSE)];
+        return orRefused(outcome(TRUE, { ...state, expiryMs: this.#expiry(spec.ttlMs) }));
+      case 'SET':
+        return this.#setOutcomes(spec, state, outcome, orRefused);
+      case 'INCR':
+        return this.#incrementOutcomes(spec, state, outcome, orRefused);
+    }
+  }
+
+  #expiry(ttlMs: number): number {
+    return ttlMs === 0 ? 0 : this.nowMs + ttlMs;
+  }
+
+  #isFull(key: string): boolean {
+    const { maxEntries, partitions, partitionOf } = this.#options;
+    if (maxEntries === undefined) return false;
+    const partition = partitionOf(key);
+    const rest = maxEntries % partitions;
+    const share = Math.floor(maxEntries / partitions) + (partition < rest ? 1 : 0);
+    return this.#entries[partition]! >= share;
+  }
+
+  /** Whether one more entry is refused. An expired one of the same key has made room. */
+  #isRefused(key: string, state: State | undefined, counts: Counts): boolean {
+    return state === undefined && counts.expired !== 1 && this.#isFull(key);
+  }
+
+  #setOutcomes(
+    { key, value, ttlMs, flags, version }: SetSpec,
+    state: State | undefined,
+    outcome: (reply: Wire, next?: State, counts?: Counts) => Outcome,
+    orRefused: (done: Outcome) => Outcome[],
+  ): Outcome[] {
+    const old = state?.value ?? NIL;
+    const isMet =
+      !(flags & NX && state) &&
+      !(flags & XX && !state) &&
+      !(flags & IFVERSION && (!state || state.version !== version));
+    if (!isMet) return [outcome(flags & GET ? old : FALSE)];
+    const refused = outcome(errorReply('ERROR_ENTRIES_FULL'));
+    if (this.#isRefused(key, state, refused.counts)) return [refused];
+    const next: State = {
+      value,
+      expiryMs: flags & KEEPTTL ? (state?.expiryMs ?? 0) : this.#expiry(ttlMs),
+      version: state?.version === undefined ? undefined : 'unseen',
+    };
+    const counts = { sets: 1, created: state ? 0 : 1 };
+    return orRefused(outcome(flags & GET ? old : TRUE, next, counts));
+  }
+
+  #incrementOutcomes(
+    { key, delta, ttlMs }: Extract<Spec, { readonly name: 'INCR' }>,
+    state: State | undefined,
+    outcome: (reply: Wire, next?: State, counts?: Counts) => Outcome,
+    orRefused: (done: Outcome) => Outcome[],
+  ): Outcome[] {
+    let sum = delta;
+    if (state) {
+      const old = integerIn(state.value);
+      if (old === undefined) return [outcome(errorReply('ERROR_NOT_AN_INTEGER'))];
+      sum = old + delta;
+      if (old > I64_MOST || sum > I64_MOST || sum < I64_LEAST) {
+        return [outcome(errorReply('ERROR_OVERFLOW'))];
+      }
+    }
+    const refused = outcome(errorReply('ERROR_ENTRIES_FULL'));
+    if (this.#isRefused(key, state, refused.counts)) return [refused];
+    const next: State = {
+      value: integer(sum),
+      expiryMs: state ? state.expiryMs : this.#expiry(ttlMs),
+      version: state?.version === undefined ? undefined : 'unseen',
+    };
+    return orRefused(outcome(integer(sum), next, { sets: 1, created: state ? 0 : 1 }));
+  }
+}
+
+/** The reply to a command that says nothing of any key. */
+function fixedReply(spec: Spec): Wire | undefined {
+  if (spec.name === 'WRONG') return errorReply(spec.error);
+  if (spec.name === 'PING') return str('PONG');
+  return spec.name === 'HELLO' ? str('host') : undefined;
+}
+
+function same(a: State | undefined, b: State | undefined): boolean {
+  if (!a || !b || a === b) return a === b;
+  return a.expiryMs === b.expiryMs && a.version === b.version && a.value.equals(b.value);
+}
+
+/** The integer that a value is, if it is one. */
+function integerIn(value: Wire): bigint | undefined {
+  const tag = value[0]!;
+  const isInteger = tag < 0x80 || tag >= 0xe0 || (tag >= 0xcc && tag <= 0xd3);
+  return isInteger ? integerOf(value) : undefined;
+}
