@@ -12,6 +12,7 @@ import {
   BLOCK_HOST_ARGS,
   BLOCK_HOST_CODE,
   BLOCK_HOST_END,
+  BLOCK_REFUSAL,
   BLOCK_REPLY_BYTES,
 } from './kernel-exports.js';
 
@@ -28,7 +29,10 @@ export interface FrameFault {
 export type HostCommands<C> = (name: CommandName, args: unknown[], context: C) => unknown;
 
 export interface FrameLimits {
-  /** A reply frame never grows beyond this; the frame is refused with 1009 instead. Default 64 MiB. */
+  /**
+   * Once the replies to a frame are longer than this, the rest of its commands are not run but
+   * answered with TOOLARGE. Default 64 MiB.
+   */
   maxReplyBytes?: number;
   /** The clock, in ms of Unix time, for everything that expires. Default: the machine's. */
   now?: () => number;
@@ -105,11 +109,10 @@ export class FrameExecutor<C> {
       }
       add(reply.slice(0, block[BLOCK_REPLY_BYTES]));
       if (outcome === this.#hostCommand) add(this.#runHostCommand(context));
-      if (total > this.#maxReplyBytes) {
-        const reason = `the replies to one frame have at most ${this.#maxReplyBytes} bytes`;
-        return { closeCode: 1009, reason };
-      }
       if (outcome === this.#done || block[BLOCK_CONSUMED] === length) break;
+      if (total > this.#maxReplyBytes) {
+        block[BLOCK_REFUSAL] = kernel.ERROR_REPLY_TOO_LARGE.value;
+      }
       outcome = kernel.exec(slot, block[BLOCK_CONSUMED]!, length, this.#now());
     }
     return Buffer.concat(parts, total);

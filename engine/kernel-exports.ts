@@ -17,6 +17,7 @@ export interface KernelExports {
   readonly EXEC_HOST_COMMAND: Constant;
   readonly EXEC_MALFORMED: Constant;
   readonly EXEC_BAD_FRAME_ID: Constant;
+  readonly ERROR_REPLY_TOO_LARGE: Constant;
 
   setStrongOrder(strong: number): void;
   memoryPages(
@@ -82,7 +83,8 @@ export const BLOCK_HOST_CODE = 3;
 export const BLOCK_HOST_ARGS = 4;
 export const BLOCK_HOST_ARG_COUNT = 5;
 export const BLOCK_HOST_END = 6;
-export const BLOCK_WORDS = 8;
+export const BLOCK_REFUSAL = 8;
+export const BLOCK_WORDS = 10;
 
 /** What error replies say, by the kernel's constant: `CODE message`, at most 126 bytes. */
 export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
@@ -101,6 +103,8 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
   ERROR_OVERFLOW: 'OVERFLOW the sum does not fit a signed 64-bit integer',
   ERROR_ENTRIES_FULL: 'OOM the cache holds maxEntries entries and its policy is none',
   ERROR_HOST_COMMANDS: 'BUSY a frame may hold 64 commands that the node itself answers, such as HELLO',
+  ERROR_REPLY_TOO_LARGE:
+    'TOOLARGE the replies to this frame are too long already; this command was not run',
 };
 
 /** The rules that the integrity walk checks, by the kernel's constant. */

@@ -1,6 +1,7 @@
 /**
- * Compiles the kernel to dist/engine/kernel.wasm, as `asc` does with asconfig.json, with two differences: nothing is done
- * when nothing has changed (compiling takes some ten seconds), and one message is left out.
+ * Compiles the kernel to dist/engine/kernel.wasm, as `asc` does with asconfig.json, with two
+ * differences: nothing is done when nothing has changed (compiling takes some ten seconds), and one
+ * message is left out.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,7 +15,10 @@ const OUTPUT = join(ROOT, 'dist/engine/kernel.wasm');
 /** What the output was made from, and what it was then. */
 const STAMP = `${OUTPUT}.stamp`;
 
-/** The optimizer works until a pass makes the module no smaller; asc tells when the last one, not kept, made it larger. */
+/**
+ * The optimizer works until a pass makes the module no smaller; asc tells when the last one, not
+ * kept, made it larger.
+ */
 const NOISE = 'Last converge was suboptimal.';
 
 function hashOf(paths) {

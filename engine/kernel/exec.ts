@@ -69,6 +69,7 @@ export function exec(thread: u32, start: u32, length: u32, nowMillis: f64): i32 
     out = writeInteger(out, id);
     block.frames += 1;
     block.hostLeft = HOST_COMMANDS_PER_FRAME;
+    block.refusal = 0;
   }
   return execCommands(thread, request, at, end, out, nowMs);
 }
@@ -99,6 +100,7 @@ function execCommands(
       next = behind;
       stagedEnd += STAGED_BYTES;
     }
+    if (block.refusal) refuseGroup(first, stagedEnd, block.refusal);
     touchGroup(first, stagedEnd);
     let running = first;
     for (; running < stagedEnd; running += STAGED_BYTES) {
@@ -130,6 +132,10 @@ function execCommands(
   block.consumed = at - request;
   block.replyBytes = out - reply;
   return outcome;
+}
+
+function refuseGroup(first: Address, end: Address, status: u32): void {
+  for (let at = first; at < end; at += STAGED_BYTES) changetype<Staged>(at).code = STAGED_ERROR + status;
 }
 
 /**

@@ -20,6 +20,7 @@ export const ERROR_DELTA: u32 = 12;
 export const ERROR_OVERFLOW: u32 = 13;
 export const ERROR_ENTRIES_FULL: u32 = 14;
 export const ERROR_HOST_COMMANDS: u32 = 15;
+export const ERROR_REPLY_TOO_LARGE: u32 = 16;
 
 /** Writes an error reply, ext type 1 with the status's text; the address behind it. */
 export function writeError(out: Address, status: u32): Address {

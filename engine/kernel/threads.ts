@@ -25,6 +25,9 @@ export class ThreadBlock {
   hostEnd: u32;
   /** Host commands that the frame at hand may still hold. */
   hostLeft: u32;
+  /** A status: the rest of the frame's commands are not run, but answered with it. Set by the host. 0: they are run. */
+  refusal: u32;
+  spare: u32;
   // -- counters, only ever added to by the thread
   hits: u64;
   misses: u64;

@@ -1,6 +1,7 @@
 /**
- * Holds docs/PROTOCOL.md to what a node does: the generated parts to the code and to replies of a real node, the example to
- * the executor. `UPDATE_DOCS=1 npx vitest run test/docs` writes the generated parts.
+ * Holds docs/PROTOCOL.md to what a node does: the generated parts to the code and to replies of a
+ * real node, the example to the executor. `UPDATE_DOCS=1 npx vitest run test/docs` writes the
+ * generated parts.
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -96,7 +97,14 @@ const CODE_MEANINGS: Record<ErrorCode, string> = {
 };
 
 /** For each text of the kernel some commands, the last of which is answered by it. */
-const PROVOKED_BY: Record<string, { commands: Command[]; shown: string; oneFrame?: boolean }> = {
+interface Provocation {
+  commands: Command[];
+  shown: string;
+  oneFrame?: boolean;
+  maxReplyBytes?: number;
+}
+
+const PROVOKED_BY: Record<string, Provocation> = {
   ERROR_NOT_A_COMMAND: { commands: ['PING' as unknown as Command], shown: '"PING"' },
   ERROR_UNKNOWN_COMMAND: { commands: [['FLY']], shown: '["FLY"]' },
   ERROR_ARITY: { commands: [['GET']], shown: '["GET"]' },
@@ -137,10 +145,16 @@ const PROVOKED_BY: Record<string, { commands: Command[]; shown: string; oneFrame
     shown: 'the 65th HELLO of a frame',
     oneFrame: true,
   },
+  ERROR_REPLY_TOO_LARGE: {
+    commands: [['HELLO'], ['GET', 'k']],
+    shown: 'what comes after 64 MiB of replies in a frame',
+    oneFrame: true,
+    maxReplyBytes: 1,
+  },
 };
 
 /** A cache of its own for each, so small that it is soon full. */
-function lastReply(commands: Command[], oneFrame = false): unknown {
+function lastReply({ commands, oneFrame, maxReplyBytes }: Provocation): unknown {
   const arena = Arena.create({
     memoryBytes: 512 * 1024,
     partitions: 1,
@@ -149,7 +163,8 @@ function lastReply(commands: Command[], oneFrame = false): unknown {
     maxValueBytes: 1000,
     maxThreads: 1,
   });
-  const executor = new FrameExecutor<undefined>(arena, () => null);
+  const limits = maxReplyBytes === undefined ? {} : { maxReplyBytes };
+  const executor = new FrameExecutor<undefined>(arena, () => null, limits);
   let last: unknown;
   for (const frame of oneFrame ? [commands] : commands.map((command) => [command])) {
     const result = executor.execute(encodeFrame(1, ...frame), undefined);
@@ -160,8 +175,9 @@ function lastReply(commands: Command[], oneFrame = false): unknown {
 
 function kernelMessages(): string[][] {
   return Object.entries(KERNEL_ERROR_TEXTS).map(([name, text]) => {
-    const { commands, shown, oneFrame } = PROVOKED_BY[name]!;
-    expect(lastReply(commands, oneFrame)).toEqual(new WireError(text));
+    const provocation = PROVOKED_BY[name]!;
+    const { shown } = provocation;
+    expect(lastReply(provocation)).toEqual(new WireError(text));
     return [code(text), shown.replace(/^\[.*\]|^".*"$/, code)];
   });
 }
@@ -255,10 +271,6 @@ async function closesPart(): Promise<string> {
     [
       await closeAfter(node, (wire) => wire.sendRaw(Buffer.alloc(MIB + 128 * 1024 + 1))),
       'a message above the limit',
-    ],
-    [
-      await closeAfter(node, (wire) => wire.sendRaw(encodeFrame(1, ...Array(65).fill(getBig)))),
-      'a frame with more reply than a node keeps in memory',
     ],
     [
       await closeAfter(node, (wire) => {
