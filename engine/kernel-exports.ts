@@ -102,7 +102,8 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
   ERROR_DELTA: 'SYNTAX a delta is nil or a signed 64-bit integer',
   ERROR_OVERFLOW: 'OVERFLOW the sum does not fit a signed 64-bit integer',
   ERROR_ENTRIES_FULL: 'OOM the cache holds maxEntries entries and its policy is none',
-  ERROR_HOST_COMMANDS: 'BUSY a frame may hold 64 commands that the node itself answers, such as HELLO',
+  ERROR_HOST_COMMANDS:
+    'BUSY a frame may hold 64 commands that the node itself answers, such as HELLO',
   ERROR_REPLY_TOO_LARGE:
     'TOOLARGE the replies to this frame are too long already; this command was not run',
 };
