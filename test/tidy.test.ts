@@ -1,4 +1,7 @@
-/** Style as a test: the rules of the house, each shown to bite, and the tables that must stay in step. */
+/**
+ * Style as a test: the rules of the house, each shown to bite, and the tables that must stay in
+ * step.
+ */
 import { readFileSync } from 'node:fs';
 import { Client } from 'slabring/client';
 import { describe, expect, it } from 'vitest';
@@ -44,7 +47,10 @@ const METHODS: Record<CommandName, { cache: string[] | string; client: string[] 
   INCR: { cache: ['increment'], client: ['increment'] },
 };
 
-/** What only one of the two has: the memory is here or it is not, the connection is there or it is not. */
+/**
+ * What only one of the two has: the memory is here or it is not, the connection is there or it is
+ * not.
+ */
 const ONLY_CACHE = ['size', 'stats', 'checkIntegrity', 'clear', 'share'];
 const ONLY_CLIENT = ['state', 'facts', 'outstanding', 'on', 'ready', 'ping', 'send'];
 
@@ -139,7 +145,8 @@ describe('package-lock.json', () => {
     packages: Record<string, Locked>;
   };
 
-  // npm leaves out packages for other platforms when it cannot get at them, and `npm ci` then refuses the whole lock.
+  // npm leaves out packages for other platforms when it cannot get at them, and `npm ci` then
+  // refuses the whole lock.
   it('has every package that another one asks for, also those for other platforms', () => {
     const missing = Object.entries(packages).flatMap(
       ([at, { dependencies, optionalDependencies }]) =>

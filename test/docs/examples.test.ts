@@ -1,7 +1,8 @@
 /**
- * Runs the examples of README.md and of every page under docs/. A js block is a whole program, run as a file of a project
- * that has the package installed; what it prints must be what the comments beside its `console.log` say. Those that talk
- * to a node find it through SLABRING_URL. A sh block is a list of commands; each must be one that is known here.
+ * Runs the examples of README.md and of every page under docs/. A js block is a whole program, run
+ * as a file of a project that has the package installed; what it prints must be what the comments
+ * beside its `console.log` say. Those that talk to a node find it through SLABRING_URL. A sh block
+ * is a list of commands; slabring must take those that call it, and some are run.
  */
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';

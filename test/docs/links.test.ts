@@ -1,4 +1,7 @@
-/** Links between the pages: what they lead to is there, and every page can be reached from README.md. */
+/**
+ * Links between the pages: what they lead to is there, and every page can be reached from
+ * README.md.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';

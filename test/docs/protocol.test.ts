@@ -200,10 +200,11 @@ async function helloMessages(): Promise<string[][]> {
 async function codesPart(): Promise<string> {
   const meanings = ERROR_CODES.map((name) => [code(name), CODE_MEANINGS[name]]);
   const messages = [...kernelMessages(), ...(await helloMessages())];
-  return `${table(['code', 'meaning'], meanings)}\nThe messages of version 1, and what brings them up:\n\n${table(
-    ['message', 'for example'],
-    messages,
-  )}`;
+  return [
+    table(['code', 'meaning'], meanings),
+    'The messages of version 1, and what brings them up:\n',
+    table(['message', 'for example'], messages),
+  ].join('\n');
 }
 
 async function limitsPart(): Promise<string> {

@@ -1,4 +1,6 @@
-/** docs/TESTING.md: its settings are those that the tests read, its folders those that there are. */
+/**
+ * docs/TESTING.md: its settings are those that the tests read, its folders those that there are.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

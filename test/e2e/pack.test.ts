@@ -1,4 +1,7 @@
-/** The package as npm would publish it: what is in it, and that it works where nothing else of ours is. */
+/**
+ * The package as npm would publish it: what is in it, and that it works where nothing else of ours
+ * is.
+ */
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -124,10 +127,10 @@ describe('in an empty project', () => {
     export async function all(): Promise<number | bigint> {
       const node = await startNode({ port: 0 });
       const client: Client = await connect(node.urls[0]!, { timeout: '2s' });
-      const stored: boolean = await client.set('key', [value, bytes, stats.hits], { ifAbsent: true });
+      const stored: boolean = await client.set('key', [value, bytes], { ifAbsent: true });
       if (!stored) throw new SlabringError('INTERNAL', 'not stored');
       other.close();
-      return await client.increment('n', 2n);
+      return await client.increment('n', stats.hits);
     }
   `;
   const WRONG = `

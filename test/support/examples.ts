@@ -40,7 +40,9 @@ export function promisedLines(program: string): string[] {
   return [...program.matchAll(/console\.log\(.*; \/\/ (.+)$/gm)].map(([, line]) => line!);
 }
 
-/** The commands of a shell example: a line each, those with `\` at the end together with the next. */
+/**
+ * The commands of a shell example: a line each, those with `\` at the end together with the next.
+ */
 export function commandsIn(example: Example): string[] {
   return example.text
     .replace(/\\\n\s*/g, '')

@@ -1,4 +1,6 @@
-/** The project's source files with their imports, for the tests that look after the house itself. */
+/**
+ * The project's source files with their imports, for the tests that look after the house itself.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -84,7 +86,10 @@ function resolveImport(from: string, target: string): string | undefined {
   return path === undefined ? undefined : sourceOf(normalize(path));
 }
 
-/** The source of a built file: dist/engine/x.js and engine/x.js are engine/x.ts; the kernel leaves extensions out. */
+/**
+ * The source of a built file: dist/engine/x.js and engine/x.js are engine/x.ts; the kernel leaves
+ * extensions out.
+ */
 function sourceOf(path: string): string {
   const base = path.replace(/^dist\//, '');
   const candidates = [base, base.replace(/\.([mc]?)js$/, '.$1ts'), `${base}.ts`];
@@ -92,8 +97,8 @@ function sourceOf(path: string): string {
 }
 
 /**
- * Files of the repository that a text names as programs do that start them: from the repository's folder on, or from the
- * text's own.
+ * Files of the repository that a text names as programs do that start them: from the repository's
+ * folder on, or from the text's own.
  */
 export function pathsIn(file: SourceFile): string[] {
   return [...file.text.matchAll(/[\w./-]+\.(?:ts|mts|mjs|js)\b/g)]

@@ -1,6 +1,6 @@
 /**
- * The rules of the house that no compiler or linter checks. Each is a function from all source files to what is wrong
- * with them, and brings a `canary`: files that it must object to.
+ * The rules of the house that no compiler or linter checks. Each is a function from all source
+ * files to what is wrong with them, and brings a `canary`: files that it must object to.
  */
 import { readFileSync } from 'node:fs';
 import { codeLines, importsOf, pathsIn, type SourceFile } from './source-tree.js';
