@@ -73,7 +73,10 @@ describe('the program', () => {
     const promised = promisedLines(text);
     expect(promised.length > 0 || page !== 'README.md').toBe(true);
     const { stdout, stderr } = await runProgram(text);
-    expect(stdout.split('\n')).toEqual(expect.arrayContaining(promised));
+    const printed = stdout.split('\n').slice(0, -1);
+    // What events print comes in an order of its own, and more often than it is promised.
+    const anyOrder = promised.length === 0 || /\.on\('/.test(text);
+    expect(printed).toEqual(anyOrder ? expect.arrayContaining(promised) : promised);
     expect(stderr).toBe('');
   });
 });
