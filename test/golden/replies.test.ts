@@ -1,9 +1,9 @@
 /** The exact bytes of replies. What changes here changes the protocol for every client there is. */
 import { describe, expect, it } from 'vitest';
-import { isFault } from '#engine/frame.js';
+import { FrameExecutor, isFault } from '#engine/frame.js';
 import { KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
 import { Bench, Header, KIB, LEAST_MEMORY } from '../support/kernel-memory.js';
-import { bin, command, integer, NIL, str } from '../support/kernel-wire.js';
+import { bin, command, frame, integer, NIL, str, valuesOf } from '../support/kernel-wire.js';
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
 const spaced = (bytes: Uint8Array): string =>
@@ -257,8 +257,27 @@ describe('errors', () => {
   const BUSY = 'BUSY a frame may hold 64 commands that the node itself answers, such as HELLO';
 
   it('are all here', () => {
-    const texts = [BUSY, ...Object.keys(CASES)];
+    const texts = [BUSY, TOO_LONG, ...Object.keys(CASES)];
     expect(texts.sort()).toEqual(Object.values(KERNEL_ERROR_TEXTS).sort());
+  });
+
+  const TOO_LONG =
+    'TOOLARGE the replies to this frame are too long already; this command was not run';
+
+  it(TOO_LONG, () => {
+    const bench = new Bench();
+    const executor = new FrameExecutor(bench.arena, () => 'host', { maxReplyBytes: 100 });
+    bench.one(command('SET', str('k'), bin(Buffer.alloc(100))));
+    // The host command is where the host looks at the length.
+    const ran = [command('GET', str('k')), command('HELLO')];
+    const refused = [command('SET', str('k'), NIL), command('PING'), command('HELLO')];
+    const reply = executor.execute(frame(1, ...ran, ...refused), undefined) as Uint8Array;
+    const tooLong = Buffer.concat([hex('c7 51 01'), Buffer.from(TOO_LONG)]);
+    expect(valuesOf(reply).slice(2)).toEqual([str('host'), tooLong, tooLong, tooLong]);
+    expect(bench.run(command('GET', str('k')), command('HELLO'))).toEqual([
+      bin(Buffer.alloc(100)),
+      str('host'),
+    ]);
   });
 
   it(BUSY, () => {

@@ -216,8 +216,8 @@ const ALWAYS_SEEN = [
   ...['PERSIST true', 'PERSIST false'],
 ];
 
-/** Take more host commands in one frame than chance brings: test/golden/replies.test.ts has them. */
-const RARE_ERRORS = ['ERROR_HOST_COMMANDS'];
+/** Take more than chance brings into one frame: test/golden/replies.test.ts has them. */
+const RARE_ERRORS = ['ERROR_HOST_COMMANDS', 'ERROR_REPLY_TOO_LARGE'];
 
 const MUST_BE_SEEN = [
   ...ALWAYS_SEEN,

@@ -1,0 +1,291 @@
+/**
+ * Where everything stands in an arena's memory, to the byte. Threads of one process share an arena by these numbers:
+ * whoever changes one raises LAYOUT_VERSION (engine/kernel/layout.ts) and the numbers here and in kernel-memory.ts.
+ */
+import { describe, expect, it } from 'vitest';
+import {
+  Bench,
+  Bucket,
+  type Header,
+  KIB,
+  LEAST_MEMORY,
+  MIB,
+  PAGE_BYTES,
+} from '../support/kernel-memory.js';
+import { bin, command, integer, str } from '../support/kernel-wire.js';
+
+const spaced = (bytes: Uint8Array): string =>
+  Buffer.from(bytes)
+    .toString('hex')
+    .replace(/..(?=.)/g, '$& ');
+
+describe('the layout', () => {
+  it('has version 1', () => {
+    expect(new Bench().arena.kernel.LAYOUT_VERSION.value).toBe(1);
+  });
+
+  const SMALL = { memoryBytes: LEAST_MEMORY };
+  const LARGE = {
+    memoryBytes: 64 * MIB,
+    partitions: 16,
+    maxEntries: 1000,
+    policy: 'none',
+    maxValueBytes: 64 * KIB,
+    maxThreads: 8,
+  } as const;
+
+  /** Every field of the header. The page infos' bias shows the sizes of partitions and directories before them. */
+  const HEADERS: [object, Record<keyof typeof Header, number>][] = [
+    [
+      SMALL,
+      {
+        magic: 0x5242_4c53,
+        layoutVersion: 1,
+        endAddress: 78 * PAGE_BYTES,
+        hashSeed: 7,
+        partitionCount: 1,
+        partitionShift: 32,
+        maxDepth: 3,
+        // 64 KiB, a partition of 2,176 bytes and a directory of 8 words, less 74 infos of 32 bytes.
+        pageInfoBias: 0x10000 + 2176 + 8 * 4 - 74 * 32,
+        firstPage: 74,
+        endPage: 78,
+        threads: 69_632,
+        // A block of 4,096 bytes and two areas with 512 bytes of slack.
+        threadStride: 4096 + 2 * (1_179_648 + 512) + 3072,
+        maxThreads: 2,
+        areaBytes: 1_179_648,
+        policy: 1,
+        maxEntries: 0,
+        maxValueBytes: MIB,
+        classCount: 52,
+        budgetBytes: LEAST_MEMORY,
+        reclaimFrom: 0,
+        poolStack: 0,
+        poolBump: 75,
+        poolStacked: 0,
+      },
+    ],
+    [
+      LARGE,
+      {
+        magic: 0x5242_4c53,
+        layoutVersion: 1,
+        endAddress: 1073 * PAGE_BYTES,
+        hashSeed: 7,
+        partitionCount: 16,
+        partitionShift: 28,
+        maxDepth: 10,
+        pageInfoBias: 0x10000 + 16 * 2176 + 1024 * 4 - 52 * 32,
+        firstPage: 52,
+        endPage: 1073,
+        threads: 139_264,
+        threadStride: 401_408,
+        maxThreads: 8,
+        areaBytes: 196_608,
+        policy: 0,
+        maxEntries: 1000,
+        maxValueBytes: 64 * KIB,
+        classCount: 52,
+        budgetBytes: 64 * MIB,
+        reclaimFrom: 0,
+        poolStack: 0,
+        poolBump: 68,
+        poolStacked: 0,
+      },
+    ],
+  ];
+
+  it.each(HEADERS)('has the header of %j', (options, expected) => {
+    const { memory } = new Bench(options);
+    const fields = Object.keys(expected) as (keyof typeof Header)[];
+    const found = Object.fromEntries(fields.map((field) => [field, memory.header(field)]));
+    expect(found).toEqual(expected);
+  });
+
+  it('begins with SLBR', () => {
+    expect(new Bench().memory.bytes.toString('latin1', 0, 4)).toBe('SLBR');
+  });
+
+  it('has partitions whose fields stand where they stand', () => {
+    const bench = new Bench({ ...LARGE, policy: 'clock' });
+    const { memory } = bench;
+    const key = Buffer.from('some key');
+    const index = memory.partitionIndexOf(key);
+    expect(index).toBeGreaterThan(0);
+    const at = (field: Parameters<typeof memory.partition>[1]): number =>
+      memory.partition(index, field);
+    memory.setU64(at('version'), 999n);
+    bench.run(
+      command('SET', str(key), integer(1)),
+      command('SET', str(key), integer(2)),
+      command('DEL', str(key)),
+      command('SET', str(key), bin('0123456789'), integer(5)),
+    );
+    bench.nowMs += 5;
+    bench.run(command('SET', str(key), bin('0123456789')), command('GETV', str(key)));
+    // Unlocked six times: four SETs, DEL, GETV.
+    expect(memory.u64(at('word'))).toBe(6n << 16n);
+    const words = ['waiters', 'directoryShift', 'directoryMask', 'entries', 'maxEntries'] as const;
+    expect(words.map((field) => memory.u32(at(field)))).toEqual([
+      0,
+      28,
+      0,
+      1,
+      63 - Number(index >= 8),
+    ]);
+    const counts = ['version', 'payloadBytes', 'chunkBytes', 'sets', 'deletes', 'expired'] as const;
+    expect(counts.map((field) => memory.u64(at(field)))).toEqual([1000n, 20n, 40n, 4n, 1n, 1n]);
+    const pages = ['pinnedOld', 'pinnedNew', 'slabPages', 'segments', 'splits'] as const;
+    expect(pages.map((field) => memory.u32(at(field)))).toEqual([0, 0, 1, 1, 0]);
+    expect(memory.u32(memory.u32(at('directory')))).toBe((52 + index) * PAGE_BYTES);
+    const sizeClass = memory.classOf(40);
+    const facts = ['handIndex', 'pages', 'chunksUsed'] as const;
+    expect(facts.map((field) => memory.u32(memory.classInfo(index, sizeClass, field)))).toEqual([
+      0, 1, 1,
+    ]);
+    const page = memory.u32(memory.classInfo(index, sizeClass, 'handPage'));
+    expect(memory.u32(memory.classInfo(index, sizeClass, 'roomy'))).toBe(page);
+    expect(page).toBe(memory.pageOf(memory.entry(key)));
+    const info = memory.pageInfo(page);
+    // Kind, class, partition, first free chunk, chunks handed out at least once, chunks in use.
+    const class16 = sizeClass.toString(16).padStart(2, '0');
+    const expected = `02 ${class16} 0${index.toString(16)} 00 00 00 00 00 01 00 01 00`;
+    expect(spaced(memory.bytes.subarray(info, info + 12))).toBe(expected);
+  });
+});
+
+describe('chunk sizes', () => {
+  const { memory } = new Bench();
+  const sizes = memory.classSizes();
+
+  it('are these', () => {
+    expect(sizes).toEqual([
+      ...[16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120, 128, 144, 160, 176, 192, 216],
+      ...[240, 264, 296, 328, 368, 408, 456, 512, 568, 632, 712, 792, 880, 992, 1104, 1232, 1392],
+      ...[1560, 1768, 1984, 2256, 2520, 2848, 3272, 3640, 4096, 4680, 5456, 5952, 6552, 7280, 8192],
+    ]);
+  });
+
+  it('are multiples of 8, an eighth apart or the one that cuts a page into one chunk less', () => {
+    for (const [i, size] of sizes.entries()) {
+      const next = sizes[i + 1];
+      expect(size % 8).toBe(0);
+      if (next === undefined) continue;
+      const perPage = (bytes: number): number => Math.floor(PAGE_BYTES / bytes);
+      const isEighth = next <= Math.max(size + 8, size * 1.14);
+      expect([next, isEighth || perPage(next) <= perPage(size) - 1]).toEqual([next, true]);
+      expect(next / size).toBeLessThan(size < 72 ? 1.51 : 1.17);
+    }
+  });
+
+  it('leave less than a ninth of a page unused', () => {
+    for (const size of sizes)
+      expect([size, PAGE_BYTES % size < PAGE_BYTES / 9]).toEqual([size, true]);
+  });
+
+  it('are found for every length: the least that holds it', () => {
+    for (let bytes = 1; bytes <= 8192; bytes++) {
+      const least = sizes.findIndex((size) => size >= bytes);
+      expect([bytes, memory.classOf(bytes)]).toEqual([bytes, least]);
+    }
+  });
+});
+
+describe('entries', () => {
+  const key = str('a');
+
+  /** What commands leave under a key, byte by byte. */
+  class Dump {
+    readonly bench = new Bench({ memoryBytes: LEAST_MEMORY });
+
+    constructor(...commands: readonly Buffer[]) {
+      const { memory } = this.bench;
+      memory.setU64(memory.partition(0, 'version'), 255n);
+      this.bench.run(...commands);
+    }
+
+    entry(name: string): number {
+      return this.bench.memory.entry(Buffer.from(name));
+    }
+
+    at(address: number, bytes: number): string {
+      return spaced(this.bench.memory.bytes.subarray(address, address + bytes));
+    }
+  }
+
+  const CASES: [what: string, commands: Buffer[], expected: string][] = [
+    [
+      'nothing else: lengths of value and key, kind, flags, key, value',
+      [command('SET', key, integer(1))],
+      '01 00 00 00  01 00  01 00  61 01',
+    ],
+    [
+      'an expiry',
+      [command('SET', key, integer(1), integer(1000))],
+      '01 00 00 00  01 00  01 01  e8 80 bd 06 90 01 00 00  61 01',
+    ],
+    [
+      'a version',
+      [command('SET', key, integer(1)), command('GETV', key)],
+      '01 00 00 00  01 00  01 02  00 01 00 00 00 00 00 00  61 01',
+    ],
+    [
+      'both: a header of 24 bytes, and never more',
+      [command('SET', key, integer(1), integer(1000)), command('GETV', key)],
+      '01 00 00 00  01 00  01 03  e8 80 bd 06 90 01 00 00  00 01 00 00 00 00 00 00  61 01',
+    ],
+  ];
+
+  it.each(CASES)('with %s', (_, commands, expected) => {
+    const dump = new Dump(...commands);
+    const bytes = expected.replaceAll('  ', ' ');
+    expect(dump.at(dump.entry('a'), (bytes.length + 1) / 3)).toBe(bytes);
+  });
+
+  it('in a chain: address of the first piece and hash instead of the value', () => {
+    const dump = new Dump(command('SET', key, bin(Buffer.alloc(9000, 0x55))));
+    const entry = 0x4b_0000;
+    expect(dump.entry('a')).toBe(entry);
+    expect(dump.at(entry, 17)).toBe('2b 23 00 00 01 00 01 04 61 00 00 4c 00 a8 c2 82 da');
+    // Next piece, 2 unused bytes, kind, a spare byte, owner, bytes of payload, payload.
+    const first = '00 00 4d 00 00 00 ff 00 00 00 4b 00 f0 1f 00 00 c5 23 28 55';
+    expect(dump.at(0x4c_0000, 20)).toBe(first);
+    expect(dump.at(0x4d_0000, 17)).toBe('00 00 00 00 00 00 ff 00 00 00 4b 00 3b 03 00 00 55');
+  });
+
+  it('with a long key: that is the beginning of the chain', () => {
+    const long = 'l'.repeat(3000);
+    const dump = new Dump(command('SET', str(long), bin(Buffer.alloc(6000, 0x55))));
+    expect(dump.entry(long)).toBe(0x4b_0000);
+    expect(dump.at(0x4b_0000, 16)).toBe('73 17 00 00 b8 0b 01 0c 00 00 4c 00 6c 86 87 d4');
+    expect(dump.at(0x4c_0000 + 16 + 2999, 5)).toBe('6c c5 17 70 55');
+  });
+
+  it('as free chunks: the next free one of the page, kind 0', () => {
+    const names = ['a', 'b', 'c'];
+    const dump = new Dump(...names.map((name) => command('SET', str(name), integer(1))));
+    const [a, b] = names.map((name) => dump.entry(name));
+    dump.bench.run(command('DEL', str('a')), command('DEL', str('b')));
+    expect(b).toBe(a! + 16);
+    expect(dump.at(b!, 8)).toBe('00 00 4b 00 01 00 00 00');
+    expect(dump.at(a!, 8)).toBe('00 00 00 00 01 00 00 00');
+  });
+});
+
+describe('a bucket', () => {
+  it('is 12 tags, 12 marks of 2 bits, an overflow count, 12 addresses', () => {
+    const bench = new Bench({ memoryBytes: LEAST_MEMORY });
+    const { memory } = bench;
+    bench.one(command('SET', str('a'), integer(1)));
+    // The hash of "a" is da82c2a8: bucket 0x2a8 of the first segment, tag 0xb0.
+    const bucket = 74 * PAGE_BYTES + 0x2a8 * 64;
+    expect(memory.slotOf(Buffer.from('a'))).toBe(bucket);
+    const at = (): string => spaced(memory.bytes.subarray(bucket, bucket + 20));
+    expect(at()).toBe('b0 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 4b 00');
+    bench.one(command('GET', str('a')));
+    expect(at()).toBe('b0 00 00 00 00 00 00 00 00 00 00 00 01 00 00 00 00 00 4b 00');
+    memory.setU8(bucket + Bucket.overflow, 1);
+    expect(bench.arena.checkIntegrity()).toMatch(/^BROKEN_OVERFLOW_COUNT/);
+  });
+});
