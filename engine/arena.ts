@@ -1,6 +1,7 @@
 /**
- * The arena: one shared WebAssembly memory (its `.buffer` is a SharedArrayBuffer) and this thread's instance of the kernel
- * on it. Everything that outlives a call lies in that memory; an `Arena` holds only views, addresses and a thread slot.
+ * The arena: one shared WebAssembly memory (its `.buffer` is a SharedArrayBuffer) and this thread's
+ * instance of the kernel on it. Everything that outlives a call lies in that memory; an `Arena`
+ * holds only views, addresses and a thread slot.
  */
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -23,7 +24,9 @@ export type Policy = (typeof POLICIES)[number];
 export interface ArenaOptions {
   /** Hard budget in bytes for index, entries and bookkeeping; thread areas come on top. */
   readonly memoryBytes: number;
-  /** A power of two up to 256. Default: from the memory and `maxEntries`, see `defaultPartitions`. */
+  /**
+   * A power of two up to 256. Default: from the memory and `maxEntries`, see `defaultPartitions`.
+   */
   readonly partitions?: number;
   readonly policy: Policy;
   /** At most this many entries. Default: as many as fit. */
@@ -52,7 +55,10 @@ export interface ArenaFacts {
   readonly areaBytes: number;
 }
 
-/** Totals since the arena was created. Read while others write, so the numbers need not add up to the last one. */
+/**
+ * Totals since the arena was created. Read while others write, so the numbers need not add up to
+ * the last one.
+ */
 export interface ArenaStats {
   readonly entries: number;
   /** Bytes of keys and values. */
@@ -82,18 +88,29 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const PAGE_BYTES = 64 * KIB;
 
-/** A 32-bit memory ends at 4 GiB; thread areas and the guard page take some of it. More takes several arenas. */
+/**
+ * A 32-bit memory ends at 4 GiB; thread areas and the guard page take some of it. More takes
+ * several arenas.
+ */
 export const MAX_MEMORY_BYTES = 4096 * MIB - 256 * MIB;
 /** More partitions than this bring no less contention with the 64 threads there can be. */
 export const MAX_PARTITIONS = 256;
 /** A value crosses the border to the kernel in one piece, through an area that every thread has. */
 export const MAX_VALUE_BYTES = 1 * MIB;
-/** What an area holds beside one largest value: its key (up to 64 KiB) and the command around them. */
+/**
+ * What an area holds beside one largest value: its key (up to 64 KiB) and the command around them.
+ */
 const AREA_MARGIN_BYTES = 128 * KIB;
-/** Address space for thread areas is reserved, not committed, so slots are nearly free; 64 covers any machine's cores. */
+/**
+ * Address space for thread areas is reserved, not committed, so slots are nearly free; 64 covers
+ * any machine's cores.
+ */
 export const MAX_THREADS = 64;
 
-/** The first version handed out is the time of creation in ms times this: versions do not repeat after a restart. */
+/**
+ * The first version handed out is the time of creation in ms times this: versions do not repeat
+ * after a restart.
+ */
 const VERSIONS_PER_MS = 1024;
 
 let compiled: WebAssembly.Module | undefined;
@@ -117,8 +134,9 @@ function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Ke
 const unsigned = (address: number): number => address >>> 0;
 
 /**
- * Partitions for a memory: one per 2 MiB up to 64, so that a partition always owns pages of several size classes; and
- * with `maxEntries` at least 1,000 entries each, below which the shares of single partitions differ too much.
+ * Partitions for a memory: one per 2 MiB up to 64, so that a partition always owns pages of several
+ * size classes; and with `maxEntries` at least 1,000 entries each, below which the shares of single
+ * partitions differ too much.
  */
 export function defaultPartitions(memoryBytes: number, maxEntries: number | undefined): number {
   const most = Math.min(
@@ -220,7 +238,8 @@ export class Arena {
 
   /**
    * Attaches the calling thread to an arena that another thread made.
-   * @throws SlabringError `OPTION` when the handle is no arena of this version, or all thread slots are taken
+   * @throws SlabringError `OPTION` when the handle is no arena of this version, or all thread slots
+   *   are taken
    */
   static attach(handle: ArenaHandle): Arena {
     if (!(handle?.memory instanceof WebAssembly.Memory) || !handle.module || !handle.facts) {
@@ -340,7 +359,10 @@ export class Arena {
     };
   }
 
-  /** Walks over everything; the first broken rule as text, or undefined. Takes every partition's lock in turn. */
+  /**
+   * Walks over everything; the first broken rule as text, or undefined. Takes every partition's
+   * lock in turn.
+   */
   checkIntegrity(): string | undefined {
     const broken = this.kernel.checkIntegrity(this.slot);
     if (broken === 0) return undefined;

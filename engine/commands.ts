@@ -1,8 +1,10 @@
 /**
- * THE command table: one row per command, append-only. The kernel (which gets it written into the arena at creation),
- * the codecs, the client methods, the docs table and the fuzz inputs all derive from these rows.
+ * THE command table: one row per command, append-only. The kernel (which gets it written into the
+ * arena at creation), the codecs, the client methods, the docs table and the fuzz inputs all derive
+ * from these rows.
  *
- * Wire contract: docs/PROTOCOL.md. A command is `[code, ...arguments]`; codes below 128 take one byte.
+ * Wire contract: docs/PROTOCOL.md. A command is `[code, ...arguments]`; codes below 128 take one
+ * byte.
  */
 
 /** What a reply means; the client and the docs read it, the kernel does not. */

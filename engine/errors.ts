@@ -1,6 +1,6 @@
 /**
- * Errors: one class for callers, one append-only list of wire codes, one table from the kernel's small integers to text.
- * Hot paths pass integers; exceptions are made only at the edge of the API.
+ * Errors: one class for callers, one append-only list of wire codes, one table from the kernel's
+ * small integers to text. Hot paths pass integers; exceptions are made only at the edge of the API.
  */
 
 /** Wire error codes (docs/PROTOCOL.md, "Errors"). Append only. */
@@ -23,8 +23,9 @@ export const ERROR_CODES = [
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /**
- * An error reply of the cache, or a refused option. `code` is one of {@link ERROR_CODES}, or one of the client's own
- * (`TIMEOUT`, `CLOSED`, `CONNECTION`, `QUEUEFULL`), or `OPTION` for a wrong option or argument of the library.
+ * An error reply of the cache, or a refused option. `code` is one of {@link ERROR_CODES}, or one of
+ * the client's own (`TIMEOUT`, `CLOSED`, `CONNECTION`, `QUEUEFULL`), or `OPTION` for a wrong option
+ * or argument of the library.
  */
 export class SlabringError extends Error {
   override readonly name = 'SlabringError';
@@ -41,8 +42,9 @@ export class SlabringError extends Error {
 }
 
 /**
- * What only a client can meet: a deadline passed, `close()` was called, the connection was lost with the command in
- * flight (it may have run), the queue of commands waiting for a connection was full.
+ * What only a client can meet: a deadline passed, `close()` was called, the connection was lost
+ * with the command in flight (it may have run), the queue of commands waiting for a connection was
+ * full.
  */
 export type ClientErrorCode = 'TIMEOUT' | 'CLOSED' | 'CONNECTION' | 'QUEUEFULL';
 

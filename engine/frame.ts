@@ -1,6 +1,6 @@
 /**
- * Executes request frames (docs/PROTOCOL.md) on an arena: copies a frame into this thread's request area, lets the kernel
- * run it, and puts the reply together where the kernel must stop in between.
+ * Executes request frames (docs/PROTOCOL.md) on an arena: copies a frame into this thread's request
+ * area, lets the kernel run it, and puts the reply together where the kernel must stop in between.
  */
 import { Packr, Unpackr } from 'msgpackr';
 import type { Arena } from './arena.js';
@@ -23,8 +23,8 @@ export interface FrameFault {
 }
 
 /**
- * Answers a command that the kernel leaves to the host. Returns the value to reply with; throwing a SlabringError makes
- * an error reply.
+ * Answers a command that the kernel leaves to the host. Returns the value to reply with; throwing a
+ * SlabringError makes an error reply.
  */
 export type HostCommands<C> = (name: CommandName, args: unknown[], context: C) => unknown;
 
@@ -125,7 +125,8 @@ export class FrameExecutor<C> {
       if (!name)
         throw new SlabringError('INTERNAL', `command ${block[BLOCK_HOST_CODE]} has no name`);
       const count = block[BLOCK_HOST_ARG_COUNT]!;
-      // A copy outside of shared memory: what the host keeps of the arguments must not change under it.
+      // A copy outside of shared memory: what the host keeps of the arguments must not change under
+      // it.
       const bytes = Buffer.from(request.slice(block[BLOCK_HOST_ARGS], block[BLOCK_HOST_END]));
       const args = count === 0 ? [] : (unpackr.unpackMultiple(bytes) as unknown[]);
       return packr.pack(this.#host(name, args, context));

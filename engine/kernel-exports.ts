@@ -1,6 +1,6 @@
 /**
- * The kernel's exports as TypeScript sees them, and the texts of its small integers. What each function does is told
- * where it is defined, in engine/kernel/.
+ * The kernel's exports as TypeScript sees them, and the texts of its small integers. What each
+ * function does is told where it is defined, in engine/kernel/.
  */
 
 type Constant = { readonly value: number };
@@ -76,7 +76,10 @@ export interface KernelExports {
   checkIntegrity(thread: number): number;
 }
 
-/** Words of a thread's block, as indexes into an Int32Array over it (engine/kernel/threads.ts draws it). */
+/**
+ * Words of a thread's block, as indexes into an Int32Array over it (engine/kernel/threads.ts draws
+ * it).
+ */
 export const BLOCK_CONSUMED = 1;
 export const BLOCK_REPLY_BYTES = 2;
 export const BLOCK_HOST_CODE = 3;

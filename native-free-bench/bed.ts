@@ -1,9 +1,15 @@
-/** What the cases of the embedded cache work on: a filled store, a key sequence, and the keys and values of a batch. */
+/**
+ * What the cases of the embedded cache work on: a filled store, a key sequence, and the keys and
+ * values of a batch.
+ */
 import { makeKey, type Scale } from './fixture.js';
 import { isValue, type Kind } from './kinds.js';
 import type { Store } from './stores/store.js';
 
-/** Keys that `verify` compares in full: reading all of a million again would take longer than the timing. */
+/**
+ * Keys that `verify` compares in full: reading all of a million again would take longer than the
+ * timing.
+ */
 const VERIFIED_KEYS = 20_000;
 
 export interface BedOptions<V> {
@@ -75,7 +81,10 @@ export class Bed<V> {
     return sums;
   }
 
-  /** Compares what is stored under the keys of the sequence (all, or enough of them) with their values, in full. */
+  /**
+   * Compares what is stored under the keys of the sequence (all, or enough of them) with their
+   * values, in full.
+   */
   verify(): string | undefined {
     const { store, kind, sequence } = this;
     const step = Math.max(1, Math.floor(sequence.length / VERIFIED_KEYS));

@@ -1,4 +1,7 @@
-/** What a benchmark is made of: cases, the contestants of a case, and what each of them must be able to do. */
+/**
+ * What a benchmark is made of: cases, the contestants of a case, and what each of them must be able
+ * to do.
+ */
 
 export interface BenchCase {
   /** Parts between slashes, from general to special: `embedded/get/bytes/1m`. */
@@ -21,8 +24,8 @@ export interface Setting {
 }
 
 /**
- * `wall`: what a user waits. `cpu`: CPU time of the contestant's process, all threads, which does not count the time that
- * other programs had the core: the better one on a busy machine.
+ * `wall`: what a user waits. `cpu`: CPU time of the contestant's process, all threads, which does
+ * not count the time that other programs had the core: the better one on a busy machine.
  */
 export const CLOCKS = ['wall', 'cpu'] as const;
 export type Clock = (typeof CLOCKS)[number];
@@ -40,7 +43,9 @@ export interface Contestant {
 export interface Gate {
   /** The first wrong result in words. */
   readonly wrong: string | undefined;
-  /** Over the results of all the work: the same for every contestant that does the same work right. */
+  /**
+   * Over the results of all the work: the same for every contestant that does the same work right.
+   */
   readonly checksum: number;
 }
 

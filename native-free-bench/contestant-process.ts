@@ -1,4 +1,7 @@
-/** The process of one contestant. Ends when it has finished, or when the bench that started it is gone. */
+/**
+ * The process of one contestant. Ends when it has finished, or when the bench that started it is
+ * gone.
+ */
 import { type Contestant, Unavailable } from './case.js';
 import { corpus } from './corpus.js';
 import type { Answers, Question, Reply } from './process-contract.js';
@@ -47,7 +50,8 @@ process.on('message', (question: Question) => {
   });
 });
 
-// Ctrl-C reaches this process as well as the bench; when that has ended there are temporary files to take away.
+// Ctrl-C reaches this process as well as the bench; when that has ended there are temporary files
+// to take away.
 process.on('SIGINT', () => {});
 process.on('disconnect', () => {
   const done = busy.then(() => (isFinished ? undefined : contestant?.finish()));

@@ -13,11 +13,16 @@ export interface Environment {
   readonly node: string;
   readonly v8: string;
   readonly slabring: string;
-  /** Short, with a `+` when files that git knows were changed since. Absent where there is no git. */
+  /**
+   * Short, with a `+` when files that git knows were changed since. Absent where there is no git.
+   */
   readonly commit?: string;
   /** ISO 8601. */
   readonly date: string;
-  /** Programs that wanted a core in the last minute: above 0, others were using the machine when the bench began. */
+  /**
+   * Programs that wanted a core in the last minute: above 0, others were using the machine when the
+   * bench began.
+   */
   readonly load: number;
 }
 

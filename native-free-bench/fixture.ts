@@ -1,4 +1,7 @@
-/** Seeded keys, values and key sequences: every contestant of a case gets the same ones, in every run. */
+/**
+ * Seeded keys, values and key sequences: every contestant of a case gets the same ones, in every
+ * run.
+ */
 import { Buffer } from 'node:buffer';
 import type { Setting } from './case.js';
 
@@ -47,7 +50,10 @@ export function uniformSequence(operations: number, keys: number): Uint32Array {
   return Uint32Array.from({ length: operations }, () => Math.floor((next() / 2 ** 32) * keys));
 }
 
-/** Key k with a probability in proportion to 1 / (k + 1)^exponent, as popularity is distributed on the web. */
+/**
+ * Key k with a probability in proportion to 1 / (k + 1)^exponent, as popularity is distributed on
+ * the web.
+ */
 export function zipfSequence(operations: number, keys: number, exponent: number): Uint32Array {
   const upTo = new Float64Array(keys);
   let total = 0;
@@ -85,8 +91,9 @@ export function writeKey(bytes: Uint8Array, at: number, index: number): void {
 const scratch = Buffer.alloc(KEY_BYTES);
 
 /**
- * A new string each time, flat and not hashed yet: what a program has that has just built its key. A string that was a
- * key before carries its hash, and Map then need not even compare it with the stored one when it is the same object.
+ * A new string each time, flat and not hashed yet: what a program has that has just built its key.
+ * A string that was a key before carries its hash, and Map then need not even compare it with the
+ * stored one when it is the same object.
  */
 export function makeKey(index: number): string {
   writeKey(scratch, 0, index);

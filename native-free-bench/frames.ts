@@ -1,9 +1,14 @@
-/** Request frames of many GETs or SETs, as a pipelining client sends them, and the replies they must get. */
+/**
+ * Request frames of many GETs or SETs, as a pipelining client sends them, and the replies they must
+ * get.
+ */
 import { Buffer } from 'node:buffer';
 import { KEY_BYTES, writeKey } from './fixture.js';
 import { VALUE_BYTES, writeValueBytes } from './kinds.js';
 
-/** The frame id: one that takes five bytes, because the C yardstick copies five whatever they are. */
+/**
+ * The frame id: one that takes five bytes, because the C yardstick copies five whatever they are.
+ */
 const HEAD = Buffer.from([0xce, 0x00, 0x01, 0x00, 0x00]);
 /** `[0x10, key]`: array header, code, str header, key. */
 const GET_BYTES = 3 + KEY_BYTES;
@@ -98,8 +103,8 @@ function writePackedValue(bytes: Uint8Array, at: number, index: number): void {
 }
 
 /**
- * Frames that SET every key once: those to be read to their own value, those to be written to their neighbour's, so that
- * a SET that does nothing is seen.
+ * Frames that SET every key once: those to be read to their own value, those to be written to their
+ * neighbour's, so that a SET that does nothing is seen.
  */
 export function fillFrames(kind: FrameKind, keys: number): Frames {
   const perFrame = 100;

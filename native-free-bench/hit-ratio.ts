@@ -1,4 +1,7 @@
-/** Replays access traces through the embedded cache as a cache-aside user would, and compares its hit ratios. */
+/**
+ * Replays access traces through the embedded cache as a cache-aside user would, and compares its
+ * hit ratios.
+ */
 import type { Cache } from '../engine/index.js';
 import { openCache } from '../engine/index.js';
 import { type Baseline, readBaselines, readTrace } from './traces.js';
@@ -23,11 +26,16 @@ export interface HitRatioOutcome {
 }
 
 const MIB = 1024 ** 2;
-/** More than one entry needs, index included: `maxEntries` decides what is evicted, not `memory`. */
+/**
+ * More than one entry needs, index included: `maxEntries` decides what is evicted, not `memory`.
+ */
 const BYTES_PER_ENTRY = 256;
 const POLICY = 'clock';
 
-/** The rows of a folder's baselines whose trace is there and whose name is wanted, replayed one by one. */
+/**
+ * The rows of a folder's baselines whose trace is there and whose name is wanted, replayed one by
+ * one.
+ */
 export function* replayAll(
   folder: string,
   isWanted: (name: string) => boolean,

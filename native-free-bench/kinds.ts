@@ -1,11 +1,16 @@
-/** The kinds of values that are stored: how to make value number n, and how to tell it from the others. */
+/**
+ * The kinds of values that are stored: how to make value number n, and how to tell it from the
+ * others.
+ */
 import { Buffer } from 'node:buffer';
 
 export interface Kind<V> {
   readonly name: 'bytes' | 'string' | 'object' | 'integer';
   /** A new value each time, as the caller of a cache has it when he stores something. */
   make(index: number): V;
-  /** A small whole number that depends on the value: reading it touches what the value is made of. */
+  /**
+   * A small whole number that depends on the value: reading it touches what the value is made of.
+   */
   mark(value: V): number;
 }
 

@@ -1,4 +1,7 @@
-/** What a bench and the process of one of its contestants say to each other: one question at a time, one answer each. */
+/**
+ * What a bench and the process of one of its contestants say to each other: one question at a time,
+ * one answer each.
+ */
 import type { Finish, Gate, Setting, Slice } from './case.js';
 
 export type Question =

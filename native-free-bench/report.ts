@@ -57,7 +57,9 @@ function number(value: number): string {
   return value >= 1000 ? value.toFixed(0) : value.toFixed(1);
 }
 
-/** All rows of hit ratios, in per cent; `difference` in points to the baseline of the same policy. */
+/**
+ * All rows of hit ratios, in per cent; `difference` in points to the baseline of the same policy.
+ */
 export function hitRatiosAsText(outcomes: readonly HitRatioOutcome[]): string {
   const head = ['trace', 'entries', 'slabring', ...SHOWN_ALGORITHMS, 'difference to CLOCK'];
   const rows = outcomes.map(({ trace, entries, hitRatio, baselines, wrong }) => {
@@ -78,7 +80,10 @@ function percent(share: number | undefined): string {
   return share === undefined ? '' : (100 * share).toFixed(2);
 }
 
-/** Columns aligned: the first to the left, the others to the right. A row of one cell is a line of its own. */
+/**
+ * Columns aligned: the first to the left, the others to the right. A row of one cell is a line of
+ * its own.
+ */
 function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {

@@ -1,15 +1,18 @@
 /**
  * Runs one case: sets its contestants up, lets each through the gate, then times them in turns.
  *
- * Why not one tinybench run for each, one after the other, as its examples do: on a machine that others use too, speed
- * changes by tens of per cent from one second to the next (frequency, neighbours on the memory bus, stolen time). Whoever
- * runs in a bad second loses, and the spread that a report shows next to his number does not tell, because all of his
- * samples are from that second. So the contestants take turns with slices of some tens of milliseconds, in an order that
- * is reversed every round, and are compared round by round: what hits a round hits all of them, and the median of the
- * rounds' ratios drops the rounds that something hit in the middle. tinybench times each slice.
+ * Why not one tinybench run for each, one after the other, as its examples do: on a machine that
+ * others use too, speed changes by tens of per cent from one second to the next (frequency,
+ * neighbours on the memory bus, stolen time). Whoever runs in a bad second loses, and the spread
+ * that a report shows next to his number does not tell, because all of his samples are from that
+ * second. So the contestants take turns with slices of some tens of milliseconds, in an order that
+ * is reversed every round, and are compared round by round: what hits a round hits all of them, and
+ * the median of the rounds' ratios drops the rounds that something hit in the middle. tinybench
+ * times each slice.
  *
- * Each contestant has a process of its own (see remote.ts): the garbage of one is not collected on the time of another,
- * and what V8 learned from the calls of one does not slow down or speed up the next.
+ * Each contestant has a process of its own (see remote.ts): the garbage of one is not collected on
+ * the time of another, and what V8 learned from the calls of one does not slow down or speed up the
+ * next.
  */
 import { type BenchCase, type Contestant, type Slice, Unavailable } from './case.js';
 import { type Spread, spreadOf } from './statistics.js';
@@ -18,7 +21,10 @@ export interface Plan {
   readonly rounds: number;
   /** Timed work of a slice. */
   readonly sliceMs: number;
-  /** Timed work of each contestant before the first round, which does not count: V8 compiles meanwhile. */
+  /**
+   * Timed work of each contestant before the first round, which does not count: V8 compiles
+   * meanwhile.
+   */
   readonly warmupMs: number;
 }
 
@@ -48,7 +54,10 @@ export interface TimedRow {
 
 export interface UntimedRow {
   readonly contestant: string;
-  /** `disqualified`: it returned something wrong. `failed`: it threw or died. `skipped`: it is not on this machine. */
+  /**
+   * `disqualified`: it returned something wrong. `failed`: it threw or died. `skipped`: it is not
+   * on this machine.
+   */
   readonly state: 'disqualified' | 'failed' | 'skipped';
   readonly reason: string;
 }

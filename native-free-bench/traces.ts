@@ -1,4 +1,7 @@
-/** Access traces and the hit ratios that well-known policies reach on them (test/fixtures/traces/README.md). */
+/**
+ * Access traces and the hit ratios that well-known policies reach on them
+ * (test/fixtures/traces/README.md).
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +23,8 @@ export interface Baseline {
 const COLUMNS = ['trace', 'size_entries', 'algorithm', 'hit_ratio'] as const;
 
 /**
- * Reads `baselines.csv` of a folder, in the order of the file. Where several tools give the same algorithm, the first counts.
+ * Reads `baselines.csv` of a folder, in the order of the file. Where several tools give the same
+ * algorithm, the first counts.
  * @throws Error naming the file, and the line that is wrong
  */
 export function readBaselines(folder: string): Baseline[] {
@@ -55,7 +59,8 @@ export function readBaselines(folder: string): Baseline[] {
 }
 
 /**
- * The accesses of `NAME.u32.gz`: the number of an object each; `undefined` when the folder does not have the trace.
+ * The accesses of `NAME.u32.gz`: the number of an object each; `undefined` when the folder does not
+ * have the trace.
  * @throws Error when the file is damaged
  */
 export function readTrace(folder: string, name: string): Uint32Array | undefined {

@@ -68,7 +68,8 @@ export class TimedWork implements Contestant {
       iterations: 1,
       warmup: false,
       throws: true,
-      // Of a batch of some tens of microseconds, the call of the CPU clock would be a noticeable part.
+      // Of a batch of some tens of microseconds, the call of the CPU clock would be a noticeable
+      // part.
       subtractTimerOverhead: true,
       timestampProvider: this.#clock === 'cpu' ? CPU_CLOCK : 'hrtimeNow',
     });

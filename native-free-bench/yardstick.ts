@@ -1,4 +1,7 @@
-/** The C yardstick (baseline/staged-get.c) as a contestant: compiled where there is a gcc, driven over its stdin. */
+/**
+ * The C yardstick (baseline/staged-get.c) as a contestant: compiled where there is a gcc, driven
+ * over its stdin.
+ */
 import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -132,7 +135,10 @@ class Yardstick implements Contestant {
   }
 }
 
-/** What the program loads: for each frame its length and its reply's mark, both little-endian uint32, and its bytes. */
+/**
+ * What the program loads: for each frame its length and its reply's mark, both little-endian
+ * uint32, and its bytes.
+ */
 function encode(frames: Frames): Buffer {
   const marks = frames.replyMarks();
   const frameBytes = frames.at(0).length;

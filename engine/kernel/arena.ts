@@ -24,8 +24,8 @@ import { blockOf, replyArea } from './threads';
 const MIN_PAGES_PER_PARTITION: u32 = 4;
 
 /**
- * Pages behind the last one. A reader without the lock may take anything for an entry, at any chunk's address: it reads at
- * most a key of 64 KiB and the fields around it from there on. They also keep the end address below 2^32.
+ * Pages behind the last one. A reader without the lock may take anything for an entry, at any chunk's address: it reads
+ * at most a key of 64 KiB and the fields around it from there on. They also keep the end address below 2^32.
  */
 const GUARD_PAGES: u32 = 2;
 
@@ -46,8 +46,8 @@ function threadStride(areaBytes: u32): u32 {
 /** The depth that segments may reach with so many pages. */
 function maxDepthFor(pages: u32, partitionsLog2: u32): u32 {
   let bits: u32 = 1;
-  // A segment indexes some 8,000 entries, which fill several pages: a quarter of the pages as segments is plenty, and two
-  // more bits let hot prefixes go deeper.
+  // A segment indexes some 8,000 entries, which fill several pages: a quarter of the pages as segments is plenty, and
+  // two more bits let hot prefixes go deeper.
   while (((1 as u32) << bits) < pages / 4) bits += 1;
   return max<u32>(bits + 2, partitionsLog2 + 2);
 }
@@ -162,7 +162,8 @@ export function setErrorText(status: u32, text: Address, bytes: u32): void {
 
 /**
  * Writes totals as f64 to the reply area: entries, payload bytes, chunk bytes, slab pages, segments, free pages, all
- * pages, hits, misses, sets, deletes, evictions, expired, commands, frames, threads, splits, head bytes. Racy by nature.
+ * pages, hits, misses, sets, deletes, evictions, expired, commands, frames, threads, splits, head bytes. Racy by
+ * nature.
  */
 export function collectStats(thread: u32): u32 {
   const head = header();

@@ -1,6 +1,6 @@
 /*
- * Copies and compares by words. A copy touches no byte outside its two ranges: at the end of an entry, one byte more may be
- * another cache line, and that is a miss of a tenth of a microsecond.
+ * Copies and compares by words. A copy touches no byte outside its two ranges: at the end of an entry, one byte more
+ * may be another cache line, and that is a miss of a tenth of a microsecond.
  */
 import { Address } from './layout';
 
@@ -47,7 +47,10 @@ function copyShort(target: Address, source: Address, length: u32): void {
   }
 }
 
-/** Whether `length` bytes at `a` and `b` are the same; may read up to 7 bytes more, which is no other line for aligned keys. */
+/**
+ * Whether `length` bytes at `a` and `b` are the same; may read up to 7 bytes more, which is no other line for aligned
+ * keys.
+ */
 @inline
 export function equalBytes(a: Address, b: Address, length: u32): bool {
   let i: u32 = 0;

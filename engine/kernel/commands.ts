@@ -1,7 +1,7 @@
 /*
- * The command table as the arena holds it: written once by the host from engine/commands.ts, so that arity, key position
- * and names stand in one place. Rows are found by code, names by looking through all of them (people and simple clients
- * send names; fast clients send codes).
+ * The command table as the arena holds it: written once by the host from engine/commands.ts, so that arity, key
+ * position and names stand in one place. Rows are found by code, names by looking through all of them (people and
+ * simple clients send names; fast clients send codes).
  */
 import { Address, COMMAND_NAME_BYTES, COMMAND_NAMES, COMMAND_ROWS } from './layout';
 

@@ -1,6 +1,6 @@
 /*
- * The entry points of embedding: one command without a frame. The key lies at the start of the request area, a value right
- * behind it; a value that was read lies at the start of the reply area.
+ * The entry points of embedding: one command without a frame. The key lies at the start of the request area, a value
+ * right behind it; a value that was read lies at the start of the reply area.
  */
 import { hashKey } from './hash';
 import { header } from './layout';

@@ -23,8 +23,9 @@
  * Free chunk: +0 u32 next free chunk of the page, +6 kind CHUNK_FREE.
  *
  * Versions are lazy. GETV gives an entry its version field, and every later write of that entry a new version from its
- * partition's counter, which starts at the time of the arena's creation and never repeats. An entry without the field was
- * created after any version of its key was handed out, so no version anybody holds can be equal: IFVERSION fails, rightly.
+ * partition's counter, which starts at the time of the arena's creation and never repeats. An entry without the field
+ * was created after any version of its key was handed out, so no version anybody holds can be equal: IFVERSION fails,
+ * rightly.
  */
 import { Address } from './layout';
 import { copyBytes, equalBytes } from './bytes';
@@ -145,8 +146,8 @@ export function chainSkip(entry: Entry): u32 {
 }
 
 /**
- * Copies `length` bytes of a chain from byte `skip` on to `target`. Bounded by `low` and `high`, within which pieces lie,
- * so that a reader without the lock may call it; false when the chain makes no sense (then something was written).
+ * Copies `length` bytes of a chain from byte `skip` on to `target`. Bounded by `low` and `high`, within which pieces
+ * lie, so that a reader without the lock may call it; false when the chain makes no sense (then something was written).
  */
 export function copyFromChain(
   piece: Address,

@@ -6,9 +6,9 @@
  *   pass 3  touch the entry behind the first matching tag of every key
  *   pass 4  run the commands one after the other, in order, on lines that are in the cache by now
  *
- * What passes 1 to 3 found holds as long as nobody writes in the key's partition. Each command checks that by the version
- * word, and looks its key up anew when it changed: so commands of one group on one key need no care, and neither do other
- * threads.
+ * What passes 1 to 3 found holds as long as nobody writes in the key's partition. Each command checks that by the
+ * version word, and looks its key up anew when it changed: so commands of one group on one key need no care, and
+ * neither do other threads.
  */
 import { commandRow, ROW_HOST } from './commands';
 import { Address, header, TOUCH_SINK } from './layout';
@@ -51,8 +51,8 @@ const HOST_COMMANDS_PER_FRAME: u32 = 64;
 const MAX_FRAME_ID: i64 = 0xffff_ffff;
 
 /**
- * Executes the request area's bytes from `start` to `length`. A frame begins at 0 with its id, which opens the reply; any
- * other `start` goes on with a frame that was interrupted, and the reply area is written from its beginning again.
+ * Executes the request area's bytes from `start` to `length`. A frame begins at 0 with its id, which opens the reply;
+ * any other `start` goes on with a frame that was interrupted, and the reply area is written from its beginning again.
  */
 export function exec(thread: u32, start: u32, length: u32, nowMillis: f64): i32 {
   const block = blockOf(thread);
@@ -139,8 +139,9 @@ function refuseGroup(first: Address, end: Address, status: u32): void {
 }
 
 /**
- * Passes two and three. The loops that miss the caches are as short as can be: the CPU overlaps as many misses as fit its
- * reorder buffer, so every instruction in them costs parallelism. A command without a key or a match touches TOUCH_SINK.
+ * Passes two and three. The loops that miss the caches are as short as can be: the CPU overlaps as many misses as fit
+ * its reorder buffer, so every instruction in them costs parallelism. A command without a key or a match touches
+ * TOUCH_SINK.
  */
 @inline
 function touchGroup(first: Address, end: Address): void {

@@ -1,6 +1,7 @@
 /*
- * A full walk over the arena that returns the first broken rule, for tests and for after a crash. Every structure's rules
- * stand here: table, entries, chains, slab pages, page lists, counts. Runs partition by partition, under its lock.
+ * A full walk over the arena that returns the first broken rule, for tests and for after a crash. Every structure's
+ * rules stand here: table, entries, chains, slab pages, page lists, counts. Runs partition by partition, under its
+ * lock.
  */
 import {
   CHAINED,
@@ -245,8 +246,8 @@ function checkPage(page: PageNumber, info: PageInfo, sizeClass: u32): u32 {
 }
 
 /**
- * Every page is in the pool or in one partition. Holds all partitions' locks meanwhile, taken in order: nobody else waits
- * for a second one while holding one (store.ts only tries).
+ * Every page is in the pool or in one partition. Holds all partitions' locks meanwhile, taken in order: nobody else
+ * waits for a second one while holding one (store.ts only tries).
  */
 function checkPool(thread: u32): u32 {
   const head = header();

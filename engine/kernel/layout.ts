@@ -30,7 +30,9 @@ export const LAYOUT_VERSION: u32 = 1;
 export const PAGE_SHIFT: u32 = 16;
 export const PAGE_BYTES: u32 = 1 << PAGE_SHIFT;
 
-/** A chunk is never larger than this: eight to a page, so that the last chunk's slack stays below a ninth of the page. */
+/**
+ * A chunk is never larger than this: eight to a page, so that the last chunk's slack stays below a ninth of the page.
+ */
 export const MAX_CHUNK: u32 = 8192;
 /** Chunks are multiples of 8 bytes, so that keys and fixed fields can be read as words. */
 export const MIN_CHUNK: u32 = 16;

@@ -14,18 +14,18 @@
  *
  * Memory order. A writer's unlock is an atomic store, so its plain stores come before it. A reader's first load is an
  * acquire, so its plain loads come after it. What remains:
- * - The writer's plain stores must not become visible before its compare-and-swap, or a reader would copy new bytes under
- *   the old word.
+ * - The writer's plain stores must not become visible before its compare-and-swap, or a reader would copy new bytes
+ *   under the old word.
  * - The reader's plain loads must not move below its second load of the word.
  * On x86 neither can happen, and V8 keeps plain accesses in order with atomic ones (atomics are barriers to its
- * scheduler), so nothing is needed. On ARM the store half of a compare-and-swap (STLXR) does not hold back later stores,
- * nor an acquire load earlier loads: there a fence stands behind the one and before the other. `strongOrder` is set by the
- * host from the CPU's architecture; it is a fact of the machine, the same for every thread. The fence is imported, because
- * the optimizer of this AssemblyScript drops `atomic.fence()` (engine/fence.ts).
+ * scheduler), so nothing is needed. On ARM the store half of a compare-and-swap (STLXR) does not hold back later
+ * stores, nor an acquire load earlier loads: there a fence stands behind the one and before the other. `strongOrder` is
+ * set by the host from the CPU's architecture; it is a fact of the machine, the same for every thread. The fence is
+ * imported, because the optimizer of this AssemblyScript drops `atomic.fence()` (engine/fence.ts).
  *
  * Sleeping: a waiter adds itself to `waiters`, then waits on the low half of the word for as long as it holds the value
- * seen. The unlocking store and the load of `waiters` after it are both sequentially consistent, as are the waiter's add
- * and the check inside the wait: either the unlocker sees the waiter and wakes it, or the waiter sees the new word.
+ * seen. The unlocking store and the load of `waiters` after it are both sequentially consistent, as are the waiter's
+ * add and the check inside the wait: either the unlocker sees the waiter and wakes it, or the waiter sees the new word.
  */
 import { Partition } from './partition';
 

@@ -1,6 +1,7 @@
 /*
- * Pages of 64 KiB, from one pool shared by all partitions. A page is free, a table segment (table.ts) or a slab of chunks
- * of one size (slab.ts). What it is now stands in its PageInfo; while it is not free, its partition's lock guards it.
+ * Pages of 64 KiB, from one pool shared by all partitions. A page is free, a table segment (table.ts) or a slab of
+ * chunks of one size (slab.ts). What it is now stands in its PageInfo; while it is not free, its partition's lock
+ * guards it.
  *
  * A page that became a table segment stays one as long as the arena lives: readers set access marks in segments without
  * the lock, so a segment's memory must never become anything else.
@@ -52,9 +53,9 @@ export function pageAddress(page: PageNumber): Address {
 }
 
 /*
- * The pool takes no lock, so that a thread that dies cannot leave it locked: a bump counter for pages never used, a stack
- * for pages given back. Both change by compare-and-swap. The stack's head carries a tag that grows with each push, so a
- * pop that read `next` of a page which was meanwhile popped and pushed again fails (the ABA problem).
+ * The pool takes no lock, so that a thread that dies cannot leave it locked: a bump counter for pages never used, a
+ * stack for pages given back. Both change by compare-and-swap. The stack's head carries a tag that grows with each
+ * push, so a pop that read `next` of a page which was meanwhile popped and pushed again fails (the ABA problem).
  */
 const POOL_STACK: usize = offsetof<Header>('poolStack');
 const POOL_BUMP: usize = offsetof<Header>('poolBump');

@@ -1,6 +1,6 @@
 /*
- * Reading without the lock (lock.ts tells why that is sound). A read is tried a few times; if writers keep coming it takes
- * the lock like everybody else, so it always ends.
+ * Reading without the lock (lock.ts tells why that is sound). A read is tried a few times; if writers keep coming it
+ * takes the lock like everybody else, so it always ends.
  */
 import { copyBytes, equalBytes } from './bytes';
 import {
@@ -30,7 +30,10 @@ import { blockOf } from './threads';
 @external('env', 'now')
 declare function hostNow(): f64;
 
-/** For `nowMs`: the clock is read only when an entry with an expiry is met. Reading it costs as much as finding a hot key. */
+/**
+ * For `nowMs`: the clock is read only when an entry with an expiry is met. Reading it costs as much as finding a hot
+ * key.
+ */
 export const WHEN_NEEDED: i64 = -1;
 
 /** Tries without the lock: beside a writer at full speed, one in three succeeds. */
@@ -115,8 +118,8 @@ function lookOnce(hash: u32, key: Address, keyBytes: u32, nowMs: i64): u32 {
 }
 
 /**
- * Copies the value of a staged key to `out` and marks it as used. The address behind the copy, or ABSENT, or NO_ROOM when it
- * would pass `limit`.
+ * Copies the value of a staged key to `out` and marks it as used. The address behind the copy, or ABSENT, or NO_ROOM
+ * when it would pass `limit`.
  */
 @inline
 export function readValue(
@@ -126,8 +129,8 @@ export function readValue(
   limit: Address,
   nowMs: i64,
 ): u32 {
-  // The entry that pass three found stands there as long as the partition's word is the staged one. Until that is known,
-  // at the end, all of this may be garbage: it is bounded by MAX_CHUNK and the key's length.
+  // The entry that pass three found stands there as long as the partition's word is the staged one. Until that is
+  // known, at the end, all of this may be garbage: it is bounded by MAX_CHUNK and the key's length.
   if (staged.slot) {
     const address = staged.entry;
     const head = load<u64>(address);
@@ -249,7 +252,9 @@ export function findLive(
   return 0;
 }
 
-/** `findLive` for a staged key: takes pass three's word for it when nobody wrote since. `word` is what `lock` returned. */
+/**
+ * `findLive` for a staged key: takes pass three's word for it when nobody wrote since. `word` is what `lock` returned.
+ */
 @inline
 export function findStaged(partition: Partition, staged: Staged, word: u64, nowMs: i64): Slot {
   const slot = staged.slot;

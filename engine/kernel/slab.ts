@@ -1,10 +1,11 @@
 /*
  * Slabs: pages cut into chunks of one size class. Classes are about 12% apart, so a chunk wastes 6% on average.
  *
- * The pages of a class form a ring, and a page's chunks are used from its start to its end. The CLOCK hand (eviction/clock.ts)
- * walks that ring in memory order, which for a full class is the order of insertion: a new entry takes the chunk of the
- * one just evicted, right behind the hand. This is the frame buffer of the textbook, and costs no links in the entries.
- * For that, a page gives back its freed chunks last in first out, and before chunks that were never used.
+ * The pages of a class form a ring, and a page's chunks are used from its start to its end. The CLOCK hand
+ * (eviction/clock.ts) walks that ring in memory order, which for a full class is the order of insertion: a new entry
+ * takes the chunk of the one just evicted, right behind the hand. This is the frame buffer of the textbook, and costs
+ * no links in the entries. For that, a page gives back its freed chunks last in first out, and before chunks that were
+ * never used.
  *
  * Everything here runs under the partition's lock.
  */

@@ -1,9 +1,9 @@
 /*
- * Pass one over a command: where it ends, what it is, which key it is about, and that key's hash. A command that is wrong
- * gets an error for a code, so that handlers may rely on arity and on their first key.
+ * Pass one over a command: where it ends, what it is, which key it is about, and that key's hash. A command that is
+ * wrong gets an error for a code, so that handlers may rely on arity and on their first key.
  *
- * A group of GROUP commands is staged before the first one runs. Between staging and running, the index lines and then the
- * entries of all of them are touched (exec.ts), so that their cache misses overlap instead of queueing up.
+ * A group of GROUP commands is staged before the first one runs. Between staging and running, the index lines and then
+ * the entries of all of them are touched (exec.ts), so that their cache misses overlap instead of queueing up.
  */
 import { codeOfName, commandRow, isArity, isKnown, NO_KEY } from './commands';
 import { hashKey } from './hash';
@@ -52,7 +52,10 @@ export const NO_BUCKET: Address = TOUCH_SINK & ~63;
 export const STAGED_ERROR: u32 = 0x10000;
 
 export const STAGED_BYTES: u32 = 64;
-/** Commands in flight at once: enough to cover a memory's latency, few enough for the caches. Measured: 16 to 48 are alike. */
+/**
+ * Commands in flight at once: enough to cover a memory's latency, few enough for the caches. Measured: 16 to 48 are
+ * alike.
+ */
 export const GROUP: u32 = 32;
 
 const MAX_KEY_BYTES: u32 = 65535;

@@ -1,6 +1,6 @@
 /*
- * Small integers instead of exceptions. Their texts (`CODE message`, engine/errors.ts) are written into the arena at its
- * creation, so that every thread's error replies are copies. Append only: the numbers are the arena's layout.
+ * Small integers instead of exceptions. Their texts (`CODE message`, engine/errors.ts) are written into the arena at
+ * its creation, so that every thread's error replies are copies. Append only: the numbers are the arena's layout.
  */
 import { copyBytes } from './bytes';
 import { Address, ERROR_TEXT_BYTES, ERROR_TEXTS } from './layout';

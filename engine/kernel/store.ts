@@ -1,7 +1,7 @@
 /*
  * Writing entries: finding room (evicting where the policy allows), building them, replacing and reshaping them.
- * Everything here runs under the partition's lock. A function that fails has changed nothing a user could see, apart from
- * entries that it evicted on the way.
+ * Everything here runs under the partition's lock. A function that fails has changed nothing a user could see, apart
+ * from entries that it evicted on the way.
  */
 import { copyBytes } from './bytes';
 import {
@@ -37,7 +37,9 @@ import { crowdedSlot, entryOf, findEntry, insert, mark, setEntryOf, Slot } from 
 
 /** Evictions that one allocation may do before it takes a whole page from another class. */
 const MAX_EVICTIONS: u32 = 16;
-/** Pages that one allocation may ask for: the pool is everybody's, and other threads may be faster to take one from it. */
+/**
+ * Pages that one allocation may ask for: the pool is everybody's, and other threads may be faster to take one from it.
+ */
 const MAX_RECLAIMS: u32 = 16;
 /** Looks at the other partitions while some are locked: less than a millisecond, and more than a lock is held for. */
 const MAX_ROUNDS: u32 = 1000;
@@ -336,8 +338,8 @@ export function overwrite(
 }
 
 /**
- * Stores a value under a key. `slot` is where the key's entry stands now (0: none; it must not be expired). An entry with
- * a version gets a new one. False: out of memory, the old entry stands. `expiryMs` 0: none.
+ * Stores a value under a key. `slot` is where the key's entry stands now (0: none; it must not be expired). An entry
+ * with a version gets a new one. False: out of memory, the old entry stands. `expiryMs` 0: none.
  */
 export function put(
   partition: Partition,
@@ -371,7 +373,9 @@ export function put(
   return add(partition, hash, key, keyBytes, value, valueBytes, flags, expiryMs, thread, nowMs);
 }
 
-/** A new entry in the slot of an old one. While room is sought, the old one is pinned, so its slot stays where it is. */
+/**
+ * A new entry in the slot of an old one. While room is sought, the old one is pinned, so its slot stays where it is.
+ */
 function replace(
   partition: Partition,
   slot: Slot,

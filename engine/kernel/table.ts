@@ -5,10 +5,10 @@
  *               partition   | directory   | tag          | bucket
  *
  * A partition's directory maps the bits behind the partition's to a segment. A segment is one page of 1,024 buckets and
- * owns all hashes that begin with its `depth` bits; while that is less than the directory distinguishes, it fills several
- * consecutive directory entries. A full segment splits in two by the next bit: that moves at most one page of entries,
- * which is what bounds the pause of growth. The directory doubles in place when a segment outgrows it; it is kept as small
- * as it can be, because every lookup reads it and it should stay in the first-level cache.
+ * owns all hashes that begin with its `depth` bits; while that is less than the directory distinguishes, it fills
+ * several consecutive directory entries. A full segment splits in two by the next bit: that moves at most one page of
+ * entries, which is what bounds the pause of growth. The directory doubles in place when a segment outgrows it; it is
+ * kept as small as it can be, because every lookup reads it and it should stay in the first-level cache.
  *
  * Bucket, one cache line:
  *   +0   tags      u8 x 12   0: empty slot; else 8 hash bits (never 0), matched by one SIMD compare
@@ -19,8 +19,8 @@
  *
  * A slot is named by the address of its tag: bucket + index. The overflow count is F14's (Facebook folly, F14.md).
  *
- * Everything but `find` and `mark` runs under the partition's lock. `find` may run beside a writer: it reads only tags and
- * chunk addresses, which are valid addresses at all times, and chunk contents, of which it trusts nothing.
+ * Everything but `find` and `mark` runs under the partition's lock. `find` may run beside a writer: it reads only tags
+ * and chunk addresses, which are valid addresses at all times, and chunk contents, of which it trusts nothing.
  */
 import { equalBytes } from './bytes';
 import {
@@ -226,7 +226,9 @@ export function insert(partition: Partition, hash: u32, entry: Address): Slot {
   return place(segment, hash, entry);
 }
 
-/** A slot near the home of `hash` that had better be emptied: the first one without an access mark, or just the first. */
+/**
+ * A slot near the home of `hash` that had better be emptied: the first one without an access mark, or just the first.
+ */
 export function crowdedSlot(hash: u32): Slot {
   const bucket = homeBucket(hash);
   let first: Slot = 0;

@@ -1,7 +1,7 @@
 /*
- * Thread slots. A thread that attaches claims one by compare-and-swap; its slot + 1 is what locks hold as owner. Each slot
- * has a block, a request area (what the host wants executed) and a reply area (what comes of it), touched by its thread
- * only, but for `state` and the counters, which anybody may read.
+ * Thread slots. A thread that attaches claims one by compare-and-swap; its slot + 1 is what locks hold as owner. Each
+ * slot has a block, a request area (what the host wants executed) and a reply area (what comes of it), touched by its
+ * thread only, but for `state` and the counters, which anybody may read.
  *
  *   block     THREAD_BLOCK_BYTES: ThreadBlock, then at +256 scratch (64 bytes), at +512 the staging slots of exec.ts
  *   request   areaBytes + AREA_SLACK

@@ -20,7 +20,9 @@ export interface EmbeddedCase<V> {
   readonly heldKeys?: boolean;
   /** The keys asked for. Default: all that are stored, each as likely. */
   readonly sequence?: (scale: Scale) => Uint32Array;
-  /** Entries that the store may hold, the others being evicted. Default: as many as there are keys. */
+  /**
+   * Entries that the store may hold, the others being evicted. Default: as many as there are keys.
+   */
   readonly maxEntries?: (scale: Scale) => number;
   /** Fills the store and tells what is to be timed. */
   readonly work: (bed: Bed<V>) => BatchWork;

@@ -1,4 +1,7 @@
-/** A cache in use: room for a tenth of the keys, some keys more popular than others, a miss is stored. */
+/**
+ * A cache in use: room for a tenth of the keys, some keys more popular than others, a miss is
+ * stored.
+ */
 import type { Bed } from '../bed.js';
 import type { BenchCase } from '../case.js';
 import { makeKey, SIZES, zipfSequence } from '../fixture.js';
@@ -47,7 +50,8 @@ function cacheAsideWork(bed: Bed<Uint8Array>): BatchWork {
         if (value !== undefined && !isValue(kind, value, index)) return `key ${index} is wrong`;
       }
       if (hits === 0) return 'not a single key was found again';
-      // The gate calls this last: from here on the cache is warm, and that is the hit ratio to tell.
+      // The gate calls this last: from here on the cache is warm, and that is the hit ratio to
+      // tell.
       hits = 0;
       asked = 0;
       return store.check();

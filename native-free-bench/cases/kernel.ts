@@ -1,4 +1,6 @@
-/** The kernel with nothing of JavaScript around it but one call a frame, beside the same work in C. */
+/**
+ * The kernel with nothing of JavaScript around it but one call a frame, beside the same work in C.
+ */
 import { Buffer } from 'node:buffer';
 import { Arena } from '../../engine/arena.js';
 import { FrameExecutor, isFault } from '../../engine/frame.js';

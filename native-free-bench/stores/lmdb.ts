@@ -1,6 +1,7 @@
 /**
- * The npm package `lmdb`, a native add-on: the other store that several threads (and processes) can read synchronously.
- * It is set up for speed: no sync to disk, no compression, and the writes of a batch are one transaction.
+ * The npm package `lmdb`, a native add-on: the other store that several threads (and processes) can
+ * read synchronously. It is set up for speed: no sync to disk, no compression, and the writes of a
+ * batch are one transaction.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

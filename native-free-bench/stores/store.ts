@@ -3,8 +3,8 @@ import { Unavailable } from '../case.js';
 import type { Kind } from '../kinds.js';
 
 /**
- * A store of values of one kind. A process has one store only, so V8 sees every call of these methods go to one function
- * and inlines it: the shape costs nothing.
+ * A store of values of one kind. A process has one store only, so V8 sees every call of these
+ * methods go to one function and inlines it: the shape costs nothing.
  */
 export interface Store<V> {
   get(key: string): V | undefined;
@@ -29,7 +29,10 @@ export interface StoreOptions<V> {
   readonly evicts: boolean;
 }
 
-/** The names of the stores, the candidate first. `Map+msgpackr` packs what it stores, so that readers get copies. */
+/**
+ * The names of the stores, the candidate first. `Map+msgpackr` packs what it stores, so that
+ * readers get copies.
+ */
 export const STORES = ['slabring', 'Map', 'Map+msgpackr', 'lru-cache', 'lmdb'] as const;
 export type StoreName = (typeof STORES)[number];
 

@@ -1,6 +1,7 @@
 /**
- * What the hammering threads tell each other outside of the cache, in a memory of their own: when to stop, which
- * sequences of the single-writer keys were begun and stored, how much was added to the counters.
+ * What the hammering threads tell each other outside of the cache, in a memory of their own: when
+ * to stop, which sequences of the single-writer keys were begun and stored, how much was added to
+ * the counters.
  */
 const STOP = 0;
 

@@ -1,4 +1,7 @@
-/** Request frames and reply frames as bytes, by hand: what the hammer needs of msgpack and nothing more. */
+/**
+ * Request frames and reply frames as bytes, by hand: what the hammer needs of msgpack and nothing
+ * more.
+ */
 
 /** Builds one request frame after the other in one buffer. */
 export class FrameWriter {
@@ -63,7 +66,10 @@ export function packKey(key) {
   return Buffer.concat([header, key]);
 }
 
-/** The end of the value at `at`: scalars, str, bin, ext and short arrays, which is all that replies hold here. */
+/**
+ * The end of the value at `at`: scalars, str, bin, ext and short arrays, which is all that replies
+ * hold here.
+ */
 export function endOf(bytes, at) {
   const tag = bytes[at];
   if (tag < 0x80 || tag >= 0xe0) return at + 1;

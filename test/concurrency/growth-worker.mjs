@@ -1,4 +1,7 @@
-/** A worker of growth.mjs. `workerData`: { handle, board, role, seed, most }; ends with a message of what it did. */
+/**
+ * A worker of growth.mjs. `workerData`: { handle, board, role, seed, most }; ends with a message of
+ * what it did.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Arena } from '#engine/arena.js';
 import { Finder, grow } from './growth.mjs';

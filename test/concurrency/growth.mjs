@@ -1,7 +1,8 @@
 /**
- * A table that grows while it is read. One thread inserts keys in order, and removes every seventh again some time later;
- * the others look up keys at random. A key whose insertion had ended before the lookup began must be found, with its
- * value; one whose insertion begins after the lookup ended must not.
+ * A table that grows while it is read. One thread inserts keys in order, and removes every seventh
+ * again some time later; the others look up keys at random. A key whose insertion had ended before
+ * the lookup began must be found, with its value; one whose insertion begins after the lookup ended
+ * must not.
  */
 import { FrameExecutor, isFault } from '#engine/frame.js';
 import { Random } from '../support/fuzz-random.mjs';
@@ -117,7 +118,8 @@ export class Finder {
 
   look() {
     const { done } = this;
-    // Half of them among the newest, which stand where the table grows; some that nobody has inserted yet.
+    // Half of them among the newest, which stand where the table grows; some that nobody has
+    // inserted yet.
     const pick = () => {
       const span = this.#random.chance(0.5) ? Math.min(done, 2000) : done;
       return Math.max(0, done + 200 - this.#random.below(span + 200));

@@ -1,4 +1,6 @@
-/** Keys are looked up while their partition's table splits its segments and doubles its directory. */
+/**
+ * Keys are looked up while their partition's table splits its segments and doubles its directory.
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';

@@ -1,7 +1,7 @@
 /**
- * A hammering worker thread. `workerData`: { handle, plan, self, board, turns }. Says 'ready' once it is attached, hammers
- * for so many turns or, without a number, until the board says stop, and ends with a message of its totals. A check that
- * fails ends it with an error.
+ * A hammering worker thread. `workerData`: { handle, plan, self, board, turns }. Says 'ready' once
+ * it is attached, hammers for so many turns or, without a number, until the board says stop, and
+ * ends with a message of its totals. A check that fails ends it with an error.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Arena } from '#engine/arena.js';

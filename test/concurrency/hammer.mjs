@@ -1,14 +1,18 @@
 /**
- * One thread's part in hammering a cache: random commands on few keys, in frames and by direct calls, and a check of
- * every reply. Runs in the main thread and in worker threads alike, hence plain JavaScript.
+ * One thread's part in hammering a cache: random commands on few keys, in frames and by direct
+ * calls, and a check of every reply. Runs in the main thread and in worker threads alike, hence
+ * plain JavaScript.
  *
  * What must hold, whatever the other threads do:
  * - a value that is read is whole and of the key asked for;
- * - an owned key, which one thread writes with growing sequences, is never read older than what its writer knew to be
- *   stored when the read began, and never newer than what it had begun to store when the read ended;
+ * - an owned key, which one thread writes with growing sequences, is never read older than what its
+ *   writer knew to be stored when the read began, and never newer than what it had begun to store
+ *   when the read ended;
  * - the writer of an owned key reads exactly what it stored last, within one frame too;
- * - counters grow by exactly what was added, and ballots by exactly one per SET that IFVERSION let through.
- * Where the cache may drop entries (`plan.mayVanish`), a key may be absent instead, and sums may only be too small.
+ * - counters grow by exactly what was added, and ballots by exactly one per SET that IFVERSION let
+ *   through.
+ * Where the cache may drop entries (`plan.mayVanish`), a key may be absent instead, and sums may
+ * only be too small.
  */
 import { Arena } from '#engine/arena.js';
 import { FrameExecutor, isFault } from '#engine/frame.js';
@@ -29,7 +33,10 @@ const COMMAND_ROOM = 3200;
 /** Half of all commands go to this many keys. */
 const HOT_KEYS = 6;
 const TTL_MS = 100_000;
-/** A frame runs at the time at which it began, so to a slow one an expiry set meanwhile is further away. */
+/**
+ * A frame runs at the time at which it began, so to a slow one an expiry set meanwhile is further
+ * away.
+ */
 const TTL_MS_MAX = TTL_MS + 60_000;
 
 export class Hammer {
@@ -45,7 +52,10 @@ export class Hammer {
   #reply;
   #sequence = 0;
   #turns = 0;
-  /** The checks of the frame at hand, one per command, each called with the reply's bytes, start and end. */
+  /**
+   * The checks of the frame at hand, one per command, each called with the reply's bytes, start and
+   * end.
+   */
   #checks = [];
   /** Of the owned keys that are this thread's: the sequence stored last. */
   #lastStored = [];
@@ -53,7 +63,10 @@ export class Hammer {
   #lastCount = [];
   #totals = { frames: 0, commands: 0, direct: 0, hits: 0, outOfMemory: 0, reattached: 0 };
 
-  /** @param self the number of this thread; from `plan.threads` on it is a visitor, which owns no keys */
+  /**
+   * @param self the number of this thread; from `plan.threads` on it is a visitor, which owns no
+   *   keys
+   */
   constructor(arena, plan, self, board) {
     this.#plan = plan;
     this.#self = self;

@@ -1,6 +1,7 @@
 /**
- * Two worker threads and the main thread on the same few hundred keys: no torn value, no lost write, exact sums. Ten
- * seconds in all; HAMMER_SECONDS makes each run longer, HAMMER_SEED repeats one (as far as threads let themselves repeat).
+ * Two worker threads and the main thread on the same few hundred keys: no torn value, no lost
+ * write, exact sums. Ten seconds in all; HAMMER_SECONDS makes each run longer, HAMMER_SEED repeats
+ * one (as far as threads let themselves repeat).
  */
 import { describe, expect, test } from 'vitest';
 import {
@@ -70,8 +71,9 @@ const MAX_ENTRIES: Axis = {
 };
 
 /**
- * Where a policy evicts, a write fails only if all other partitions were locked while its own had nothing left: a thread
- * that the system took the processor from with a lock in its hands can make that happen, rarely.
+ * Where a policy evicts, a write fails only if all other partitions were locked while its own had
+ * nothing left: a thread that the system took the processor from with a lock in its hands can make
+ * that happen, rarely.
  */
 const UNLUCKY_SHARE_MAX = 1 / 1000;
 

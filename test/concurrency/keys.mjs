@@ -1,4 +1,7 @@
-/** The keys that are hammered. Every kind of key is numbered apart, so that a value tells which key it is of. */
+/**
+ * The keys that are hammered. Every kind of key is numbered apart, so that a value tells which key
+ * it is of.
+ */
 import { packKey } from './frames.mjs';
 
 export class HammerKey {
@@ -15,7 +18,10 @@ const OWNED = 100_000;
 const COUNTERS = 200_000;
 const BALLOTS = 300_000;
 
-/** Some keys are longer than what an entry keeps inline (2,048 bytes), some longer than one step of the hash. */
+/**
+ * Some keys are longer than what an entry keeps inline (2,048 bytes), some longer than one step of
+ * the hash.
+ */
 function nameOf(kind, index) {
   const name = `${kind}:${index}`;
   if (index % 29 === 11) return name.padEnd(3000, 'long');

@@ -1,6 +1,6 @@
 /**
- * A writer that takes no lock: overwrites the value at an address of the arena with one whole value after the other.
- * `workerData`: { memory, at, key, length, stop }.
+ * A writer that takes no lock: overwrites the value at an address of the arena with one whole value
+ * after the other. `workerData`: { memory, at, key, length, stop }.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { writeValue } from './values.mjs';

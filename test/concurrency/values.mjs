@@ -1,6 +1,6 @@
 /**
- * Values that carry their own checksum, so that whoever reads one can tell whether it is whole: a mixture of two values, a
- * value of another key, or a piece of one never passes.
+ * Values that carry their own checksum, so that whoever reads one can tell whether it is whole: a
+ * mixture of two values, a value of another key, or a piece of one never passes.
  *
  *   msgpack bin header, then
  *   +0   key        u32   the number of the key it was written for

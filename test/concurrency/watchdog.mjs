@@ -1,6 +1,7 @@
 /**
- * Ends the process when a run does not end: a thread that waits for a lock for ever cannot be asked to stop, and the main
- * thread of a test cannot even be timed out. `workerData`: { board, limitMs, what }; word 0 of the board is set at the end.
+ * Ends the process when a run does not end: a thread that waits for a lock for ever cannot be asked
+ * to stop, and the main thread of a test cannot even be timed out. `workerData`: { board, limitMs,
+ * what }; word 0 of the board is set at the end.
  */
 import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';

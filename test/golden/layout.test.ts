@@ -1,6 +1,7 @@
 /**
- * Where everything stands in an arena's memory, to the byte. Threads of one process share an arena by these numbers:
- * whoever changes one raises LAYOUT_VERSION (engine/kernel/layout.ts) and the numbers here and in kernel-memory.ts.
+ * Where everything stands in an arena's memory, to the byte. Threads of one process share an arena
+ * by these numbers: whoever changes one raises LAYOUT_VERSION (engine/kernel/layout.ts) and the
+ * numbers here and in kernel-memory.ts.
  */
 import { describe, expect, it } from 'vitest';
 import {
@@ -34,7 +35,10 @@ describe('the layout', () => {
     maxThreads: 8,
   } as const;
 
-  /** Every field of the header. The page infos' bias shows the sizes of partitions and directories before them. */
+  /**
+   * Every field of the header. The page infos' bias shows the sizes of partitions and directories
+   * before them.
+   */
   const HEADERS: [object, Record<keyof typeof Header, number>][] = [
     [
       SMALL,

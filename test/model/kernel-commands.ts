@@ -27,7 +27,9 @@ export interface Generated {
 
 export interface Mix {
   readonly keys: readonly string[];
-  /** Of the values, how many are blobs of many sizes; the others are small. One of these at a time. */
+  /**
+   * Of the values, how many are blobs of many sizes; the others are small. One of these at a time.
+   */
   readonly blobs: readonly number[];
   readonly maxValueBytes: number;
   /** Versions of the key that were handed out. */
@@ -202,7 +204,9 @@ export class CommandSource {
     return { spec: { name: 'EXPIRE', key, ttlMs }, wire };
   }
 
-  /** Any value: mostly small ones, and blobs around the sizes where the way they are stored changes. */
+  /**
+   * Any value: mostly small ones, and blobs around the sizes where the way they are stored changes.
+   */
   #value(key: string): Wire {
     const random = this.#random;
     if (random.chance(this.#blobs)) return this.#blob(key);

@@ -1,6 +1,7 @@
 /**
- * What the kernel shall do, as plain JavaScript: a Map and a clock. Where eviction may take an entry at any moment, a key is
- * in one of several possible states; a reply must fit one of them, and those that it does not fit are dropped.
+ * What the kernel shall do, as plain JavaScript: a Map and a clock. Where eviction may take an
+ * entry at any moment, a key is in one of several possible states; a reply must fit one of them,
+ * and those that it does not fit are dropped.
  */
 import { KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
 import {
@@ -49,7 +50,10 @@ interface State {
   readonly value: Wire;
   /** 0: never. */
   readonly expiryMs: number;
-  /** `unseen`: the entry has one that nobody asked for yet; undefined: it will get one when somebody does. */
+  /**
+   * `unseen`: the entry has one that nobody asked for yet; undefined: it will get one when somebody
+   * does.
+   */
   readonly version: bigint | 'unseen' | undefined;
 }
 
@@ -87,7 +91,9 @@ const I64_MOST = 2n ** 63n - 1n;
 
 export class KernelModel {
   nowMs: number;
-  /** Bounds of what the arena must have counted. They are one number where nothing may be evicted. */
+  /**
+   * Bounds of what the arena must have counted. They are one number where nothing may be evicted.
+   */
   readonly least: Record<Counter, number>;
   readonly most: Record<Counter, number>;
   readonly #options: ModelOptions;

@@ -1,6 +1,6 @@
 /**
- * The kernel against a plain model: random frames of all commands, over all axes of an arena. MODEL_SEED sets other
- * commands, MODEL_ROUNDS more of them.
+ * The kernel against a plain model: random frames of all commands, over all axes of an arena.
+ * MODEL_SEED sets other commands, MODEL_ROUNDS more of them.
  */
 import { describe, expect, it } from 'vitest';
 import { isFault } from '#engine/frame.js';
@@ -27,7 +27,9 @@ import { GET, IFVERSION, KernelModel, type Spec } from './kernel-model.js';
 const ROUNDS = Number(process.env.MODEL_ROUNDS ?? 1);
 const FRAMES = 100 * ROUNDS;
 const MAX_VALUE_BYTES = 400 * KIB;
-/** What frames are made of stays below the request area; the margin is for one more wrong command. */
+/**
+ * What frames are made of stays below the request area; the margin is for one more wrong command.
+ */
 const MAX_FRAME_BYTES = MAX_VALUE_BYTES + 40 * KIB;
 
 interface Axes {
@@ -37,7 +39,10 @@ interface Axes {
   readonly limit: 'maxEntries' | 'no limit';
 }
 
-/** By partitions: memory that is soon full of `keys` keys and memory that holds them all, and entries to limit. */
+/**
+ * By partitions: memory that is soon full of `keys` keys and memory that holds them all, and
+ * entries to limit.
+ */
 const SIZES = {
   1: { small: 700 * KIB, ample: 96 * MIB, maxEntries: 61, keys: 100, checkEvery: 1 },
   4: { small: 1600 * KIB, ample: 96 * MIB, maxEntries: 63, keys: 150, checkEvery: 1 },
@@ -121,7 +126,10 @@ class Pair {
     }
   }
 
-  /** Runs a command on one key without a frame, as embedding does. False: there is no such way for it. */
+  /**
+   * Runs a command on one key without a frame, as embedding does. False: there is no such way for
+   * it.
+   */
   runDirectly(spec: Spec): boolean {
     const { arena } = this.bench;
     const { kernel, slot, request, reply } = arena;

@@ -1,6 +1,6 @@
 /**
- * Seeded randomness, so that every failure can be run again. Plain JavaScript, because worker threads of the tests, which
- * have no TypeScript loader, use it as well.
+ * Seeded randomness, so that every failure can be run again. Plain JavaScript, because worker
+ * threads of the tests, which have no TypeScript loader, use it as well.
  */
 
 /** mulberry32 by Tommy Ettinger: 32 bits of state, plenty for choosing test inputs. */

@@ -40,8 +40,9 @@ export class HammerWorker {
   }
 
   /**
-   * Waits for its end, which it must have been asked for. Only then is it terminated, as a last resort: a thread that is
-   * terminated with a lock in its hands leaves the others waiting for ever.
+   * Waits for its end, which it must have been asked for. Only then is it terminated, as a last
+   * resort: a thread that is terminated with a lock in its hands leaves the others waiting for
+   * ever.
    */
   async dismiss(): Promise<void> {
     const timer = setTimeout(() => void this.#worker.terminate(), DISMISS_MS);

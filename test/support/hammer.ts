@@ -1,4 +1,7 @@
-/** Hammers one arena from the main thread and worker threads at once, and checks it meanwhile and at the end. */
+/**
+ * Hammers one arena from the main thread and worker threads at once, and checks it meanwhile and at
+ * the end.
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { Arena, type ArenaHandle, type ArenaOptions } from '#engine/arena.js';
@@ -28,7 +31,10 @@ export interface HammerPlan {
   clears: boolean;
   /** Whether threads detach and attach again now and then. */
   reattaches: boolean;
-  /** Canaries: `early` says that owned keys are stored before they are, `tally` adds too much to sums. */
+  /**
+   * Canaries: `early` says that owned keys are stored before they are, `tally` adds too much to
+   * sums.
+   */
   sabotage?: 'early' | 'tally';
 }
 
@@ -160,7 +166,9 @@ function checkEnd(self: Hammer, plan: HammerPlan): void {
     throw new Error(`${others} thread slots of ${plan.threads} were not given back`);
 }
 
-/** Ends this process if word 0 of `board` is not set in time. Call what it returns once that is set. */
+/**
+ * Ends this process if word 0 of `board` is not set in time. Call what it returns once that is set.
+ */
 export function watch(
   board: SharedArrayBuffer,
   limitMs: number,

@@ -1,6 +1,7 @@
 /**
- * Reads and writes an arena's memory from outside, by offsets of its own: a slow twin of the kernel's accessors, which pins
- * where everything stands (test/golden/layout.test.ts) and lets tests break things (test/unit/kernel-integrity.test.ts).
+ * Reads and writes an arena's memory from outside, by offsets of its own: a slow twin of the
+ * kernel's accessors, which pins where everything stands (test/golden/layout.test.ts) and lets
+ * tests break things (test/unit/kernel-integrity.test.ts).
  */
 import { Arena, type ArenaOptions } from '#engine/arena.js';
 import { FrameExecutor, isFault } from '#engine/frame.js';

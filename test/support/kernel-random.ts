@@ -1,6 +1,6 @@
 /**
- * Randomness from a seed: the same seed makes the same test. `MODEL_SEED=123 npx vitest run ...` sets another one, and
- * every failure names the one it came from.
+ * Randomness from a seed: the same seed makes the same test. `MODEL_SEED=123 npx vitest run ...`
+ * sets another one, and every failure names the one it came from.
  */
 export const SEED = Number(process.env.MODEL_SEED ?? 20_240_611);
 

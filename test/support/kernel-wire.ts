@@ -1,6 +1,7 @@
 /**
- * Writes frames byte by byte, in any of the forms that msgpack allows for one value, and takes reply frames apart. Knows
- * nothing of the kernel and of the codecs of the package, so that a mistake there cannot hide here.
+ * Writes frames byte by byte, in any of the forms that msgpack allows for one value, and takes
+ * reply frames apart. Knows nothing of the kernel and of the codecs of the package, so that a
+ * mistake there cannot hide here.
  */
 
 /** One or more msgpack values, as bytes. */
@@ -61,7 +62,10 @@ export function float(value: number): Wire {
 const bytesOf = (content: string | Uint8Array): Uint8Array =>
   typeof content === 'string' ? Buffer.from(content) : content;
 
-/** A header of the least of some sizes that is allowed and fits: `forms` are [tag, bytes of the length]. */
+/**
+ * A header of the least of some sizes that is allowed and fits: `forms` are [tag, bytes of the
+ * length].
+ */
 function header(
   count: number,
   forms: readonly (readonly [tag: number, width: number])[],
@@ -150,7 +154,10 @@ export function error(text: string): Wire {
   return ext(1, text);
 }
 
-/** Bytes of the length field, by tag, of the values that have one, and bytes between it and the payload. */
+/**
+ * Bytes of the length field, by tag, of the values that have one, and bytes between it and the
+ * payload.
+ */
 const LENGTHS: Record<number, readonly [width: number, gap: number]> = {
   196: [1, 0],
   197: [2, 0],
@@ -222,7 +229,10 @@ export function shown(bytes: Wire | undefined): string {
   return bytes.length > 24 ? `${hex}... (${bytes.length} bytes)` : hex;
 }
 
-/** What is wrong with a reply, or undefined. For long ones, which `toEqual` would compare byte by byte in JavaScript. */
+/**
+ * What is wrong with a reply, or undefined. For long ones, which `toEqual` would compare byte by
+ * byte in JavaScript.
+ */
 export function difference(reply: Wire, expected: Wire): string | undefined {
   return reply.equals(expected) ? undefined : `${shown(reply)} instead of ${shown(expected)}`;
 }

@@ -172,7 +172,8 @@ describe('TimedWork', () => {
     const slice = await timed.slice(8);
     expect(slice.operations).toBe(10 * slice.batches);
     expect(calls.slice(0, 4)).toEqual([0, 1, 2, 0].slice(0, calls.length));
-    // Ten operations in about 2 ms, not in 102. A busy machine may take longer, and a CPU clock see less.
+    // Ten operations in about 2 ms, not in 102. A busy machine may take longer, and a CPU clock see
+    // less.
     expect(slice.nsPerOp).toBeGreaterThan(clock === 'wall' ? 190_000 : 1_000);
     expect(slice.nsPerOp).toBeLessThan(9_000_000);
     expect(slice.nsPerOp * slice.operations).toBeGreaterThanOrEqual(7.9e6);

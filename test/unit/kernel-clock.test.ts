@@ -1,6 +1,6 @@
 /**
- * CLOCK as the kernel has it, in pages of chunks, against CLOCK as the textbook has it, on a real trace: with entries of one
- * size and one partition they must agree about every single access.
+ * CLOCK as the kernel has it, in pages of chunks, against CLOCK as the textbook has it, on a real
+ * trace: with entries of one size and one partition they must agree about every single access.
  */
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
@@ -26,7 +26,10 @@ function readBaselines(): Map<string, number> {
   );
 }
 
-/** CLOCK by the book: a ring of frames, a hand, a mark for each. `maxChances`: marks that one eviction clears at most. */
+/**
+ * CLOCK by the book: a ring of frames, a hand, a mark for each. `maxChances`: marks that one
+ * eviction clears at most.
+ */
 class Clock {
   readonly #frames: number[] = [];
   readonly #marks: boolean[] = [];
@@ -146,7 +149,8 @@ describe('CLOCK', () => {
   );
 
   it('agrees where memory is the limit', () => {
-    // Entries of 8 + 8 + 41 bytes take chunks of 64; the least memory has an index page and three pages for them.
+    // Entries of 8 + 8 + 41 bytes take chunks of 64; the least memory has an index page and three
+    // pages for them.
     const size = (3 * PAGE_BYTES) / 64;
     const kernel = new KernelClock({ memoryBytes: LEAST_MEMORY }, 41);
     compare(kernel, new Clock(size, MAX_CHANCES), readTrace('cache2k-web07'));

@@ -1,4 +1,7 @@
-/** Entries of all shapes: in one chunk, in a chain, with their key in the chain; and what once went wrong with them. */
+/**
+ * Entries of all shapes: in one chunk, in a chain, with their key in the chain; and what once went
+ * wrong with them.
+ */
 import { describe, expect, it } from 'vitest';
 import { Bench, Entry, Flag } from '../support/kernel-memory.js';
 import {
@@ -26,8 +29,9 @@ function versionOf(bench: Bench, key: Wire): bigint {
 }
 
 describe('entries', () => {
-  // Found by the model test. A key of 8 KiB leaves no room for its value in the same chunk, so the value stands in a
-  // chain, and INCR took every chained value for a blob: the second INCR of such a key answered WRONGTYPE.
+  // Found by the model test. A key of 8 KiB leaves no room for its value in the same chunk, so the
+  // value stands in a chain, and INCR took every chained value for a blob: the second INCR of such
+  // a key answered WRONGTYPE.
   it.each([2048, 8174, 8175, 8183, 8184, 65_535])('count under a key of %d bytes', (length) => {
     const bench = new Bench();
     const key = str(Buffer.alloc(length, 'k'));
@@ -38,7 +42,8 @@ describe('entries', () => {
     expect(bench.arena.checkIntegrity()).toBeUndefined();
   });
 
-  // A key of 5 bytes, a header of 8, a bin's header of 3: what is left of the largest chunk, and some more or less.
+  // A key of 5 bytes, a header of 8, a bin's header of 3: what is left of the largest chunk, and
+  // some more or less.
   const full = CHUNK - 8 - 5 - 3;
   const lengths = [-17, -16, -15, -9, -8, -7, -1, 0, 1, 8, 9].map((more) => full + more);
   it.each(lengths)('keep a value of %d bytes when fields come and go', (length) => {
@@ -209,7 +214,8 @@ describe('versions', () => {
     const version = versionOf(earlier, key);
     const later = new Bench();
     later.one(command('SET', key, integer(1)));
-    // 1024 for every millisecond since 1970: an arena would have to hand out more of them to catch up with its successor.
+    // 1024 for every millisecond since 1970: an arena would have to hand out more of them to catch
+    // up with its successor.
     expect(version).toBeGreaterThan(BigInt(Date.now() - 60_000) * 1024n);
     expect(versionOf(later, key)).toBeGreaterThanOrEqual(version);
   });

@@ -1,4 +1,6 @@
-/** The index: growth by splits, a million keys in one partition, crowded segments, overflow counts. */
+/**
+ * The index: growth by splits, a million keys in one partition, crowded segments, overflow counts.
+ */
 import { describe, expect, it } from 'vitest';
 import {
   Bench,
@@ -16,7 +18,10 @@ const SEGMENT_SLOTS = 12_288;
 const SPLIT_AT = 9984;
 const CROWDED_AT = 11_520;
 
-/** Frames of one command whose key is `digits` decimal digits, written over and over without allocating. */
+/**
+ * Frames of one command whose key is `digits` decimal digits, written over and over without
+ * allocating.
+ */
 class NumberedFrame {
   readonly bytes: Buffer;
   readonly #keyAt: number;
@@ -154,7 +159,10 @@ describe('several partitions', () => {
   });
 });
 
-/** Keys whose hashes begin with three zero bits: more than one segment of the deepest level can hold of a small arena. */
+/**
+ * Keys whose hashes begin with three zero bits: more than one segment of the deepest level can hold
+ * of a small arena.
+ */
 function* crowdingKeys(bench: Bench): Generator<Buffer> {
   for (let i = 0; ; i++) {
     const key = Buffer.from(i.toString(36));
@@ -163,7 +171,9 @@ function* crowdingKeys(bench: Bench): Generator<Buffer> {
 }
 
 describe('a segment that cannot split', () => {
-  /** Pages for four segments and the small entries, so few that the directory ends at a depth of 3. */
+  /**
+   * Pages for four segments and the small entries, so few that the directory ends at a depth of 3.
+   */
   const memoryBytes = LEAST_MEMORY + 5 * PAGE_BYTES;
 
   it('refuses more with the policy none, and loses nothing', () => {

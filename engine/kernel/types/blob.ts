@@ -1,6 +1,6 @@
 /*
- * GET, SET, GETV: values as msgpack bytes. A handler writes its reply at `out` and returns the address behind it, or 0 when
- * the reply does not fit before `limit`; then it has changed nothing.
+ * GET, SET, GETV: values as msgpack bytes. A handler writes its reply at `out` and returns the address behind it, or 0
+ * when the reply does not fit before `limit`; then it has changed nothing.
  */
 import { entryAt, expiryOf, HAS_EXPIRY, HAS_VERSION, versionAddress } from '../entry';
 import { Address, header } from '../layout';
