@@ -83,7 +83,8 @@ async function main(options: Options): Promise<boolean> {
 function planAsText({ rounds, sliceMs }: Plan, clock: Clock): string {
   const unit = clock === 'cpu' ? 'CPU time' : 'wall time';
   return (
-    `${rounds} rounds of slices of ${sliceMs} ms, ${unit}. ns/op: median and quartiles of the rounds' means; ` +
+    `${rounds} rounds of slices of ${sliceMs} ms, ${unit}. ` +
+    "ns/op: median and quartiles of the rounds' means; " +
     'ratios: of the two slices of each round; below 1 slabring is faster.'
   );
 }

@@ -2,6 +2,7 @@
  * Seeded randomness, so that every failure can be run again. Plain JavaScript, because worker
  * threads of the tests, which have no TypeScript loader, use it as well.
  */
+import { randomInt } from 'node:crypto';
 
 /** mulberry32 by Tommy Ettinger: 32 bits of state, plenty for choosing test inputs. */
 export class Random {
@@ -48,5 +49,5 @@ export class Random {
 
 /** A seed that no earlier run is likely to have used. */
 export function freshSeed() {
-  return Math.floor(Math.random() * 2 ** 32);
+  return randomInt(2 ** 32);
 }
