@@ -1,0 +1,255 @@
+/**
+ * Right commands in every form that msgpack has for them: the replies are, byte by byte, what a plain model says. Values
+ * made by msgpackr are read back by msgpackr, the others compared as bytes.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { Packr, Unpackr } from 'msgpackr';
+import { COMMANDS, type CommandName, SetFlag } from '#engine/commands.js';
+import { isFault } from '#engine/frame.js';
+import { FuzzArena } from '../support/fuzz-arena.js';
+import { KeyModel } from '../support/fuzz-model.js';
+import {
+  containerHead,
+  integerOf,
+  packBytes,
+  packInteger,
+  randomInteger,
+  randomValue,
+} from '../support/fuzz-msgpack.js';
+import type { Random } from '../support/fuzz-random.mjs';
+import { checkReplies, errorCode, judgeFrame, shorten } from '../support/fuzz-replies.js';
+import type { Fuzzer, FuzzTarget } from './registry.js';
+
+const KIB = 1024;
+const MAX_VALUE_BYTES = 96 * KIB;
+const ARENA = { memoryBytes: 32 * 1024 * KIB, partitions: 2, policy: 'none' } as const;
+/** A frame ends with the command that takes it beyond this: with the largest one it still fits the arena. */
+const FRAME_BYTES = 50 * KIB;
+/** The largest values, which are refused. */
+const VALUE_BYTES_MOST = 100 * KIB;
+const START_MS = 1_800_000_000_000;
+
+const packr = new Packr({ useRecords: false });
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
+const NIL = Buffer.of(0xc0);
+const KEYS = [1, 2, 7, 8, 15, 31, 32, 45, 255, 256, 2048, 2049, 8180, 65_535].map((length, i) =>
+  Buffer.alloc(length, 0x61 + i),
+);
+
+const CANARIES = {
+  'a bit of a reply is wrong':
+    /replied .* instead of|was answered by|broken|replies to|an error with/,
+  'an expiry is forgotten': /replied .* instead of/,
+};
+
+/** A command as bytes, and what it must be answered. */
+interface Asked {
+  bytes: Buffer;
+  isRight: (reply: Buffer) => boolean;
+  /** For messages. */
+  expected: string;
+}
+
+class CommandMeaning implements FuzzTarget {
+  readonly #canary: string | undefined;
+  readonly #target: FuzzArena<undefined>;
+  readonly #model = new KeyModel(MAX_VALUE_BYTES);
+  /** What msgpackr made values of. */
+  readonly #originals = new Map<Buffer, unknown>();
+  #nowMs = START_MS;
+
+  constructor(canary?: string) {
+    this.#canary = canary;
+    const options = { ...ARENA, maxValueBytes: MAX_VALUE_BYTES };
+    this.#target = new FuzzArena(
+      options,
+      () => null,
+      () => this.#nowMs,
+    );
+  }
+
+  round(random: Random): void {
+    if (random.chance(0.5)) this.#nowMs += random.below(40);
+    this.#model.nowMs = this.#canary === 'an expiry is forgotten' ? START_MS : this.#nowMs;
+    const parts = [packInteger(random, BigInt(random.between(1, 0xffff_ffff)))];
+    const asked: Asked[] = [];
+    let bytes = 0;
+    for (let left = random.pick([1, 2, 30, 70]); left > 0 && bytes < FRAME_BYTES; left--) {
+      const one = this.#ask(random);
+      bytes += one.bytes.length;
+      parts.push(one.bytes);
+      asked.push(one);
+    }
+    this.#run(Buffer.concat(parts), asked, random);
+  }
+
+  #run(frame: Buffer, asked: Asked[], random: Random): void {
+    const result = this.#target.executor.execute(frame, undefined);
+    if (isFault(result)) throw new Error(`refused with ${result.reason}: ${shorten(frame)}`);
+    const reply = Buffer.from(result);
+    if (this.#canary === 'a bit of a reply is wrong') reply[random.below(reply.length)]! ^= 4;
+    const replies = checkReplies(judgeFrame(frame), reply);
+    for (const [i, { bytes, isRight, expected }] of asked.entries()) {
+      if (isRight(replies[i]!)) continue;
+      const got = shorten(replies[i]!);
+      throw new Error(`${shorten(bytes)} replied ${got} instead of ${expected}`);
+    }
+  }
+
+  #command(random: Random, name: CommandName, args: Buffer[]): Buffer {
+    const code = random.chance(0.8)
+      ? packInteger(random, BigInt(COMMANDS[name].code))
+      : packBytes(random, Buffer.from(random.chance(0.5) ? name : name.toLowerCase()));
+    return Buffer.concat([containerHead(random, false, 1 + args.length), code, ...args]);
+  }
+
+  #ask(random: Random): Asked {
+    const key = random.pick(KEYS);
+    const packed = packBytes(random, key);
+    switch (random.below(12)) {
+      case 0:
+      case 1:
+      case 2:
+        return this.#askSet(random, key, packed);
+      case 3:
+        return this.#askForKeys(random, 'DEL', (each) => this.#model.remove(each));
+      case 4:
+        return this.#askForKeys(random, 'EXISTS', (each) => this.#model.has(each));
+      case 5:
+        return this.#askForKeys(random, 'TOUCH', (each) => this.#model.has(each));
+      case 6:
+      case 7:
+        return this.#askIncrement(random, key, packed);
+      case 8: {
+        const ttlMs = random.pick([0n, 1n, 30n, 5000n, 3_153_600_000_000n]);
+        const bytes = this.#command(random, 'EXPIRE', [packed, packInteger(random, ttlMs)]);
+        return exactly(bytes, this.#model.expire(key, Number(ttlMs)));
+      }
+      case 9:
+        return exactly(this.#command(random, 'TTL', [packed]), this.#model.timeToLive(key));
+      case 10:
+        return exactly(this.#command(random, 'PERSIST', [packed]), this.#model.persist(key));
+      default:
+        return this.#askGet(random, key, packed);
+    }
+  }
+
+  #askGet(random: Random, key: Buffer, packed: Buffer): Asked {
+    const value = this.#model.get(key);
+    const original = value && this.#originals.get(value);
+    if (random.chance(0.3)) {
+      const bytes = this.#command(random, 'GETV', [packed]);
+      return { bytes, isRight: (reply) => isVersioned(reply, value), expected: 'GETV' };
+    }
+    const get = exactly(this.#command(random, 'GET', [packed]), value ?? NIL);
+    if (original === undefined) return get;
+    return {
+      ...get,
+      isRight: (reply) => get.isRight(reply) && isDeepStrictEqual(unpackr.unpack(reply), original),
+    };
+  }
+
+  #askSet(random: Random, key: Buffer, packed: Buffer): Asked {
+    const value = this.#anyValue(random);
+    const args = [packed, value];
+    let ttlMs = 0;
+    let flags = 0;
+    if (random.chance(0.5)) {
+      ttlMs = random.pick([0, 0, 1, 30, 5000]);
+      args.push(ttlMs === 0 && random.chance(0.5) ? NIL : packInteger(random, BigInt(ttlMs)));
+      if (random.chance(0.6)) {
+        flags = random.pick([0, SetFlag.NX, SetFlag.XX]) + random.pick([0, SetFlag.GET]);
+        if (ttlMs === 0) flags += random.pick([0, SetFlag.KEEP_TTL]);
+        args.push(flags === 0 && random.chance(0.5) ? NIL : packInteger(random, BigInt(flags)));
+        if (random.chance(0.3)) args.push(NIL);
+      }
+    }
+    const bytes = this.#command(random, 'SET', args);
+    return exactly(bytes, this.#model.set(key, value, ttlMs, flags));
+  }
+
+  #anyValue(random: Random): Buffer {
+    if (random.chance(0.4)) return packInteger(random, randomInteger(random));
+    if (random.chance(0.5)) {
+      const value = randomValue(random);
+      return value.length > VALUE_BYTES_MOST ? NIL : value;
+    }
+    const original = plainValue(random, 0);
+    const value = Buffer.from(packr.pack(original));
+    this.#originals.set(value, original);
+    return value;
+  }
+
+  #askForKeys(random: Random, name: CommandName, apply: (key: Buffer) => boolean): Asked {
+    const keys = Array.from({ length: random.between(1, 4) }, () => random.pick(KEYS.slice(0, -2)));
+    const args = keys.map((key) => packBytes(random, key));
+    const count = keys.map(apply).filter(Boolean).length;
+    return exactly(this.#command(random, name, args), Buffer.of(count));
+  }
+
+  #askIncrement(random: Random, key: Buffer, packed: Buffer): Asked {
+    const args = [packed];
+    let delta = 1n;
+    if (random.chance(0.7)) {
+      delta = randomInteger(random);
+      args.push(packInteger(random, delta));
+    }
+    return exactly(this.#command(random, 'INCR', args), this.#model.increment(key, delta));
+  }
+
+  checkAll(): void {
+    this.#target.check();
+  }
+
+  close(): void {
+    this.#target.close();
+  }
+}
+
+/** The reply must be these bytes, or an error of this code. */
+function exactly(bytes: Buffer, expected: Buffer | string): Asked {
+  if (typeof expected === 'string') {
+    return { bytes, isRight: (reply) => errorCode(reply) === expected, expected };
+  }
+  return { bytes, isRight: (reply) => reply.equals(expected), expected: shorten(expected) };
+}
+
+/** nil, or an array of the value and an integer. */
+function isVersioned(reply: Buffer, value: Buffer | undefined): boolean {
+  if (value === undefined) return reply.equals(NIL);
+  const valueEnd = 1 + value.length;
+  if (reply[0] !== 0x92 || !reply.subarray(1, valueEnd).equals(value)) return false;
+  return (integerOf(reply.subarray(valueEnd)) ?? 0n) > 0n;
+}
+
+/** Something that msgpackr packs and unpacks to an equal. */
+function plainValue(random: Random, depth: number): unknown {
+  switch (random.below(depth > 2 ? 5 : 7)) {
+    case 0:
+      return random.pick([null, true, false]);
+    case 1:
+      return random.word() - 2 ** 31;
+    case 2:
+      return random.word() / 3;
+    case 3:
+      return 'grüße '.repeat(random.pick([0, 1, 5, 40]));
+    case 4:
+      return random.bytes(random.below(300));
+    case 5:
+      return Array.from({ length: random.below(20) }, () => plainValue(random, depth + 1));
+    default:
+      return Object.fromEntries(
+        Array.from({ length: random.below(20) }, (_, i) => [
+          `field${i}`,
+          plainValue(random, depth + 1),
+        ]),
+      );
+  }
+}
+
+export const commandMeaning: Fuzzer = {
+  name: 'command meaning',
+  smokeRounds: 700,
+  canaries: CANARIES,
+  open: (canary) => new CommandMeaning(canary),
+};

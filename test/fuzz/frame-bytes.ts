@@ -1,0 +1,154 @@
+/**
+ * Any bytes as a request frame: it is answered with one whole reply per command, or refused for a reason of the protocol,
+ * and nothing happens outside of the thread's own areas and the heap.
+ */
+import { COMMANDS } from '#engine/commands.js';
+import { type FrameFault, isFault } from '#engine/frame.js';
+import { FuzzArena } from '../support/fuzz-arena.js';
+import { hostileFrame } from '../support/fuzz-frames.js';
+import { integerOf, splitValues } from '../support/fuzz-msgpack.js';
+import type { Random } from '../support/fuzz-random.mjs';
+import {
+  checkReplies,
+  errorCode,
+  type Judged,
+  judgeFrame,
+  shorten,
+} from '../support/fuzz-replies.js';
+import type { Fuzzer, FuzzTarget } from './registry.js';
+
+const KIB = 1024;
+/** One that refuses when full, and one that has to evict. */
+const ARENAS = [
+  { memoryBytes: 8192 * KIB, partitions: 4, policy: 'none', maxValueBytes: 96 * KIB },
+  { memoryBytes: 640 * KIB, partitions: 1, policy: 'clock', maxValueBytes: 96 * KIB },
+] as const;
+
+const CANARIES = {
+  'a command is not answered': /\d+ replies to \d+ commands/,
+  'a frame throws': /boom/,
+  'a broken frame is answered': /was answered, not refused/,
+  'a whole frame is refused': /was refused with 1007/,
+  'the host fails at another command': /INTERNAL .* command/,
+  'a neighbour is written to': /the areas of thread 2 have changed/,
+  'an entry is written to': /sentinel of 3000 bytes|integrity/,
+};
+
+class FrameBytes implements FuzzTarget {
+  readonly #targets = ARENAS.map((options) => new FuzzArena(options, (_, args) => args.length));
+  readonly #canary: string | undefined;
+
+  constructor(canary?: string) {
+    this.#canary = canary;
+  }
+
+  round(random: Random): void {
+    const target = random.pick(this.#targets);
+    const frame = hostileFrame(random);
+    let result: Uint8Array | FrameFault;
+    try {
+      result = this.#sabotage(target, frame, target.executor.execute(frame, undefined));
+    } catch (error) {
+      throw new Error(`${error} at frame ${shorten(frame)}`, { cause: error });
+    }
+    try {
+      judge(frame, result, target.areaBytes);
+    } catch (error) {
+      throw new Error(`${(error as Error).message}, frame ${shorten(frame)}`, { cause: error });
+    }
+  }
+
+  checkAll(): void {
+    for (const target of this.#targets) target.check();
+  }
+
+  close(): void {
+    for (const target of this.#targets) target.close();
+  }
+
+  /** Does what the canary says that the target does wrong. */
+  #sabotage(
+    { arena }: FuzzArena<undefined>,
+    frame: Buffer,
+    result: Uint8Array | FrameFault,
+  ): Uint8Array | FrameFault {
+    const { bytes } = arena;
+    switch (this.#canary) {
+      case 'a command is not answered': {
+        if (isFault(result)) return result;
+        const values = splitValues(Buffer.from(result))!;
+        return values.length > 2 ? Buffer.concat(values.slice(0, -1)) : result;
+      }
+      case 'a frame throws':
+        if (frame.length > 100) throw new Error('boom');
+        return result;
+      case 'a broken frame is answered':
+        return isFault(result) ? Buffer.of(1) : result;
+      case 'a whole frame is refused':
+        return frame.length > 100 ? { closeCode: 1007, reason: 'too long' } : result;
+      case 'the host fails at another command': {
+        if (isFault(result)) return result;
+        const error = Buffer.concat([Buffer.from([0xc7, 10, 1]), Buffer.from('INTERNAL x')]);
+        const values = splitValues(Buffer.from(result))!;
+        return Buffer.concat(values.map((value) => (value[0] === 0xc0 ? error : value)));
+      }
+      case 'a neighbour is written to':
+        bytes[arena.reply.byteOffset + arena.reply.length + 5000]! ^= 1;
+        return result;
+      case 'an entry is written to': {
+        const at = Buffer.from(bytes.buffer).lastIndexOf('sentinel of 3000 bytes');
+        bytes[at + 100] = 1;
+        return result;
+      }
+      default:
+        return result;
+    }
+  }
+}
+
+/** @throws Error when this is no right answer to the frame */
+function judge(frame: Buffer, result: Uint8Array | FrameFault, areaBytes: number): void {
+  const request = judgeFrame(frame);
+  if (isFault(result)) {
+    judgeFault(request, frame, result, areaBytes);
+    return;
+  }
+  if (frame.length > areaBytes || request.isBroken) {
+    throw new Error(`${shorten(Buffer.from(result))} was answered, not refused`);
+  }
+  const replies = checkReplies(request, Buffer.from(result));
+  for (const [i, reply] of replies.entries()) {
+    const command = request.commands[i]!;
+    if (errorCode(reply) === 'INTERNAL' && !isHostCommand(command)) {
+      throw new Error(`INTERNAL in reply to command ${shorten(command)}`);
+    }
+  }
+}
+
+function judgeFault(
+  request: Judged,
+  frame: Buffer,
+  { closeCode, reason }: FrameFault,
+  areaBytes: number,
+): void {
+  const isTooLong = frame.length > areaBytes;
+  const isRight = closeCode === (isTooLong ? 1009 : 1007) && (isTooLong || request.isBroken);
+  if (!isRight) throw new Error(`it was refused with ${closeCode} ${reason}`);
+  // A close frame holds a reason of 123 bytes.
+  if (reason === '' || Buffer.byteLength(reason) > 123) throw new Error(`reason '${reason}'`);
+}
+
+/** HELLO: its arguments are decoded by the host, which may find them strange in its own way. */
+function isHostCommand(command: Buffer): boolean {
+  const headBytes = command[0]! < 0xa0 ? 1 : command[0] === 0xdc ? 3 : 5;
+  const name = splitValues(command.subarray(headBytes))?.[0];
+  if (name === undefined) return false;
+  return integerOf(name) === BigInt(COMMANDS.HELLO.code) || /hello$/i.test(name.toString('latin1'));
+}
+
+export const frameBytes: Fuzzer = {
+  name: 'frame bytes',
+  smokeRounds: 500,
+  canaries: CANARIES,
+  open: (canary) => new FrameBytes(canary),
+};

@@ -1,0 +1,117 @@
+/** A small arena to be fuzzed: the fuzzed thread between two others, keys that must keep their values, and all checks. */
+import { Arena, type ArenaOptions } from '#engine/arena.js';
+import { FrameExecutor, type HostCommands, isFault } from '#engine/frame.js';
+import { shorten } from './fuzz-replies.js';
+
+/** Words at the start of the memory that change: TOUCH_SINK and the page pool (engine/kernel/layout.ts). */
+const FIXED_HEADER_BYTES = 76;
+const TABLES = 0x400;
+const PARTITIONS = 0x10000;
+/** Behind the last page, read at most (engine/kernel/arena.ts). */
+const GUARD_BYTES = 2 * 65_536;
+/** The fuzzed thread is the middle one of three. */
+const THREADS = 3;
+/** Little enough that some frames have more replies. */
+const MAX_REPLY_BYTES = 300 * 1024;
+
+interface Region {
+  what: string;
+  bytes: Buffer;
+  before: Buffer;
+}
+
+export class FuzzArena<C> {
+  readonly arena: Arena;
+  readonly executor: FrameExecutor<C>;
+  readonly options: Omit<ArenaOptions, 'maxThreads'>;
+  /** Bytes of the longest frame. */
+  readonly areaBytes: number;
+  readonly #neighbours: Arena[];
+  readonly #regions: Region[];
+  readonly #sentinels = new Map<string, Buffer>();
+
+  /** @param now the clock of everything that expires */
+  constructor(
+    options: Omit<ArenaOptions, 'maxThreads'>,
+    host: HostCommands<C>,
+    now: () => number = Date.now,
+  ) {
+    this.options = options;
+    const first = Arena.create({ ...options, maxThreads: THREADS });
+    this.arena = Arena.attach(first.handle);
+    this.#neighbours = [first, Arena.attach(first.handle)];
+    this.executor = new FrameExecutor(this.arena, host, { maxReplyBytes: MAX_REPLY_BYTES, now });
+    this.areaBytes = this.arena.facts.areaBytes;
+    this.#setSentinels();
+    this.#regions = this.#protectedRegions();
+  }
+
+  /** Everything that no frame of the fuzzed thread may change, but for the heap itself. */
+  #protectedRegions(): Region[] {
+    const { buffer } = this.arena.handle.memory;
+    const region = (what: string, start: number, end: number): Region => {
+      const bytes = Buffer.from(buffer, start, end - start);
+      return { what, bytes, before: Buffer.from(bytes) };
+    };
+    const [first, last] = this.#neighbours as [Arena, Arena];
+    const stride = this.arena.block.byteOffset - first.block.byteOffset;
+    const areasOf = (thread: Arena) => {
+      thread.request.fill(0xa5);
+      thread.reply.fill(0x5a);
+      const start = thread.block.byteOffset;
+      return region(`the areas of thread ${thread.slot}`, start, start + stride);
+    };
+    return [
+      region('the header', 0, FIXED_HEADER_BYTES),
+      region('the tables', TABLES, PARTITIONS),
+      areasOf(first),
+      areasOf(last),
+      region('the guard pages', buffer.byteLength - GUARD_BYTES, buffer.byteLength),
+    ];
+  }
+
+  #setSentinels(): void {
+    for (const length of [5, 100, 3000, 30_000]) {
+      const key = `sentinel of ${length} bytes`;
+      const value = Buffer.alloc(length + 5, length);
+      value[0] = 0xc6;
+      value.writeUInt32BE(length, 1);
+      const command = Buffer.concat([Buffer.from([1, 0x93, 0x11]), str(key), value]);
+      const reply = this.#execute(command);
+      if (reply[1] !== 0xc3) throw new Error(`the sentinel was not stored: ${shorten(reply)}`);
+      this.#sentinels.set(key, value);
+    }
+  }
+
+  #execute(frame: Buffer): Buffer {
+    const result = this.executor.execute(frame, undefined as C);
+    if (isFault(result)) throw new Error(`refused: ${result.reason}`);
+    return Buffer.from(result);
+  }
+
+  /** @throws Error naming the first thing that is not as it must be */
+  check(): void {
+    for (const { what, bytes, before } of this.#regions) {
+      if (!bytes.equals(before))
+        throw new Error(`${what} have changed: a write outside of its place`);
+    }
+    const broken = this.arena.checkIntegrity();
+    if (broken !== undefined) throw new Error(`integrity: ${broken}`);
+    for (const [key, value] of this.#sentinels) this.#checkSentinel(key, value);
+  }
+
+  #checkSentinel(key: string, value: Buffer): void {
+    const reply = this.#execute(Buffer.concat([Buffer.from([1, 0x92, 0x10]), str(key)]));
+    const isGone = reply.length === 2 && reply[1] === 0xc0;
+    if (isGone && this.options.policy !== 'none') return;
+    if (!reply.subarray(1).equals(value)) throw new Error(`${key}: ${shorten(reply)}`);
+  }
+
+  close(): void {
+    for (const arena of [this.arena, ...this.#neighbours]) arena.close();
+  }
+}
+
+function str(text: string): Buffer {
+  return Buffer.concat([Buffer.from([0xd9, text.length]), Buffer.from(text)]);
+}

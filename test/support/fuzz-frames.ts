@@ -1,0 +1,148 @@
+/** Request frames for fuzzing: valid ones made from the command table, and all sorts of broken ones made from those. */
+import { COMMANDS, type CommandName, type CommandRow } from '#engine/commands.js';
+import {
+  containerHead,
+  packBytes,
+  packInteger,
+  randomInteger,
+  randomLength,
+  randomValue,
+} from './fuzz-msgpack.js';
+import type { Random } from './fuzz-random.mjs';
+
+const ROWS = Object.entries(COMMANDS) as [CommandName, CommandRow][];
+/** Few enough to meet each other, of all lengths. */
+const KEYS = Array.from({ length: 24 }, (_, i) => Buffer.from(`fuzz:${i}`)).concat(
+  [1, 31, 32, 255, 256, 2048, 2049, 8185, 65_535].map((length) => Buffer.alloc(length, 0x6b)),
+);
+
+/** A name in some mixture of cases. */
+function anyCase(random: Random, name: string): string {
+  return [...name].map((letter) => (random.chance(0.5) ? letter.toLowerCase() : letter)).join('');
+}
+
+function argument(random: Random, name: string): Buffer {
+  if (name.endsWith('?') && random.chance(0.2)) return Buffer.of(0xc0);
+  switch (name.replace('?', '')) {
+    case 'key':
+    case '...':
+      return packBytes(random, random.pick(KEYS));
+    case 'ttlMs':
+      return packInteger(random, BigInt(random.pick([0, 1, 50, 1e6, 3_153_600_000_000])));
+    case 'flags':
+      return packInteger(random, BigInt(random.below(32)));
+    case 'delta':
+      return packInteger(random, randomInteger(random));
+    case 'version':
+      return packInteger(random, BigInt(random.word()));
+    case 'value':
+      if (random.chance(0.3)) return packInteger(random, randomInteger(random));
+      return random.chance(0.3)
+        ? packBytes(random, random.bytes(randomLength(random)))
+        : randomValue(random);
+    default:
+      return randomValue(random);
+  }
+}
+
+/** How many arguments: as many as the command takes, a few keys more, and sometimes a wrong number. */
+function argumentCount(random: Random, row: CommandRow): number {
+  if (random.chance(0.03)) return random.below(8);
+  return random.between(row.minArgs, Math.min(row.maxArgs, row.minArgs + 6));
+}
+
+/** A command that is right most of the time. Each argument may be of a wrong type. */
+export function randomCommand(random: Random): Buffer {
+  const [name, row] = random.pick(ROWS);
+  const code = random.chance(0.8)
+    ? packInteger(random, BigInt(row.code))
+    : packBytes(random, Buffer.from(anyCase(random, name)));
+  const count = argumentCount(random, row);
+  const parts = [containerHead(random, false, 1 + count), code];
+  for (let i = 0; i < count; i++) {
+    const isWrong = random.chance(0.03);
+    const argName = row.args[i] ?? row.args.at(-1) ?? 'value';
+    parts.push(isWrong ? randomValue(random) : argument(random, argName));
+  }
+  return Buffer.concat(parts);
+}
+
+/** A frame of whole values: an id and commands, mostly. */
+export function randomFrame(random: Random): Buffer {
+  const id = random.chance(0.98)
+    ? packInteger(random, BigInt(random.between(1, 0xffff_ffff)))
+    : randomValue(random);
+  const count = random.pick([0, 1, 1, 2, 3, 8, 31, 32, 33, 70]);
+  const parts = [id];
+  for (let i = 0; i < count; i++) {
+    parts.push(random.chance(0.97) ? randomCommand(random) : randomValue(random));
+  }
+  return Buffer.concat(parts);
+}
+
+type Mutation = (random: Random, frame: Buffer) => Buffer;
+
+/** Heads that promise much more than any frame has. */
+const PROMISES = ['dbffffffff', 'c6fffffffe', 'ddffffffff', 'dfffffffff', 'c9ffffffff', 'dcffff']
+  .concat(['deffff', 'daffff', 'c5ffff', 'c8ffff', 'db80000000', 'dd40000000', 'df80000000'])
+  .map((hex) => Buffer.from(hex, 'hex'));
+
+const insert = (frame: Buffer, at: number, bytes: Buffer) =>
+  Buffer.concat([frame.subarray(0, at), bytes, frame.subarray(at)]);
+
+const place = (random: Random, frame: Buffer) => random.below(frame.length + 1);
+
+const MUTATIONS: readonly Mutation[] = [
+  function flipBits(random, frame) {
+    const flipped = Buffer.from(frame);
+    for (let i = random.between(1, 8); i > 0 && flipped.length > 0; i--) {
+      flipped[random.below(flipped.length)]! ^= 1 << random.below(8);
+    }
+    return flipped;
+  },
+  function truncate(random, frame) {
+    return frame.subarray(0, place(random, frame));
+  },
+  function cutOut(random, frame) {
+    const at = place(random, frame);
+    return Buffer.concat([frame.subarray(0, at), frame.subarray(at + random.below(20))]);
+  },
+  function splice(random, frame) {
+    const other = randomFrame(random);
+    const rest = other.subarray(place(random, other));
+    return Buffer.concat([frame.subarray(0, place(random, frame)), rest]);
+  },
+  function repeatPart(random, frame) {
+    const at = place(random, frame);
+    const part = frame.subarray(at, at + random.between(1, 200));
+    return insert(frame, at, Buffer.concat(Array(random.between(1, 60)).fill(part)));
+  },
+  function promise(random, frame) {
+    return insert(frame, place(random, frame), random.pick(PROMISES));
+  },
+  function nest(random, frame) {
+    const head = random.pick(['91', '81', '9100', 'dc0001', 'dd00000001', '92c0']);
+    const depth = random.pick([10, 100, 3000, 50_000]);
+    const deep = Buffer.alloc(depth * (head.length / 2), head, 'hex');
+    const isWhole = random.chance(0.5);
+    return insert(
+      frame,
+      place(random, frame),
+      isWhole ? Buffer.concat([deep, Buffer.of(1)]) : deep,
+    );
+  },
+  function overwrite(random, frame) {
+    const at = place(random, frame);
+    const bytes = random.bytes(random.between(1, 12));
+    return Buffer.concat([frame.subarray(0, at), bytes, frame.subarray(at + bytes.length)]);
+  },
+];
+
+/** Bytes that a client might send, from valid frames over broken ones to noise. */
+export function hostileFrame(random: Random): Buffer {
+  if (random.chance(0.05)) return random.bytes(random.below(300));
+  let frame = randomFrame(random);
+  if (random.chance(0.3)) return frame;
+  for (let i = random.between(1, 3); i > 0; i--) frame = random.pick(MUTATIONS)(random, frame);
+  return frame;
+}

@@ -1,0 +1,97 @@
+/** What the commands mean, on a plain Map: replies as bytes, or the code of the error. */
+import { SetFlag } from '#engine/commands.js';
+import { integerOf, shortestInteger } from './fuzz-msgpack.js';
+
+interface Entry {
+  value: Buffer;
+  /** Infinity: none. */
+  expiryMs: number;
+}
+
+const NIL = Buffer.of(0xc0);
+const FALSE = Buffer.of(0xc2);
+const TRUE = Buffer.of(0xc3);
+const I64_MAX = 2n ** 63n - 1n;
+
+export class KeyModel {
+  nowMs = 0;
+  readonly #maxValueBytes: number;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(maxValueBytes: number) {
+    this.#maxValueBytes = maxValueBytes;
+  }
+
+  #find(key: Buffer): Entry | undefined {
+    const entry = this.#entries.get(key.toString('hex'));
+    return entry && entry.expiryMs > this.nowMs ? entry : undefined;
+  }
+
+  #expiry(ttlMs: number): number {
+    return ttlMs === 0 ? Number.POSITIVE_INFINITY : this.nowMs + ttlMs;
+  }
+
+  get(key: Buffer): Buffer | undefined {
+    return this.#find(key)?.value;
+  }
+
+  has(key: Buffer): boolean {
+    return this.#find(key) !== undefined;
+  }
+
+  remove(key: Buffer): boolean {
+    const had = this.has(key);
+    this.#entries.delete(key.toString('hex'));
+    return had;
+  }
+
+  /** @param flags of NX, XX, GET and KEEP_TTL, without contradictions */
+  set(key: Buffer, value: Buffer, ttlMs: number, flags: number): Buffer | string {
+    if (value.length > this.#maxValueBytes) return 'TOOLARGE';
+    const old = this.#find(key);
+    const isStored = !(flags & SetFlag.NX && old) && !(flags & SetFlag.XX && !old);
+    if (isStored) {
+      const keeps = (flags & SetFlag.KEEP_TTL) !== 0 && old !== undefined;
+      const expiryMs = keeps ? old.expiryMs : this.#expiry(ttlMs);
+      this.#entries.set(key.toString('hex'), { value, expiryMs });
+    }
+    if (flags & SetFlag.GET) return old?.value ?? NIL;
+    return isStored ? TRUE : FALSE;
+  }
+
+  increment(key: Buffer, delta: bigint): Buffer | string {
+    const old = this.#find(key);
+    let sum = delta;
+    if (old) {
+      const count = integerOf(old.value);
+      if (count === undefined) return 'WRONGTYPE';
+      sum += count;
+      if (count > I64_MAX || sum > I64_MAX || sum < -I64_MAX - 1n) return 'OVERFLOW';
+    }
+    const value = shortestInteger(sum);
+    const expiryMs = old?.expiryMs ?? Number.POSITIVE_INFINITY;
+    this.#entries.set(key.toString('hex'), { value, expiryMs });
+    return value;
+  }
+
+  expire(key: Buffer, ttlMs: number): Buffer {
+    const entry = this.#find(key);
+    if (!entry) return FALSE;
+    entry.expiryMs = this.#expiry(ttlMs);
+    return TRUE;
+  }
+
+  persist(key: Buffer): Buffer {
+    const entry = this.#find(key);
+    if (!entry || entry.expiryMs === Number.POSITIVE_INFINITY) return FALSE;
+    entry.expiryMs = Number.POSITIVE_INFINITY;
+    return TRUE;
+  }
+
+  timeToLive(key: Buffer): Buffer {
+    const entry = this.#find(key);
+    if (!entry) return shortestInteger(-2n);
+    if (entry.expiryMs === Number.POSITIVE_INFINITY) return shortestInteger(-1n);
+    return shortestInteger(BigInt(entry.expiryMs - this.nowMs));
+  }
+}
