@@ -247,7 +247,7 @@ function checkPage(page: PageNumber, info: PageInfo, sizeClass: u32): u32 {
 
 /**
  * Every page is in the pool or in one partition. Holds all partitions' locks meanwhile, taken in order: nobody else
- * waits for a second one while holding one (store.ts only tries).
+ * waits for a second one while holding one (room.ts only tries).
  */
 function checkPool(thread: u32): u32 {
   const head = header();
