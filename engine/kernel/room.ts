@@ -1,6 +1,6 @@
 /*
- * Finding room for an entry: a chunk, evicting where the policy allows, and a page where a class has none; and one entry
- * less where `maxEntries` is what is short. Everything here runs under the partition's lock.
+ * Finding room for an entry: a chunk, evicting where the policy allows, and a page where a class has none; and one
+ * entry less where `maxEntries` is what is short. Everything here runs under the partition's lock.
  */
 import { CHUNK_FREE, CHUNK_PIECE, entryAt, hashOfEntry, pieceAt } from './entry';
 import { evictEntry, evictOne, isPinned, mayEvict } from './eviction/policy';
