@@ -1,6 +1,7 @@
 /**
- * Frames on a connection that has not shown its token: every command but HELLO is answered NOAUTH and none touches the
- * cache, whatever the bytes are. From a HELLO with the right token on, the rest of the frame runs.
+ * Frames on a connection that has not shown its token: every command but HELLO is answered NOAUTH
+ * and none touches the cache, whatever the bytes are. From a HELLO with the right token on, the
+ * rest of the frame runs.
  */
 import { Packr } from 'msgpackr';
 import { COMMANDS } from '#engine/commands.js';
@@ -119,7 +120,9 @@ class FramesBeforeHello implements FuzzTarget {
   }
 }
 
-/** Whether it could be a HELLO in any form: what these commands are answered is the host's matter. */
+/**
+ * Whether it could be a HELLO in any form: what these commands are answered is the host's matter.
+ */
 function isHello(command: Buffer): boolean {
   return command.includes(COMMANDS.HELLO.code) || /hello/i.test(command.toString('latin1'));
 }

@@ -1,6 +1,7 @@
 /**
- * Right commands in every form that msgpack has for them: the replies are, byte by byte, what a plain model says. Values
- * made by msgpackr are read back by msgpackr, the others compared as bytes.
+ * Right commands in every form that msgpack has for them: the replies are, byte by byte, what a
+ * plain model says. Values made by msgpackr are read back by msgpackr, the others compared as
+ * bytes.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { Packr, Unpackr } from 'msgpackr';
@@ -23,7 +24,10 @@ import type { Fuzzer, FuzzTarget } from './registry.js';
 const KIB = 1024;
 const MAX_VALUE_BYTES = 96 * KIB;
 const ARENA = { memoryBytes: 32 * 1024 * KIB, partitions: 2, policy: 'none' } as const;
-/** A frame ends with the command that takes it beyond this: with the largest one it still fits the arena. */
+/**
+ * A frame ends with the command that takes it beyond this: with the largest one it still fits the
+ * arena.
+ */
 const FRAME_BYTES = 50 * KIB;
 /** The largest values, which are refused. */
 const VALUE_BYTES_MOST = 100 * KIB;

@@ -1,6 +1,6 @@
 /**
- * Any bytes as a request frame: it is answered with one whole reply per command, or refused for a reason of the protocol,
- * and nothing happens outside of the thread's own areas and the heap.
+ * Any bytes as a request frame: it is answered with one whole reply per command, or refused for a
+ * reason of the protocol, and nothing happens outside of the thread's own areas and the heap.
  */
 import { COMMANDS } from '#engine/commands.js';
 import { type FrameFault, isFault } from '#engine/frame.js';

@@ -1,6 +1,6 @@
 /**
- * Runs the fuzzers of the registry. FUZZ_SECONDS=60 runs each for so long, FUZZ_SEED=n repeats a failure, whose message
- * names it (after the same rounds, as targets keep state).
+ * Runs the fuzzers of the registry. FUZZ_SECONDS=60 runs each for so long, FUZZ_SEED=n repeats a
+ * failure, whose message names it (after the same rounds, as targets keep state).
  */
 import { describe, expect, test } from 'vitest';
 import { freshSeed, Random } from '../support/fuzz-random.mjs';

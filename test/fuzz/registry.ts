@@ -1,6 +1,7 @@
 /**
- * All fuzzers. Each is run by fuzz.test.ts: a short smoke test with every run of the tests, FUZZ_SECONDS for longer, and a
- * canaries, in which the target has a fault that the fuzzer must find.
+ * All fuzzers. Each is run by fuzz.test.ts: a short smoke test with every run of the tests,
+ * FUZZ_SECONDS for longer, and a canaries, in which the target has a fault that the fuzzer must
+ * find.
  */
 import type { Random } from '../support/fuzz-random.mjs';
 import { framesBeforeHello } from './before-hello.js';

@@ -18,7 +18,10 @@ const OVERSIZE_BYTES = 4 * MAX_MESSAGE_BYTES;
 /** Connections that are left as they are, at most. */
 const HALF_OPEN_MAX = 12;
 
-/** Those of docs/PROTOCOL.md, those of RFC 6455 for violations, and a client's own code, said back to it. */
+/**
+ * Those of docs/PROTOCOL.md, those of RFC 6455 for violations, and a client's own code, said back
+ * to it.
+ */
 const CLOSE_CODES = [1000, 1002, 1003, 1005, 1007, 1009];
 
 type Attack = (random: Random) => Promise<void>;
@@ -182,8 +185,8 @@ export class Attacks {
   }
 
   /**
-   * Until the end, nothing but replies and one close. What violates RFC 6455 may be closed, dropped or, where it can be
-   * understood all the same, answered.
+   * Until the end, nothing but replies and one close. What violates RFC 6455 may be closed, dropped
+   * or, where it can be understood all the same, answered.
    */
   async #takeRest(socket: RawSocket, sent: Buffer): Promise<void> {
     for (let frame = await this.#next(socket); frame; frame = await this.#next(socket)) {
@@ -203,7 +206,9 @@ export class Attacks {
     await this.#expectClose(socket, await this.#next(socket), [1009], payload.subarray(0, 10));
   }
 
-  /** Anything but an upgrade, then the end: the node ends its side as well, whatever it says before. */
+  /**
+   * Anything but an upgrade, then the end: the node ends its side as well, whatever it says before.
+   */
   async #talkNonsense(random: Random): Promise<void> {
     const socket = await RawSocket.connect(this.#port);
     const request = upgradeRequest();

@@ -1,6 +1,7 @@
 /**
- * Any bytes on a node's port: each connection gets replies, error replies or a close as docs/PROTOCOL.md has it, and two
- * well-behaved clients, one at each thread, are served right all the while.
+ * Any bytes on a node's port: each connection gets replies, error replies or a close as
+ * docs/PROTOCOL.md has it, and two well-behaved clients, one at each thread, are served right all
+ * the while.
  */
 import { type SlabringNode, startNode } from 'slabring/server';
 import { FRONT_ENDS } from '../support/front-ends.js';

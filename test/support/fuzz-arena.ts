@@ -1,9 +1,15 @@
-/** A small arena to be fuzzed: the fuzzed thread between two others, keys that must keep their values, and all checks. */
+/**
+ * A small arena to be fuzzed: the fuzzed thread between two others, keys that must keep their
+ * values, and all checks.
+ */
 import { Arena, type ArenaOptions } from '#engine/arena.js';
 import { FrameExecutor, type HostCommands, isFault } from '#engine/frame.js';
 import { shorten } from './fuzz-replies.js';
 
-/** Words at the start of the memory that change: TOUCH_SINK and the page pool (engine/kernel/layout.ts). */
+/**
+ * Words at the start of the memory that change: TOUCH_SINK and the page pool
+ * (engine/kernel/layout.ts).
+ */
 const FIXED_HEADER_BYTES = 76;
 const TABLES = 0x400;
 const PARTITIONS = 0x10000;

@@ -1,4 +1,7 @@
-/** Request frames for fuzzing: valid ones made from the command table, and all sorts of broken ones made from those. */
+/**
+ * Request frames for fuzzing: valid ones made from the command table, and all sorts of broken ones
+ * made from those.
+ */
 import { COMMANDS, type CommandName, type CommandRow } from '#engine/commands.js';
 import {
   containerHead,
@@ -45,7 +48,9 @@ function argument(random: Random, name: string): Buffer {
   }
 }
 
-/** How many arguments: as many as the command takes, a few keys more, and sometimes a wrong number. */
+/**
+ * How many arguments: as many as the command takes, a few keys more, and sometimes a wrong number.
+ */
 function argumentCount(random: Random, row: CommandRow): number {
   if (random.chance(0.03)) return random.below(8);
   return random.between(row.minArgs, Math.min(row.maxArgs, row.minArgs + 6));

@@ -1,6 +1,6 @@
 /**
- * msgpack for fuzzing: a walker of its own that decides what is a whole value, and writers of random values in every form
- * the format has, the wasteful ones too.
+ * msgpack for fuzzing: a walker of its own that decides what is a whole value, and writers of
+ * random values in every form the format has, the wasteful ones too.
  */
 import type { Random } from './fuzz-random.mjs';
 
@@ -26,7 +26,10 @@ const FIXED: Readonly<Record<number, number>> = {
   216: 17,
 };
 
-/** The first tag of each family whose length field has 1, 2 and 4 bytes, and what stands between length and bytes. */
+/**
+ * The first tag of each family whose length field has 1, 2 and 4 bytes, and what stands between
+ * length and bytes.
+ */
 const COUNTED = [
   { tags: [0xc4, 0xc5, 0xc6], extra: 0 },
   { tags: [0xc7, 0xc8, 0xc9], extra: 1 },

@@ -36,7 +36,8 @@ export function errorCode(reply: Buffer): string | undefined {
 
 /**
  * The replies of a reply frame.
- * @throws Error when it is not one whole reply for each command of the request, or an error has a code that is in no list
+ * @throws Error when it is not one whole reply for each command of the request, or an error has a
+ *   code that is in no list
  */
 export function checkReplies(request: Judged, frame: Buffer): Buffer[] {
   const values = splitValues(frame);

@@ -70,7 +70,9 @@ export class RawSocket {
     return new RawSocket(socket);
   }
 
-  /** What came before the first WebSocket frame: the head of an HTTP response, or whatever it is. */
+  /**
+   * What came before the first WebSocket frame: the head of an HTTP response, or whatever it is.
+   */
   response = '';
   /** Frames that came and were not taken yet. */
   readonly frames: ServerFrame[] = [];
