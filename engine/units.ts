@@ -135,11 +135,17 @@ function editDistance(left: string, right: string): number {
 export function show(value: unknown): string {
   if (typeof value === 'string')
     return `'${value.length > 60 ? `${value.slice(0, 57)}...` : value}'`;
-  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'bigint') return showBigint(value);
   if (typeof value === 'function') return 'a function';
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'object' && value !== null) return showObject(value);
   return String(value);
+}
+
+/** Writing out the digits of a number of megabytes, which a client may send, takes seconds. */
+function showBigint(value: bigint): string {
+  const fits = BigInt.asIntN(64, value) === value || BigInt.asUintN(64, value) === value;
+  return fits ? `${value}n` : 'a bigint of more than 64 bits';
 }
 
 function showObject(value: object): string {

@@ -122,6 +122,8 @@ describe('show', () => {
     [Object.create(null), 'an object'],
     [new Date(0), 'a Date'],
     [new Error('e'), 'an Error'],
+    [2n ** 64n - 1n, '18446744073709551615n'],
+    [-(2n ** 63n) - 1n, 'a bigint of more than 64 bits'],
   ])('shows a value in few words', (value, text) => {
     expect(show(value)).toBe(text);
   });
