@@ -13,10 +13,11 @@ import { SlabringError } from './errors.js';
 import { FrameExecutor, isFault } from './frame.js';
 import { BLOCK_REPLY_BYTES, type KernelExports } from './kernel-exports.js';
 import { KeyArea, keyBytes, writeKey } from './keys.js';
-import { valueEnd, writeBigInteger, writeInteger } from './msgpack.js';
+import { Tag, valueEnd, writeBigInteger, writeInteger } from './msgpack.js';
 import type { CacheHandle } from './open.js';
 import { ReplyReader, readReply } from './reply.js';
 import { SetArguments } from './setoptions.js';
+import { ShortBytes } from './short-bytes.js';
 import { parseDuration, show } from './units.js';
 
 /** For `getDirect`: the kernel reads the clock itself when it meets an entry with an expiry. */
@@ -30,6 +31,7 @@ export class Cache {
   readonly #keys: KeyArea;
   readonly #request: Buffer;
   readonly #reply: Buffer;
+  readonly #shortBytes: ShortBytes;
   readonly #maxValueBytes: number;
   readonly #defaultTtlMs: number;
   readonly #executor: FrameExecutor<undefined>;
@@ -51,6 +53,7 @@ export class Cache {
     this.#keys = new KeyArea(arena.request);
     this.#request = this.#keys.bytes;
     this.#reply = Buffer.from(arena.reply.buffer, arena.reply.byteOffset, arena.reply.byteLength);
+    this.#shortBytes = new ShortBytes(this.#reply);
     this.#maxValueBytes = arena.facts.maxValueBytes;
     this.#defaultTtlMs = defaultTtlMs;
     this.#executor = new FrameExecutor<undefined>(arena, refuseHostCommand, {
@@ -64,7 +67,9 @@ export class Cache {
   /** The value of the key, or `undefined` when it is absent or expired. */
   get<T = unknown>(key: Key): T | undefined {
     const length = this.#find(key);
-    return length < 0 ? undefined : (readValue(this.#reply, 0, length) as T);
+    if (length < 0) return undefined;
+    if (this.#reply[0] === Tag.BIN8) return this.#shortBytes.copy(length - 2) as T;
+    return readValue(this.#reply, 0, length) as T;
   }
 
   /**
@@ -74,7 +79,9 @@ export class Cache {
    */
   getBytes(key: Key): Buffer | undefined {
     const length = this.#find(key);
-    return length < 0 ? undefined : readBytes(this.#reply, 0, length);
+    if (length < 0) return undefined;
+    if (this.#reply[0] === Tag.BIN8) return this.#shortBytes.copy(length - 2);
+    return readBytes(this.#reply, 0, length);
   }
 
   /**
