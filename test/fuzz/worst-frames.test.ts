@@ -1,0 +1,129 @@
+/**
+ * The dearest frames that anybody has thought of, each as large as a frame may be. Whatever a client sends, its thread must
+ * be back soon for the others: no frame may take much longer than one full of PINGs, measured beside it.
+ */
+import { Packr } from 'msgpackr';
+import { afterAll, describe, expect, test } from 'vitest';
+import { Arena } from '#engine/arena.js';
+import { FrameExecutor, isFault } from '#engine/frame.js';
+import { counterRow, createCounters } from '#server/counters.js';
+import { hostCommands } from '#server/hello.js';
+import type { ServingThread } from '#server/serving-thread.js';
+import type { Session } from '#server/session.js';
+
+const MIB = 1024 ** 2;
+/** In multiples of a frame of PINGs. The worst that is known takes some ten; what was too slow once took two hundred. */
+const COST_MAX = 30;
+
+const arena = Arena.create({
+  memoryBytes: 64 * MIB,
+  partitions: 1,
+  policy: 'clock',
+  maxValueBytes: MIB,
+  maxThreads: 1,
+});
+const thread = {
+  arena,
+  config: { maxMessageBytes: 1, maxBacklogBytes: 1 },
+  facts: { software: '0.0.0', nodeId: 'worst' },
+  counters: counterRow(createCounters(1), 0),
+} as unknown as ServingThread;
+const executor = new FrameExecutor<Session>(arena, hostCommands(thread));
+const session = { authenticated: true } as Session;
+const { areaBytes } = arena.facts;
+
+const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
+
+/** As many copies of a command as a frame holds. */
+function full(command: Buffer): Buffer {
+  const count = Math.floor((areaBytes - 1) / command.length);
+  return Buffer.concat([Buffer.of(1), Buffer.alloc(count * command.length, command)]);
+}
+
+/** One command with an argument as long as a frame holds: `head`, then `fill` over and over, then `tail`. */
+function long(head: Buffer, fill: number, tail = Buffer.alloc(0)): Buffer {
+  const count = areaBytes - 1 - head.length - tail.length;
+  return Buffer.concat([Buffer.of(1), head, Buffer.alloc(count, fill), tail]);
+}
+
+/** HELLO with an extension of the type that fills the frame. */
+function helloExtension(type: number, fill: number): Buffer {
+  const head = hex('9202 81a776657273696f6e c900000000 00');
+  head.writeUInt32BE(areaBytes - 1 - head.length, head.length - 5);
+  head[head.length - 1] = type;
+  return long(head, fill);
+}
+
+function arrayOf(count: number, head: string): Buffer {
+  const bytes = Buffer.concat([hex(head), hex('dd00000000')]);
+  bytes.writeUInt32BE(count, bytes.length - 4);
+  return bytes;
+}
+
+const key = '61';
+const manyKeys = Math.floor((areaBytes - 30) / 2);
+
+const FRAMES: Record<string, Buffer> = {
+  'GET of a key that is not there': full(hex(`9210a1${key}`)),
+  'GET of a value that fills the replies': full(hex('9210a3626967')),
+  'SET, one value after the other': full(hex(`9311a1${key}01`)),
+  'SET, from one size class to another': full(
+    Buffer.concat([hex(`9311a1${key}01 9311a1${key}c50400`), Buffer.alloc(0x400)]),
+  ),
+  'SET with a time to live and without': full(hex(`9411a1${key}01 cd2710 9311a1${key}01`)),
+  INCR: full(hex(`9219a1${key}`)),
+  GETV: full(hex(`9218a1${key}`)),
+  'EXPIRE and PERSIST': full(hex(`9314a1${key}cd2710 9216a1${key}`)),
+  'EXISTS of as many keys as fit': Buffer.concat([
+    Buffer.of(1),
+    hex(`dd${(manyKeys + 1).toString(16).padStart(8, '0')}13`),
+    Buffer.alloc(2 * manyKeys, hex(`a1${key}`)),
+  ]),
+  'commands by name': full(hex('91a450494e47')),
+  'names that are none': full(hex('91a178')),
+  'long names that are none': full(Buffer.concat([hex('91b0'), Buffer.from('TOUCHTOUCHTOUCHT')])),
+  'no commands': full(hex('c0')),
+  'codes that are none': full(hex('917f')),
+  HELLO: full(hex('9102')),
+  'HELLO that is refused': full(hex('920201')),
+  'HELLO of a deep array': long(hex('9202'), 0x91, hex('c0')),
+  'HELLO of a long array': long(arrayOf(areaBytes - 8, '9202'), 0xc0),
+  'HELLO of a bigint': helloExtension(0x42, 0x7f),
+  'HELLO of a set': helloExtension(0x73, 0x91),
+  'HELLO of a typed array': helloExtension(0x74, 0x01),
+  'a deep array': long(Buffer.alloc(0), 0x91, hex('c0')),
+  'a deep map': long(Buffer.alloc(0), 0x81),
+  'a long array that is cut off': long(hex('ddffffffff'), 0xc0),
+};
+
+/** Processor time would be fairer on a busy machine, but waiting is what the other clients do. */
+function millisecondsOf(frame: Buffer): number {
+  const start = performance.now();
+  const result = executor.execute(frame, session);
+  const ms = performance.now() - start;
+  expect(isFault(result) ? result.closeCode : 1007).toBe(1007);
+  return ms;
+}
+
+/** The shortest of a few tries is what it costs; longer ones were interrupted. */
+function costOf(frame: Buffer): number {
+  return Math.min(...Array.from({ length: 3 }, () => millisecondsOf(frame)));
+}
+
+const value = new Packr({ useRecords: false }).pack(Buffer.alloc(MIB - 10));
+expect(isFault(executor.execute(Buffer.concat([hex('01 9311a3626967'), value]), session))).toBe(
+  false,
+);
+const pings = full(hex('9101'));
+
+afterAll(() => arena.close());
+
+describe('a frame of the largest size', () => {
+  test.each(Object.entries(FRAMES))('%s', (name, frame) => {
+    expect(frame.length).toBeLessThanOrEqual(areaBytes);
+    const cost = costOf(frame) / costOf(pings);
+    if (process.env.FUZZ_SECONDS) console.log(`${name}: ${cost.toFixed(1)}`);
+    expect(cost).toBeLessThan(COST_MAX);
+    expect(arena.checkIntegrity()).toBeUndefined();
+  });
+});
