@@ -1,6 +1,7 @@
 /**
- * The dearest frames that anybody has thought of, each as large as a frame may be. Whatever a client sends, its thread must
- * be back soon for the others: no frame may take much longer than one full of PINGs, measured beside it.
+ * The dearest frames that anybody has thought of, each as large as a frame may be. Whatever a client
+ * sends, its thread must be back soon for the others: no frame may take much longer than one full
+ * of PINGs, measured beside it.
  */
 import { Packr } from 'msgpackr';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -12,7 +13,10 @@ import type { ServingThread } from '#server/serving-thread.js';
 import type { Session } from '#server/session.js';
 
 const MIB = 1024 ** 2;
-/** In multiples of a frame of PINGs. The worst that is known takes some ten; what was too slow once took two hundred. */
+/**
+ * In multiples of a frame of PINGs. The worst that is known takes some ten; what was too slow once
+ * took two hundred.
+ */
 const COST_MAX = 30;
 
 const arena = Arena.create({
@@ -40,7 +44,7 @@ function full(command: Buffer): Buffer {
   return Buffer.concat([Buffer.of(1), Buffer.alloc(count * command.length, command)]);
 }
 
-/** One command with an argument as long as a frame holds: `head`, then `fill` over and over, then `tail`. */
+/** One command as long as a frame holds: `head`, then `fill` over and over, then `tail`. */
 function long(head: Buffer, fill: number, tail = Buffer.alloc(0)): Buffer {
   const count = areaBytes - 1 - head.length - tail.length;
   return Buffer.concat([Buffer.of(1), head, Buffer.alloc(count, fill), tail]);
