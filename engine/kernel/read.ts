@@ -17,7 +17,7 @@ import {
   LONG_KEY,
   valueAddress,
 } from './entry';
-import { removeEntry } from './eviction/policy';
+import { removeEntry } from './eviction/removal';
 import { Address, header, MAX_CHUNK } from './layout';
 import { isLocked, lock, readIsValid, readWord, unlock } from './lock';
 import { pageAddress } from './pages';

@@ -3,7 +3,8 @@
  * entry less where `maxEntries` is what is short. Everything here runs under the partition's lock.
  */
 import { CHUNK_FREE, CHUNK_PIECE, entryAt, hashOfEntry, pieceAt } from './entry';
-import { evictEntry, evictOne, isPinned, mayEvict } from './eviction/policy';
+import { evictOne, mayEvict } from './eviction/policy';
+import { evictEntry, isPinned } from './eviction/removal';
 import { Address, Header, header, PageNumber } from './layout';
 import { tryLock, unlock } from './lock';
 import { pageAddress, pageInfo } from './pages';

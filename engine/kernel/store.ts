@@ -26,7 +26,8 @@ import {
   valueAddress,
   versionAddress,
 } from './entry';
-import { evictEntry, freeChain, freeEntry, mayEvict } from './eviction/policy';
+import { mayEvict } from './eviction/policy';
+import { evictEntry, freeChain, freeEntry } from './eviction/removal';
 import { Address, MAX_CHUNK } from './layout';
 import { Partition } from './partition';
 import { allocate, makeRoomForOne, reclaimPage } from './room';

@@ -9,7 +9,7 @@ import { pageAddress, pageInfo } from '../pages';
 import { classInfo, Partition } from '../partition';
 import { chunkBytesOf } from '../slab';
 import { clearMark, findEntry, isMarked } from '../table';
-import { evictEntry, isPinned } from './policy';
+import { evictEntry, isPinned } from './removal';
 
 /**
  * Marked entries the hand passes before it takes the next one regardless: the bound of one eviction's time (some 10 us

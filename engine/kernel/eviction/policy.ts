@@ -1,56 +1,15 @@
 /*
- * Eviction: what a policy must do, and what happens when an entry leaves. A policy is one file that exports
- * `evictOne(partition, sizeClass, nowMs)`; it gets its access marks from table.ts.
+ * Eviction: which policy decides. A policy is one file that exports a function like `evictByClock`; it gets its access
+ * marks from table.ts and drops its victim through removal.ts.
  */
-import { CHAINED, entryAt, firstPiece, isExpired, pieceAt } from '../entry';
-import { Address, header, POLICY_CLOCK } from '../layout';
+import { header, POLICY_CLOCK, POLICY_NONE } from '../layout';
 import { Partition } from '../partition';
-import { giveChunk } from '../slab';
-import { entryOf, erase, Slot } from '../table';
 import { evictByClock } from './clock';
-
-/** Frees an entry's chunks. It is in no slot any more. */
-export function freeEntry(partition: Partition, address: Address): void {
-  const entry = entryAt(address);
-  let piece: Address = entry.flags & CHAINED ? firstPiece(address, entry) : 0;
-  partition.payloadBytes -= <u64>entry.valueBytes + <u64>entry.keyBytes;
-  giveChunk(partition, address);
-  freeChain(partition, piece);
-}
-
-export function freeChain(partition: Partition, piece: Address): void {
-  while (piece) {
-    const next = pieceAt(piece).next;
-    giveChunk(partition, piece);
-    piece = next;
-  }
-}
-
-/** Takes the entry out of its slot and frees it. */
-export function removeEntry(partition: Partition, slot: Slot, hash: u32): void {
-  const address = entryOf(slot);
-  erase(slot, hash);
-  partition.entries -= 1;
-  freeEntry(partition, address);
-}
-
-/** Removes an entry because room is needed, and counts it for what it is: expired, or evicted. */
-export function evictEntry(partition: Partition, slot: Slot, hash: u32, nowMs: i64): void {
-  const address = entryOf(slot);
-  if (isExpired(address, entryAt(address), nowMs)) partition.expired += 1;
-  else partition.evictions += 1;
-  removeEntry(partition, slot, hash);
-}
-
-@inline
-export function isPinned(partition: Partition, address: Address): bool {
-  return address == partition.pinnedOld || address == partition.pinnedNew;
-}
 
 /** Whether this arena may drop entries that nobody asked to drop. */
 @inline
 export function mayEvict(): bool {
-  return header().policy != 0;
+  return header().policy != POLICY_NONE;
 }
 
 /**

@@ -1,6 +1,6 @@
 /* Commands on keys of any type: DEL, EXISTS, TOUCH, EXPIRE, TTL, PERSIST. */
 import { entryAt, HAS_EXPIRY, HAS_VERSION, setExpiry } from '../entry';
-import { removeEntry } from '../eviction/policy';
+import { removeEntry } from '../eviction/removal';
 import { hashKey } from '../hash';
 import { Address } from '../layout';
 import { lock, unlock } from '../lock';

@@ -1,0 +1,46 @@
+/*
+ * An entry leaves: out of its slot, its chunks back to their pages. Everything here runs under the partition's lock.
+ */
+import { CHAINED, entryAt, firstPiece, isExpired, pieceAt } from '../entry';
+import { Address } from '../layout';
+import { Partition } from '../partition';
+import { giveChunk } from '../slab';
+import { entryOf, erase, Slot } from '../table';
+
+/** Frees an entry's chunks. It is in no slot any more. */
+export function freeEntry(partition: Partition, address: Address): void {
+  const entry = entryAt(address);
+  let piece: Address = entry.flags & CHAINED ? firstPiece(address, entry) : 0;
+  partition.payloadBytes -= <u64>entry.valueBytes + <u64>entry.keyBytes;
+  giveChunk(partition, address);
+  freeChain(partition, piece);
+}
+
+export function freeChain(partition: Partition, piece: Address): void {
+  while (piece) {
+    const next = pieceAt(piece).next;
+    giveChunk(partition, piece);
+    piece = next;
+  }
+}
+
+/** Takes the entry out of its slot and frees it. */
+export function removeEntry(partition: Partition, slot: Slot, hash: u32): void {
+  const address = entryOf(slot);
+  erase(slot, hash);
+  partition.entries -= 1;
+  freeEntry(partition, address);
+}
+
+/** Removes an entry because room is needed, and counts it for what it is: expired, or evicted. */
+export function evictEntry(partition: Partition, slot: Slot, hash: u32, nowMs: i64): void {
+  const address = entryOf(slot);
+  if (isExpired(address, entryAt(address), nowMs)) partition.expired += 1;
+  else partition.evictions += 1;
+  removeEntry(partition, slot, hash);
+}
+
+@inline
+export function isPinned(partition: Partition, address: Address): bool {
+  return address == partition.pinnedOld || address == partition.pinnedNew;
+}
