@@ -5,7 +5,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Key } from './api.js';
-import { writeValue } from './codec.js';
+import { type Packed, writeValue } from './codec.js';
 import { keyBytes } from './keys.js';
 import {
   MAX_SCALAR_BYTES,
@@ -88,7 +88,7 @@ export class Batch {
   }
 
   /** Writes a value; `packed` is what `packValue` returned for it. */
-  value(value: unknown, packed: Uint8Array | undefined, maxBytes: number): void {
+  value(value: unknown, packed: Packed | undefined, maxBytes: number): void {
     this.#reserve(COMMAND_SLACK_BYTES + mostBytes(value, packed, maxBytes));
     this.#end = writeValue(value, packed, this.#bytes, this.#end, maxBytes);
   }
@@ -120,8 +120,8 @@ export class Batch {
 }
 
 /** An upper bound of what `writeValue` writes. One that it refuses needs no room. */
-function mostBytes(value: unknown, packed: Uint8Array | undefined, maxBytes: number): number {
-  if (packed !== undefined) return Math.min(packed.length, maxBytes);
+function mostBytes(value: unknown, packed: Packed | undefined, maxBytes: number): number {
+  if (packed !== undefined) return Math.min(packed.end - packed.start, maxBytes);
   if (typeof value === 'string') return Math.min(3 * value.length, maxBytes);
   return value instanceof Uint8Array ? Math.min(value.length, maxBytes) : MAX_SCALAR_BYTES;
 }

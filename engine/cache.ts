@@ -7,7 +7,7 @@ import type { Duration, IncrementOptions, Key, SetOptions, TimeLeft, Versioned }
 import type { Arena, ArenaStats } from './arena.js';
 import { checkDelta, iterate, readIncrementTtl } from './arguments.js';
 import { Batch, FRAME_ID, writeCommand } from './batch.js';
-import { packValue, readBytes, readValue, writeBytes, writeValue } from './codec.js';
+import { type Packed, packValue, readBytes, readValue, writeBytes, writeValue } from './codec.js';
 import { COMMANDS, type CommandName, SetFlag } from './commands.js';
 import { SlabringError } from './errors.js';
 import { FrameExecutor, isFault } from './frame.js';
@@ -92,12 +92,12 @@ export class Cache {
    * policy `'none'`
    */
   set(key: Key, value: unknown, options?: SetOptions): boolean {
+    const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
     const packed = packValue(value);
-    const args = this.#setArguments.read(options, this.#defaultTtlMs);
     this.#checkOpen();
     const keyLength = writeKey(key, this.#keys);
     const end = writeValue(value, packed, this.#request, keyLength, this.#maxValueBytes);
-    return this.#store(keyLength, end - keyLength, args);
+    return this.#store(keyLength, end - keyLength, ttlMs, flags, version);
   }
 
   /**
@@ -109,11 +109,11 @@ export class Cache {
     if (!(value instanceof Uint8Array)) {
       throw new SlabringError('OPTION', `setBytes takes a Uint8Array, not ${show(value)}`);
     }
-    const args = this.#setArguments.read(options, this.#defaultTtlMs);
+    const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
     this.#checkOpen();
     const keyLength = writeKey(key, this.#keys);
     const end = writeBytes(value, this.#request, keyLength, this.#maxValueBytes);
-    return this.#store(keyLength, end - keyLength, args);
+    return this.#store(keyLength, end - keyLength, ttlMs, flags, version);
   }
 
   /** Removes the key; true when it was present. */
@@ -194,13 +194,12 @@ export class Cache {
    * @throws SlabringError as `set` does
    */
   swap<T = unknown>(key: Key, value: unknown, options?: SetOptions): T | undefined {
+    const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
     const packed = packValue(value);
-    const args = this.#setArguments.read(options, this.#defaultTtlMs);
-    args.flags |= SetFlag.GET;
     this.#checkOpen();
     const keyLength = writeKey(key, this.#keys);
     const end = writeValue(value, packed, this.#request, keyLength, this.#maxValueBytes);
-    this.#store(keyLength, end - keyLength, args);
+    this.#store(keyLength, end - keyLength, ttlMs, flags | SetFlag.GET, version);
     const old = readValue(this.#reply, 0, valueEnd(this.#reply, 0));
     return (old ?? undefined) as T | undefined;
   }
@@ -233,9 +232,10 @@ export class Cache {
       if (!Array.isArray(entry) || entry.length !== 2) {
         throw new SlabringError('OPTION', `setMany takes [key, value] pairs, not ${show(entry)}`);
       }
-      const packed = packValue(entry[1]);
-      batch.begin(COMMANDS.SET.code, entry[0], 5);
-      this.#writeSetArguments(batch, entry[1], packed, args);
+      const [key, value] = entry as [Key, unknown];
+      const packed = packValue(value);
+      batch.begin(COMMANDS.SET.code, key, 5);
+      this.#writeSetArguments(batch, value, packed, args);
     }
     return this.#run(batch) as boolean[];
   }
@@ -319,17 +319,16 @@ export class Cache {
     return this.#kernel.getDirect(this.#slot, keyLength, CLOCK_WHEN_NEEDED);
   }
 
-  #store(keyLength: number, valueLength: number, args: SetArguments): boolean {
-    const { ttlMs, flags, version } = args;
-    const status = this.#kernel.setDirect(
-      this.#slot,
-      keyLength,
-      valueLength,
-      ttlMs,
-      flags,
-      version,
-      Date.now(),
-    );
+  #store(
+    keyLength: number,
+    valueLength: number,
+    ttlMs: number,
+    flags: number,
+    version: number,
+  ): boolean {
+    const now = Date.now();
+    const slot = this.#slot;
+    const status = this.#kernel.setDirect(slot, keyLength, valueLength, ttlMs, flags, version, now);
     if (status < 0) throw this.#arena.errorOf(status);
     return status === 1;
   }
@@ -337,7 +336,7 @@ export class Cache {
   #writeSetArguments(
     batch: Batch,
     value: unknown,
-    packed: Uint8Array | undefined,
+    packed: Packed | undefined,
     args: SetArguments,
   ): void {
     batch.value(value, packed, this.#maxValueBytes);

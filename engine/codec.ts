@@ -10,7 +10,7 @@
  */
 // The import is a constant to V8; the global of the same name is looked up at each use.
 import { Buffer } from 'node:buffer';
-import { type Options, Packr, RESET_BUFFER_MODE } from 'msgpackr';
+import { type Options, Packr, RESET_BUFFER_MODE, REUSE_BUFFER_MODE } from 'msgpackr';
 import { SlabringError } from './errors.js';
 import {
   readInteger64,
@@ -22,6 +22,7 @@ import {
   writeInteger,
   writeString,
 } from './msgpack.js';
+import { ONE_PIECE_BYTES } from './short-bytes.js';
 import { show } from './units.js';
 
 const options = {
@@ -56,13 +57,23 @@ function refuseLength(length: number, maxBytes: number): never {
   );
 }
 
+/** Where the bytes of an encoded value lie. */
+export interface Packed {
+  bytes: Uint8Array;
+  start: number;
+  end: number;
+}
+
+/** The one that {@link packValue} returns: what msgpackr wrote last, in its own buffer. */
+const lastPacked: Packed = { bytes: Buffer.alloc(0), start: 0, end: 0 };
+
 /**
  * The encoded bytes of a value that {@link writeValue} cannot write by hand, valid until the next
  * call; `undefined` for one that it can. Runs code of the value (`toJSON`, getters), which may use
  * the cache: call it before writing anything.
  * @throws SlabringError `OPTION` when the value cannot be stored, naming why
  */
-export function packValue(value: unknown): Uint8Array | undefined {
+export function packValue(value: unknown): Packed | undefined {
   switch (typeof value) {
     case 'string':
     case 'number':
@@ -78,26 +89,33 @@ export function packValue(value: unknown): Uint8Array | undefined {
   }
 }
 
-function pack(value: unknown): Uint8Array {
+/** Returns msgpackr's buffer itself, marked with where the value lies, and begins there again. */
+const IN_PLACE = REUSE_BUFFER_MODE | RESET_BUFFER_MODE;
+
+function pack(value: unknown): Packed {
   try {
-    const packed = packr.pack(value, RESET_BUFFER_MODE);
+    const bytes = packr.pack(value, IN_PLACE) as Buffer & { start: number; end: number };
+    const { start, end } = bytes;
     // The wire depends on it, and extensions that the application gave msgpackr may break it too.
-    if (valueEnd(packed, 0) !== packed.length) refuse('a Set, a RegExp or an Error');
-    return packed;
+    if (valueEnd(bytes, start) !== end) refuse('a Set, a RegExp or an Error');
+    lastPacked.bytes = bytes;
+    lastPacked.start = start;
+    lastPacked.end = end;
+    return lastPacked;
   } catch (error) {
-    if (error instanceof SlabringError) throw error;
-    if (error instanceof RangeError && /call stack/.test(error.message)) {
-      throw new SlabringError(
-        'OPTION',
-        'a value must not contain itself, nor be nested too deeply',
-        {
-          cause: error,
-        },
-      );
-    }
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new SlabringError('OPTION', `the value cannot be encoded: ${reason}`, { cause: error });
+    throw packError(error);
   }
+}
+
+function packError(error: unknown): SlabringError {
+  if (error instanceof SlabringError) return error;
+  const reason =
+    error instanceof RangeError && /call stack/.test(error.message)
+      ? 'it contains itself, or is nested too deeply'
+      : error instanceof Error
+        ? error.message
+        : String(error);
+  return new SlabringError('OPTION', `the value cannot be encoded: ${reason}`, { cause: error });
 }
 
 function fits64(value: bigint): boolean {
@@ -112,7 +130,7 @@ function fits64(value: bigint): boolean {
  */
 export function writeValue(
   value: unknown,
-  packed: Uint8Array | undefined,
+  packed: Packed | undefined,
   bytes: Buffer,
   at: number,
   maxBytes: number,
@@ -152,9 +170,9 @@ function binHeaderBytes(length: number): number {
   return length < 0x10000 ? 3 : 5;
 }
 
-function writePacked(packed: Uint8Array, bytes: Buffer, at: number, maxBytes: number): number {
-  checkLength(packed.length, maxBytes);
-  return copy(packed, 0, packed.length, bytes, at);
+function writePacked(packed: Packed, bytes: Buffer, at: number, maxBytes: number): number {
+  checkLength(packed.end - packed.start, maxBytes);
+  return copy(packed.bytes, packed.start, packed.end, bytes, at);
 }
 
 function writeText(text: string, bytes: Buffer, at: number, maxBytes: number): number {
@@ -171,16 +189,17 @@ function checkLength(length: number, maxBytes: number): void {
   if (length > maxBytes) refuseLength(length, maxBytes);
 }
 
-/**
- * Up to this many bytes a loop beats `subarray` and `set`, which are calls out of compiled code.
- */
-const LOOP_BYTES = 64;
+/** Up to this many bytes a loop beats `set`, which is a call out of compiled code. */
+const LOOP_BYTES = 24;
+/** The same where a `subarray` would have to come before it, which allocates. */
+const LOOP_PART_BYTES = 64;
 
 /** Copies `source` from `start` to `end` to `at` in `target`; returns the end there. */
 function copy(source: Uint8Array, start: number, end: number, target: Buffer, at: number): number {
   const length = end - start;
-  if (length > LOOP_BYTES) {
-    target.set(length === source.length ? source : source.subarray(start, end), at);
+  const isWhole = length === source.length;
+  if (length > (isWhole ? LOOP_BYTES : LOOP_PART_BYTES)) {
+    target.set(isWhole ? source : source.subarray(start, end), at);
   } else {
     for (let i = 0; i < length; i++) target[at + i] = source[start + i]!;
   }
@@ -252,15 +271,9 @@ export function readBytes(bytes: Buffer, start: number, end: number): Buffer {
   throw new SlabringError('WRONGTYPE', 'the value is neither bytes nor a string: read it with get');
 }
 
-/**
- * Up to this many bytes V8 keeps a typed array and its bytes in one piece, so making one is cheap.
- */
-const SMALL_BYTES = 64;
-
 function copyOut(bytes: Buffer, start: number, end: number): Buffer {
   const length = end - start;
-  // Larger ones from Node's pool up to 4 KB, as every Buffer.from is.
-  const target = length > SMALL_BYTES ? Buffer.allocUnsafe(length) : Buffer.alloc(length);
+  const target = length > ONE_PIECE_BYTES ? Buffer.allocUnsafe(length) : Buffer.alloc(length);
   copy(bytes, start, end, target, 0);
   return target;
 }

@@ -32,16 +32,19 @@ export class SetArguments {
    * @throws SlabringError `OPTION`, naming the option; the arguments are then not to be used
    */
   read(options: SetOptions | undefined, defaultTtlMs: number): this {
+    if (options !== undefined) return this.#readGiven(options, defaultTtlMs);
     this.flags = 0;
     this.version = 0;
     this.ttlMs = defaultTtlMs;
-    if (options !== undefined) this.#readGiven(options, defaultTtlMs);
     return this;
   }
 
-  #readGiven(options: SetOptions, defaultTtlMs: number): void {
+  #readGiven(options: SetOptions, defaultTtlMs: number): this {
     checkSetOptionNames(options);
+    // All of the caller's code, getters, runs before anything is written here: it may call `set`.
     const { ttl, ifAbsent, ifPresent, keepTtl, ifVersion } = options;
+    this.flags = 0;
+    this.version = 0;
     this.ttlMs = ttl === undefined ? defaultTtlMs : parseDuration(ttl, 'ttl');
     if (readSwitch(ifAbsent, 'ifAbsent')) this.flags |= SetFlag.NX;
     if (readSwitch(ifPresent, 'ifPresent')) this.flags |= SetFlag.XX;
@@ -65,6 +68,7 @@ export class SetArguments {
       const other = this.flags & SetFlag.XX ? 'ifPresent' : 'ifVersion';
       throw new SlabringError('OPTION', `ifAbsent and ${other} exclude each other`);
     }
+    return this;
   }
 }
 

@@ -226,6 +226,19 @@ describe('options of set', () => {
     expect(cache.getVersioned('key')!.value).toBeNull();
   });
 
+  it('may be read by code that uses the cache', () => {
+    const options = {
+      get ifAbsent() {
+        cache.set('other', { packed: true }, { ifPresent: true, ttl: 5 });
+        return true;
+      },
+    };
+    expect(cache.set('key', { mine: true }, options)).toBe(true);
+    expect(cache.get('key')).toEqual({ mine: true });
+    expect(cache.ttl('key')).toBe(Infinity);
+    expect(cache.set('key', 2, options)).toBe(false);
+  });
+
   it.each([
     [{ tll: 5 }, /^set has no option 'tll'; did you mean 'ttl'\?$/],
     [{ nx: true }, /^set has no option 'nx'; it takes ttl, ifAbsent, /],

@@ -162,7 +162,7 @@ describe('values through msgpackr', () => {
     [[/x/], /not a Set, a RegExp or an Error$/],
     [{ cause: new TypeError('no') }, /not a Set, a RegExp or an Error$/],
     [[Symbol('s')], /cannot be encoded: Unknown type: symbol$/],
-    [circle, /must not contain itself, nor be nested too deeply$/],
+    [circle, /it contains itself, or is nested too deeply$/],
     [
       {
         get bad() {
