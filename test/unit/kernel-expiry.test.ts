@@ -100,7 +100,7 @@ describe.each(VALUES)('an entry %s', (_, value) => {
   it('is not served from a group of commands that were looked up before', () => {
     const bench = expiring();
     bench.nowMs += 10;
-    // All of these are staged together; the first of them removes the entry, the third makes another.
+    // All of these are staged together. The first one removes the entry, the third makes another.
     const get = command('GET', K);
     const replies = bench.run(get, get, command('SET', K, integer(1), integer(10)), get, get);
     expect(replies).toEqual([NIL, NIL, TRUE, integer(1), integer(1)]);
@@ -154,7 +154,7 @@ describe('the time to live', () => {
     expect(bench.arena.checkIntegrity()).toBeUndefined();
   });
 
-  // The API refuses fractions of a millisecond or rounds them up; the kernel cuts off what is left of one.
+  // The API rounds fractions of a millisecond up; the kernel cuts off what is left of one.
   it('is whole milliseconds, also of a clock that is finer', () => {
     const bench = new Bench();
     bench.nowMs = NOON + 0.9;

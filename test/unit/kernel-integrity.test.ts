@@ -1,6 +1,6 @@
 /**
- * Canaries of the integrity walk: every rule is broken once by writing into the arena's memory, and must be named. A walk that
- * finds nothing proves something only if it would find this.
+ * Canaries of the integrity walk: every rule is broken once by writing into the arena's memory, and
+ * must be named. A walk that finds nothing proves something only if it would find this.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { INTEGRITY_RULES } from '#engine/kernel-exports.js';
@@ -184,7 +184,7 @@ const HARMS: Record<string, Record<string, Harm>> = {
     'a shorter value': (p) => add(p, p.memory.entry(p.plain) + Entry.valueBytes, -1),
   },
   BROKEN_CLASS_RING: {
-    // Of the fillers, which have several pages: once around a ring of one page ends where twice around it does.
+    // Of the fillers: theirs is a ring of several pages, of one the walk would go around twice.
     'a count of pages': (p) =>
       add(p, p.memory.classInfo(p.home, p.memory.classOf(8 + 12 + 1), 'pages'), 1),
     'no hand': (p) => p.memory.setU32(p.memory.classInfo(p.home, p.sizeClass, 'handPage'), 0),

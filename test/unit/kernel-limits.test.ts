@@ -157,8 +157,8 @@ describe('memory that runs out with the policy none', () => {
 });
 
 describe('memory that runs out with the policy clock', () => {
-  // Once, building a value larger than half the pages failed: when the class of its pieces had become the largest one,
-  // and all of it pinned, nobody looked at the pages of the other classes.
+  // Once, building a value larger than half the pages failed: when the class of its pieces had
+  // become the largest one, and all of it pinned, nobody looked at the pages of other classes.
   it('makes room for a value that takes most of it', () => {
     const bench = new Bench({ memoryBytes: MIB });
     for (let i = 0; i < 20_000; i++) bench.one(command('SET', str(`key ${i}`), integer(i)));
