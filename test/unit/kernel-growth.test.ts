@@ -143,6 +143,30 @@ describe('a million keys in one partition', () => {
   });
 });
 
+describe('a split', () => {
+  it('takes along what was used', () => {
+    const bench = new Bench({ memoryBytes: 8 * MIB });
+    const { memory } = bench;
+    const isMarked = (key: Buffer): boolean => {
+      const slot = memory.slotOf(key);
+      const index = slot % BUCKET_BYTES;
+      const marks = memory.u8(memory.bucketOf(slot) + Bucket.marks + (index >> 2));
+      return (marks & (1 << ((index & 3) << 1))) !== 0;
+    };
+    const keys = Array.from({ length: 60 }, (_, i) => Buffer.from(`key ${i}`));
+    for (const key of keys) bench.one(command('SET', str(key), integer(1)));
+    const used = keys.filter((_, i) => i % 3 === 0);
+    for (const key of used) bench.one(command('GET', str(key)));
+    expect(keys.filter(isMarked)).toEqual(used);
+    const frame = new NumberedFrame('SET', 6);
+    for (let i = 0; bench.arena.stats().tableSplits < 3; i++) {
+      for (let j = 0; j < 500; j++) bench.executor.execute(frame.set(500 * i + j), undefined);
+    }
+    expect(new Set(keys.map((key) => memory.pageOf(memory.slotOf(key)))).size).toBeGreaterThan(2);
+    expect(keys.filter(isMarked)).toEqual(used);
+  });
+});
+
 describe('several partitions', () => {
   it('grow apart from each other, with directories of their own', () => {
     const bench = new Bench({ memoryBytes: 64 * MIB, partitions: 4 });
