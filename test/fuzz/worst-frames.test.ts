@@ -1,7 +1,7 @@
 /**
- * The dearest frames that anybody has thought of, each as large as a frame may be. Whatever a client
- * sends, its thread must be back soon for the others: no frame may take much longer than one full
- * of PINGs, measured beside it.
+ * The dearest frames that anybody has thought of, each as large as a frame may be. Whatever a
+ * client sends, its thread must be back soon for the others: no frame may take much longer than one
+ * full of PINGs, measured beside it.
  */
 import { Packr } from 'msgpackr';
 import { afterAll, describe, expect, test } from 'vitest';
