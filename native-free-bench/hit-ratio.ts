@@ -4,6 +4,7 @@
  */
 import type { Cache } from '../engine/index.js';
 import { openCache } from '../engine/index.js';
+import { makeKey } from './fixture.js';
 import { type Baseline, readBaselines, readTrace } from './traces.js';
 
 /** Baseline algorithms in the report: the bound, the policy that ours is, and what others reach. */
@@ -78,18 +79,21 @@ function replay(name: string, baseline: Baseline, ids: Uint32Array): HitRatioOut
   }
 }
 
-/** GET; on a miss SET. Every value is its object's number, so that a hit can be checked. */
+/**
+ * GET; on a miss SET. Every key has the same length, and is its own value, so that a hit can be checked: the baselines
+ * count entries, and entries of several sizes would live in several size classes, each of which evicts for itself.
+ */
 function cacheAside(cache: Cache, ids: Uint32Array): { hits: number; wrong: string | undefined } {
   let hits = 0;
   let wrong: string | undefined;
   for (const id of ids) {
-    const key = String(id);
+    const key = makeKey(id);
     const value = cache.get(key);
     if (value === undefined) {
-      cache.set(key, id);
+      cache.set(key, key);
     } else {
       hits++;
-      if (value !== id) wrong ??= `key ${key} has the value ${String(value)}`;
+      if (value !== key) wrong ??= `${key} has the value ${String(value)}`;
     }
   }
   return { hits, wrong };

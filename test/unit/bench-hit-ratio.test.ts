@@ -16,12 +16,13 @@ function writeBaselines(...lines: string[]): void {
 }
 
 describe('hit ratios', () => {
-  it('of the policy clock are within a point of the CLOCK baselines at every size', () => {
+  it('of the policy clock are those of the CLOCK baselines at every size', () => {
     const outcomes = [...replayAll(SHIPPED_TRACES, () => true)];
     expect(outcomes.length).toBe(7);
     for (const { name, hitRatio, baselines, wrong } of outcomes) {
       expect(wrong, name).toBeUndefined();
-      expect(Math.abs(hitRatio - baselines.CLOCK!), name).toBeLessThan(0.01);
+      // To the four decimals that the baselines have. (The hand may give up early on larger traces; not on these.)
+      expect(Math.abs(hitRatio - baselines.CLOCK!), name).toBeLessThan(0.0002);
       expect(hitRatio, name).toBeLessThan(baselines.OPT!);
     }
   });
