@@ -38,6 +38,12 @@ export interface FrameLimits {
   now?: () => number;
 }
 
+/**
+ * Making a view costs as much as a GET: of small replies, which come in frames of few commands,
+ * they are kept.
+ */
+const KEPT_VIEW_BYTES = 1024;
+
 const DEFAULT_MAX_REPLY_BYTES = 64 * 1024 * 1024;
 
 export function isFault(result: Uint8Array | FrameFault): result is FrameFault {
@@ -60,6 +66,8 @@ export class FrameExecutor<C> {
   readonly #hostCommand: number;
   readonly #malformed: number;
   readonly #tooLarge: FrameFault;
+  /** Views of the first bytes of the reply area, by length. */
+  readonly #views: (Uint8Array | undefined)[] = [];
 
   constructor(arena: Arena, host: HostCommands<C>, limits: FrameLimits = {}) {
     const { kernel } = arena;
@@ -85,8 +93,19 @@ export class FrameExecutor<C> {
     if (frame.length > request.length) return this.#tooLarge;
     request.set(frame);
     const outcome = kernel.exec(slot, 0, frame.length, this.#now());
-    if (outcome === this.#done) return reply.subarray(0, block[BLOCK_REPLY_BYTES]);
+    if (outcome === this.#done) {
+      const bytes = block[BLOCK_REPLY_BYTES]!;
+      if (bytes > KEPT_VIEW_BYTES) return reply.subarray(0, bytes);
+      const kept = this.#views[bytes];
+      return kept ?? this.#keepView(bytes);
+    }
     return this.#executeOn(outcome, frame.length, context);
+  }
+
+  #keepView(bytes: number): Uint8Array {
+    const view = this.#arena.reply.subarray(0, bytes);
+    this.#views[bytes] = view;
+    return view;
   }
 
   /** The rest of a frame that the kernel did not run in one go. */
