@@ -80,8 +80,9 @@ function replay(name: string, baseline: Baseline, ids: Uint32Array): HitRatioOut
 }
 
 /**
- * GET; on a miss SET. Every key has the same length, and is its own value, so that a hit can be checked: the baselines
- * count entries, and entries of several sizes would live in several size classes, each of which evicts for itself.
+ * GET; on a miss SET. Every key has the same length, and is its own value, so that a hit can be
+ * checked: the baselines count entries, and entries of several sizes would live in several size
+ * classes, each of which evicts for itself.
  */
 function cacheAside(cache: Cache, ids: Uint32Array): { hits: number; wrong: string | undefined } {
   let hits = 0;

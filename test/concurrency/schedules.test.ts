@@ -1,6 +1,7 @@
 /**
- * One thread is interrupted between any two steps of the kernel, and another one does something there: see
- * ../support/hammer-schedules.ts. HAMMER_SECONDS runs each longer; HAMMER_SEED repeats a failure exactly.
+ * One thread is interrupted between any two steps of the kernel, and another one does something
+ * there: see ../support/hammer-schedules.ts. HAMMER_SECONDS runs each longer; HAMMER_SEED repeats
+ * a failure exactly.
  */
 import { describe, expect, test } from 'vitest';
 import { freshSeed } from '../support/fuzz-random.mjs';
@@ -23,7 +24,10 @@ const PLANS: Record<string, SchedulePlan> = {
 };
 
 const EVERYWHERE = /\.ts$/;
-/** Where atomic operations follow each other: the windows that are rarely hit among thousands of others. */
+/**
+ * Where atomic operations follow each other: the windows that are rarely hit among thousands of
+ * others.
+ */
 const AT_ATOMICS = /\/(lock|pages)\.ts$/;
 const NOWHERE = /^$/;
 

@@ -1,6 +1,7 @@
 /**
- * The kernel, compiled anew with a call of `Date.now()` behind every statement: whoever replaces that function gets
- * control between any two steps of the kernel, and can do there what another thread might do.
+ * The kernel, compiled anew with a call of `Date.now()` behind every statement: whoever replaces
+ * that function gets control between any two steps of the kernel, and can do there what another
+ * thread might do.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +18,10 @@ export interface Edit {
   readonly to: string;
 }
 
-/** Whole statements on a line of their own, and the last lines of longer ones; none that control does not pass. */
+/**
+ * Whole statements on a line of their own, and the last lines of longer ones; none that control
+ * does not pass.
+ */
 const STATEMENT = /^ +(?!return\b|break;|continue;|case\b|default\b|\/\/|\*)\S.*;$/;
 const CLASS_FIELD = /^ +\w+: [\w<>]+;$/;
 
@@ -51,7 +55,8 @@ function edited(name: string, source: string, edits: readonly Edit[]): string {
 }
 
 /**
- * Compiles the kernel with yields in the files that a pattern matches, after these edits. It takes a second or two.
+ * Compiles the kernel with yields in the files that a pattern matches, after these edits. It
+ * takes a second or two.
  */
 export async function compileKernel(
   yieldsIn: RegExp,

@@ -1,10 +1,11 @@
 /**
- * Schedules of two threads, in one thread and repeatable: one thread's kernel (hammer-kernel.ts) is interrupted between any
- * two of its steps, and there the other thread runs some commands whole. What threads of the system do once in a million
- * times, this does all the time.
+ * Schedules of two threads, in one thread and repeatable: one thread's kernel (hammer-kernel.ts)
+ * is interrupted between any two of its steps, and there the other thread runs some commands
+ * whole. What threads of the system do once in a million times, this does all the time.
  *
- * It cannot show what processors reorder, nor a second thread that is itself interrupted. Where the first one holds a
- * partition's lock, the other leaves that partition alone: it would wait for ever.
+ * It cannot show what processors reorder, nor a second thread that is itself interrupted. Where
+ * the first one holds a partition's lock, the other leaves that partition alone: it would wait
+ * for ever.
  */
 import { Arena, type ArenaOptions } from '#engine/arena.js';
 import { FrameExecutor, isFault } from '#engine/frame.js';
@@ -158,7 +159,8 @@ export class Schedules {
 
   /**
    * Runs operations with interruptions.
-   * @throws Error when a reply is none that any order of the commands could give, or the arena is broken afterwards
+   * @throws Error when a reply is none that any order of the commands could give, or the arena is
+   * broken afterwards
    */
   run(operations: number): void {
     const realNow = Date.now;

@@ -21,7 +21,8 @@ describe('hit ratios', () => {
     expect(outcomes.length).toBe(7);
     for (const { name, hitRatio, baselines, wrong } of outcomes) {
       expect(wrong, name).toBeUndefined();
-      // To the four decimals that the baselines have. (The hand may give up early on larger traces; not on these.)
+      // To the four decimals that the baselines have. (The hand may give up early on larger
+      // traces; not on these.)
       expect(Math.abs(hitRatio - baselines.CLOCK!), name).toBeLessThan(0.0002);
       expect(hitRatio, name).toBeLessThan(baselines.OPT!);
     }
