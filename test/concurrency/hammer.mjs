@@ -118,7 +118,7 @@ export class Hammer {
     this.#turns++;
     if (this.#plan.clears && this.#turns % 3000 === 0) this.#arena.clear();
     if (this.#plan.reattaches && random.chance(0.01)) this.#reattach();
-    const what = random.below(10);
+    const what = this.#plan.countsOnly ? 0 : random.below(10);
     if (what < 6) this.#frame(random.pick(FRAME_COMMANDS));
     else if (what < 9) this.#direct();
     else this.#vote(random.below(this.#plan.ballots));
@@ -176,6 +176,7 @@ export class Hammer {
   }
 
   #addCommand() {
+    if (this.#plan.countsOnly) return this.#addIncrement();
     const what = this.#random.below(100);
     if (what < 30) this.#addGet();
     else if (what < 54) this.#addSet();

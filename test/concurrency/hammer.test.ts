@@ -93,6 +93,15 @@ describe.each([
   });
 });
 
+test('additions that meet each other add up', { timeout: 600_000 }, async () => {
+  const totals = await hammer({
+    arena: { ...LIMITS, memoryBytes: MIB, partitions: 1, policy: 'none' },
+    plan: { countsOnly: true, counters: 2 },
+    ms: hammerMs(700),
+  });
+  expect(totals.commands).toBeGreaterThan(1000);
+});
+
 /** Threads that attach, work a little, give their slot back and end, one after the other. */
 async function sendVisitors(start: WorkerStart, isOver: () => boolean): Promise<void> {
   do {

@@ -19,6 +19,7 @@ import {
 } from '../support/fuzz-msgpack.js';
 import type { Random } from '../support/fuzz-random.mjs';
 import { checkReplies, errorCode, judgeFrame, shorten } from '../support/fuzz-replies.js';
+import { CLASS_SIZES } from '../support/kernel-memory.js';
 import type { Fuzzer, FuzzTarget } from './registry.js';
 
 const KIB = 1024;
@@ -31,6 +32,11 @@ const ARENA = { memoryBytes: 32 * 1024 * KIB, partitions: 2, policy: 'none' } as
 const FRAME_BYTES = 50 * KIB;
 /** The largest values, which are refused. */
 const VALUE_BYTES_MOST = 100 * KIB;
+/** Of an entry, before its key. */
+const ENTRY_BYTES = 8;
+const BIN16_BYTES = 3;
+/** There is room for so many in the table, whose unused places are 0. */
+const CLASSES_MAX = 64;
 const START_MS = 1_800_000_000_000;
 
 const packr = new Packr({ useRecords: false });
@@ -60,6 +66,8 @@ class CommandMeaning implements FuzzTarget {
   readonly #model = new KeyModel(MAX_VALUE_BYTES);
   /** What msgpackr made values of. */
   readonly #originals = new Map<Buffer, unknown>();
+  /** A few of the sizes that memory is cut into, so that entries become neighbours. */
+  readonly #chunkSizes: number[];
   #nowMs = START_MS;
 
   constructor(canary?: string) {
@@ -70,6 +78,9 @@ class CommandMeaning implements FuzzTarget {
       () => null,
       () => this.#nowMs,
     );
+    const { arena } = this.#target;
+    const sizes = new Uint32Array(arena.bytes.buffer, CLASS_SIZES, CLASSES_MAX);
+    this.#chunkSizes = [...sizes].filter((size, i) => size > 300 && i % 6 === 0);
   }
 
   round(random: Random): void {
@@ -154,7 +165,7 @@ class CommandMeaning implements FuzzTarget {
   }
 
   #askSet(random: Random, key: Buffer, packed: Buffer): Asked {
-    const value = this.#anyValue(random);
+    const value = this.#anyValue(random, key);
     const args = [packed, value];
     let ttlMs = 0;
     let flags = 0;
@@ -172,7 +183,8 @@ class CommandMeaning implements FuzzTarget {
     return exactly(bytes, this.#model.set(key, value, ttlMs, flags));
   }
 
-  #anyValue(random: Random): Buffer {
+  #anyValue(random: Random, key: Buffer): Buffer {
+    if (random.chance(0.2)) return this.#fullValue(random, key);
     if (random.chance(0.4)) return packInteger(random, randomInteger(random));
     if (random.chance(0.5)) {
       const value = randomValue(random);
@@ -182,6 +194,15 @@ class CommandMeaning implements FuzzTarget {
     const value = Buffer.from(packr.pack(original));
     this.#originals.set(value, original);
     return value;
+  }
+
+  /** A value that fills the entry's chunk to the last byte, or leaves or lacks one. */
+  #fullValue(random: Random, key: Buffer): Buffer {
+    const chunkBytes = random.pick(this.#chunkSizes);
+    const length = chunkBytes - ENTRY_BYTES - key.length - BIN16_BYTES + random.between(-1, 1);
+    if (length < 0) return NIL;
+    const head = Buffer.of(0xc5, length >> 8, length & 0xff);
+    return Buffer.concat([head, random.bytes(length)]);
   }
 
   #askForKeys(random: Random, name: CommandName, apply: (key: Buffer) => boolean): Asked {

@@ -14,10 +14,10 @@ import type { Session } from '#server/session.js';
 
 const MIB = 1024 ** 2;
 /**
- * In multiples of a frame of PINGs. The worst that is known takes some ten; what was too slow once
- * took two hundred.
+ * In multiples of a frame of PINGs. The worst that is known takes some eight; what was once too
+ * slow took a hundred.
  */
-const COST_MAX = 30;
+const COST_MAX = 20;
 
 const arena = Arena.create({
   memoryBytes: 64 * MIB,

@@ -167,7 +167,7 @@ export function containerHead(random: Random, isMap: boolean, count: number): Bu
   return counted((isMap ? 0xde : 0xdc) + (width === 4 ? 1 : 0), width, count);
 }
 
-const EDGES = [0n, 1n, 127n, 128n, 255n, 256n, 65_535n, 65_536n, 2n ** 31n, 2n ** 32n, 2n ** 53n];
+const EDGES = [0, 5, 7, 8, 15, 16, 31, 32, 53].map((bits) => 2n ** BigInt(bits));
 
 /** Small numbers, the edges of the integer forms on both sides of 0, and any 64 bits. */
 export function randomInteger(random: Random): bigint {
@@ -183,6 +183,7 @@ const LENGTHS = [0, 1, 7, 8, 15, 16, 31, 32, 33, 63, 255, 256, 257, 2048, 2049, 
 
 export function randomLength(random: Random): number {
   if (random.chance(0.02)) return random.pick([65_534, 65_535, 65_536, 70_000]);
+  if (random.chance(0.1)) return random.below(9000);
   return random.chance(0.5) ? random.pick(LENGTHS) : random.below(40);
 }
 

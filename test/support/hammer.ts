@@ -27,6 +27,8 @@ export interface HammerPlan {
   mayRunOut: boolean;
   /** Whether shared keys get a time to live. */
   expires: boolean;
+  /** Whether nothing is done but to count, so that additions meet each other often. */
+  countsOnly: boolean;
   /** Whether `clear` is called now and then. */
   clears: boolean;
   /** Whether threads detach and attach again now and then. */
@@ -87,6 +89,7 @@ const PLAN: HammerPlan = {
   mayVanish: false,
   mayRunOut: false,
   expires: true,
+  countsOnly: false,
   clears: false,
   reattaches: false,
 };
