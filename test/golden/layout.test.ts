@@ -156,6 +156,9 @@ describe('the layout', () => {
     const class16 = sizeClass.toString(16).padStart(2, '0');
     const expected = `02 ${class16} 0${index.toString(16)} 00 00 00 00 00 01 00 01 00`;
     expect(spaced(memory.bytes.subarray(info, info + 12))).toBe(expected);
+    // In a chain: a page for the head, one for the full pieces, one for the last piece.
+    bench.one(command('SET', str(key), bin(Buffer.alloc(20_000))));
+    expect(pages.map((field) => memory.u32(at(field)))).toEqual([0, 0, 3, 1, 0]);
   });
 });
 

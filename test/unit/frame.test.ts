@@ -356,6 +356,9 @@ describe('the clock', () => {
     expect(run(command('TTL', key))).toEqual([integer(1)]);
     nowMs += 1;
     expect(run(command('GET', key), command('PERSIST', key))).toEqual([NIL, FALSE]);
+    // And after a command of the host.
+    expect(run(command('HELLO'), command('SET', key, TRUE, integer(5)))).toEqual([NIL, TRUE]);
+    expect(run(command('TTL', key))).toEqual([integer(5)]);
   });
 
   it("is the machine's where none is given", () => {

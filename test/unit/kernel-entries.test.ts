@@ -99,7 +99,9 @@ describe('entries', () => {
 
   it.each([
     ['all 32 bits of their hash', 'key:lj0p.', 'key:1090h', 0xffff_ffff],
-    ['tag and bucket', longKey('kkkk0000'), longKey('00063189'), 0x3_ffff],
+    ['tag and bucket', longKey(2049, 'kkkk0000'), longKey(2049, '00063189'), 0x3_ffff],
+    // These differ in the second piece of their chains only.
+    ['tag and bucket', longKey(8200, '00000000'), longKey(8200, '00234680'), 0x3_ffff],
   ] as [string, string, string, number][])('tell keys apart that share %s', (_, one, two, mask) => {
     const bench = new Bench();
     const [oneHash, twoHash] = [one, two].map((key) => bench.memory.hash(Buffer.from(key)));
@@ -132,8 +134,8 @@ describe('entries', () => {
 });
 
 /** A key that goes into the chain with its value. */
-function longKey(end: string): string {
-  return `${'k'.repeat(2041)}${end}`;
+function longKey(length: number, end: string): string {
+  return `${'k'.repeat(length - end.length)}${end}`;
 }
 
 describe('versions', () => {
