@@ -32,7 +32,7 @@ import { Address, MAX_CHUNK } from './layout';
 import { Partition } from './partition';
 import { allocate, makeRoomForOne, reclaimPage } from './room';
 import { chunkBytesOf, classOf, classOfChunk, giveChunk } from './slab';
-import { crowdedSlot, entryOf, insert, mark, setEntryOf, Slot } from './table';
+import { crowdedSlot, entryOf, insert, isSplittable, mark, setEntryOf, Slot } from './table';
 
 /** Makes a chain for `keyBytes` (0: the key is inline) and `valueBytes`; its first piece, or 0 when out of memory. */
 function buildChain(
@@ -267,7 +267,7 @@ function add(
   return true;
 }
 
-/** Inserts into the table; where a segment is crowded, gives it a page to split into, or evicts near by. */
+/** Inserts into the table. A crowded segment gets a page to split into, if it can; else something near is evicted. */
 function insertMakingRoom(
   partition: Partition,
   hash: u32,
@@ -277,7 +277,7 @@ function insertMakingRoom(
 ): bool {
   if (insert(partition, hash, address)) return true;
   if (!mayEvict()) return false;
-  if (reclaimPage(partition, thread, nowMs) && insert(partition, hash, address)) return true;
+  if (isSplittable(hash) && reclaimPage(partition, thread, nowMs) && insert(partition, hash, address)) return true;
   const crowded = crowdedSlot(hash);
   if (crowded == 0) return false;
   evictEntry(partition, crowded, hashOfEntry(entryOf(crowded)), nowMs);

@@ -314,12 +314,17 @@ function touchEntries(bucket: Address): void {
   store<u32>(TOUCH_SINK, sum);
 }
 
+/** Whether the segment of this hash would split if there were a page. */
+export function isSplittable(hash: u32): bool {
+  return <u32>pageInfo(pageOf(segmentOf(hash))).sizeClass < header().maxDepth;
+}
+
 /** Splits the segment of this hash by the next bit; false when it cannot go deeper or no page is left. */
 function split(partition: Partition, hash: u32): bool {
+  if (!isSplittable(hash)) return false;
   const segment = segmentOf(hash);
   const info = pageInfo(pageOf(segment));
   const depth = <u32>info.sizeClass;
-  if (depth >= header().maxDepth) return false;
   const sibling = newSegment(partition, depth + 1);
   if (sibling == 0) return false;
   const bit: u32 = 0x80000000 >> depth;
