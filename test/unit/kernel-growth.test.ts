@@ -242,6 +242,31 @@ describe('a segment that cannot split', () => {
     expect(bench.arena.checkIntegrity()).toBeUndefined();
   });
 
+  // Once, every insert into such a segment took a page of entries from the largest class, for a
+  // split that was not to be: 66 inserts evicted 7,884 entries while 50 pages were free.
+  it('makes room near by, and takes no page from others for a split that cannot be', () => {
+    const bench = new Bench({ memoryBytes: 4 * MIB });
+    const { memory } = bench;
+    const depth = memory.header('maxDepth');
+    const value = bin(Buffer.alloc(700));
+    for (let i = 0; i < 3000; i++) bench.one(command('SET', str(`large ${i}`), value));
+    let stored = 0;
+    for (let i = 0; stored < CROWDED_AT + 100; i++) {
+      const key = Buffer.from(i.toString(36));
+      if (memory.hash(key) >>> (32 - depth) !== 0) continue;
+      stored += 1;
+      expect(bench.one(command('SET', str(key), integer(1)))).toEqual(TRUE);
+      expect(bench.one(command('GET', str(key)))).toEqual(integer(1));
+    }
+    const stats = bench.arena.stats();
+    expect(stats.freePages).toBeGreaterThan(0);
+    // The large entries that were in the segment from the start take the place of some small ones.
+    expect(stats.evictions).toBeLessThan(200);
+    const segment = memory.segments(0)[0]!;
+    expect(memory.u32(memory.pageInfo(memory.pageOf(segment), 'count'))).toBe(CROWDED_AT);
+    expect(bench.arena.checkIntegrity()).toBeUndefined();
+  });
+
   it('makes room when no page is left, with many tiny values in the least memory', () => {
     const bench = new Bench({ memoryBytes: LEAST_MEMORY });
     const frame = new NumberedFrame('SET', 6);
