@@ -243,8 +243,8 @@ describe('the loader', () => {
     const workload = { keys: 40, valueBytes: 32, getShare: 0.8, pipeline: 3 };
     await loader.sendOnce(fillReel(0, 40, workload, 3, protocol));
     const result = await loader.sendFor(randomReel(workload, protocol), 0.2);
-    // 64 frames go by, then one is checked; and on each connection one more, whose reply was already
-    // being read over in pieces when the check fell due.
+    // 64 frames go by, then one is checked; and on each connection one more, whose reply was
+    // already being read over in pieces when the check fell due.
     const framesPerCheck = 64 + options.connections;
     const checks = Math.floor((result.frames - 1) / framesPerCheck);
     expect(result.frames).toBeGreaterThan(framesPerCheck);
