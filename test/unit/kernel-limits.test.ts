@@ -1,11 +1,13 @@
 /** What happens at the limits: the largest value, memory that runs out, too many entries. */
 import { describe, expect, it } from 'vitest';
-import { Bench, KIB, LEAST_MEMORY, MIB, PAGE_BYTES } from '../support/kernel-memory.js';
+import { MAX_MEMORY_BYTES } from '#engine/arena.js';
+import { Bench, Header, KIB, LEAST_MEMORY, MIB, PAGE_BYTES } from '../support/kernel-memory.js';
 import {
   bin,
   command,
   difference,
   FALSE,
+  frame,
   integer,
   NIL,
   str,
@@ -245,5 +247,44 @@ describe('maxEntries', () => {
     }
     expect(bench.arena.stats().evictions).toBe(500 - maxEntries);
     expect(bench.arena.checkIntegrity()).toBeUndefined();
+  });
+});
+
+describe('the largest memory', () => {
+  // Addresses beyond 2^31 are negative where somebody takes them for signed numbers.
+  it.each([1, 256])('works in its last pages, with %d partition(s)', (partitions) => {
+    const bench = new Bench({ memoryBytes: MAX_MEMORY_BYTES, partitions, maxThreads: 1 });
+    const { memory } = bench;
+    const end = memory.header('endPage');
+    expect(end).toBeGreaterThan(61_000);
+    // As if all but the last pages were in use.
+    memory.setU32(Header.poolBump, end - (partitions === 1 ? 20 : 600));
+    const values = [
+      integer(1),
+      bin(Buffer.alloc(48)),
+      bin(Buffer.alloc(8179)),
+      bin(Buffer.alloc(70_000)),
+    ];
+    const valueFor = (i: number): Wire => values[i % 10 === 0 ? (i / 10) % 4 : i % 2]!;
+    // Small ones first, so that a segment splits while there are pages.
+    for (let i = 0; i < 12_000; i++) {
+      bench.executor.execute(frame(1, command('SET', str(`k${i}`), NIL)), undefined);
+    }
+    expect(bench.arena.stats().tableSplits).toBe(partitions === 1 ? 1 : 0);
+    for (let i = 0; i < 60_000; i++) {
+      const key = str(`key ${i}`);
+      bench.executor.execute(
+        frame(1, command('SET', key, valueFor(i), integer(60_000))),
+        undefined,
+      );
+      if (i % 7 !== 0) continue;
+      const [value, left] = bench.run(command('GET', key), command('TTL', key));
+      const wrong = difference(value!, valueFor(i)) ?? difference(left!, integer(60_000));
+      if (wrong) throw new Error(`key ${i}: ${wrong}`);
+    }
+    expect(memory.header('poolBump')).toBe(end);
+    expect(bench.arena.stats().evictions).toBeGreaterThan(1000);
+    // The pages that are said to be in use are nobody's; everything else is well.
+    expect(bench.arena.checkIntegrity()).toMatch(/^BROKEN_PAGE_TOTAL/);
   });
 });
