@@ -136,4 +136,6 @@ export const INTEGRITY_RULES: Readonly<Record<string, string>> = {
   BROKEN_PIN: 'nothing is pinned outside a write',
   BROKEN_PAGE_TOTAL: 'every page is free or belongs to one partition',
   BROKEN_POOL_STACK: 'the pool counts the pages on its stack',
+  BROKEN_QUEUE: 'a queue of records counts its records and ends where its tail is',
+  BROKEN_RECORDS: 'every entry that may be evicted has a record in a queue',
 };

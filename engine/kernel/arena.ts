@@ -15,13 +15,13 @@ import {
 } from './layout';
 import { lock, unlock } from './lock';
 import { givePage, PAGE_INFO_BYTES, pageAddress, pageInfo } from './pages';
-import { classInfo, Partition, PARTITION_BYTES, partitionAt } from './partition';
+import { classInfo, MAX_QUEUES, Partition, PARTITION_BYTES, partitionAt, QUEUE_BYTES, queueOf } from './partition';
 import { buildClasses } from './slab';
 import { maxDirectoryEntries, newSegment, openDirectory } from './table';
 import { blockOf, replyArea } from './threads';
 
-/** The least a partition needs to do anything: a segment, and a page for a few classes. */
-const MIN_PAGES_PER_PARTITION: u32 = 4;
+/** The least a partition needs to do anything: a segment, a page of records, and a page for a few classes. */
+const MIN_PAGES_PER_PARTITION: u32 = 5;
 
 /**
  * Pages behind the last one. A reader without the lock may take anything for an entry, at any chunk's address: it reads
@@ -254,17 +254,20 @@ function clearPartition(partition: Partition): void {
   }
   for (let sizeClass: u32 = 0; sizeClass < head.classCount; sizeClass++) {
     const info = classInfo(partition, sizeClass);
-    for (let page = info.handPage, left = info.pages; left > 0; left--) {
+    for (let page = info.anyPage, left = info.pages; left > 0; left--) {
       const next = pageInfo(page).next;
       givePage(page);
       page = next;
     }
-    info.handPage = 0;
-    info.handIndex = 0;
+    info.anyPage = 0;
     info.roomy = 0;
     info.pages = 0;
     info.chunksUsed = 0;
   }
+  for (let i: u32 = 0; i < MAX_QUEUES; i++) memory.fill(changetype<usize>(queueOf(partition, i)), 0, QUEUE_BYTES);
+  partition.spareBlock = 0;
+  partition.spareBlocks = 0;
+  partition.trimBlock = 0;
   partition.deletes += partition.entries;
   partition.entries = 0;
   partition.payloadBytes = 0;

@@ -1,5 +1,6 @@
 /*
- * A chunk holds an entry, a piece of a chained entry, or nothing. Byte 6 tells which, for whoever walks a page.
+ * A chunk holds an entry, a piece of a chained entry, a block of records (records.ts), or nothing. Byte 6 tells which,
+ * for whoever walks a page.
  *
  * Entry:
  *   +0  valueBytes  u32   bytes of the value (msgpack, as the client sent it)
@@ -16,7 +17,7 @@
  * Piece:
  *   +0  next        u32   address of the next piece, 0: last
  *   +6  kind        u8    CHUNK_PIECE
- *   +8  owner       u32   the entry
+ *   +8  previous    u32   the piece before this one; for the first piece the entry
  *   +12 bytes       u32   payload bytes here
  *   +16 payload
  *
@@ -34,6 +35,7 @@ import { hashKey } from './hash';
 export const CHUNK_FREE: u8 = 0;
 export const CHUNK_BLOB: u8 = 1;
 export const CHUNK_PIECE: u8 = 0xff;
+export const CHUNK_RECORDS: u8 = 0xfe;
 
 export const HAS_EXPIRY: u8 = 1;
 export const HAS_VERSION: u8 = 2;
@@ -61,7 +63,7 @@ export class Piece {
   unused: u16;
   kind: u8;
   spare: u8;
-  owner: Address;
+  previous: Address;
   bytes: u32;
 }
 
@@ -130,6 +132,12 @@ export function versionAddress(address: Address, flags: u32): Address {
 @inline
 export function firstPiece(address: Address, entry: Entry): Address {
   return load<u32>(valueAddress(address, entry));
+}
+
+/** Only with CHAINED. */
+@inline
+export function setFirstPiece(address: Address, entry: Entry, piece: Address): void {
+  store<u32>(valueAddress(address, entry), piece);
 }
 
 @inline

@@ -9,6 +9,7 @@ import {
   CHUNK_BLOB,
   CHUNK_FREE,
   CHUNK_PIECE,
+  CHUNK_RECORDS,
   entryAt,
   entryBytes,
   firstPiece,
@@ -19,9 +20,11 @@ import {
 import { Address, header, PAGE_BYTES, PageNumber } from './layout';
 import { lock, unlock } from './lock';
 import { PAGE_SEGMENT, PAGE_SLAB, PageInfo, pageAddress, pageInfo, pageOf } from './pages';
-import { classInfo, Partition, partitionAt, partitionIndex, partitionOfHash } from './partition';
-import { chunkBytesOf, chunksPerPage, classOf, classOfChunk } from './slab';
-import { entryOf, findEntry, overflowOf, segmentOf, Slot, SLOTS, tagOf } from './table';
+import { mayEvict } from './eviction/policy';
+import { classInfo, MAX_QUEUES, Partition, partitionAt, partitionIndex, partitionOfHash, queueOf } from './partition';
+import { blocksWalked, entriesRecorded, walkQueue, walkSpares } from './records';
+import { chunkBytesOf, chunksPerPage, classOf, classOfChunk, recordClass } from './slab';
+import { entryOf, findEntry, generationOf, overflowOf, segmentOf, Slot, SLOTS, tagOf } from './table';
 
 export const BROKEN_DIRECTORY: u32 = 1;
 export const BROKEN_SEGMENT_INFO: u32 = 2;
@@ -45,6 +48,8 @@ export const BROKEN_CHUNK_OWNER: u32 = 19;
 export const BROKEN_PIN: u32 = 20;
 export const BROKEN_PAGE_TOTAL: u32 = 21;
 export const BROKEN_POOL_STACK: u32 = 22;
+export const BROKEN_QUEUE: u32 = 23;
+export const BROKEN_RECORDS: u32 = 24;
 
 const BUCKET_BYTES: u32 = 64;
 
@@ -85,8 +90,26 @@ function checkPartition(partition: Partition): u32 {
     chunkBytes += <u64>info.chunksUsed * <u64>chunkBytesOf(sizeClass);
   }
   if (pages != partition.slabPages || chunkBytes != partition.chunkBytes) return BROKEN_CHUNK_BYTES;
-  // Every chunk in use belongs to an entry that was found through the table.
+  broken = checkQueues(partition);
+  if (broken) return broken;
+  // Every chunk in use belongs to an entry that was found through the table, or to a queue.
   return chunksSeen == chunkBytes ? 0 : BROKEN_CHUNK_OWNER;
+}
+
+/** Every queue is well-formed, and every entry can be evicted: there is a record of it. */
+function checkQueues(partition: Partition): u32 {
+  const spares = walkSpares(partition);
+  if (spares != partition.spareBlocks) return BROKEN_QUEUE;
+  let blocks = spares;
+  let recorded: u32 = 0;
+  for (let i: u32 = 0; i < MAX_QUEUES; i++) {
+    const queue = queueOf(partition, i);
+    if (!walkQueue(partition, queue)) return BROKEN_QUEUE;
+    blocks += blocksWalked;
+    recorded += entriesRecorded;
+  }
+  chunksSeen += blocks * chunkBytesOf(recordClass());
+  return mayEvict() && recorded < partition.entries ? BROKEN_RECORDS : 0;
 }
 
 /** All directory entries of a partition, segment by segment. */
@@ -123,7 +146,7 @@ function checkSegment(partition: Partition, segment: Address, info: PageInfo): u
   for (let bucket = segment; bucket < segment + PAGE_BYTES; bucket += BUCKET_BYTES) {
     for (let slot: Slot = bucket; slot < bucket + SLOTS; slot++) {
       if (load<u8>(slot) == 0) {
-        if (entryOf(slot) != 0) return BROKEN_SLOT_TAG;
+        if (entryOf(slot) != 0 || generationOf(slot) != 0) return BROKEN_SLOT_TAG;
         continue;
       }
       count += 1;
@@ -154,14 +177,16 @@ function checkSlot(partition: Partition, segment: Address, slot: Slot): u32 {
   chunksSeen += chunkBytesOf(info.sizeClass);
   if (!(entry.flags & CHAINED)) return 0;
   let left = <u64>chainSkip(entry) + <u64>entry.valueBytes;
+  let previous = address;
   for (let piece = firstPiece(address, entry); piece; piece = pieceAt(piece).next) {
     if (pageOf(piece) < header().firstPage || pageOf(piece) >= header().endPage) return BROKEN_CHAIN;
     const fields = pieceAt(piece);
-    if (fields.kind != CHUNK_PIECE || fields.owner != address) return BROKEN_CHAIN;
+    if (fields.kind != CHUNK_PIECE || fields.previous != previous) return BROKEN_CHAIN;
     if (fields.bytes == 0 || <u64>fields.bytes > left) return BROKEN_CHAIN;
     if (classOf(fields.bytes + PIECE_FIXED_BYTES) != classOfChunk(piece)) return BROKEN_CHAIN;
     left -= fields.bytes;
     chunksSeen += chunkBytesOf(classOfChunk(piece));
+    previous = piece;
   }
   return left == 0 ? 0 : BROKEN_CHAIN;
 }
@@ -195,7 +220,7 @@ function checkClass(partition: Partition, sizeClass: u32): u32 {
   let pages: u32 = 0;
   let used: u32 = 0;
   let roomy: u32 = 0;
-  const first: PageNumber = info.handPage;
+  const first: PageNumber = info.anyPage;
   let page = first;
   while (page != 0 && pages < info.pages) {
     const pageFacts = pageInfo(page);
@@ -230,7 +255,7 @@ function checkPage(page: PageNumber, info: PageInfo, sizeClass: u32): u32 {
   for (let i: u32 = 0; i < <u32>info.bump; i++) {
     const kind = entryAt(pageAddress(page) + i * size).kind;
     if (kind == CHUNK_FREE) free += 1;
-    else if (kind == CHUNK_BLOB || kind == CHUNK_PIECE) used += 1;
+    else if (kind == CHUNK_BLOB || kind == CHUNK_PIECE || kind == CHUNK_RECORDS) used += 1;
     else return BROKEN_ENTRY_CHUNK;
   }
   if (used != info.used) return BROKEN_PAGE_USED;

@@ -4,9 +4,11 @@
  *   +0    word        u64  version << 16 | owner + 1; owner 0: unlocked. Lock and version in one word (lock.ts).
  *   +8    waiters     u32  threads asleep on the word (atomic add)
  *   +12   ...         the directory, then fields under the lock, see the class
- *   +128  ClassInfo   CLASS_INFO_BYTES x MAX_CLASSES, under the lock
+ *   +192  queues      QUEUE_BYTES x MAX_QUEUES, under the lock (records.ts); which is which, the policy knows
+ *   +320  ClassInfo   CLASS_INFO_BYTES x MAX_CLASSES, under the lock; the last one is for blocks of records
  */
 import { Address, header, MAX_CLASSES, PageNumber, PARTITIONS } from './layout';
+import { Queue } from './records';
 
 @unmanaged
 export class Partition {
@@ -30,21 +32,31 @@ export class Partition {
   deletes: u64;
   evictions: u64;
   expired: u64;
-  /** Entries that eviction must pass over: the one being replaced and the one being built. */
+  /** Entries that must stay where they are: the one being replaced and the one being built. */
   pinnedOld: Address;
   pinnedNew: Address;
+  /** The last piece of the chain being built. */
+  chainEnd: Address;
   slabPages: u32;
   segments: u32;
   splits: u32;
+  // -- eviction's queues
+  /** Free blocks for them, linked, and how many. */
+  spareBlock: Address;
+  spareBlocks: u32;
+  /** Where the next trimming step begins; 0: at the head of the first queue. */
+  trimBlock: Address;
+  /** Counts the entries that came; its low bits are their generations. */
+  generation: u32;
+  /** The class of the chunk that was freed last. */
+  freedClass: u32;
 }
 
 /** The pages of one chunk size in one partition. */
 @unmanaged
 export class ClassInfo {
-  /** The page the CLOCK hand is in, and the entry to the ring of all pages of the class; 0: the class has none. */
-  handPage: PageNumber;
-  /** The next chunk of that page to be looked at. */
-  handIndex: u32;
+  /** A page of the ring of all pages of the class; 0: the class has none. */
+  anyPage: PageNumber;
   /** List of pages with a free or never used chunk. */
   roomy: PageNumber;
   pages: u32;
@@ -52,7 +64,10 @@ export class ClassInfo {
 }
 
 export const CLASS_INFO_BYTES: u32 = 32;
-const CLASS_INFOS: u32 = 128;
+const QUEUES: u32 = 192;
+export const QUEUE_BYTES: u32 = 16;
+export const MAX_QUEUES: u32 = 8;
+const CLASS_INFOS: u32 = QUEUES + QUEUE_BYTES * MAX_QUEUES;
 export const PARTITION_BYTES: u32 = CLASS_INFOS + CLASS_INFO_BYTES * MAX_CLASSES;
 
 @inline
@@ -75,4 +90,9 @@ export function classInfo(partition: Partition, sizeClass: u32): ClassInfo {
   return changetype<ClassInfo>(
     changetype<u32>(partition) + CLASS_INFOS + sizeClass * CLASS_INFO_BYTES,
   );
+}
+
+@inline
+export function queueOf(partition: Partition, index: u32): Queue {
+  return changetype<Queue>(changetype<u32>(partition) + QUEUES + index * QUEUE_BYTES);
 }

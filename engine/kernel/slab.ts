@@ -1,11 +1,10 @@
 /*
  * Slabs: pages cut into chunks of one size class. Classes are about 12% apart, so a chunk wastes 6% on average.
  *
- * The pages of a class form a ring, and a page's chunks are used from its start to its end. The CLOCK hand
- * (eviction/clock.ts) walks that ring in memory order, which for a full class is the order of insertion: a new entry
- * takes the chunk of the one just evicted, right behind the hand. This is the frame buffer of the textbook, and costs
- * no links in the entries. For that, a page gives back its freed chunks last in first out, and before chunks that were
- * never used.
+ * Eviction's order has nothing to do with where entries lie (records.ts), so what is freed is scattered over the pages
+ * of a class. Once a class has a page's worth of free chunks, one of its pages can be vacated: its entries move into the
+ * free chunks of others, and the page goes back to the pool, for whatever class needs it. So no class keeps memory that
+ * it once had use for.
  *
  * Everything here runs under the partition's lock.
  */
@@ -20,6 +19,7 @@ import {
   MIN_CHUNK,
   PAGE_BYTES,
   PageNumber,
+  RECORD_BLOCK_BYTES,
 } from './layout';
 import {
   givePage,
@@ -46,7 +46,8 @@ export function buildClasses(): void {
     size = max<u32>(size + 8, (PAGE_BYTES / chunks) & ~7);
   }
   store<u32>(CLASS_SIZES + (count << 2), MAX_CHUNK);
-  header().classCount = count + 1;
+  store<u32>(CLASS_SIZES + ((count + 1) << 2), RECORD_BLOCK_BYTES);
+  header().classCount = count + 2;
   let sizeClass: u32 = 0;
   for (let bytes: u32 = 0; bytes <= MAX_CHUNK; bytes += 8) {
     while (load<u32>(CLASS_SIZES + (sizeClass << 2)) < bytes) sizeClass += 1;
@@ -58,6 +59,12 @@ export function buildClasses(): void {
 @inline
 export function classOf(bytes: u32): u32 {
   return load<u8>(CLASS_OF_SIZE + ((bytes + 7) >> 3));
+}
+
+/** The class of blocks of records, in pages of their own. */
+@inline
+export function recordClass(): u32 {
+  return header().classCount - 1;
 }
 
 @inline
@@ -112,6 +119,7 @@ export function giveChunk(partition: Partition, chunk: Address): void {
   pages.used -= 1;
   info.chunksUsed -= 1;
   partition.chunkBytes -= chunkBytesOf(sizeClass);
+  partition.freedClass = sizeClass;
   if (pages.used == 0) removePage(partition, page, pages, info);
   else if (pages.count == 0) joinRoomy(info, page, pages);
 }
@@ -127,19 +135,16 @@ function addPage(partition: Partition, sizeClass: u32, info: ClassInfo): PageNum
   pages.bump = 0;
   pages.used = 0;
   pages.count = 0;
-  const hand = info.handPage;
-  if (hand == 0) {
+  const ahead = info.anyPage;
+  if (ahead == 0) {
     pages.next = page;
     pages.previous = page;
-    info.handPage = page;
-    info.handIndex = 0;
+    info.anyPage = page;
   } else {
-    // Behind the hand: the new page holds the newest entries, so the hand reaches it last.
-    const ahead = pageInfo(hand);
-    const behind = ahead.previous;
-    pages.next = hand;
+    const behind = pageInfo(ahead).previous;
+    pages.next = ahead;
     pages.previous = behind;
-    ahead.previous = page;
+    pageInfo(ahead).previous = page;
     pageInfo(behind).next = page;
   }
   info.pages += 1;
@@ -156,19 +161,28 @@ function removePage(
 ): void {
   if (pages.count) leaveRoomy(info, page, pages);
   if (pages.next == page) {
-    info.handPage = 0;
-    info.handIndex = 0;
+    info.anyPage = 0;
   } else {
     pageInfo(pages.previous).next = pages.next;
     pageInfo(pages.next).previous = pages.previous;
-    if (info.handPage == page) {
-      info.handPage = pages.next;
-      info.handIndex = 0;
-    }
+    if (info.anyPage == page) info.anyPage = pages.next;
   }
   info.pages -= 1;
   partition.slabPages -= 1;
   givePage(page);
+}
+
+/** Chunks of the class that are free or were never used. */
+@inline
+export function freeChunks(partition: Partition, sizeClass: u32): u32 {
+  const info = classInfo(partition, sizeClass);
+  return info.pages * chunksPerPage(sizeClass) - info.chunksUsed;
+}
+
+/** Keeps a page from handing out chunks while it is vacated. */
+export function closePage(partition: Partition, page: PageNumber): void {
+  const pages = pageInfo(page);
+  if (pages.count) leaveRoomy(classInfo(partition, pages.sizeClass), page, pages);
 }
 
 function joinRoomy(info: ClassInfo, page: PageNumber, pages: PageInfo): void {

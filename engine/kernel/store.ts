@@ -23,51 +23,58 @@ import {
   PIECE_FIXED_BYTES,
   pieceAt,
   setExpiry,
+  setFirstPiece,
   valueAddress,
   versionAddress,
 } from './entry';
-import { mayEvict } from './eviction/policy';
+import { mayEvict, queueOfNew } from './eviction/policy';
 import { evictEntry, freeChain, freeEntry } from './eviction/removal';
 import { Address, MAX_CHUNK } from './layout';
 import { Partition } from './partition';
 import { allocate, makeRoomForOne, reclaimPage } from './room';
-import { chunkBytesOf, classOf, classOfChunk, giveChunk } from './slab';
-import { crowdedSlot, entryOf, insert, isSplittable, mark, setEntryOf, Slot } from './table';
+import { addBlock, append, isTailFull, isTrimDue, stockSpares, trimStep } from './records';
+import { chunkBytesOf, classOf, classOfChunk, giveChunk, recordClass } from './slab';
+import { crowdedSlot, entryOf, erase, insert, isSplittable, mark, recordOf, setEntryOf, Slot } from './table';
 
-/** Makes a chain for `keyBytes` (0: the key is inline) and `valueBytes`; its first piece, or 0 when out of memory. */
+/**
+ * Makes the chain of an entry for `keyBytes` (0: the key is inline) and `valueBytes`. False: out of memory. While it
+ * grows, its pieces may be moved (vacate.ts), so it hangs on its entry from the start.
+ */
 function buildChain(
   partition: Partition,
-  owner: Address,
+  address: Address,
   key: Address,
   keyBytes: u32,
   value: Address,
   valueBytes: u32,
   thread: u32,
   nowMs: i64,
-): Address {
-  let first: Address = 0;
-  let last: Address = 0;
-  let total = keyBytes + valueBytes;
+): bool {
+  const entry = entryAt(address);
+  setFirstPiece(address, entry, 0);
+  partition.chainEnd = 0;
+  const total = keyBytes + valueBytes;
   let done: u32 = 0;
   while (done < total) {
     const bytes = min<u32>(total - done, MAX_CHUNK - PIECE_FIXED_BYTES);
     const piece = allocate(partition, classOf(bytes + PIECE_FIXED_BYTES), thread, nowMs);
-    if (piece == 0) {
-      freeChain(partition, first);
-      return 0;
-    }
+    if (piece == 0) break;
+    const end = partition.chainEnd;
     const fields = pieceAt(piece);
     fields.next = 0;
     fields.kind = CHUNK_PIECE;
-    fields.owner = owner;
+    fields.previous = end ? end : address;
     fields.bytes = bytes;
     copyTwo(piece + PIECE_FIXED_BYTES, done, bytes, key, keyBytes, value);
-    if (last) pieceAt(last).next = piece;
-    else first = piece;
-    last = piece;
+    if (end) pieceAt(end).next = piece;
+    else setFirstPiece(address, entry, piece);
+    partition.chainEnd = piece;
     done += bytes;
   }
-  return first;
+  partition.chainEnd = 0;
+  if (done == total) return true;
+  freeChain(partition, firstPiece(address, entry));
+  return false;
 }
 
 /** Copies `length` bytes from byte `skip` on of `a` (of `aBytes`) followed by `b`. */
@@ -121,24 +128,14 @@ function buildEntry(
   if (!(flags & LONG_KEY)) copyBytes(address + fields, key, keyBytes);
   if (flags & CHAINED) {
     partition.pinnedNew = address;
-    const chain = buildChain(
-      partition,
-      address,
-      key,
-      flags & LONG_KEY ? keyBytes : 0,
-      value,
-      valueBytes,
-      thread,
-      nowMs,
-    );
+    const longKeyBytes = flags & LONG_KEY ? keyBytes : 0;
+    const built = buildChain(partition, address, key, longKeyBytes, value, valueBytes, thread, nowMs);
     partition.pinnedNew = 0;
-    if (chain == 0) {
+    if (!built) {
       giveChunk(partition, address);
       return 0;
     }
-    const link = valueAddress(address, entry);
-    store<u32>(link, chain);
-    store<u32>(link, hash, 4);
+    store<u32>(valueAddress(address, entry), hash, 4);
   } else {
     copyBytes(address + fields + keyBytes, value, valueBytes);
   }
@@ -252,36 +249,56 @@ function add(
   thread: u32,
   nowMs: i64,
 ): bool {
-  const bytes = fieldsBytes(flags) + keyBytes + valueBytes;
-  if (!makeRoomForOne(partition, classOf(min<u32>(bytes, MAX_CHUNK)), nowMs)) return false;
+  if (!makeRoomForOne(partition, nowMs)) return false;
   const address = buildEntry(partition, hash, key, keyBytes, value, valueBytes, flags, expiryMs, thread, nowMs);
   if (address == 0) return false;
   partition.pinnedNew = address;
-  const inserted = insertMakingRoom(partition, hash, address, thread, nowMs);
+  const slot = insertMakingRoom(partition, hash, address, thread, nowMs);
+  const added = slot != 0 && (!mayEvict() || admit(partition, recordOf(slot, hash), thread, nowMs));
   partition.pinnedNew = 0;
-  if (!inserted) {
-    freeEntry(partition, address);
-    return false;
+  if (added) {
+    partition.entries += 1;
+    return true;
   }
-  partition.entries += 1;
+  if (slot) erase(slot, hash);
+  freeEntry(partition, address);
+  return false;
+}
+
+/** Tells the policy of a new entry. False: there is no memory for its record. */
+function admit(partition: Partition, record: u32, thread: u32, nowMs: i64): bool {
+  const queue = queueOfNew(partition);
+  if (isTailFull(queue)) {
+    stockSpares(partition);
+    if (isTrimDue(partition, queue)) trimStep(partition, queue);
+    // Never a spare block: those are for records that are pushed again.
+    const block = allocate(partition, recordClass(), thread, nowMs);
+    if (block == 0) return false;
+    addBlock(queue, block);
+  }
+  append(queue, record);
   return true;
 }
 
-/** Inserts into the table. A crowded segment gets a page to split into, if it can; else something near is evicted. */
+/**
+ * Inserts into the table; the slot, or 0. A crowded segment gets a page to split into, if it can; else something near is
+ * evicted.
+ */
 function insertMakingRoom(
   partition: Partition,
   hash: u32,
   address: Address,
   thread: u32,
   nowMs: i64,
-): bool {
-  if (insert(partition, hash, address)) return true;
-  if (!mayEvict()) return false;
-  if (isSplittable(hash) && reclaimPage(partition, thread, nowMs) && insert(partition, hash, address)) return true;
+): Slot {
+  let slot = insert(partition, hash, address);
+  if (slot || !mayEvict()) return slot;
+  if (isSplittable(hash) && reclaimPage(partition, thread, nowMs)) slot = insert(partition, hash, address);
+  if (slot) return slot;
   const crowded = crowdedSlot(hash);
-  if (crowded == 0) return false;
+  if (crowded == 0) return 0;
   evictEntry(partition, crowded, hashOfEntry(entryOf(crowded)), nowMs);
-  return insert(partition, hash, address) != 0;
+  return insert(partition, hash, address);
 }
 
 /**
@@ -320,11 +337,7 @@ export function reshape(
   if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), version);
   if (address != old) {
     setEntryOf(slot, address);
-    if (flags & CHAINED) {
-      for (let piece = firstPiece(address, reshaped); piece; piece = pieceAt(piece).next) {
-        pieceAt(piece).owner = address;
-      }
-    }
+    if (flags & CHAINED) pieceAt(firstPiece(address, reshaped)).previous = address;
     giveChunk(partition, old);
   }
   return address;

@@ -15,7 +15,7 @@
  *   +12  marks     2 bits x 12 slots: the access mark of eviction. Written without the lock: a lost or stray mark costs
  *                  nothing but a little of the hit ratio, and a segment's memory never becomes anything else.
  *   +15  overflow  u8        entries that probed past this bucket (255: many, for good): 0 ends a lookup
- *   +16  entries   u32 x 12  chunk addresses
+ *   +16  entries   u32 x 12  chunk addresses, which are multiples of 8; in the three low bits the entry's generation
  *
  * A slot is named by the address of its tag: bucket + index. The overflow count is F14's (Facebook folly, F14.md).
  *
@@ -48,6 +48,11 @@ const MARKS: u32 = 12;
 const OVERFLOW: u32 = 15;
 const OVERFLOW_STUCK: u32 = 255;
 const ENTRIES: u32 = 16;
+export const GENERATION_MASK: u32 = 7;
+/* Where a record (records.ts) has the generation, and what it keeps of the tag's bits. */
+const RECORD_GENERATION: u32 = 13;
+const RECORD_HASH_MASK: u32 = ~(GENERATION_MASK << RECORD_GENERATION);
+const RECORD_TAG_MASK: u32 = (RECORD_HASH_MASK >> 10) & 0xff;
 
 export const SEGMENT_SLOTS: u32 = (PAGE_BYTES / BUCKET_BYTES) * SLOTS;
 /** A segment splits at 13/16 of its slots: above that more than a quarter of the keys leave their home bucket. */
@@ -60,7 +65,8 @@ const MAX_PROBE: u32 = PAGE_BYTES / BUCKET_BYTES;
 @inline
 export function tagOf(hash: u32): u8 {
   const tag = (hash >> 10) & 0xff;
-  return <u8>(tag | <u32>(tag == 0));
+  // In place of 0, a tag that differs from it by a bit that records do not keep.
+  return <u8>(tag | (<u32>(tag == 0) << 3));
 }
 
 @inline
@@ -102,13 +108,79 @@ export function bucketOf(slot: Slot): Address {
 }
 
 @inline
-export function entryOf(slot: Slot): Address {
-  return load<u32>(bucketOf(slot) + ENTRIES + ((slot & 63) << 2));
+function wordOf(slot: Slot): Address {
+  return bucketOf(slot) + ENTRIES + ((slot & 63) << 2);
 }
 
 @inline
+export function entryOf(slot: Slot): Address {
+  return load<u32>(wordOf(slot)) & ~GENERATION_MASK;
+}
+
+/** Puts another chunk in a slot; the generation stays. */
+@inline
 export function setEntryOf(slot: Slot, entry: Address): void {
-  store<u32>(bucketOf(slot) + ENTRIES + ((slot & 63) << 2), entry);
+  store<u32>(wordOf(slot), entry | generationOf(slot));
+}
+
+@inline
+export function generationOf(slot: Slot): u32 {
+  return load<u32>(wordOf(slot)) & GENERATION_MASK;
+}
+
+/** The record of the entry in a slot. */
+@inline
+export function recordOf(slot: Slot, hash: u32): u32 {
+  return (hash & RECORD_HASH_MASK) | (generationOf(slot) << RECORD_GENERATION);
+}
+
+/** Whether a record can be one of an entry with this hash. */
+@inline
+export function isRecordOf(record: u32, hash: u32): bool {
+  return ((record ^ hash) & RECORD_HASH_MASK) == 0;
+}
+
+/** Bits of the slots whose tags a record may be of. */
+@inline
+function matchRecordTag(bucket: Address, tag: u8): i32 {
+  const tags = v128.load(bucket);
+  const kept = v128.and(tags, i8x16.splat(<i8>RECORD_TAG_MASK));
+  const matches = i8x16.bitmask(i8x16.eq(kept, i8x16.splat(<i8>tag)));
+  return matches & ~i8x16.bitmask(i8x16.eq(tags, i8x16.splat(0))) & SLOTS_MASK;
+}
+
+/**
+ * The slot that a record leads to, or 0: its entry is gone. If its entry is gone, it may still lead to another one, one
+ * time in some hundred, which `isRecordOf` tells once the entry is looked at.
+ */
+export function slotOfRecord(partition: Partition, record: u32): Slot {
+  const found = slotByRecord(partition, record, false);
+  return found == SEVERAL ? slotByRecord(partition, record, true) : found;
+}
+
+const SEVERAL: Slot = 1;
+
+/** The slot whose tag and generation match the record, and when `exact` its entry's hash too. */
+function slotByRecord(partition: Partition, record: u32, exact: bool): Slot {
+  const tag = <u8>((record >> 10) & RECORD_TAG_MASK);
+  const generation = (record >> RECORD_GENERATION) & GENERATION_MASK;
+  let bucket = homeBucketIn(partition, record);
+  let found: Slot = 0;
+  for (let probe: u32 = 0; probe < MAX_PROBE; probe++) {
+    let bits = matchRecordTag(bucket, tag);
+    while (bits) {
+      const slot = bucket + <u32>ctz(bits);
+      bits &= bits - 1;
+      if (generationOf(slot) != generation) continue;
+      if (exact && !isRecordOf(record, hashOfEntry(entryOf(slot)))) continue;
+      if (exact) return slot;
+      if (found) return SEVERAL;
+      found = slot;
+    }
+    if (overflowOf(bucket) == 0) break;
+    bucket = nextBucket(bucket);
+  }
+  return found;
 }
 
 /** Bits of the slots whose tag is `tag`. */
@@ -117,27 +189,46 @@ export function matchTag(bucket: Address, tag: u8): i32 {
   return i8x16.bitmask(i8x16.eq(v128.load(bucket), i8x16.splat(<i8>tag))) & SLOTS_MASK;
 }
 
+@inline
+function marksAddress(slot: Slot): Address {
+  return bucketOf(slot) + MARKS + ((slot & 63) >> 2);
+}
+
+@inline
+function marksShift(slot: Slot): u32 {
+  return (slot & 3) << 1;
+}
+
 /** Marks the slot's entry as used. By any reader, without the lock. */
 @inline
 export function mark(slot: Slot): void {
-  const index = slot & 63;
-  const at = bucketOf(slot) + MARKS + (index >> 2);
-  const bit: u32 = 1 << ((index & 3) << 1);
+  const at = marksAddress(slot);
+  const bit: u32 = 1 << marksShift(slot);
   const marks = <u32>load<u8>(at);
   if (!(marks & bit)) store<u8>(at, <u8>(marks | bit));
 }
 
+/** The access mark, 0 to 3. */
+@inline
+export function marksOf(slot: Slot): u32 {
+  return (<u32>load<u8>(marksAddress(slot)) >> marksShift(slot)) & 3;
+}
+
+@inline
+export function setMarks(slot: Slot, marks: u32): void {
+  const at = marksAddress(slot);
+  const shift = marksShift(slot);
+  store<u8>(at, <u8>((<u32>load<u8>(at) & ~(3 << shift)) | (marks << shift)));
+}
+
 @inline
 export function isMarked(slot: Slot): bool {
-  const index = slot & 63;
-  return (load<u8>(bucketOf(slot) + MARKS + (index >> 2)) & (1 << ((index & 3) << 1))) != 0;
+  return marksOf(slot) != 0;
 }
 
 @inline
 export function clearMark(slot: Slot): void {
-  const index = slot & 63;
-  const at = bucketOf(slot) + MARKS + (index >> 2);
-  store<u8>(at, <u8>(<u32>load<u8>(at) & ~(3 << ((index & 3) << 1))));
+  setMarks(slot, 0);
 }
 
 /** Whether the chunk at `address` looks like an entry of this key. May run beside a writer. */
@@ -189,7 +280,7 @@ export function findEntry(hash: u32, entry: Address): Slot {
   return 0;
 }
 
-/** Puts an entry into the first free slot from its home on. The segment has one. */
+/** Puts an entry, with its generation, into the first free slot from its home on. The segment has one. */
 function place(segment: Address, hash: u32, entry: Address): Slot {
   const home = segment + ((hash & BUCKET_INDEX_MASK) << 6);
   let bucket = home;
@@ -198,7 +289,7 @@ function place(segment: Address, hash: u32, entry: Address): Slot {
     if (empty) {
       const slot = bucket + <u32>ctz(empty);
       store<u8>(slot, tagOf(hash));
-      setEntryOf(slot, entry);
+      store<u32>(wordOf(slot), entry);
       clearMark(slot);
       for (let passed = home; passed != bucket; passed = nextBucket(passed)) {
         const overflow = overflowOf(passed);
@@ -223,7 +314,8 @@ export function insert(partition: Partition, hash: u32, entry: Address): Slot {
     if (split(partition, hash)) segment = segmentOf(hash);
     else if (count >= CROWDED_AT) return 0;
   }
-  return place(segment, hash, entry);
+  partition.generation += 1;
+  return place(segment, hash, entry | (partition.generation & GENERATION_MASK));
 }
 
 /**
@@ -246,7 +338,7 @@ export function erase(slot: Slot, hash: u32): void {
   const bucket = bucketOf(slot);
   const segment = slot & ~(PAGE_BYTES - 1);
   store<u8>(slot, 0);
-  setEntryOf(slot, 0);
+  store<u32>(wordOf(slot), 0);
   clearMark(slot);
   let passed = segment + ((hash & BUCKET_INDEX_MASK) << 6);
   while (passed != bucket) {
@@ -335,9 +427,9 @@ function split(partition: Partition, hash: u32): bool {
       const entry = entryOf(slot);
       const entryHash = hashOfEntry(entry);
       if (!(entryHash & bit)) continue;
-      const marked = isMarked(slot);
-      const moved = place(sibling, entryHash, entry);
-      if (marked) mark(moved);
+      const marks = marksOf(slot);
+      const moved = place(sibling, entryHash, entry | generationOf(slot));
+      setMarks(moved, marks);
       erase(slot, entryHash);
     }
   }

@@ -1,15 +1,12 @@
 /*
  * CLOCK (F. J. Corbato, "A Paging Experiment with the Multics System", 1968): entries stand in a ring in order of
  * insertion; a hit sets the entry's mark; the hand passes marked entries, clearing the mark, and evicts the first
- * unmarked one. The ring is the memory of the class's pages (slab.ts), the marks lie in the table (table.ts).
+ * unmarked one. Here the ring is a queue: what the hand passes goes to the end.
  */
-import { CHUNK_FREE, CHUNK_PIECE, entryAt, hashOfEntry, isExpired, pieceAt } from '../entry';
-import { Address, PageNumber } from '../layout';
-import { pageAddress, pageInfo } from '../pages';
-import { classInfo, Partition } from '../partition';
-import { chunkBytesOf } from '../slab';
-import { clearMark, findEntry, isMarked } from '../table';
-import { evictEntry, isPinned } from './removal';
+import { Partition, queueOf } from '../partition';
+import { pop, push, unpop } from '../records';
+import { clearMark, isMarked, slotOfRecord } from '../table';
+import { evictRecord, isHeld } from './removal';
 
 /**
  * Marked entries the hand passes before it takes the next one regardless: the bound of one eviction's time (some 10 us
@@ -17,47 +14,27 @@ import { evictEntry, isPinned } from './removal';
  */
 const MAX_SECOND_CHANCES: u32 = 128;
 
-export function evictByClock(partition: Partition, sizeClass: u32, nowMs: i64): bool {
-  const info = classInfo(partition, sizeClass);
-  if (info.handPage == 0) return false;
-  const size = chunkBytesOf(sizeClass);
-  // Two turns: the first may find nothing but marks to clear. A third would find nothing new.
-  let pagesLeft = 2 * info.pages + 1;
+export function evictByClock(partition: Partition, nowMs: i64): bool {
+  const queue = queueOf(partition, 0);
   let chances: u32 = 0;
-  let page: PageNumber = info.handPage;
-  let index: u32 = info.handIndex;
-  while (pagesLeft > 0) {
-    const pages = pageInfo(page);
-    if (index >= <u32>pages.bump) {
-      page = pages.next;
-      index = 0;
-      pagesLeft -= 1;
-      continue;
-    }
-    const chunk: Address = pageAddress(page) + index * size;
-    index += 1;
-    const kind = entryAt(chunk).kind;
-    if (kind == CHUNK_FREE) continue;
-    const victim = kind == CHUNK_PIECE ? pieceAt(chunk).owner : chunk;
-    if (isPinned(partition, victim)) continue;
-    const hash = hashOfEntry(victim);
-    const slot = findEntry(hash, victim);
+  // Two turns: the first may find nothing but marks to clear. A third would find nothing new.
+  for (let left = 2 * queue.records + 1; left > 0 && queue.records > 0; left--) {
+    const record = pop(partition, queue);
+    const slot = slotOfRecord(partition, record);
     if (slot == 0) continue;
-    if (
-      isMarked(slot) &&
-      chances < MAX_SECOND_CHANCES &&
-      !isExpired(victim, entryAt(victim), nowMs)
-    ) {
-      clearMark(slot);
-      chances += 1;
-      continue;
+    const held = isHeld(partition, slot);
+    if (held || (isMarked(slot) && chances < MAX_SECOND_CHANCES)) {
+      if (push(partition, queue, record)) {
+        clearMark(slot);
+        chances += 1;
+        continue;
+      }
+      if (held) {
+        unpop(queue, record);
+        return false;
+      }
     }
-    info.handPage = page;
-    info.handIndex = index;
-    evictEntry(partition, slot, hash, nowMs);
-    return true;
+    if (evictRecord(partition, slot, record, nowMs)) return true;
   }
-  info.handPage = page;
-  info.handIndex = index;
   return false;
 }

@@ -1,11 +1,11 @@
 /*
  * An entry leaves: out of its slot, its chunks back to their pages. Everything here runs under the partition's lock.
  */
-import { CHAINED, entryAt, firstPiece, isExpired, pieceAt } from '../entry';
+import { CHAINED, entryAt, firstPiece, hashOfEntry, isExpired, pieceAt } from '../entry';
 import { Address } from '../layout';
 import { Partition } from '../partition';
 import { giveChunk } from '../slab';
-import { entryOf, erase, Slot } from '../table';
+import { entryOf, erase, isRecordOf, Slot } from '../table';
 
 /** Frees an entry's chunks. It is in no slot any more. */
 export function freeEntry(partition: Partition, address: Address): void {
@@ -38,6 +38,24 @@ export function evictEntry(partition: Partition, slot: Slot, hash: u32, nowMs: i
   if (isExpired(address, entryAt(address), nowMs)) partition.expired += 1;
   else partition.evictions += 1;
   removeEntry(partition, slot, hash);
+}
+
+/**
+ * Evicts the entry that a record led to. False: it was another one's record after all, whose entry is gone, or the entry
+ * is pinned.
+ */
+export function evictRecord(partition: Partition, slot: Slot, record: u32, nowMs: i64): bool {
+  const address = entryOf(slot);
+  const hash = hashOfEntry(address);
+  if (!isRecordOf(record, hash) || isPinned(partition, address)) return false;
+  evictEntry(partition, slot, hash, nowMs);
+  return true;
+}
+
+/** Whether the entry in a slot is pinned. */
+@inline
+export function isHeld(partition: Partition, slot: Slot): bool {
+  return isPinned(partition, entryOf(slot));
 }
 
 @inline

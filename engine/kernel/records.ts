@@ -1,0 +1,274 @@
+/*
+ * Records: what the queues of eviction hold instead of links between entries. A record is 32 bits of a key's hash, three
+ * of them given up for the generation of the slot:
+ *
+ *   bits   31 ....... 16 | 15 .. 13    | 12 ... 10 | 9 ........ 0
+ *          as in the hash | generation | as in the hash
+ *
+ * It leads to the slot of its entry without a look at the entry itself (table.ts, `slotOfRecord`), so passing over an
+ * entry in use costs one line, and an entry may be moved in memory without its record knowing. Nothing leads from an
+ * entry to its record: when the entry goes, its record stays behind, stale, until it is popped or trimmed. The
+ * generation, another one for each entry that comes, tells most records of an earlier entry of the same key.
+ *
+ * Block, a chunk of RECORD_BLOCK_BYTES in pages of its own class:
+ *   +0  next     u32   the block behind, 0: last
+ *   +4  count    u16   records in it
+ *   +6  kind     u8    CHUNK_RECORDS
+ *   +8  records  u32 x RECORDS_PER_BLOCK
+ *
+ * Everything here runs under the partition's lock.
+ */
+import { CHUNK_RECORDS, hashOfEntry } from './entry';
+import { Address, RECORD_BLOCK_BYTES } from './layout';
+import { Partition } from './partition';
+import { giveChunk, recordClass, takeChunk } from './slab';
+import { entryOf, isRecordOf, slotOfRecord } from './table';
+
+/** A first-in-first-out queue of records. All zeros: empty. */
+@unmanaged
+export class Queue {
+  /** The block to pop from, and the next record in it. */
+  head: Address;
+  headIndex: u32;
+  /** The block to push to. */
+  tail: Address;
+  /** Records in the queue, stale ones too. */
+  records: u32;
+}
+
+@unmanaged
+class Block {
+  next: Address;
+  count: u16;
+  kind: u8;
+  spare: u8;
+}
+
+const BLOCK_HEAD: u32 = 8;
+export const RECORDS_PER_BLOCK: u32 = (RECORD_BLOCK_BYTES - BLOCK_HEAD) / 4;
+
+@inline
+function blockAt(address: Address): Block {
+  return changetype<Block>(address);
+}
+
+@inline
+function recordAt(block: Address, index: u32): Address {
+  return block + BLOCK_HEAD + (index << 2);
+}
+
+/** Whether a push would need another block. */
+@inline
+export function isTailFull(queue: Queue): bool {
+  return queue.tail == 0 || <u32>blockAt(queue.tail).count == RECORDS_PER_BLOCK;
+}
+
+/** Makes a chunk of the record class the queue's new tail. */
+export function addBlock(queue: Queue, chunk: Address): void {
+  const block = blockAt(chunk);
+  block.next = 0;
+  block.count = 0;
+  block.kind = CHUNK_RECORDS;
+  if (queue.tail) {
+    blockAt(queue.tail).next = chunk;
+  } else {
+    queue.head = chunk;
+    queue.headIndex = 0;
+  }
+  queue.tail = chunk;
+}
+
+/** Appends a record. False when that takes a block and there is no memory for one without evicting something. */
+@inline
+export function push(partition: Partition, queue: Queue, record: u32): bool {
+  if (isTailFull(queue)) {
+    const block = takeBlock(partition);
+    if (block == 0) return false;
+    addBlock(queue, block);
+  }
+  append(queue, record);
+  return true;
+}
+
+/** Appends a record; the tail is not full. */
+@inline
+export function append(queue: Queue, record: u32): void {
+  const tail = blockAt(queue.tail);
+  store<u32>(recordAt(queue.tail, tail.count), record);
+  tail.count += 1;
+  queue.records += 1;
+}
+
+/** The first record, which leaves the queue. There must be one. */
+@inline
+export function pop(partition: Partition, queue: Queue): u32 {
+  const head = queue.head;
+  const record = load<u32>(recordAt(head, queue.headIndex));
+  queue.headIndex += 1;
+  queue.records -= 1;
+  if (queue.headIndex == <u32>blockAt(head).count) dropEmptyHeads(partition, queue);
+  return record;
+}
+
+/** Takes back the last `pop`, after which a `push` failed. (A pop that frees a block makes the push succeed.) */
+export function unpop(queue: Queue, record: u32): void {
+  queue.headIndex -= 1;
+  queue.records += 1;
+  store<u32>(recordAt(queue.head, queue.headIndex), record);
+}
+
+/** The record `ahead` places behind the first one, where it is in the same block; else 0. For prefetching. */
+@inline
+export function peekRecord(queue: Queue, ahead: u32): u32 {
+  const index = queue.headIndex + ahead;
+  if (queue.head == 0 || index >= <u32>blockAt(queue.head).count) return 0;
+  return load<u32>(recordAt(queue.head, index));
+}
+
+/** Frees the blocks at the head that have no record left. */
+function dropEmptyHeads(partition: Partition, queue: Queue): void {
+  let block = queue.head;
+  let index = queue.headIndex;
+  while (block != 0 && index == <u32>blockAt(block).count) {
+    const next = blockAt(block).next;
+    if (partition.trimBlock == block) partition.trimBlock = 0;
+    freeBlock(partition, block);
+    block = next;
+    index = 0;
+  }
+  queue.head = block;
+  queue.headIndex = index;
+  if (block == 0) queue.tail = 0;
+}
+
+/*
+ * Spare blocks: pushing a record again must not fail for want of memory. Records that move from the head of one queue to
+ * the tail of another need at most a block per queue more than they leave behind, so that many are kept at hand.
+ */
+const SPARE_BLOCKS: u32 = 4;
+
+function takeBlock(partition: Partition): Address {
+  const spare = partition.spareBlock;
+  if (spare == 0) return takeChunk(partition, recordClass());
+  partition.spareBlock = blockAt(spare).next;
+  partition.spareBlocks -= 1;
+  return spare;
+}
+
+function freeBlock(partition: Partition, block: Address): void {
+  if (partition.spareBlocks == SPARE_BLOCKS) giveChunk(partition, block);
+  else keepSpare(partition, block);
+}
+
+function keepSpare(partition: Partition, block: Address): void {
+  blockAt(block).next = partition.spareBlock;
+  blockAt(block).count = 0;
+  blockAt(block).kind = CHUNK_RECORDS;
+  partition.spareBlock = block;
+  partition.spareBlocks += 1;
+}
+
+/** Sees to it that there are spare blocks, as far as there is memory. */
+@inline
+export function stockSpares(partition: Partition): void {
+  while (partition.spareBlocks < SPARE_BLOCKS) {
+    const block = takeChunk(partition, recordClass());
+    if (block == 0) return;
+    keepSpare(partition, block);
+  }
+}
+
+/** Counts the spare blocks by walking them, for the integrity check; SPARE_BLOCKS + 1: more than there may be. */
+export function walkSpares(partition: Partition): u32 {
+  let count: u32 = 0;
+  for (let block = partition.spareBlock; block != 0 && count <= SPARE_BLOCKS; block = blockAt(block).next) {
+    count += 1;
+  }
+  return count;
+}
+
+/** Walks a queue for the integrity check, which then reads `blocksWalked` and `entriesRecorded`. False: it is broken. */
+export function walkQueue(partition: Partition, queue: Queue): bool {
+  blocksWalked = 0;
+  entriesRecorded = 0;
+  let records: u32 = 0;
+  let last: Address = 0;
+  let first = queue.headIndex;
+  for (let block = queue.head; block; block = blockAt(block).next) {
+    const count = <u32>blockAt(block).count;
+    if (blockAt(block).kind != CHUNK_RECORDS || count > RECORDS_PER_BLOCK) return false;
+    if (block == queue.head && first >= count) return false;
+    for (let i = first; i < count; i++) {
+      if (isRecorded(partition, load<u32>(recordAt(block, i)))) entriesRecorded += 1;
+    }
+    records += count - first;
+    first = 0;
+    blocksWalked += 1;
+    last = block;
+  }
+  return records == queue.records && last == queue.tail;
+}
+
+/** Blocks and records of entries that are there, as the last `walkQueue` met them. Not state. */
+export let blocksWalked: u32 = 0;
+export let entriesRecorded: u32 = 0;
+
+@inline
+function isRecorded(partition: Partition, record: u32): bool {
+  const slot = slotOfRecord(partition, record);
+  return slot != 0 && isRecordOf(record, hashOfEntry(entryOf(slot)));
+}
+
+/*
+ * Trimming. Where entries are deleted or expire, and nothing is evicted, stale records would pile up. So once there are
+ * more of them than entries, each new block pays for looking through a block or two from the head on: stale records
+ * go, and blocks that fit into one are joined.
+ */
+
+/** Records may outnumber entries by as many again and this. */
+const TRIM_SLACK: u32 = 2 * RECORDS_PER_BLOCK;
+
+@inline
+export function isTrimDue(partition: Partition, queue: Queue): bool {
+  return queue.records > 2 * partition.entries + TRIM_SLACK;
+}
+
+/** Looks through one block, or two that then are one. An emptied block stays until it is joined to one or popped. */
+export function trimStep(partition: Partition, queue: Queue): void {
+  const block = partition.trimBlock ? partition.trimBlock : queue.head;
+  partition.trimBlock = 0;
+  if (block == queue.tail) return;
+  filterBlock(partition, queue, block);
+  const next = blockAt(block).next;
+  if (next != queue.tail) {
+    filterBlock(partition, queue, next);
+    partition.trimBlock = join(partition, block, next) ? block : next;
+  }
+  dropEmptyHeads(partition, queue);
+}
+
+/** Appends a block's records to those of the one before it, where they fit. */
+function join(partition: Partition, block: Address, next: Address): bool {
+  const kept = <u32>blockAt(block).count;
+  const more = <u32>blockAt(next).count;
+  if (kept + more > RECORDS_PER_BLOCK) return false;
+  memory.copy(recordAt(block, kept), recordAt(next, 0), more << 2);
+  blockAt(block).count = <u16>(kept + more);
+  blockAt(block).next = blockAt(next).next;
+  freeBlock(partition, next);
+  return true;
+}
+
+function filterBlock(partition: Partition, queue: Queue, block: Address): void {
+  const count = <u32>blockAt(block).count;
+  const first: u32 = block == queue.head ? queue.headIndex : 0;
+  let kept = first;
+  for (let i = first; i < count; i++) {
+    const record = load<u32>(recordAt(block, i));
+    if (slotOfRecord(partition, record) == 0) continue;
+    store<u32>(recordAt(block, kept), record);
+    kept += 1;
+  }
+  blockAt(block).count = <u16>kept;
+  queue.records -= count - kept;
+}

@@ -1,0 +1,86 @@
+/*
+ * Vacating a page: everything in it moves into free chunks of its class, and the page goes back to the pool. An entry's
+ * place is known to its slot, a piece's to its neighbours in the chain, a record's to nobody (it names a hash).
+ * Everything here runs under the partition's lock.
+ */
+import { CHAINED, CHUNK_BLOB, CHUNK_FREE, CHUNK_PIECE, entryAt, firstPiece, hashOfEntry, pieceAt, setFirstPiece } from './entry';
+import { isPinned } from './eviction/removal';
+import { Address, PageNumber } from './layout';
+import { PageInfo, pageAddress, pageInfo, pageOf } from './pages';
+import { classInfo, Partition } from './partition';
+import { chunkBytesOf, chunksPerPage, closePage, freeChunks, giveChunk, recordClass, takeChunk } from './slab';
+import { findEntry, setEntryOf } from './table';
+
+/** Pages with room that are looked at for the one with the least in it. */
+const CANDIDATES: u32 = 8;
+/**
+ * A class keeps this share of a page free beside the page that is vacated, so that its next entries do not ask for a page
+ * at once.
+ */
+const KEPT_SHARE: u32 = 8;
+
+/** Vacates a page of the class, if it has as much free as that takes. True: the pool has a page more. */
+export function vacatePage(partition: Partition, sizeClass: u32): bool {
+  const capacity = chunksPerPage(sizeClass);
+  if (sizeClass == recordClass() || freeChunks(partition, sizeClass) < capacity + capacity / KEPT_SHARE) return false;
+  const page = emptiestPage(partition, sizeClass);
+  if (page == 0) return false;
+  closePage(partition, page);
+  moveAll(partition, page, sizeClass);
+  return true;
+}
+
+/** Of some pages with room the one with the fewest chunks in use, and none of them pinned; 0: there is none. */
+function emptiestPage(partition: Partition, sizeClass: u32): PageNumber {
+  let best: PageNumber = 0;
+  let fewest: u32 = u32.MAX_VALUE;
+  let page = classInfo(partition, sizeClass).roomy;
+  for (let i: u32 = 0; i < CANDIDATES && page != 0; i++) {
+    const info: PageInfo = pageInfo(page);
+    if (<u32>info.used < fewest && !holdsPinned(partition, page)) {
+      fewest = info.used;
+      best = page;
+    }
+    page = info.nextRoomy;
+  }
+  return best;
+}
+
+@inline
+function holdsPinned(partition: Partition, page: PageNumber): bool {
+  return pageOf(partition.pinnedOld) == page || pageOf(partition.pinnedNew) == page;
+}
+
+function moveAll(partition: Partition, page: PageNumber, sizeClass: u32): void {
+  const size = chunkBytesOf(sizeClass);
+  const start = pageAddress(page);
+  const pages = partition.slabPages;
+  // When its last chunk is given back the page is gone, and with it what stands in its info.
+  for (let chunk = start; partition.slabPages == pages; chunk += size) {
+    if (entryAt(chunk).kind == CHUNK_FREE) continue;
+    moveChunk(partition, chunk, takeChunk(partition, sizeClass), size);
+  }
+}
+
+/** Moves what is in a chunk to another one of its class, and frees the chunk. */
+function moveChunk(partition: Partition, chunk: Address, target: Address, size: u32): void {
+  memory.copy(target, chunk, size);
+  if (entryAt(chunk).kind == CHUNK_PIECE) movePiece(partition, chunk, target);
+  else moveEntry(chunk, target);
+  giveChunk(partition, chunk);
+}
+
+function moveEntry(chunk: Address, target: Address): void {
+  setEntryOf(findEntry(hashOfEntry(target), chunk), target);
+  const entry = entryAt(target);
+  if (entry.flags & CHAINED) pieceAt(firstPiece(target, entry)).previous = target;
+}
+
+function movePiece(partition: Partition, chunk: Address, target: Address): void {
+  const piece = pieceAt(target);
+  const previous = piece.previous;
+  if (piece.next) pieceAt(piece.next).previous = target;
+  if (chunk == partition.chainEnd) partition.chainEnd = target;
+  if (entryAt(previous).kind == CHUNK_BLOB) setFirstPiece(previous, entryAt(previous), target);
+  else pieceAt(previous).next = target;
+}
