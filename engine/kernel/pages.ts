@@ -12,6 +12,11 @@ export const PAGE_FREE: u8 = 0;
 export const PAGE_SEGMENT: u8 = 1;
 export const PAGE_SLAB: u8 = 2;
 
+/** In the list of pages with room. */
+export const PAGE_ROOMY: u32 = 1;
+/** Being vacated. */
+export const PAGE_CLOSED: u32 = 2;
+
 @unmanaged
 export class PageInfo {
   kind: u8;
@@ -31,7 +36,7 @@ export class PageInfo {
   // -- slab: list of pages with room
   nextRoomy: PageNumber;
   previousRoomy: PageNumber;
-  /** Slab: 1 while in the list of pages with room. Segment: entries in it. */
+  /** Slab: PAGE_ROOMY, PAGE_CLOSED, or 0 without room. Segment: entries in it. */
   count: u32;
 }
 

@@ -23,6 +23,8 @@ import {
 } from './layout';
 import {
   givePage,
+  PAGE_CLOSED,
+  PAGE_ROOMY,
   PAGE_SLAB,
   PageInfo,
   pageAddress,
@@ -159,7 +161,7 @@ function removePage(
   pages: PageInfo,
   info: ClassInfo,
 ): void {
-  if (pages.count) leaveRoomy(info, page, pages);
+  if (pages.count == PAGE_ROOMY) leaveRoomy(info, page, pages);
   if (pages.next == page) {
     info.anyPage = 0;
   } else {
@@ -179,15 +181,16 @@ export function freeChunks(partition: Partition, sizeClass: u32): u32 {
   return info.pages * chunksPerPage(sizeClass) - info.chunksUsed;
 }
 
-/** Keeps a page from handing out chunks while it is vacated. */
+/** Keeps a page from handing out chunks, and from being asked for any, until its last one is given back. */
 export function closePage(partition: Partition, page: PageNumber): void {
   const pages = pageInfo(page);
-  if (pages.count) leaveRoomy(classInfo(partition, pages.sizeClass), page, pages);
+  if (pages.count == PAGE_ROOMY) leaveRoomy(classInfo(partition, pages.sizeClass), page, pages);
+  pages.count = PAGE_CLOSED;
 }
 
 function joinRoomy(info: ClassInfo, page: PageNumber, pages: PageInfo): void {
   const first = info.roomy;
-  pages.count = 1;
+  pages.count = PAGE_ROOMY;
   pages.previousRoomy = 0;
   pages.nextRoomy = first;
   if (first) pageInfo(first).previousRoomy = page;
