@@ -268,6 +268,7 @@ function clearPartition(partition: Partition): void {
   partition.spareBlock = 0;
   partition.spareBlocks = 0;
   partition.trimBlock = 0;
+  partition.slackClasses = 0;
   partition.deletes += partition.entries;
   partition.entries = 0;
   partition.payloadBytes = 0;

@@ -5,6 +5,7 @@
  *   0x00000  Header              geometry, seed, page pool               fixed after format(), but for the page pool
  *   0x00400  class of size       u8 per 8 bytes of chunk, to MAX_CHUNK   fixed after format()
  *   0x00c00  class sizes         u32 per class                           fixed after format()
+ *   0x00d00  class capacities    u32 per class: chunks to a page         fixed after format()
  *   0x01000  command rows        256 x 8 bytes, by code                  fixed after format()
  *   0x01800  command names       256 x 16 bytes, by code                 fixed after format()
  *   0x02800  error texts         64 x 128 bytes, by status               fixed after format()
@@ -45,6 +46,7 @@ export const RECORD_BLOCK_BYTES: u32 = 512;
 export const TOUCH_SINK: Address = 0x3f0;
 export const CLASS_OF_SIZE: Address = 0x400;
 export const CLASS_SIZES: Address = 0xc00;
+export const CLASS_CAPACITIES: Address = 0xd00;
 export const COMMAND_ROWS: Address = 0x1000;
 export const COMMAND_NAMES: Address = 0x1800;
 export const COMMAND_NAME_BYTES: u32 = 16;

@@ -48,8 +48,8 @@ export class Partition {
   trimBlock: Address;
   /** Counts the entries that came; its low bits are their generations. */
   generation: u32;
-  /** The class of the chunk that was freed last. */
-  freedClass: u32;
+  /** A bit for each size class that may have a page to give (slab.ts, `hasSlack`). */
+  slackClasses: u64;
 }
 
 /** The pages of one chunk size in one partition. */

@@ -5,9 +5,9 @@
 import { evictOne, mayEvict } from './eviction/policy';
 import { Address, Header, header } from './layout';
 import { tryLock, unlock } from './lock';
-import { Partition, partitionAt } from './partition';
+import { classInfo, Partition, partitionAt } from './partition';
 import { takeChunk } from './slab';
-import { vacatePage } from './vacate';
+import { vacateAny } from './vacate';
 
 /**
  * Entries that are evicted before another partition is asked for a page: enough for a page's worth of any class to
@@ -52,17 +52,10 @@ function findPage(partition: Partition, sizeClass: u32, thread: u32, nowMs: i64)
   for (let i: u32 = 0; i < MAX_EVICTIONS; i++) {
     const pages = partition.slabPages;
     if (!evictOne(partition, nowMs)) break;
-    const freed = partition.freedClass;
-    if (freed == sizeClass || partition.slabPages < pages || vacatePage(partition, freed)) return true;
+    if (partition.slabPages < pages || vacateAny(partition)) return true;
+    if (sizeClass != NO_CLASS && classInfo(partition, sizeClass).roomy != 0) return true;
   }
   return findPageOfOthers(partition, thread, nowMs);
-}
-
-function vacateAny(partition: Partition): bool {
-  for (let sizeClass: u32 = 0; sizeClass < header().classCount; sizeClass++) {
-    if (vacatePage(partition, sizeClass)) return true;
-  }
-  return false;
 }
 
 /** Takes a page from another partition. Some may be locked just now; they are asked again, for a while. */
@@ -103,7 +96,7 @@ function evictPage(partition: Partition, nowMs: i64): bool {
   for (let i: u32 = 0; i < MAX_EVICTIONS; i++) {
     const pages = partition.slabPages;
     if (!evictOne(partition, nowMs)) return false;
-    if (partition.slabPages < pages || vacatePage(partition, partition.freedClass)) return true;
+    if (partition.slabPages < pages || vacateAny(partition)) return true;
   }
   return false;
 }

@@ -11,6 +11,7 @@
 import { CHUNK_FREE, pieceAt } from './entry';
 import {
   Address,
+  CLASS_CAPACITIES,
   CLASS_OF_SIZE,
   CLASS_SIZES,
   header,
@@ -50,6 +51,9 @@ export function buildClasses(): void {
   store<u32>(CLASS_SIZES + (count << 2), MAX_CHUNK);
   store<u32>(CLASS_SIZES + ((count + 1) << 2), RECORD_BLOCK_BYTES);
   header().classCount = count + 2;
+  for (let i: u32 = 0; i < header().classCount; i++) {
+    store<u32>(CLASS_CAPACITIES + (i << 2), PAGE_BYTES / chunkBytesOf(i));
+  }
   let sizeClass: u32 = 0;
   for (let bytes: u32 = 0; bytes <= MAX_CHUNK; bytes += 8) {
     while (load<u32>(CLASS_SIZES + (sizeClass << 2)) < bytes) sizeClass += 1;
@@ -76,7 +80,7 @@ export function chunkBytesOf(sizeClass: u32): u32 {
 
 @inline
 export function chunksPerPage(sizeClass: u32): u32 {
-  return PAGE_BYTES / chunkBytesOf(sizeClass);
+  return load<u32>(CLASS_CAPACITIES + (sizeClass << 2));
 }
 
 /** The class of the page that a chunk lies in. */
@@ -121,9 +125,22 @@ export function giveChunk(partition: Partition, chunk: Address): void {
   pages.used -= 1;
   info.chunksUsed -= 1;
   partition.chunkBytes -= chunkBytesOf(sizeClass);
-  partition.freedClass = sizeClass;
+  if (hasSlack(info, sizeClass)) partition.slackClasses |= (<u64>1) << sizeClass;
   if (pages.used == 0) removePage(partition, page, pages, info);
   else if (pages.count == 0) joinRoomy(info, page, pages);
+}
+
+/**
+ * A class keeps this share of a page free beside the page that is vacated, so that its next entries do not ask for a page
+ * at once.
+ */
+const KEPT_SHARE: u32 = 8;
+
+/** Whether a class has so many free chunks that a page can be vacated. */
+@inline
+export function hasSlack(info: ClassInfo, sizeClass: u32): bool {
+  const capacity = chunksPerPage(sizeClass);
+  return info.pages * capacity - info.chunksUsed >= capacity + capacity / KEPT_SHARE;
 }
 
 function addPage(partition: Partition, sizeClass: u32, info: ClassInfo): PageNumber {
@@ -172,13 +189,6 @@ function removePage(
   info.pages -= 1;
   partition.slabPages -= 1;
   givePage(page);
-}
-
-/** Chunks of the class that are free or were never used. */
-@inline
-export function freeChunks(partition: Partition, sizeClass: u32): u32 {
-  const info = classInfo(partition, sizeClass);
-  return info.pages * chunksPerPage(sizeClass) - info.chunksUsed;
 }
 
 /** Keeps a page from handing out chunks, and from being asked for any, until its last one is given back. */

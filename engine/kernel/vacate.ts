@@ -8,21 +8,23 @@ import { isPinned } from './eviction/removal';
 import { Address, PageNumber } from './layout';
 import { PageInfo, pageAddress, pageInfo, pageOf } from './pages';
 import { classInfo, Partition } from './partition';
-import { chunkBytesOf, chunksPerPage, closePage, freeChunks, giveChunk, recordClass, takeChunk } from './slab';
+import { chunkBytesOf, closePage, giveChunk, hasSlack, recordClass, takeChunk } from './slab';
 import { findEntry, setEntryOf } from './table';
 
 /** Pages with room that are looked at for the one with the least in it. */
 const CANDIDATES: u32 = 8;
-/**
- * A class keeps this share of a page free beside the page that is vacated, so that its next entries do not ask for a page
- * at once.
- */
-const KEPT_SHARE: u32 = 8;
+/** Vacates a page of whatever class can spare one. True: the pool has a page more. */
+export function vacateAny(partition: Partition): bool {
+  while (partition.slackClasses) {
+    const sizeClass = <u32>ctz(partition.slackClasses);
+    if (vacatePage(partition, sizeClass)) return true;
+    partition.slackClasses &= ~((<u64>1) << sizeClass);
+  }
+  return false;
+}
 
-/** Vacates a page of the class, if it has as much free as that takes. True: the pool has a page more. */
-export function vacatePage(partition: Partition, sizeClass: u32): bool {
-  const capacity = chunksPerPage(sizeClass);
-  if (sizeClass == recordClass() || freeChunks(partition, sizeClass) < capacity + capacity / KEPT_SHARE) return false;
+function vacatePage(partition: Partition, sizeClass: u32): bool {
+  if (sizeClass == recordClass() || !hasSlack(classInfo(partition, sizeClass), sizeClass)) return false;
   const page = emptiestPage(partition, sizeClass);
   if (page == 0) return false;
   closePage(partition, page);
