@@ -17,8 +17,11 @@ import {
 
 export type { KernelExports } from './kernel-exports.js';
 
-/** Eviction policies of this version: `clock` evicts, `none` refuses writes with OOM when full. */
-export const POLICIES = ['clock', 'none'] as const;
+/**
+ * Eviction policies, the default first (engine/kernel/eviction/). `none` refuses writes with OOM
+ * when the cache is full.
+ */
+export const POLICIES = ['clock', 's3fifo', 'none'] as const;
 export type Policy = (typeof POLICIES)[number];
 
 export interface ArenaOptions {
@@ -218,7 +221,7 @@ export class Arena {
     }
     const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
     const kernel = instantiate(module, memory);
-    const policy = facts.policy === 'clock' ? kernel.POLICY_CLOCK : kernel.POLICY_NONE;
+    const policy = kernel[`POLICY_${facts.policy.toUpperCase()}` as 'POLICY_CLOCK'];
     const status = kernel.format(
       facts.memoryBytes,
       partitionsLog2,

@@ -9,6 +9,10 @@ export interface KernelExports {
   readonly LAYOUT_VERSION: Constant;
   readonly POLICY_NONE: Constant;
   readonly POLICY_CLOCK: Constant;
+  readonly POLICY_S3FIFO: Constant;
+  readonly POLICY_LRU: Constant;
+  readonly POLICY_LFU: Constant;
+  readonly POLICY_ADAPTIVE: Constant;
   readonly FORMAT_TOO_SMALL: Constant;
   readonly INVALID_MAGIC: Constant;
   readonly INVALID_VERSION: Constant;
@@ -137,5 +141,6 @@ export const INTEGRITY_RULES: Readonly<Record<string, string>> = {
   BROKEN_PAGE_TOTAL: 'every page is free or belongs to one partition',
   BROKEN_POOL_STACK: 'the pool counts the pages on its stack',
   BROKEN_QUEUE: 'a queue of records counts its records and ends where its tail is',
+  BROKEN_GHOSTS: 'the table of ghosts has the blocks that it counts',
   BROKEN_RECORDS: 'every entry that may be evicted has a record in a queue',
 };

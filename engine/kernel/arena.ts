@@ -269,6 +269,10 @@ function clearPartition(partition: Partition): void {
   partition.spareBlocks = 0;
   partition.trimBlock = 0;
   partition.slackClasses = 0;
+  partition.ghostRoot = 0;
+  partition.ghostBlocks = 0;
+  partition.ghostBuckets = 0;
+  partition.ghostsWanted = 0;
   partition.deletes += partition.entries;
   partition.entries = 0;
   partition.payloadBytes = 0;

@@ -28,7 +28,7 @@ export {
 } from './exec';
 export { xxh32 } from './hash';
 export * from './integrity';
-export { LAYOUT_VERSION, POLICY_CLOCK, POLICY_NONE } from './layout';
+export { LAYOUT_VERSION, POLICY_ADAPTIVE, POLICY_CLOCK, POLICY_LFU, POLICY_LRU, POLICY_NONE, POLICY_S3FIFO } from './layout';
 export { setStrongOrder } from './lock';
 export * from './status';
 export { claimThread, releaseThread, replyArea, requestArea, threadBlockAt } from './threads';

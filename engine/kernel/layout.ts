@@ -62,6 +62,10 @@ export const AREA_SLACK: u32 = 512;
 
 export const POLICY_NONE: u32 = 0;
 export const POLICY_CLOCK: u32 = 1;
+export const POLICY_S3FIFO: u32 = 2;
+export const POLICY_LRU: u32 = 3;
+export const POLICY_LFU: u32 = 4;
+export const POLICY_ADAPTIVE: u32 = 5;
 
 @unmanaged
 export class Header {

@@ -50,6 +50,11 @@ export class Partition {
   generation: u32;
   /** A bit for each size class that may have a page to give (slab.ts, `hasSlack`). */
   slackClasses: u64;
+  // -- ghosts (eviction/ghosts.ts): root, blocks and buckets of the table, buckets that it should have
+  ghostRoot: Address;
+  ghostBlocks: u32;
+  ghostBuckets: u32;
+  ghostsWanted: u32;
 }
 
 /** The pages of one chunk size in one partition. */

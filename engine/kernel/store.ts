@@ -32,7 +32,7 @@ import { evictEntry, freeChain, freeEntry } from './eviction/removal';
 import { Address, MAX_CHUNK } from './layout';
 import { Partition } from './partition';
 import { allocate, makeRoomForOne, reclaimPage } from './room';
-import { addBlock, append, isTailFull, isTrimDue, stockSpares, trimStep } from './records';
+import { addBlock, append, isTailFull, isTrimDue, Queue, stockSpares, trimStep } from './records';
 import { chunkBytesOf, classOf, classOfChunk, giveChunk, recordClass } from './slab';
 import { crowdedSlot, entryOf, erase, insert, isSplittable, mark, recordOf, setEntryOf, Slot } from './table';
 
@@ -249,12 +249,13 @@ function add(
   thread: u32,
   nowMs: i64,
 ): bool {
+  const queue = queueOfNew(partition, hash, thread, nowMs);
   if (!makeRoomForOne(partition, nowMs)) return false;
   const address = buildEntry(partition, hash, key, keyBytes, value, valueBytes, flags, expiryMs, thread, nowMs);
   if (address == 0) return false;
   partition.pinnedNew = address;
   const slot = insertMakingRoom(partition, hash, address, thread, nowMs);
-  const added = slot != 0 && (!mayEvict() || admit(partition, recordOf(slot, hash), thread, nowMs));
+  const added = slot != 0 && (!mayEvict() || admit(partition, queue, recordOf(slot, hash), thread, nowMs));
   partition.pinnedNew = 0;
   if (added) {
     partition.entries += 1;
@@ -266,8 +267,7 @@ function add(
 }
 
 /** Tells the policy of a new entry. False: there is no memory for its record. */
-function admit(partition: Partition, record: u32, thread: u32, nowMs: i64): bool {
-  const queue = queueOfNew(partition);
+function admit(partition: Partition, queue: Queue, record: u32, thread: u32, nowMs: i64): bool {
   if (isTailFull(queue)) {
     stockSpares(partition);
     if (isTrimDue(partition, queue)) trimStep(partition, queue);

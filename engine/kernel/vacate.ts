@@ -4,7 +4,7 @@
  * Everything here runs under the partition's lock.
  */
 import { CHAINED, CHUNK_BLOB, CHUNK_FREE, CHUNK_PIECE, entryAt, firstPiece, hashOfEntry, pieceAt, setFirstPiece } from './entry';
-import { isPinned } from './eviction/removal';
+import { moveGhosts } from './eviction/ghosts';
 import { Address, PageNumber } from './layout';
 import { PageInfo, pageAddress, pageInfo, pageOf } from './pages';
 import { classInfo, Partition } from './partition';
@@ -67,8 +67,10 @@ function moveAll(partition: Partition, page: PageNumber, sizeClass: u32): void {
 /** Moves what is in a chunk to another one of its class, and frees the chunk. */
 function moveChunk(partition: Partition, chunk: Address, target: Address, size: u32): void {
   memory.copy(target, chunk, size);
-  if (entryAt(chunk).kind == CHUNK_PIECE) movePiece(partition, chunk, target);
-  else moveEntry(chunk, target);
+  const kind = entryAt(chunk).kind;
+  if (kind == CHUNK_BLOB) moveEntry(chunk, target);
+  else if (kind == CHUNK_PIECE) movePiece(partition, chunk, target);
+  else moveGhosts(partition, target);
   giveChunk(partition, chunk);
 }
 
