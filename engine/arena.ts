@@ -21,7 +21,7 @@ export type { KernelExports } from './kernel-exports.js';
  * Eviction policies, the default first (engine/kernel/eviction/). `none` refuses writes with OOM
  * when the cache is full.
  */
-export const POLICIES = ['clock', 's3fifo', 'none'] as const;
+export const POLICIES = ['adaptive', 's3fifo', 'clock', 'lru', 'lfu', 'none'] as const;
 export type Policy = (typeof POLICIES)[number];
 
 export interface ArenaOptions {

@@ -141,6 +141,6 @@ export const INTEGRITY_RULES: Readonly<Record<string, string>> = {
   BROKEN_PAGE_TOTAL: 'every page is free or belongs to one partition',
   BROKEN_POOL_STACK: 'the pool counts the pages on its stack',
   BROKEN_QUEUE: 'a queue of records counts its records and ends where its tail is',
-  BROKEN_GHOSTS: 'the table of ghosts has the blocks that it counts',
+  BROKEN_SIDE_TABLE: "the policy's side table has the blocks that it counts",
   BROKEN_RECORDS: 'every entry that may be evicted has a record in a queue',
 };

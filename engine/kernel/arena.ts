@@ -13,6 +13,9 @@ import {
   THREAD_BLOCK_BYTES,
   Address,
 } from './layout';
+import { ADAPTIVE_BYTES, resetAdaptive } from './eviction/adaptive';
+import { resetPolicy } from './eviction/policy';
+import { forgetTable } from './eviction/sidetable';
 import { lock, unlock } from './lock';
 import { givePage, PAGE_INFO_BYTES, pageAddress, pageInfo } from './pages';
 import { classInfo, MAX_QUEUES, Partition, PARTITION_BYTES, partitionAt, QUEUE_BYTES, queueOf } from './partition';
@@ -56,10 +59,8 @@ function maxDepthFor(pages: u32, partitionsLog2: u32): u32 {
 function headBytesFor(budgetBytes: u32, partitionsLog2: u32): u32 {
   const pages = budgetBytes >> PAGE_SHIFT;
   const directory = ((1 as u32) << maxDepthFor(pages, partitionsLog2)) << 2;
-  return alignUp(
-    PARTITIONS + (PARTITION_BYTES << partitionsLog2) + directory + pages * PAGE_INFO_BYTES,
-    4096,
-  );
+  const infos = PARTITIONS + (PARTITION_BYTES << partitionsLog2) + directory + pages * PAGE_INFO_BYTES;
+  return alignUp(infos, 4096) + alignUp(ADAPTIVE_BYTES, 4096);
 }
 
 /** WebAssembly pages that the memory must have for this geometry; 0: more than the 65,536 that there can be. */
@@ -111,6 +112,7 @@ export function format(
   head.maxDepth = maxDepthFor(budgetPages, partitionsLog2);
   const directories = PARTITIONS + partitions * PARTITION_BYTES;
   const infos = directories + ((1 << head.maxDepth) << 2);
+  head.adaptive = headEnd - alignUp(ADAPTIVE_BYTES, 4096);
   head.threads = headEnd;
   head.threadStride = threadStride(areaBytes);
   head.maxThreads = maxThreads;
@@ -125,12 +127,14 @@ export function format(
   head.budgetBytes = budgetBytes;
   head.poolBump = head.firstPage;
   buildClasses();
+  resetAdaptive();
   for (let i: u32 = 0; i < partitions; i++) {
     const partition = partitionAt(i);
     partition.maxEntries = shareOf(maxEntries, partitions, i);
     partition.version = <u64>firstVersion;
     const directory = directories + ((i * maxDirectoryEntries()) << 2);
     openDirectory(partition, directory, newSegment(partition, partitionsLog2));
+    resetPolicy(partition);
   }
   head.magic = MAGIC;
   return FORMAT_OK;
@@ -269,10 +273,8 @@ function clearPartition(partition: Partition): void {
   partition.spareBlocks = 0;
   partition.trimBlock = 0;
   partition.slackClasses = 0;
-  partition.ghostRoot = 0;
-  partition.ghostBlocks = 0;
-  partition.ghostBuckets = 0;
-  partition.ghostsWanted = 0;
+  forgetTable(partition);
+  resetPolicy(partition);
   partition.deletes += partition.entries;
   partition.entries = 0;
   partition.payloadBytes = 0;

@@ -1,6 +1,6 @@
 /*
  * A chunk holds an entry, a piece of a chained entry, a block of records (records.ts), a part of the
- * table of ghosts (eviction/ghosts.ts), or nothing. Byte 6 tells which, for whoever walks a page.
+ * side table (eviction/sidetable.ts), or nothing. Byte 6 tells which, for whoever walks a page.
  *
  * Entry:
  *   +0  valueBytes  u32   bytes of the value (msgpack, as the client sent it)
@@ -36,7 +36,7 @@ export const CHUNK_FREE: u8 = 0;
 export const CHUNK_BLOB: u8 = 1;
 export const CHUNK_PIECE: u8 = 0xff;
 export const CHUNK_RECORDS: u8 = 0xfe;
-export const CHUNK_GHOSTS: u8 = 0xfd;
+export const CHUNK_TABLE: u8 = 0xfd;
 
 export const HAS_EXPIRY: u8 = 1;
 export const HAS_VERSION: u8 = 2;

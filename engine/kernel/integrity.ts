@@ -8,7 +8,7 @@ import {
   chainSkip,
   CHUNK_BLOB,
   CHUNK_FREE,
-  CHUNK_GHOSTS,
+  CHUNK_TABLE,
   CHUNK_PIECE,
   CHUNK_RECORDS,
   entryAt,
@@ -21,7 +21,7 @@ import {
 import { Address, header, PAGE_BYTES, PageNumber } from './layout';
 import { lock, unlock } from './lock';
 import { PAGE_SEGMENT, PAGE_SLAB, PageInfo, pageAddress, pageInfo, pageOf } from './pages';
-import { ghostBytes } from './eviction/ghosts';
+import { tableBytes } from './eviction/sidetable';
 import { mayEvict } from './eviction/policy';
 import { classInfo, MAX_QUEUES, Partition, partitionAt, partitionIndex, partitionOfHash, queueOf } from './partition';
 import { blocksWalked, entriesRecorded, walkQueue, walkSpares } from './records';
@@ -52,7 +52,7 @@ export const BROKEN_PAGE_TOTAL: u32 = 21;
 export const BROKEN_POOL_STACK: u32 = 22;
 export const BROKEN_QUEUE: u32 = 23;
 export const BROKEN_RECORDS: u32 = 24;
-export const BROKEN_GHOSTS: u32 = 25;
+export const BROKEN_SIDE_TABLE: u32 = 25;
 
 const BUCKET_BYTES: u32 = 64;
 
@@ -111,8 +111,8 @@ function checkQueues(partition: Partition): u32 {
     blocks += blocksWalked;
     recorded += entriesRecorded;
   }
-  const ghosts = ghostBytes(partition);
-  if (ghosts == u32.MAX_VALUE) return BROKEN_GHOSTS;
+  const ghosts = tableBytes(partition);
+  if (ghosts == u32.MAX_VALUE) return BROKEN_SIDE_TABLE;
   chunksSeen += blocks * chunkBytesOf(recordClass()) + ghosts;
   return mayEvict() && recorded < partition.entries ? BROKEN_RECORDS : 0;
 }
@@ -260,7 +260,7 @@ function checkPage(page: PageNumber, info: PageInfo, sizeClass: u32): u32 {
   for (let i: u32 = 0; i < <u32>info.bump; i++) {
     const kind = entryAt(pageAddress(page) + i * size).kind;
     if (kind == CHUNK_FREE) free += 1;
-    else if (kind == CHUNK_BLOB || kind == CHUNK_PIECE || kind == CHUNK_RECORDS || kind == CHUNK_GHOSTS) used += 1;
+    else if (kind == CHUNK_BLOB || kind == CHUNK_PIECE || kind == CHUNK_RECORDS || kind == CHUNK_TABLE) used += 1;
     else return BROKEN_ENTRY_CHUNK;
   }
   if (used != info.used) return BROKEN_PAGE_USED;

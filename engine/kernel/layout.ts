@@ -12,6 +12,7 @@
  *   0x10000  partitions          count x PARTITION_BYTES                 each under its own lock (partition.ts)
  *            directories         per partition: u32 segment addresses     under the partition's lock (table.ts)
  *            page infos          PAGE_INFO_BYTES per slab page           under the lock of the page's partition
+ *            shadows             with the policy `adaptive`              under a lock of their own (eviction/adaptive.ts)
  *            thread areas        block, request, reply per thread slot   its thread only; states by compare-and-swap
  *            pages               64 KiB each: table segments and slabs   under the lock of the page's partition
  *            guard pages         never allocated: an optimistic reader may run over the end of the last page
@@ -97,6 +98,11 @@ export class Header {
   budgetBytes: u32;
   /** Where the next search for another partition's page begins; any value will do. */
   reclaimFrom: u32;
+  // -- the policy `adaptive` (eviction/adaptive.ts): its state, the manner in use, and which hashes are sampled
+  adaptive: Address;
+  manner: u32;
+  sampleMask: u32;
+  sampleValue: u32;
   // -- the page pool, changed by compare-and-swap only (pages.ts)
   /** Stack of pages given back: tag << 32 | first page; linked through PageInfo.next. */
   poolStack: u64;

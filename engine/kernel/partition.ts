@@ -4,8 +4,8 @@
  *   +0    word        u64  version << 16 | owner + 1; owner 0: unlocked. Lock and version in one word (lock.ts).
  *   +8    waiters     u32  threads asleep on the word (atomic add)
  *   +12   ...         the directory, then fields under the lock, see the class
- *   +192  queues      QUEUE_BYTES x MAX_QUEUES, under the lock (records.ts); which is which, the policy knows
- *   +320  ClassInfo   CLASS_INFO_BYTES x MAX_CLASSES, under the lock; the last one is for blocks of records
+ *   +256  queues      QUEUE_BYTES x MAX_QUEUES, under the lock (records.ts); which is which, the policy knows
+ *   +384  ClassInfo   CLASS_INFO_BYTES x MAX_CLASSES, under the lock; the last one is for blocks of records
  */
 import { Address, header, MAX_CLASSES, PageNumber, PARTITIONS } from './layout';
 import { Queue } from './records';
@@ -19,6 +19,8 @@ export class Partition {
   directoryShift: u32;
   directoryMask: u32;
   directory: Address;
+  /** What a use makes of an entry's mark (table.ts): COUNT_USES, or the epoch that it stores. */
+  epoch: u32;
   // -- under the lock; entries is also read racily for statistics
   entries: u32;
   maxEntries: u32;
@@ -50,11 +52,17 @@ export class Partition {
   generation: u32;
   /** A bit for each size class that may have a page to give (slab.ts, `hasSlack`). */
   slackClasses: u64;
-  // -- ghosts (eviction/ghosts.ts): root, blocks and buckets of the table, buckets that it should have
-  ghostRoot: Address;
-  ghostBlocks: u32;
-  ghostBuckets: u32;
-  ghostsWanted: u32;
+  // -- the policy's side table (eviction/sidetable.ts): root, blocks and units, and the units that it should have
+  tableRoot: Address;
+  tableBlocks: u32;
+  tableUnits: u32;
+  tableWanted: u32;
+  // -- lru: generations in use, and the entries added to the newest
+  generations: u32;
+  epochAdded: u32;
+  // -- lfu: additions since the sketch was aged last, and the block that ageing has come to
+  sketchAdded: u32;
+  ageingBlock: u32;
 }
 
 /** The pages of one chunk size in one partition. */
@@ -69,7 +77,7 @@ export class ClassInfo {
 }
 
 export const CLASS_INFO_BYTES: u32 = 32;
-const QUEUES: u32 = 192;
+const QUEUES: u32 = 256;
 export const QUEUE_BYTES: u32 = 16;
 export const MAX_QUEUES: u32 = 8;
 const CLASS_INFOS: u32 = QUEUES + QUEUE_BYTES * MAX_QUEUES;

@@ -17,6 +17,7 @@ import {
   LONG_KEY,
   valueAddress,
 } from './entry';
+import { sample } from './eviction/adaptive';
 import { removeEntry } from './eviction/removal';
 import { Address, header, MAX_CHUNK } from './layout';
 import { isLocked, lock, readIsValid, readWord, unlock } from './lock';
@@ -148,7 +149,8 @@ export function readValue(
     ) {
       copyBytes(out, value, bytes);
       if (!isLocked(staged.word) && readIsValid(partitionOf(staged), staged.word)) {
-        mark(staged.slot);
+        mark(partitionOf(staged), staged.slot);
+        sample(staged.hash);
         blockOf(thread).hits += 1;
         return out + bytes;
       }
@@ -185,7 +187,8 @@ export function readValueAgain(
   }
   if (found == NO_ROOM) return NO_ROOM;
   if (found > PRESENT) {
-    mark(foundSlot);
+    mark(partition, foundSlot);
+    sample(hash);
     blockOf(thread).hits += 1;
     return found;
   }
@@ -221,7 +224,7 @@ export function look(
     found = lookOnce(hash, key, keyBytes, nowMs);
     unlock(partition);
   }
-  if (found == PRESENT && touch) mark(foundSlot);
+  if (found == PRESENT && touch) mark(partition, foundSlot);
   if (found != EXPIRED) return found;
   dropExpired(thread, hash, key, keyBytes, nowMs);
   return ABSENT;

@@ -3,7 +3,7 @@
  * less where `maxEntries` is what is short. Everything here runs under the partition's lock.
  */
 import { evictOne, mayEvict } from './eviction/policy';
-import { Address, Header, header } from './layout';
+import { Address, Header, header, MIN_CHUNK, PAGE_SHIFT } from './layout';
 import { tryLock, unlock } from './lock';
 import { classInfo, Partition, partitionAt } from './partition';
 import { takeChunk } from './slab';
@@ -113,4 +113,13 @@ export function makeRoomForOne(partition: Partition, nowMs: i64): bool {
     if (!mayEvict() || !evictOne(partition, nowMs)) return false;
   }
   return true;
+}
+
+/** How many entries a partition will hold when it is full, as far as its entries so far tell. */
+export function expectedEntries(partition: Partition): u32 {
+  const head = header();
+  const share = (<u64>(head.endPage - head.firstPage) << PAGE_SHIFT) / head.partitionCount;
+  const entries = <u64>max<u32>(partition.entries, 1);
+  const fitting = (entries * share) / max<u64>(partition.chunkBytes, MIN_CHUNK);
+  return <u32>min<u64>(max<u64>(fitting, entries), partition.maxEntries);
 }

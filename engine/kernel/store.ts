@@ -27,7 +27,8 @@ import {
   valueAddress,
   versionAddress,
 } from './entry';
-import { mayEvict, queueOfNew } from './eviction/policy';
+import { sample } from './eviction/adaptive';
+import { mayEvict, queueOfNew, settle } from './eviction/policy';
 import { evictEntry, freeChain, freeEntry } from './eviction/removal';
 import { Address, MAX_CHUNK } from './layout';
 import { Partition } from './partition';
@@ -170,7 +171,7 @@ export function overwrite(
   if (flags & HAS_EXPIRY) setExpiry(address, expiryMs);
   if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
   copyBytes(keyAddress(address, flags) + keyBytes, value, valueBytes);
-  mark(slot);
+  mark(partition, slot);
   return true;
 }
 
@@ -202,7 +203,7 @@ export function put(
       if (flags & HAS_EXPIRY) setExpiry(address, expiryMs);
       if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
       copyBytes(keyAddress(address, flags) + keyBytes, value, valueBytes);
-      mark(slot);
+      mark(partition, slot);
       return true;
     }
     return replace(partition, slot, address, hash, key, keyBytes, value, valueBytes, flags, expiryMs, thread, nowMs);
@@ -232,7 +233,7 @@ function replace(
   partition.pinnedOld = 0;
   if (address == 0) return false;
   setEntryOf(slot, address);
-  mark(slot);
+  mark(partition, slot);
   freeEntry(partition, old);
   return true;
 }
@@ -259,6 +260,8 @@ function add(
   partition.pinnedNew = 0;
   if (added) {
     partition.entries += 1;
+    if (mayEvict()) settle(partition);
+    sample(hash);
     return true;
   }
   if (slot) erase(slot, hash);

@@ -199,13 +199,25 @@ function marksShift(slot: Slot): u32 {
   return (slot & 3) << 1;
 }
 
-/** Marks the slot's entry as used: counts to 3. By any reader, without the lock. */
+/** For `Partition.epoch`: a mark counts uses, to 3. */
+export const COUNT_USES: u32 = 4;
+
+/**
+ * Marks the slot's entry as used, in the way of the partition's policy: counts to 3, or stores the epoch. By any reader,
+ * without the lock.
+ */
 @inline
-export function mark(slot: Slot): void {
+export function mark(partition: Partition, slot: Slot): void {
   const at = marksAddress(slot);
   const shift = marksShift(slot);
   const marks = <u32>load<u8>(at);
-  if (((marks >> shift) & 3) != 3) store<u8>(at, <u8>(marks + (1 << shift)));
+  const uses = (marks >> shift) & 3;
+  const epoch = partition.epoch;
+  if (epoch == COUNT_USES) {
+    if (uses != 3) store<u8>(at, <u8>(marks + (1 << shift)));
+  } else if (uses != epoch) {
+    store<u8>(at, <u8>((marks & ~(3 << shift)) | (epoch << shift)));
+  }
 }
 
 /** The access mark, 0 to 3. */
@@ -281,7 +293,7 @@ export function findEntry(hash: u32, entry: Address): Slot {
 }
 
 /** Puts an entry, with its generation, into the first free slot from its home on. The segment has one. */
-function place(segment: Address, hash: u32, entry: Address): Slot {
+function place(segment: Address, hash: u32, entry: Address, marks: u32): Slot {
   const home = segment + ((hash & BUCKET_INDEX_MASK) << 6);
   let bucket = home;
   for (let probe: u32 = 0; probe < MAX_PROBE; probe++) {
@@ -290,7 +302,7 @@ function place(segment: Address, hash: u32, entry: Address): Slot {
       const slot = bucket + <u32>ctz(empty);
       store<u8>(slot, tagOf(hash));
       store<u32>(wordOf(slot), entry);
-      clearMark(slot);
+      setMarks(slot, marks);
       for (let passed = home; passed != bucket; passed = nextBucket(passed)) {
         const overflow = overflowOf(passed);
         if (overflow != OVERFLOW_STUCK) store<u8>(passed, <u8>(overflow + 1), OVERFLOW);
@@ -315,7 +327,8 @@ export function insert(partition: Partition, hash: u32, entry: Address): Slot {
     else if (count >= CROWDED_AT) return 0;
   }
   partition.generation += 1;
-  return place(segment, hash, entry | (partition.generation & GENERATION_MASK));
+  // A new entry counts as unused; in an epoch of its own it is of this one.
+  return place(segment, hash, entry | (partition.generation & GENERATION_MASK), partition.epoch & 3);
 }
 
 /**
@@ -339,7 +352,7 @@ export function erase(slot: Slot, hash: u32): void {
   const segment = slot & ~(PAGE_BYTES - 1);
   store<u8>(slot, 0);
   store<u32>(wordOf(slot), 0);
-  clearMark(slot);
+  setMarks(slot, 0);
   let passed = segment + ((hash & BUCKET_INDEX_MASK) << 6);
   while (passed != bucket) {
     const overflow = overflowOf(passed);
@@ -428,8 +441,7 @@ function split(partition: Partition, hash: u32): bool {
       const entryHash = hashOfEntry(entry);
       if (!(entryHash & bit)) continue;
       const marks = marksOf(slot);
-      const moved = place(sibling, entryHash, entry | generationOf(slot));
-      setMarks(moved, marks);
+      place(sibling, entryHash, entry | generationOf(slot), marks);
       erase(slot, entryHash);
     }
   }

@@ -4,7 +4,7 @@
  * Everything here runs under the partition's lock.
  */
 import { CHAINED, CHUNK_BLOB, CHUNK_FREE, CHUNK_PIECE, entryAt, firstPiece, hashOfEntry, pieceAt, setFirstPiece } from './entry';
-import { moveGhosts } from './eviction/ghosts';
+import { tableMoved } from './eviction/sidetable';
 import { Address, PageNumber } from './layout';
 import { PageInfo, pageAddress, pageInfo, pageOf } from './pages';
 import { classInfo, Partition } from './partition';
@@ -70,7 +70,7 @@ function moveChunk(partition: Partition, chunk: Address, target: Address, size: 
   const kind = entryAt(chunk).kind;
   if (kind == CHUNK_BLOB) moveEntry(chunk, target);
   else if (kind == CHUNK_PIECE) movePiece(partition, chunk, target);
-  else moveGhosts(partition, target);
+  else tableMoved(partition, target);
   giveChunk(partition, chunk);
 }
 

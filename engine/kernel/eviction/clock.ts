@@ -5,7 +5,7 @@
  */
 import { Partition, queueOf } from '../partition';
 import { pop, push, unpop } from '../records';
-import { clearMark, isMarked, slotOfRecord } from '../table';
+import { isMarked, setMarks, slotOfRecord } from '../table';
 import { evictRecord, isHeld } from './removal';
 
 /**
@@ -25,7 +25,7 @@ export function evictByClock(partition: Partition, nowMs: i64): bool {
     const held = isHeld(partition, slot);
     if (held || (isMarked(slot) && chances < MAX_SECOND_CHANCES)) {
       if (push(partition, queue, record)) {
-        clearMark(slot);
+        setMarks(slot, 0);
         chances += 1;
         continue;
       }

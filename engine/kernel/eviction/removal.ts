@@ -46,6 +46,7 @@ export function evictEntry(partition: Partition, slot: Slot, hash: u32, nowMs: i
  */
 export function evictRecord(partition: Partition, slot: Slot, record: u32, nowMs: i64): bool {
   const address = entryOf(slot);
+  if (address == 0) return false;
   const hash = hashOfEntry(address);
   if (!isRecordOf(record, hash) || isPinned(partition, address)) return false;
   evictEntry(partition, slot, hash, nowMs);

@@ -19,6 +19,7 @@ import {
   ERROR_VERSION,
   writeError,
 } from '../status';
+import { sample } from '../eviction/adaptive';
 import { mayEvict } from '../eviction/policy';
 import { nextVersion, overwrite, put, reshape } from '../store';
 import { entryOf, mark, Slot } from '../table';
@@ -81,6 +82,7 @@ export function setValue(
     }
     if (flags & SET_KEEPTTL && slot) expiryMs = expiryOfSlot(slot);
   }
+  if (slot) sample(staged.hash);
   if (slot != 0 && overwrite(partition, slot, staged.keyBytes, value, valueBytes, expiryMs)) {
     partition.sets += 1;
     unlock(partition);
@@ -214,7 +216,7 @@ function copyVersioned(
     if (address == 0) return writeError(out, ERROR_OUT_OF_MEMORY);
     store<u64>(versionAddress(address, entryAt(address).flags), nextVersion(partition));
   }
-  mark(slot);
+  mark(partition, slot);
   blockOf(thread).hits += 1;
   store<u8>(out, 0x92);
   const version = load<u64>(versionAddress(address, entryAt(address).flags));

@@ -101,7 +101,7 @@ export function expire(thread: u32, staged: Staged, out: Address, limit: Address
     address = reshape(partition, slot, ttlMs > 0 ? version | HAS_EXPIRY : version, thread, nowMs);
     if (address != 0) {
       if (ttlMs > 0) setExpiry(address, nowMs + ttlMs);
-      mark(slot);
+      mark(partition, slot);
     }
   }
   unlock(partition);
@@ -133,7 +133,7 @@ export function persist(thread: u32, staged: Staged, out: Address, limit: Addres
     had = (flags & HAS_EXPIRY) != 0;
     // Shrinking always fits where the entry stands.
     if (had) reshape(partition, slot, flags & HAS_VERSION, thread, nowMs);
-    mark(slot);
+    mark(partition, slot);
   }
   unlock(partition);
   return writeBoolean(out, had);

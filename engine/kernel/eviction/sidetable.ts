@@ -1,0 +1,152 @@
+/*
+ * The side table: what a policy remembers of keys beyond their marks, be they in the cache or not: ghosts (ghosts.ts) or
+ * a frequency sketch (sketch.ts). Units of 64 bytes, found by hash, in chunks of the slab:
+ *
+ *   root    +0  unused        +6  kind CHUNK_TABLE, +7 ROOT    +8  u32 x blocks: their addresses
+ *   block   +0  u32 its index +6  kind CHUNK_TABLE, +7 BLOCK   +64 units
+ *
+ * The chunks are had one by one, before an entry is built, as the partition fills. A table that grows starts to look
+ * elsewhere for most keys, and so forgets them: it grows by a quarter at least, so that happens seldom.
+ *
+ * Everything here runs under the partition's lock.
+ */
+import { CHUNK_TABLE, pieceAt } from '../entry';
+import { Address, MAX_CHUNK } from '../layout';
+import { Partition } from '../partition';
+import { allocate } from '../room';
+import { chunkBytesOf, classOf, classOfChunk, giveChunk } from '../slab';
+
+export const UNIT_BYTES: u32 = 64;
+const BLOCK_HEAD: u32 = 64;
+const ROOT_HEAD: u32 = 8;
+const ROOT: u8 = 0;
+const BLOCK: u8 = 1;
+
+const UNITS_PER_BLOCK: u32 = (MAX_CHUNK - BLOCK_HEAD) / UNIT_BYTES;
+/** As many as a root has room for, 16 MiB in all. */
+const MAX_BLOCKS: u32 = (MAX_CHUNK - ROOT_HEAD) / 4;
+const MAX_UNITS: u32 = MAX_BLOCKS * UNITS_PER_BLOCK;
+
+/** The bits of a hash that a record (records.ts) keeps: what is found must be the same by a record and by a hash. */
+const HASH_MASK: u32 = ~(7 << 13);
+
+/** Other bits than the table, the directory and the partitions take: none of those says anything about these. */
+@inline
+export function mixed(hash: u32): u32 {
+  let x = (hash & HASH_MASK) * 0x9e3779b1;
+  x ^= x >> 15;
+  x *= 0x85ebca77;
+  return x ^ (x >> 13);
+}
+
+/** The unit of a key, by its `mixed` hash; 0 when there is no table (yet). */
+@inline
+export function unitFor(partition: Partition, mixedHash: u32): Address {
+  const units = partition.tableUnits;
+  if (units == 0) return 0;
+  const index = <u32>((<u64>mixedHash * <u64>units) >> 32);
+  return blockOf(partition, index / UNITS_PER_BLOCK) + BLOCK_HEAD + (index % UNITS_PER_BLOCK) * UNIT_BYTES;
+}
+
+@inline
+function blockOf(partition: Partition, index: u32): Address {
+  return load<u32>(partition.tableRoot + ROOT_HEAD + (index << 2));
+}
+
+/** The first unit of a block, for whoever walks the table; `unitsOfBlock` of them follow. */
+@inline
+export function unitsStart(partition: Partition, block: u32): Address {
+  return blockOf(partition, block) + BLOCK_HEAD;
+}
+
+@inline
+export function unitsOfBlock(partition: Partition, block: u32): u32 {
+  return min<u32>(partition.tableUnits - block * UNITS_PER_BLOCK, UNITS_PER_BLOCK);
+}
+
+/** Asks for a table of so many units. Slightly more than there are count as enough. */
+@inline
+export function wantUnits(partition: Partition, units: u32): void {
+  const wanted = partition.tableWanted;
+  if (units > wanted + (wanted >> 2)) partition.tableWanted = min<u32>(units, MAX_UNITS);
+}
+
+/** Gets the table one block further towards what is wanted. Called before an entry is built, never while evicting. */
+@inline
+export function growTable(partition: Partition, thread: u32, nowMs: i64): void {
+  if (partition.tableWanted <= partition.tableUnits) return;
+  // Without memory, it stays as it is until more is wanted.
+  if (!addBlock(partition, thread, nowMs)) partition.tableWanted = partition.tableUnits;
+}
+
+function addBlock(partition: Partition, thread: u32, nowMs: i64): bool {
+  const wanted = partition.tableWanted;
+  const blocks = (wanted + UNITS_PER_BLOCK - 1) / UNITS_PER_BLOCK;
+  // A root without room and a single block that is not a whole one cannot grow.
+  const stuck = blocks > rootBlocks(partition) || partition.tableUnits % UNITS_PER_BLOCK != 0;
+  if (partition.tableRoot != 0 && stuck) dropTable(partition);
+  if (partition.tableRoot == 0 && !addRoot(partition, blocks, thread, nowMs)) return false;
+  const units = min<u32>(wanted - partition.tableUnits, UNITS_PER_BLOCK);
+  const block = allocate(partition, classOf(BLOCK_HEAD + units * UNIT_BYTES), thread, nowMs);
+  if (block == 0) return false;
+  name(block, BLOCK);
+  memory.fill(block + BLOCK_HEAD, 0, chunkBytesOf(classOfChunk(block)) - BLOCK_HEAD);
+  store<u32>(block, partition.tableBlocks);
+  store<u32>(partition.tableRoot + ROOT_HEAD + (partition.tableBlocks << 2), block);
+  partition.tableBlocks += 1;
+  partition.tableUnits += units;
+  return true;
+}
+
+function addRoot(partition: Partition, blocks: u32, thread: u32, nowMs: i64): bool {
+  const bytes = ROOT_HEAD + (min<u32>(blocks + blocks / 2, MAX_BLOCKS) << 2);
+  const root = allocate(partition, classOf(bytes), thread, nowMs);
+  if (root == 0) return false;
+  name(root, ROOT);
+  partition.tableRoot = root;
+  return true;
+}
+
+function name(chunk: Address, part: u8): void {
+  pieceAt(chunk).kind = CHUNK_TABLE;
+  pieceAt(chunk).spare = part;
+}
+
+/** Blocks that the root has room for. */
+function rootBlocks(partition: Partition): u32 {
+  if (partition.tableRoot == 0) return 0;
+  return (chunkBytesOf(classOfChunk(partition.tableRoot)) - ROOT_HEAD) / 4;
+}
+
+function dropTable(partition: Partition): void {
+  for (let i: u32 = 0; i < partition.tableBlocks; i++) giveChunk(partition, blockOf(partition, i));
+  giveChunk(partition, partition.tableRoot);
+  forgetTable(partition);
+}
+
+/** For a partition whose chunks are gone. */
+export function forgetTable(partition: Partition): void {
+  partition.tableRoot = 0;
+  partition.tableBlocks = 0;
+  partition.tableUnits = 0;
+  partition.tableWanted = 0;
+}
+
+/** Tells the table that one of its chunks was moved (vacate.ts). */
+export function tableMoved(partition: Partition, chunk: Address): void {
+  if (pieceAt(chunk).spare == ROOT) partition.tableRoot = chunk;
+  else store<u32>(partition.tableRoot + ROOT_HEAD + (load<u32>(chunk) << 2), chunk);
+}
+
+/** Bytes of the table's chunks, for the integrity check; u32.MAX_VALUE: something is wrong with it. */
+export function tableBytes(partition: Partition): u32 {
+  if (partition.tableRoot == 0) return partition.tableBlocks == 0 ? 0 : u32.MAX_VALUE;
+  if (partition.tableBlocks > rootBlocks(partition)) return u32.MAX_VALUE;
+  let bytes = chunkBytesOf(classOfChunk(partition.tableRoot));
+  for (let i: u32 = 0; i < partition.tableBlocks; i++) {
+    const block = blockOf(partition, i);
+    if (pieceAt(block).kind != CHUNK_TABLE || load<u32>(block) != i) return u32.MAX_VALUE;
+    bytes += chunkBytesOf(classOfChunk(block));
+  }
+  return bytes;
+}
