@@ -18,7 +18,8 @@ import { resetPolicy } from './eviction/policy';
 import { forgetTable } from './eviction/sidetable';
 import { lock, unlock } from './lock';
 import { givePage, PAGE_INFO_BYTES, pageAddress, pageInfo } from './pages';
-import { classInfo, MAX_QUEUES, Partition, PARTITION_BYTES, partitionAt, QUEUE_BYTES, queueOf } from './partition';
+import { classInfo, Partition, PARTITION_BYTES, partitionAt } from './partition';
+import { forgetQueues } from './records';
 import { buildClasses } from './slab';
 import { maxDirectoryEntries, newSegment, openDirectory } from './table';
 import { blockOf, replyArea } from './threads';
@@ -268,10 +269,7 @@ function clearPartition(partition: Partition): void {
     info.pages = 0;
     info.chunksUsed = 0;
   }
-  for (let i: u32 = 0; i < MAX_QUEUES; i++) memory.fill(changetype<usize>(queueOf(partition, i)), 0, QUEUE_BYTES);
-  partition.spareBlock = 0;
-  partition.spareBlocks = 0;
-  partition.trimBlock = 0;
+  forgetQueues(partition);
   partition.slackClasses = 0;
   forgetTable(partition);
   resetPolicy(partition);

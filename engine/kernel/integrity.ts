@@ -24,7 +24,7 @@ import { PAGE_SEGMENT, PAGE_SLAB, PageInfo, pageAddress, pageInfo, pageOf } from
 import { tableBytes } from './eviction/sidetable';
 import { mayEvict } from './eviction/policy';
 import { classInfo, MAX_QUEUES, Partition, partitionAt, partitionIndex, partitionOfHash, queueOf } from './partition';
-import { blocksWalked, entriesRecorded, walkQueue, walkSpares } from './records';
+import { blocksWalked, checkSpares, entriesRecorded, walkQueue } from './records';
 import { chunkBytesOf, chunksPerPage, classOf, classOfChunk, recordClass } from './slab';
 import { entryOf, findEntry, generationOf, overflowOf, segmentOf, Slot, SLOTS, tagOf } from './table';
 
@@ -101,9 +101,8 @@ function checkPartition(partition: Partition): u32 {
 
 /** Every queue is well-formed, and every entry can be evicted: there is a record of it. */
 function checkQueues(partition: Partition): u32 {
-  const spares = walkSpares(partition);
-  if (spares != partition.spareBlocks) return BROKEN_QUEUE;
-  let blocks = spares;
+  if (!checkSpares(partition)) return BROKEN_QUEUE;
+  let blocks = partition.spareBlocks;
   let recorded: u32 = 0;
   for (let i: u32 = 0; i < MAX_QUEUES; i++) {
     const queue = queueOf(partition, i);

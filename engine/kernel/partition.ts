@@ -46,7 +46,8 @@ export class Partition {
   /** Free blocks for them, linked, and how many. */
   spareBlock: Address;
   spareBlocks: u32;
-  /** Where the next trimming step begins; 0: at the head of the first queue. */
+  /** Where the next trimming step begins: a queue, and a block in it; 0: at its head. */
+  trimQueue: u32;
   trimBlock: Address;
   /** Counts the entries that came; its low bits are their generations. */
   generation: u32;

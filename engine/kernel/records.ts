@@ -19,8 +19,9 @@
  * Everything here runs under the partition's lock.
  */
 import { CHUNK_RECORDS, hashOfEntry } from './entry';
-import { Address, RECORD_BLOCK_BYTES } from './layout';
-import { Partition } from './partition';
+import { Address, header, RECORD_BLOCK_BYTES } from './layout';
+import { PAGE_SLAB, pageInfo, pageOf } from './pages';
+import { classInfo, MAX_QUEUES, Partition, partitionIndex, QUEUE_BYTES, queueOf } from './partition';
 import { giveChunk, recordClass, takeChunk } from './slab';
 import { entryOf, isRecordOf, slotOfRecord } from './table';
 
@@ -178,26 +179,44 @@ export function stockSpares(partition: Partition): void {
   }
 }
 
-/** Counts the spare blocks by walking them, for the integrity check; SPARE_BLOCKS + 1: more than there may be. */
-export function walkSpares(partition: Partition): u32 {
-  let count: u32 = 0;
-  for (let block = partition.spareBlock; block != 0 && count <= SPARE_BLOCKS; block = blockAt(block).next) {
-    count += 1;
-  }
-  return count;
+/*
+ * For the integrity check, which may also run after a crash: nothing is followed that is no block, and no walk is longer
+ * than there are blocks.
+ */
+
+/** Whether this is a block of the partition. */
+function isBlock(partition: Partition, address: Address): bool {
+  const page = pageOf(address);
+  if (page < header().firstPage || page >= header().endPage) return false;
+  const info = pageInfo(page);
+  if (info.kind != PAGE_SLAB || <u32>info.sizeClass != recordClass()) return false;
+  if (info.partition != <u16>partitionIndex(partition) || address % RECORD_BLOCK_BYTES) return false;
+  return blockAt(address).kind == CHUNK_RECORDS;
 }
 
-/** Walks a queue for the integrity check, which then reads `blocksWalked` and `entriesRecorded`. False: it is broken. */
+/** Whether the spare blocks are as many as they are said to be. */
+export function checkSpares(partition: Partition): bool {
+  if (partition.spareBlocks > SPARE_BLOCKS) return false;
+  let block = partition.spareBlock;
+  for (let left = partition.spareBlocks; left > 0; left--) {
+    if (!isBlock(partition, block)) return false;
+    block = blockAt(block).next;
+  }
+  return block == 0;
+}
+
+/** Walks a queue; the check then reads `blocksWalked` and `entriesRecorded`. False: it is broken. */
 export function walkQueue(partition: Partition, queue: Queue): bool {
   blocksWalked = 0;
   entriesRecorded = 0;
+  const most = classInfo(partition, recordClass()).chunksUsed;
   let records: u32 = 0;
   let last: Address = 0;
   let first = queue.headIndex;
   for (let block = queue.head; block; block = blockAt(block).next) {
+    if (blocksWalked == most || !isBlock(partition, block)) return false;
     const count = <u32>blockAt(block).count;
-    if (blockAt(block).kind != CHUNK_RECORDS || count > RECORDS_PER_BLOCK) return false;
-    if (block == queue.head && first >= count) return false;
+    if (count > RECORDS_PER_BLOCK || first > count || (block == queue.head && first == count)) return false;
     for (let i = first; i < count; i++) {
       if (isRecorded(partition, load<u32>(recordAt(block, i)))) entriesRecorded += 1;
     }
@@ -221,28 +240,35 @@ function isRecorded(partition: Partition, record: u32): bool {
 
 /*
  * Trimming. Where entries are deleted or expire, and nothing is evicted, stale records would pile up. So once there are
- * more of them than entries, each new block pays for looking through a block or two from the head on: stale records
- * go, and blocks that fit into one are joined.
+ * more of them than entries, each new block pays for looking through a block or two, one queue after the other, from its
+ * head to its tail: stale records go, and blocks that fit into one are joined.
  */
 
 /** Records may outnumber entries by as many again and this. */
 const TRIM_SLACK: u32 = 2 * RECORDS_PER_BLOCK;
 
-@inline
-export function isTrimDue(partition: Partition, queue: Queue): bool {
-  return queue.records > 2 * partition.entries + TRIM_SLACK;
+export function isTrimDue(partition: Partition): bool {
+  let records: u32 = 0;
+  for (let i: u32 = 0; i < MAX_QUEUES; i++) records += queueOf(partition, i).records;
+  return records > 2 * partition.entries + TRIM_SLACK;
 }
 
 /** Looks through one block, or two that then are one. An emptied block stays until it is joined to one or popped. */
-export function trimStep(partition: Partition, queue: Queue): void {
+export function trimStep(partition: Partition): void {
+  const queue = queueOf(partition, partition.trimQueue);
   const block = partition.trimBlock ? partition.trimBlock : queue.head;
   partition.trimBlock = 0;
-  if (block == queue.tail) return;
+  if (block == queue.tail) {
+    partition.trimQueue = (partition.trimQueue + 1) % MAX_QUEUES;
+    return;
+  }
   filterBlock(partition, queue, block);
   const next = blockAt(block).next;
   if (next != queue.tail) {
     filterBlock(partition, queue, next);
     partition.trimBlock = join(partition, block, next) ? block : next;
+  } else {
+    partition.trimQueue = (partition.trimQueue + 1) % MAX_QUEUES;
   }
   dropEmptyHeads(partition, queue);
 }
@@ -271,4 +297,35 @@ function filterBlock(partition: Partition, queue: Queue, block: Address): void {
   }
   blockAt(block).count = <u16>kept;
   queue.records -= count - kept;
+}
+
+/** Gives all blocks back, of a partition that has no entries left. */
+export function dropQueues(partition: Partition): void {
+  for (let i: u32 = 0; i < MAX_QUEUES; i++) {
+    const queue = queueOf(partition, i);
+    giveBlocks(partition, queue.head);
+    memory.fill(changetype<usize>(queue), 0, QUEUE_BYTES);
+  }
+  giveBlocks(partition, partition.spareBlock);
+  forgetBlocks(partition);
+}
+
+function giveBlocks(partition: Partition, block: Address): void {
+  while (block) {
+    const next = blockAt(block).next;
+    giveChunk(partition, block);
+    block = next;
+  }
+}
+
+function forgetBlocks(partition: Partition): void {
+  partition.spareBlock = 0;
+  partition.spareBlocks = 0;
+  partition.trimBlock = 0;
+}
+
+/** For a partition whose chunks are gone. */
+export function forgetQueues(partition: Partition): void {
+  for (let i: u32 = 0; i < MAX_QUEUES; i++) memory.fill(changetype<usize>(queueOf(partition, i)), 0, QUEUE_BYTES);
+  forgetBlocks(partition);
 }

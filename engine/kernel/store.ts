@@ -273,7 +273,7 @@ function add(
 function admit(partition: Partition, queue: Queue, record: u32, thread: u32, nowMs: i64): bool {
   if (isTailFull(queue)) {
     stockSpares(partition);
-    if (isTrimDue(partition, queue)) trimStep(partition, queue);
+    if (isTrimDue(partition)) trimStep(partition);
     // Never a spare block: those are for records that are pushed again.
     const block = allocate(partition, recordClass(), thread, nowMs);
     if (block == 0) return false;

@@ -4,6 +4,7 @@
 import { CHAINED, entryAt, firstPiece, hashOfEntry, isExpired, pieceAt } from '../entry';
 import { Address } from '../layout';
 import { Partition } from '../partition';
+import { dropQueues } from '../records';
 import { giveChunk } from '../slab';
 import { entryOf, erase, isRecordOf, Slot } from '../table';
 
@@ -30,6 +31,7 @@ export function removeEntry(partition: Partition, slot: Slot, hash: u32): void {
   erase(slot, hash);
   partition.entries -= 1;
   freeEntry(partition, address);
+  if (partition.entries == 0) dropQueues(partition);
 }
 
 /** Removes an entry because room is needed, and counts it for what it is: expired, or evicted. */

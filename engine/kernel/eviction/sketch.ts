@@ -19,6 +19,8 @@ const MAX_COUNT: u32 = 15;
  * certain lengths and forget each key just before it comes again.
  */
 const PERIOD: u32 = 12;
+/** A cache that has just been emptied is not aged at each addition. */
+const MIN_PERIOD_ENTRIES: u32 = 16;
 /** Blocks of 8 KiB halved in one go, some 50 us; the rest at the following additions. */
 const BLOCKS_AT_ONCE: u32 = 128;
 const NOT_AGEING: u32 = u32.MAX_VALUE;
@@ -81,7 +83,7 @@ export function countUse(partition: Partition, hash: u32): void {
 
 @inline
 function periodOf(partition: Partition): u32 {
-  return partition.tableUnits * (COUNTERS_PER_UNIT / COUNTERS_PER_ENTRY) * PERIOD;
+  return max<u32>(partition.entries, MIN_PERIOD_ENTRIES) * PERIOD;
 }
 
 /** Halves the counters, some blocks at a time. */
@@ -91,15 +93,24 @@ function age(partition: Partition): void {
     partition.sketchAdded >>= 1;
   }
   const end = min<u32>(partition.ageingBlock + BLOCKS_AT_ONCE, partition.tableBlocks);
-  for (let block = partition.ageingBlock; block < end; block++) halve(partition, block);
+  for (let block = partition.ageingBlock; block < end; block++) {
+    // What odd counters lose in halving, a use lost in four counters, does not count as added (so Caffeine has it).
+    partition.sketchAdded -= min<u32>(partition.sketchAdded, halve(partition, block) / ROWS);
+  }
   partition.ageingBlock = end == partition.tableBlocks ? NOT_AGEING : end;
 }
 
-function halve(partition: Partition, block: u32): void {
+/** Halves the counters of a block; how many of them were odd. */
+function halve(partition: Partition, block: u32): u32 {
   const start = unitsStart(partition, block);
   const end = start + unitsOfBlock(partition, block) * UNIT_BYTES;
-  const mask = i8x16.splat(0x77);
-  for (let at = start; at < end; at += 16) v128.store(at, v128.and(i16x8.shr_u(v128.load(at), 1), mask));
+  let odd: u32 = 0;
+  for (let at = start; at < end; at += 8) {
+    const counters = load<u64>(at);
+    odd += <u32>popcnt(counters & 0x1111111111111111);
+    store<u64>(at, (counters >> 1) & 0x7777777777777777);
+  }
+  return odd;
 }
 
 /** For a partition without entries. */
