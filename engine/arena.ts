@@ -73,6 +73,8 @@ export interface ArenaStats {
   readonly freePages: number;
   readonly hits: number;
   readonly misses: number;
+  /** Hits of all reads, 0 to 1; 0 before the first one. */
+  readonly hitRatio: number;
   readonly sets: number;
   readonly deletes: number;
   readonly evictions: number;
@@ -348,6 +350,7 @@ export class Arena {
       freePages: freePages!,
       hits: hits!,
       misses: misses!,
+      hitRatio: hits! === 0 ? 0 : hits! / (hits! + misses!),
       sets: sets!,
       deletes: deletes!,
       evictions: evictions!,

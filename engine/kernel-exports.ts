@@ -58,6 +58,8 @@ export interface KernelExports {
 
   exec(thread: number, start: number, length: number, nowMs: number): number;
   getDirect(thread: number, keyBytes: number, nowMs: number): number;
+  peekDirect(thread: number, keyBytes: number, nowMs: number): number;
+  takeDirect(thread: number, keyBytes: number, nowMs: number): number;
   setDirect(
     thread: number,
     keyBytes: number,
@@ -69,6 +71,8 @@ export interface KernelExports {
   ): number;
   deleteDirect(thread: number, keyBytes: number, nowMs: number): number;
   hasDirect(thread: number, keyBytes: number, nowMs: number): number;
+
+  scan(thread: number, cursor: number, count: number, maxValueBytes: number, nowMs: number): number;
 
   xxh32(address: number, bytes: number, seed: number): number;
   collectStats(thread: number): number;

@@ -41,9 +41,11 @@ export type Slot = u32;
 
 export const SLOTS: u32 = 12;
 const SLOTS_MASK: i32 = (1 << SLOTS) - 1;
-const BUCKET_BYTES: u32 = 64;
+/** Bucket number << this: where it stands in its segment. */
+export const BUCKET_SHIFT: u32 = 6;
+const BUCKET_BYTES: u32 = 1 << BUCKET_SHIFT;
 const BUCKET_MASK: u32 = ~63;
-const BUCKET_INDEX_MASK: u32 = 1023;
+export const BUCKET_INDEX_MASK: u32 = 1023;
 const MARKS: u32 = 12;
 const OVERFLOW: u32 = 15;
 const OVERFLOW_STUCK: u32 = 255;
@@ -55,7 +57,7 @@ const SPLIT_AT: u32 = (SEGMENT_SLOTS * 13) / 16;
 /** A segment that cannot split takes entries up to 15/16 of its slots; then something near must go first. */
 const CROWDED_AT: u32 = (SEGMENT_SLOTS * 15) / 16;
 /** A lookup never leaves its segment: the bound of the probe loops for readers, who may meet anything. */
-const MAX_PROBE: u32 = PAGE_BYTES / BUCKET_BYTES;
+export const MAX_PROBE: u32 = PAGE_BYTES / BUCKET_BYTES;
 
 @inline
 export function tagOf(hash: u32): u8 {
@@ -86,8 +88,13 @@ export function homeBucket(hash: u32): Address {
 }
 
 @inline
-function nextBucket(bucket: Address): Address {
+export function nextBucket(bucket: Address): Address {
   return (bucket & ~(PAGE_BYTES - 1)) | ((bucket + BUCKET_BYTES) & (PAGE_BYTES - 1));
+}
+
+@inline
+export function previousBucket(bucket: Address): Address {
+  return (bucket & ~(PAGE_BYTES - 1)) | ((bucket - BUCKET_BYTES) & (PAGE_BYTES - 1));
 }
 
 /** How many entries probed past this bucket; 255: many. */
@@ -115,6 +122,12 @@ export function setEntryOf(slot: Slot, entry: Address): void {
 @inline
 export function matchTag(bucket: Address, tag: u8): i32 {
   return i8x16.bitmask(i8x16.eq(v128.load(bucket), i8x16.splat(<i8>tag))) & SLOTS_MASK;
+}
+
+/** Bits of the slots that hold an entry. */
+@inline
+export function occupiedIn(bucket: Address): i32 {
+  return matchTag(bucket, 0) ^ SLOTS_MASK;
 }
 
 /** Marks the slot's entry as used. By any reader, without the lock. */
@@ -307,8 +320,8 @@ function pointDirectory(partition: Partition, hash: u32, depth: u32, segment: Ad
   for (let i: u32 = 0; i < width; i++) store<u32>(partition.directory + ((first + i) << 2), segment);
 }
 
-/** Starts the loads of a bucket's entries, which a split will read next: they miss the caches side by side. */
-function touchEntries(bucket: Address): void {
+/** Starts the loads of a bucket's entries, which will be read next: they miss the caches side by side. */
+export function touchEntries(bucket: Address): void {
   let sum: u32 = 0;
   for (let slot: Slot = bucket; slot < bucket + SLOTS; slot++) sum += load<u32>(entryOf(slot));
   store<u32>(TOUCH_SINK, sum);

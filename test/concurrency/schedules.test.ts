@@ -66,6 +66,14 @@ const CANARIES: Record<string, Canary> = {
     yieldsIn: EVERYWHERE,
     plan: 'ample memory',
   },
+  'a walk takes what it copied for true': {
+    file: 'scan.ts',
+    from: 'if (!readIsValid(partition, word)) end = TORN;',
+    to: '',
+    words: /torn value|torn key|saw|scan says/,
+    yieldsIn: EVERYWHERE,
+    plan: 'little memory, 4 partitions',
+  },
   'the page pool has no tags': {
     file: 'pages.ts',
     from: '+ TAG_ONE) | page',
