@@ -1,9 +1,9 @@
 /**
  * A walk over all entries for `keys`, `values` and `entries`. The kernel copies a batch of records
  * at a time (engine/kernel/scan.ts draws them); they are handed out one by one, and between two of
- * them the caller may do anything with the cache, and so may other threads. So an entry of the batch
- * is handed out as it lies there only while nothing was written in its partition since; afterwards
- * it is looked up again.
+ * them the caller may do anything with the cache, and so may other threads. So an entry of the
+ * batch is handed out as it lies there only while nothing was written in its partition since;
+ * afterwards it is looked up again.
  */
 import { Buffer } from 'node:buffer';
 import type { Arena } from './arena.js';

@@ -185,8 +185,8 @@ function copyValue(
 }
 
 /**
- * Copies a value as `readValueAgain` does, but leaves no trace: the entry is not marked as used, neither hit nor miss is
- * counted, and an expired entry stays where it is. ABSENT, NO_ROOM, or the address behind the copy.
+ * Copies a value as `readValueAgain` does, but leaves no trace: the entry is not marked as used, neither hit nor miss
+ * is counted, and an expired entry stays where it is. ABSENT, NO_ROOM, or the address behind the copy.
  */
 export function peekValue(
   thread: u32,

@@ -20,14 +20,14 @@
  *
  * A group is what one step copies: the entries of one home bucket in one segment, found as a lookup finds them, from
  * that bucket on until one that nobody probed past. It is read without the lock (lock.ts) and counts only when the
- * partition did not change meanwhile. Groups are copied in the order of slots, whole or not at all. One that does not fit
- * even an empty area (of keys of some 10 KB) is copied hash by hash, under the lock.
+ * partition did not change meanwhile. Groups are copied in the order of slots, whole or not at all. One that does not
+ * fit even an empty area is copied hash by hash, under the lock.
  *
  * What the reply area holds:
  *   +0   entries   u32
  *   +4   end       u32   bytes of it all, from the area's start
- *   +8   word      u64   the partition's lock word during the whole call (lock.ts). As long as it is the same, all of this
- *                        is still true, but for what has expired. A word with an owner: it changed in between.
+ *   +8   word      u64   the partition's lock word during the whole call (lock.ts). As long as it is the same, all of
+ *                        this is still true, but for what has expired. A word with an owner: it changed in between.
  *   +16  partition u32   the address of that word
  *   +24  records, one after the other, each at a multiple of 8:
  *        +0  keyBytes   u16
@@ -335,8 +335,9 @@ function copyEntry(
 
 /**
  * Copies as much of a group as there is room for, in the order of hashes; the hash to go on with, which is beyond
- * `lastOfGroup` when that was all. Entries of one hash are not separated: those that do not fit even an empty area are passed over,
- * which takes three keys of that one hash, of 43 KB or more each.
+ * `lastOfGroup` when that was all. Entries of one hash are not separated: if they do not fit even an empty area, their
+ * values are left out, and if their keys alone do not fit, they are passed over. That takes three keys of that one
+ * hash, of 43 KB or more each.
  */
 function copyByHash(
   thread: u32,
@@ -357,7 +358,11 @@ function copyByHash(
   while (next <= <u64>last) {
     const hash = <u32>next;
     groupEntries = 0;
-    const end = copyRange(segment, hash, hash, false, out, limit, maxValueBytes, nowMs);
+    let end = copyRange(segment, hash, hash, false, out, limit, maxValueBytes, nowMs);
+    if (end == NO_ROOM && copied == 0) {
+      groupEntries = 0;
+      end = copyRange(segment, hash, hash, false, out, limit, 0, nowMs);
+    }
     if (end > TORN) {
       out = end;
       copied += groupEntries;

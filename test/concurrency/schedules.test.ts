@@ -74,6 +74,14 @@ const CANARIES: Record<string, Canary> = {
     yieldsIn: EVERYWHERE,
     plan: 'little memory, 4 partitions',
   },
+  'a walk names a word that was not there all the time': {
+    file: 'scan.ts',
+    from: 'else if (word != groupWord) word = NO_WORD;',
+    to: 'else word = groupWord;',
+    words: /saw key \d+ as it was before/,
+    yieldsIn: EVERYWHERE,
+    plan: 'little memory, 1 partition',
+  },
   'the page pool has no tags': {
     file: 'pages.ts',
     from: '+ TAG_ONE) | page',

@@ -8,9 +8,9 @@ import { hammerMs, watch } from '../support/hammer.js';
 import { BOARD_WORDS, isChangingValue, READY, STOP } from './walk.mjs';
 
 const WORKER = new URL('walk-worker.mjs', import.meta.url);
-const UNTOUCHED = 20_000;
+const UNTOUCHED = 12_000;
 const WRITERS = 2;
-const LEAST_WALKS = 6;
+const LEAST_WALKS = 4;
 
 function ended(worker: Worker): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -40,14 +40,14 @@ function walk(cache: Cache, wantsValues: boolean): number {
   return seen.size - untouched;
 }
 
-describe.each([1, 8])('with %i partition(s)', (partitions) => {
+describe.each([1, 4])('with %i partition(s)', (partitions) => {
   test('every untouched key is seen in each walk', { timeout: 600_000 }, async () => {
-    using cache = openCache({ memory: '1gb', partitions, policy: 'none' });
+    using cache = openCache({ memory: '512mb', partitions, policy: 'none' });
     for (let i = 0; i < UNTOUCHED; i++) cache.set(`untouched ${i}`, i);
     const board = new SharedArrayBuffer(4 * BOARD_WORDS);
     const words = new Int32Array(board);
     const seed = freshSeed();
-    const ms = hammerMs(1500);
+    const ms = hammerMs(500);
     const unwatch = watch(board, ms + 60_000, `walking with seed ${seed}`);
     const workers = Array.from({ length: WRITERS }, (_, self) => {
       return new Worker(WORKER, { workerData: { handle: cache.share(), board, seed, self } });
@@ -61,14 +61,14 @@ describe.each([1, 8])('with %i partition(s)', (partitions) => {
     let changing = 0;
     try {
       while (!failure && Atomics.load(words, READY) < WRITERS) await nextTurn();
-      const before = cache.stats().sets;
+      const splits = cache.stats().tableSplits;
       const end = Date.now() + ms;
-      while (!failure && (walks < LEAST_WALKS || Date.now() < end)) {
+      const isEnough = () => walks >= LEAST_WALKS && cache.stats().tableSplits > splits;
+      while (!failure && (!isEnough() || Date.now() < end)) {
         changing += walk(cache, walks % 2 === 0);
         walks++;
         await nextTurn();
       }
-      expect(cache.stats().sets).toBeGreaterThan(before);
     } finally {
       Atomics.store(words, STOP, 1);
       Atomics.notify(words, STOP);
@@ -76,7 +76,6 @@ describe.each([1, 8])('with %i partition(s)', (partitions) => {
     }
     expect(Math.min(...(await counts))).toBeGreaterThan(0);
     expect(changing).toBeGreaterThan(1000);
-    expect(cache.stats().tableSplits).toBeGreaterThan(0);
     expect(cache.checkIntegrity()).toBeUndefined();
   });
 });

@@ -13,7 +13,7 @@ import { endOf, errorAt, FrameWriter, packKey } from '../concurrency/frames.mjs'
 import { checkValue, writeValue } from '../concurrency/values.mjs';
 import { Random } from './fuzz-random.mjs';
 import { Header, PARTITION_BYTES, PARTITIONS } from './kernel-memory.js';
-import { NO_VALUES, type ScannedEntry, START, scan } from './kernel-scan.js';
+import { NO_VALUES, type Scanned, type ScannedEntry, START, scan } from './kernel-scan.js';
 
 const NOW_MS = 1_800_000_000_000;
 const OWNER_MASK = 0xffffn;
@@ -213,9 +213,24 @@ export class Schedules {
         const scanned = scan(arena, cursor, count, maxValueBytes, NOW_MS);
         found.push(...scanned.entries);
         cursor = scanned.cursor;
+        this.#checkCurrent(scanned);
       } while (cursor !== START);
       return () => this.#judgeScan(found, maxValueBytes);
     };
+  }
+
+  /** As long as the partition's word is the one that a batch names, all of the batch is true. */
+  #checkCurrent({ word, partition, entries }: Scanned): void {
+    if (this.#memory.getBigUint64(partition, true) !== word) return;
+    for (const { key: name, value } of entries) {
+      const key = this.#keys.find(({ bytes }) => bytes.equals(name));
+      if (key === undefined) continue;
+      const sequence = this.#other.look(key);
+      const isSame = value
+        ? sequence === checkValue(value, 0, value.length, key.number).sequence
+        : sequence !== ABSENT;
+      if (!isSame) throw new Error(`a walk saw key ${key.number} as it was before`);
+    }
   }
 
   #judgeScan(found: readonly ScannedEntry[], maxValueBytes: number): void {

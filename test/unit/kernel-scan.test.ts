@@ -227,6 +227,9 @@ describe('entries that do not fit the reply area together', () => {
     return keys;
   }
 
+  /** Its area holds one of the values. */
+  const arenaOfBig = () => createArena({ ...options, maxValueBytes: 400 * KIB }, SEED);
+
   // Two of the keys fit the area.
   const options = { memoryBytes: 16 * MIB, maxValueBytes: 1, policy: 'none' } as const;
 
@@ -260,6 +263,29 @@ describe('entries that do not fit the reply area together', () => {
     expect(arena.stats().tableSplits).toBeGreaterThan(2);
     const long = found.filter(({ key }) => key.length > 100);
     expect(names(long).sort()).toEqual(names(keys.map((key) => ({ key }) as ScannedEntry)).sort());
+  });
+
+  it('but have one hash come together, without their values if need be', () => {
+    const memory = new ArenaMemory(arenaOfBig());
+    const byHash = new Map<number, Buffer>();
+    let twins: Buffer[] = [];
+    for (let i = 0; twins.length === 0; i++) {
+      const key = keyOf(i);
+      const hash = memory.hash(key);
+      const other = byHash.get(hash);
+      if (other) twins = [other, key];
+      byHash.set(hash, key);
+    }
+    const { arena } = memory;
+    for (const key of twins) set(arena, key, Buffer.alloc(400 * KIB, numberOf(key)));
+    fill(arena, 0, 100);
+    const numbers = [...new Set([...upTo(100), ...twins.map(numberOf)])];
+    const found = walk(arena, { maxValueBytes: 400 * KIB });
+    expectExactly(found, numbers);
+    for (const { key, valueBytes, value } of found) {
+      expect(value?.length).toBe(valueBytes === 400 * KIB ? undefined : 1);
+      expect(twins.some((twin) => twin.equals(key))).toBe(valueBytes === 400 * KIB);
+    }
   });
 
   it('whose values do not fit either are walked with those that do', () => {
