@@ -72,7 +72,7 @@ const CANARIES: Record<string, Canary> = {
     to: '',
     words: /torn value|torn key|saw|scan says/,
     yieldsIn: EVERYWHERE,
-    plan: 'little memory, 4 partitions',
+    plan: 'ample memory',
   },
   'a walk names a word that was not there all the time': {
     file: 'scan.ts',
