@@ -36,6 +36,9 @@ function fill(arena: Arena, first: number, end: number): void {
   }
 }
 
+/** Several times what any walk here takes. */
+const MOST_CALLS = 200_000;
+
 /** All of it; `between` runs between two calls. */
 function walk(
   arena: Arena,
@@ -43,7 +46,9 @@ function walk(
 ): ScannedEntry[] {
   const found: ScannedEntry[] = [];
   let scanned: Scanned | undefined;
+  let calls = 0;
   do {
+    if (++calls > MOST_CALLS) throw new Error('the walk does not end');
     if (scanned) between();
     scanned = scan(arena, scanned?.cursor ?? START, count, maxValueBytes, nowMs);
     expect(Number.isSafeInteger(scanned.cursor)).toBe(true);
