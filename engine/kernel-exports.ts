@@ -50,8 +50,9 @@ export interface KernelExports {
   ): void;
   setErrorText(status: number, textAddress: number, textBytes: number): void;
 
-  claimThread(): number;
+  claimThread(osThread: number, started: number): number;
   releaseThread(thread: number): void;
+  reapThreads(thread: number): number;
   threadBlockAt(thread: number): number;
   requestArea(thread: number): number;
   replyArea(thread: number): number;
@@ -84,14 +85,14 @@ export interface KernelExports {
  * Words of a thread's block, as indexes into an Int32Array over it (engine/kernel/threads.ts draws
  * it).
  */
-export const BLOCK_CONSUMED = 1;
-export const BLOCK_REPLY_BYTES = 2;
-export const BLOCK_HOST_CODE = 3;
-export const BLOCK_HOST_ARGS = 4;
-export const BLOCK_HOST_ARG_COUNT = 5;
-export const BLOCK_HOST_END = 6;
-export const BLOCK_REFUSAL = 8;
-export const BLOCK_WORDS = 10;
+export const BLOCK_CONSUMED = 2;
+export const BLOCK_REPLY_BYTES = 3;
+export const BLOCK_HOST_CODE = 4;
+export const BLOCK_HOST_ARGS = 5;
+export const BLOCK_HOST_ARG_COUNT = 6;
+export const BLOCK_HOST_END = 7;
+export const BLOCK_REFUSAL = 9;
+export const BLOCK_WORDS = 12;
 
 /** What error replies say, by the kernel's constant: `CODE message`, at most 126 bytes. */
 export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {

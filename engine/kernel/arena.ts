@@ -162,8 +162,8 @@ export function setErrorText(status: u32, text: Address, bytes: u32): void {
 
 /**
  * Writes totals as f64 to the reply area: entries, payload bytes, chunk bytes, slab pages, segments, free pages, all
- * pages, hits, misses, sets, deletes, evictions, expired, commands, frames, threads, splits, head bytes. Racy by
- * nature.
+ * pages, hits, misses, sets, deletes, evictions, expired, commands, frames, threads, splits, head bytes, takeovers,
+ * partitions emptied, entries lost so. Racy by nature.
  */
 export function collectStats(thread: u32): u32 {
   const head = header();
@@ -177,18 +177,24 @@ export function collectStats(thread: u32): u32 {
   let evictions: u64 = 0;
   let expired: u64 = 0;
   let splits: u64 = 0;
+  let takeovers: u64 = 0;
+  let emptied: u64 = 0;
+  let lost: u64 = 0;
   for (let i: u32 = 0; i < head.partitionCount; i++) {
     const partition = partitionAt(i);
     entries += partition.entries;
     payloadBytes += partition.payloadBytes;
     chunkBytes += partition.chunkBytes;
     slabPages += partition.slabPages;
-    segments += partition.segments;
+    segments += partition.segments + partition.spareSegments;
     sets += partition.sets;
     deletes += partition.deletes;
     evictions += partition.evictions;
     expired += partition.expired;
     splits += partition.splits;
+    takeovers += partition.takeovers;
+    emptied += partition.emptied;
+    lost += partition.lost;
   }
   let hits: u64 = 0;
   let misses: u64 = 0;
@@ -201,7 +207,7 @@ export function collectStats(thread: u32): u32 {
     misses += block.misses;
     commands += block.commands;
     frames += block.frames;
-    threads += block.state;
+    threads += <u64>(block.identity != 0);
   }
   const pages = <u64>(head.endPage - head.firstPage);
   let out = replyArea(thread);
@@ -223,6 +229,9 @@ export function collectStats(thread: u32): u32 {
   out = put(out, threads);
   out = put(out, splits);
   out = put(out, <u64>head.budgetBytes - (pages << PAGE_SHIFT));
+  out = put(out, takeovers);
+  out = put(out, emptied);
+  out = put(out, lost);
   return (out - replyArea(thread)) >> 3;
 }
 

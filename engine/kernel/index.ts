@@ -31,5 +31,6 @@ export * from './integrity';
 export { LAYOUT_VERSION, POLICY_CLOCK, POLICY_NONE } from './layout';
 export { setStrongOrder } from './lock';
 export { scan } from './scan';
+export { claimThread, reapThreads, releaseThread } from './slots';
 export * from './status';
-export { claimThread, releaseThread, replyArea, requestArea, threadBlockAt } from './threads';
+export { replyArea, requestArea, threadBlockAt } from './threads';

@@ -4,7 +4,7 @@
  *   +0    word        u64  version << 16 | owner + 1; owner 0: unlocked. Lock and version in one word (lock.ts).
  *   +8    waiters     u32  threads asleep on the word (atomic add)
  *   +12   ...         the directory, then fields under the lock, see the class
- *   +128  ClassInfo   CLASS_INFO_BYTES x MAX_CLASSES, under the lock
+ *   +192  ClassInfo   CLASS_INFO_BYTES x MAX_CLASSES, under the lock
  */
 import { Address, header, MAX_CLASSES, PageNumber, PARTITIONS } from './layout';
 
@@ -36,6 +36,34 @@ export class Partition {
   slabPages: u32;
   segments: u32;
   splits: u32;
+  // -- for whoever takes over after a death under the lock (recovery.ts)
+  /** The entry whose bytes are being changed where it stands; 0: none. */
+  overwriting: Address;
+  /** How far the last rescuer came; 0: there is nothing to rescue. */
+  recovery: u32;
+  /** List of pages that were segments and will be again. */
+  spareSegment: PageNumber;
+  spareSegments: u32;
+  /** Times the lock was taken over; times the partition had to be emptied then, and entries lost so. */
+  takeovers: u32;
+  emptied: u32;
+  lost: u64;
+}
+
+/**
+ * Everything of an empty partition but its directory and spare segments. What must outlive its entries stays: limits,
+ * the last version, counters.
+ */
+export function resetPartition(partition: Partition): void {
+  partition.entries = 0;
+  partition.payloadBytes = 0;
+  partition.chunkBytes = 0;
+  partition.pinnedOld = 0;
+  partition.pinnedNew = 0;
+  partition.slabPages = 0;
+  partition.segments = 1;
+  partition.overwriting = 0;
+  memory.fill(changetype<usize>(partition) + CLASS_INFOS, 0, CLASS_INFO_BYTES * MAX_CLASSES);
 }
 
 /** The pages of one chunk size in one partition. */
@@ -52,7 +80,7 @@ export class ClassInfo {
 }
 
 export const CLASS_INFO_BYTES: u32 = 32;
-const CLASS_INFOS: u32 = 128;
+const CLASS_INFOS: u32 = 192;
 export const PARTITION_BYTES: u32 = CLASS_INFOS + CLASS_INFO_BYTES * MAX_CLASSES;
 
 @inline

@@ -19,7 +19,7 @@ import {
 } from './entry';
 import { removeEntry } from './eviction/removal';
 import { Address, header, MAX_CHUNK } from './layout';
-import { isLocked, lock, readIsValid, readWord, unlock } from './lock';
+import { isLocked, lock, lockToRead, readIsValid, readWord, unlock } from './lock';
 import { pageAddress } from './pages';
 import { Partition, partitionOfHash } from './partition';
 import { partitionOf, Staged } from './staging';
@@ -177,7 +177,7 @@ function copyValue(
     if (!readIsValid(partition, word)) found = TORN;
   }
   if (found == TORN) {
-    lock(partition, thread);
+    lockToRead(partition, thread);
     found = copyOnce(out, limit, hash, key, keyBytes, nowMs);
     unlock(partition);
   }
@@ -249,7 +249,7 @@ export function look(
     if (!readIsValid(partition, word)) found = TORN;
   }
   if (found == TORN) {
-    lock(partition, thread);
+    lockToRead(partition, thread);
     found = lookOnce(hash, key, keyBytes, nowMs);
     unlock(partition);
   }

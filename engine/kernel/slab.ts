@@ -22,6 +22,7 @@ import {
   PageNumber,
 } from './layout';
 import {
+  claimPage,
   givePage,
   PAGE_SLAB,
   PageInfo,
@@ -120,9 +121,7 @@ function addPage(partition: Partition, sizeClass: u32, info: ClassInfo): PageNum
   const page = takePage();
   if (page == 0) return 0;
   const pages = pageInfo(page);
-  pages.kind = PAGE_SLAB;
-  pages.sizeClass = <u8>sizeClass;
-  pages.partition = <u16>partitionIndex(partition);
+  claimPage(page, PAGE_SLAB, sizeClass, partitionIndex(partition));
   pages.freeChunk = 0;
   pages.bump = 0;
   pages.used = 0;

@@ -33,7 +33,7 @@ import {
   LONG_KEY,
 } from './entry';
 import { Address, header, PAGE_BYTES, PageNumber, TOUCH_SINK } from './layout';
-import { PAGE_SEGMENT, PageInfo, pageAddress, pageInfo, pageOf, takePage } from './pages';
+import { claimPage, PAGE_SEGMENT, PAGE_SPARE_SEGMENT, pageAddress, pageInfo, pageOf, takePage } from './pages';
 import { Partition, partitionIndex, partitionOfHash } from './partition';
 
 /** The address of a slot's tag; 0: no slot. */
@@ -272,16 +272,33 @@ export function erase(slot: Slot, hash: u32): void {
 
 /** A page for a segment: empty buckets, and its info. 0 when no page is left. */
 export function newSegment(partition: Partition, depth: u32): Address {
-  const page: PageNumber = takePage();
-  if (page == 0) return 0;
-  const info: PageInfo = pageInfo(page);
-  info.kind = PAGE_SEGMENT;
-  info.sizeClass = <u8>depth;
-  info.partition = <u16>partitionIndex(partition);
-  info.count = 0;
-  memory.fill(pageAddress(page), 0, PAGE_BYTES);
+  let page: PageNumber = partition.spareSegment;
+  if (page) {
+    partition.spareSegment = pageInfo(page).next;
+    partition.spareSegments -= 1;
+  } else {
+    page = takePage();
+    if (page == 0) return 0;
+  }
+  openSegment(partition, pageAddress(page), depth);
   partition.segments += 1;
   return pageAddress(page);
+}
+
+/** Makes a page, taken from the pool or a segment before, an empty segment. */
+export function openSegment(partition: Partition, segment: Address, depth: u32): void {
+  const page = pageOf(segment);
+  claimPage(page, PAGE_SEGMENT, depth, partitionIndex(partition));
+  pageInfo(page).count = 0;
+  memory.fill(segment, 0, PAGE_BYTES);
+}
+
+/** Keeps a page that was a segment, and must not become anything else, until the partition needs a segment. */
+export function spareSegment(partition: Partition, page: PageNumber): void {
+  claimPage(page, PAGE_SPARE_SEGMENT, 0, partitionIndex(partition));
+  pageInfo(page).next = partition.spareSegment;
+  partition.spareSegment = page;
+  partition.spareSegments += 1;
 }
 
 /** Directory entries of each partition at their most; all of them are valid segments at all times, for racy readers. */
