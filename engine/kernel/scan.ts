@@ -48,7 +48,7 @@ import {
   LONG_KEY,
 } from './entry';
 import { Address, alignUp, header, MAX_CHUNK } from './layout';
-import { isLocked, lock, readIsValid, readWord, unlock } from './lock';
+import { isLocked, lockToRead, readIsValid, readWord, unlock } from './lock';
 import { pageAddress, pageInfo, pageOf } from './pages';
 import { Partition, partitionOfHash } from './partition';
 import {
@@ -211,7 +211,7 @@ function readGroup(
     if (!readIsValid(partition, word)) end = TORN;
   }
   if (end != TORN) return end;
-  lock(partition, thread);
+  lockToRead(partition, thread);
   end = copyGroup(at, region, out, limit, maxValueBytes, nowMs);
   unlock(partition);
   groupWord = NO_WORD;
@@ -349,7 +349,7 @@ function copyByHash(
   maxValueBytes: u32,
   nowMs: i64,
 ): u64 {
-  lock(partition, thread);
+  lockToRead(partition, thread);
   // It may have split since the group was found not to fit.
   const segment = lookAtSegment(first);
   const last = lastOfGroup(first, region);
