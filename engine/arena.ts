@@ -14,6 +14,7 @@ import {
   KERNEL_ERROR_TEXTS,
   type KernelExports,
 } from './kernel-exports.js';
+import { declareEnded, isThreadGone, ownIdentity } from './liveness.js';
 
 export type { KernelExports } from './kernel-exports.js';
 
@@ -76,6 +77,8 @@ export interface ArenaStats {
   readonly freePages: number;
   readonly hits: number;
   readonly misses: number;
+  /** Hits of all reads, 0 to 1; 0 before the first one. */
+  readonly hitRatio: number;
   readonly sets: number;
   readonly deletes: number;
   readonly evictions: number;
@@ -85,6 +88,12 @@ export interface ArenaStats {
   /** Threads attached now. */
   readonly threads: number;
   readonly tableSplits: number;
+  /** Locks that were taken over from threads that ended with them in their hands. */
+  readonly takeovers: number;
+  /** Partitions that had to be emptied then, because they could not be left as they were. */
+  readonly partitionsEmptied: number;
+  /** Entries lost so. */
+  readonly entriesLost: number;
 }
 
 const KIB = 1024;
@@ -126,7 +135,13 @@ function kernelModule(): WebAssembly.Module {
 function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
   // Looked up at each call, so that a test that replaces the clock replaces it here too.
   const now = () => Date.now();
-  const instance = new WebAssembly.Instance(module, { env: { memory, fence, now } });
+  const words = new Int32Array(memory.buffer);
+  const sleep = (address: number, expected: number, timeoutMs: number) => {
+    Atomics.wait(words, address >>> 2, expected, timeoutMs);
+  };
+  const instance = new WebAssembly.Instance(module, {
+    env: { memory, fence, now, sleep, isThreadGone },
+  });
   const kernel = instance.exports as unknown as KernelExports;
   // The CPUs whose loads stay in order: see engine/kernel/lock.ts.
   kernel.setStrongOrder(process.arch === 'x64' || process.arch === 'ia32' ? 1 : 0);
@@ -277,7 +292,8 @@ export class Arena {
   #closed = false;
 
   private constructor(handle: ArenaHandle, kernel: KernelExports) {
-    const slot = kernel.claimThread();
+    const { osThread, started } = ownIdentity();
+    const slot = kernel.claimThread(osThread, started);
     if (slot < 0) {
       throw new SlabringError(
         'OPTION',
@@ -340,6 +356,7 @@ export class Arena {
     const [commands, frames, threads, tableSplits, headBytes] = totals.subarray(
       13,
     ) as unknown as number[];
+    const [takeovers, partitionsEmptied, entriesLost] = totals.subarray(18) as unknown as number[];
     return {
       entries: entries!,
       payloadBytes: payloadBytes!,
@@ -351,6 +368,7 @@ export class Arena {
       freePages: freePages!,
       hits: hits!,
       misses: misses!,
+      hitRatio: hits! === 0 ? 0 : hits! / (hits! + misses!),
       sets: sets!,
       deletes: deletes!,
       evictions: evictions!,
@@ -359,6 +377,9 @@ export class Arena {
       frames: frames!,
       threads: threads!,
       tableSplits: tableSplits!,
+      takeovers: takeovers!,
+      partitionsEmptied: partitionsEmptied!,
+      entriesLost: entriesLost!,
     };
   }
 
@@ -376,6 +397,23 @@ export class Arena {
   /** Removes every entry. */
   clear(): void {
     this.kernel.clear(this.slot);
+  }
+
+  /**
+   * Repairs what threads that have ended left locked, and frees their slots; how many slots. Other
+   * threads do so too when they need it: calling this now and then does it before.
+   */
+  reapThreads(): number {
+    return this.kernel.reapThreads(this.slot);
+  }
+
+  /**
+   * `reapThreads` that takes the caller's word for a thread's end, by Node's `threadId`. For
+   * systems without /proc, which do not tell (engine/liveness.ts).
+   */
+  reapThread(nodeThreadId: number): number {
+    declareEnded(nodeThreadId);
+    return this.reapThreads();
   }
 
   /** Gives the thread slot back; the arena must not be used through this object any more. */

@@ -6,19 +6,20 @@
 import type { Duration, IncrementOptions, Key, SetOptions, TimeLeft, Versioned } from './api.js';
 import type { Arena, ArenaStats } from './arena.js';
 import { checkDelta, iterate, readIncrementTtl } from './arguments.js';
-import { Batch, FRAME_ID, writeCommand } from './batch.js';
-import { type Packed, packValue, readBytes, readValue, writeBytes, writeValue } from './codec.js';
+import { FRAME_ID, writeCommand } from './batch.js';
+import { packValue, readBytes, readValue, writeBytes, writeValue } from './codec.js';
 import { COMMANDS, type CommandName, SetFlag } from './commands.js';
 import { SlabringError } from './errors.js';
-import { FrameExecutor, isFault } from './frame.js';
 import { BLOCK_REPLY_BYTES, type KernelExports } from './kernel-exports.js';
 import { KeyArea, keyBytes, writeKey } from './keys.js';
+import { Many } from './many.js';
 import { Tag, valueEnd, writeBigInteger, writeInteger } from './msgpack.js';
 import type { CacheHandle } from './open.js';
-import { ReplyReader, readReply } from './reply.js';
+import { readReply } from './reply.js';
 import { SetArguments } from './setoptions.js';
 import { ShortBytes } from './short-bytes.js';
 import { parseDuration, show } from './units.js';
+import { entriesOf, type FoundKey, keysOf, valuesOf, Walk } from './walk.js';
 
 /** For `getDirect`: the kernel reads the clock itself when it meets an entry with an expiry. */
 const CLOCK_WHEN_NEEDED = -1;
@@ -34,7 +35,7 @@ export class Cache {
   readonly #shortBytes: ShortBytes;
   readonly #maxValueBytes: number;
   readonly #defaultTtlMs: number;
-  readonly #executor: FrameExecutor<undefined>;
+  readonly #many: Many;
   readonly #setArguments = new SetArguments();
   /** `exec` is through with a frame. */
   readonly #done: number;
@@ -56,12 +57,7 @@ export class Cache {
     this.#shortBytes = new ShortBytes(this.#reply);
     this.#maxValueBytes = arena.facts.maxValueBytes;
     this.#defaultTtlMs = defaultTtlMs;
-    this.#executor = new FrameExecutor<undefined>(arena, refuseHostCommand, {
-      // The caller asked for the values of these keys; how many bytes that is, is his to know.
-      maxReplyBytes: Infinity,
-      // Looked up at each call, as the other methods do: the two clocks must be one.
-      now: () => Date.now(),
-    });
+    this.#many = new Many(arena, () => this.#checkOpen());
   }
 
   /** The value of the key, or `undefined` when it is absent or expired. */
@@ -70,6 +66,28 @@ export class Cache {
     if (length < 0) return undefined;
     if (this.#reply[0] === Tag.BIN8) return this.#shortBytes.copy(length - 2) as T;
     return readValue(this.#reply, 0, length) as T;
+  }
+
+  /**
+   * `get` that leaves no trace: the entry does not count as used for eviction, and the call neither
+   * as a hit nor as a miss.
+   */
+  peek<T = unknown>(key: Key): T | undefined {
+    this.#checkOpen();
+    const keyLength = writeKey(key, this.#keys);
+    const length = this.#kernel.peekDirect(this.#slot, keyLength, CLOCK_WHEN_NEEDED);
+    return length < 0 ? undefined : (readValue(this.#reply, 0, length) as T);
+  }
+
+  /**
+   * `get` and `delete` in one: of several threads that take a key, one gets the value. A value that
+   * JavaScript has no type for (`WRONGTYPE`) is gone too.
+   */
+  take<T = unknown>(key: Key): T | undefined {
+    this.#checkOpen();
+    const keyLength = writeKey(key, this.#keys);
+    const length = this.#kernel.takeDirect(this.#slot, keyLength, Date.now());
+    return length < 0 ? undefined : (readValue(this.#reply, 0, length) as T);
   }
 
   /**
@@ -210,7 +228,7 @@ export class Cache {
    */
   getMany<T = unknown>(keys: Iterable<Key>): (T | undefined)[] {
     const list = [...iterate(keys, 'getMany', 'keys')];
-    const values = this.#forKeys('GET', list) as (T | null | undefined)[];
+    const values = this.#many.forKeys('GET', list) as (T | null | undefined)[];
     for (let i = 0; i < values.length; i++) {
       // A frame says nil for an absent key and for a stored null.
       if (values[i] === null) values[i] = this.has(list[i]!) ? this.get(list[i]!) : undefined;
@@ -227,32 +245,63 @@ export class Cache {
    */
   setMany(entries: Iterable<readonly [Key, unknown]>, options?: SetOptions): boolean[] {
     const args = new SetArguments().read(options, this.#defaultTtlMs);
-    const batch = new Batch();
-    for (const entry of iterate(entries, 'setMany', '[key, value] pairs')) {
-      if (!Array.isArray(entry) || entry.length !== 2) {
-        throw new SlabringError('OPTION', `setMany takes [key, value] pairs, not ${show(entry)}`);
-      }
-      const [key, value] = entry as [Key, unknown];
-      const packed = packValue(value);
-      batch.begin(COMMANDS.SET.code, key, 5);
-      this.#writeSetArguments(batch, value, packed, args);
-    }
-    return this.#run(batch) as boolean[];
+    return this.#many.set(iterate(entries, 'setMany', '[key, value] pairs'), args);
   }
 
   /** Removes the keys; how many of them were present. */
   deleteMany(keys: Iterable<Key>): number {
-    return sum(this.#forKeys('DEL', iterate(keys, 'deleteMany', 'keys')));
+    return this.#many.sumForKeys('DEL', iterate(keys, 'deleteMany', 'keys'));
   }
 
   /** How many of the keys are present; one given twice counts twice. */
   hasMany(keys: Iterable<Key>): number {
-    return sum(this.#forKeys('EXISTS', iterate(keys, 'hasMany', 'keys')));
+    return this.#many.sumForKeys('EXISTS', iterate(keys, 'hasMany', 'keys'));
   }
 
   /** Marks the keys as used, for eviction; how many of them are present. */
   touchMany(keys: Iterable<Key>): number {
-    return sum(this.#forKeys('TOUCH', iterate(keys, 'touchMany', 'keys')));
+    return this.#many.sumForKeys('TOUCH', iterate(keys, 'touchMany', 'keys'));
+  }
+
+  /**
+   * All keys, one after the other, in no order that means anything. Text where a key's bytes are
+   * UTF-8 (also of a key that was given as bytes), a Buffer of its own where they are not.
+   *
+   * This thread and others may write meanwhile. A key that is there all the time is returned
+   * exactly once. One that comes or goes meanwhile is returned once or not at all; and no key that
+   * is not there at that moment. Nothing is marked as used or counted. After `close()` the next
+   * step throws `CLOSED`.
+   */
+  keys(): Generator<FoundKey, void, undefined> {
+    return keysOf(this.#walk(false));
+  }
+
+  /**
+   * All values, as `keys` returns all keys. Each is the value of that moment.
+   * @throws SlabringError `WRONGTYPE` at a value that JavaScript has no type for
+   */
+  values<T = unknown>(): Generator<T, void, undefined> {
+    return valuesOf<T>(this.#walk(true));
+  }
+
+  /** All `[key, value]` pairs, as `keys` and `values`. */
+  entries<T = unknown>(): Generator<[FoundKey, T], void, undefined> {
+    return entriesOf<T>(this.#walk(true));
+  }
+
+  [Symbol.iterator](): Generator<[FoundKey, unknown], void, undefined> {
+    return this.entries();
+  }
+
+  /**
+   * Calls the function for each entry, in the order of `entries` and with what that says about
+   * writes meanwhile.
+   */
+  forEach<T = unknown>(call: (value: T, key: FoundKey, cache: this) => void): void {
+    if (typeof call !== 'function') {
+      throw new SlabringError('OPTION', `forEach takes a function, not ${show(call)}`);
+    }
+    for (const [key, value] of this.entries<T>()) call(value, key, this);
   }
 
   /** How many entries there are. Expired ones count until their memory has been taken back. */
@@ -312,6 +361,11 @@ export class Cache {
     if (this.#closed) throw new SlabringError('CLOSED', 'the cache was closed in this thread');
   }
 
+  #walk(wantsValues: boolean): Walk {
+    this.#checkOpen();
+    return new Walk(this.#arena, () => this.#checkOpen(), wantsValues);
+  }
+
   /** Looks the key up: the value's length, its bytes being in the reply area, or -1. */
   #find(key: Key): number {
     this.#checkOpen();
@@ -333,19 +387,6 @@ export class Cache {
     return status === 1;
   }
 
-  #writeSetArguments(
-    batch: Batch,
-    value: unknown,
-    packed: Packed | undefined,
-    args: SetArguments,
-  ): void {
-    batch.value(value, packed, this.#maxValueBytes);
-    batch.integer(args.ttlMs);
-    batch.integer(args.flags);
-    if (args.flags & SetFlag.IF_VERSION) batch.integer(args.version);
-    else batch.nil();
-  }
-
   /**
    * Begins a frame of one command in the request area, up to its key; `args - 1` arguments are to
    * follow.
@@ -365,44 +406,4 @@ export class Cache {
       throw new SlabringError('INTERNAL', `exec came back with ${outcome}`);
     return readReply(this.#reply, 1, this.#arena.block[BLOCK_REPLY_BYTES]!);
   }
-
-  /** The replies to one command for each key. */
-  #forKeys(name: CommandName, keys: Iterable<Key>): unknown[] {
-    const batch = new Batch();
-    const { code } = COMMANDS[name];
-    for (const key of keys) batch.begin(code, key, 1);
-    return this.#run(batch);
-  }
-
-  /**
-   * Runs the commands of a batch; their replies. An error among them is thrown when all have run.
-   */
-  #run(batch: Batch): unknown[] {
-    this.#checkOpen();
-    const replies: unknown[] = [];
-    let failed: unknown;
-    for (const { start, end, commands } of batch.frames()) {
-      const result = this.#executor.execute(batch.bytes.subarray(start, end), undefined);
-      if (isFault(result)) throw new SlabringError('INTERNAL', result.reason);
-      const reader = new ReplyReader(result);
-      for (let i = 0; i < commands; i++) {
-        try {
-          replies.push(reader.next());
-        } catch (error) {
-          failed ??= error;
-        }
-      }
-    }
-    if (failed !== undefined) throw failed;
-    return replies;
-  }
-}
-
-/** The batch writes no command that the kernel leaves to a host. */
-function refuseHostCommand(name: CommandName): never {
-  throw new SlabringError('INTERNAL', `${name} has no meaning for an embedded cache`);
-}
-
-function sum(counts: unknown[]): number {
-  return (counts as number[]).reduce((total, count) => total + count, 0);
 }

@@ -290,7 +290,8 @@ function readString(bytes: Buffer, start: number, end: number): string {
   return bytes.toString(undefined, start, end);
 }
 
-function readAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
+/** The characters of the bytes, if all of them are ASCII. */
+export function readAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
   let text = '';
   let seen = 0;
   let at = start;

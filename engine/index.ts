@@ -13,3 +13,4 @@ export type { Cache } from './cache.js';
 export type { CacheOptions, Policy } from './config.js';
 export { type ErrorCode, SlabringError } from './errors.js';
 export { attachCache, type CacheHandle, openCache } from './open.js';
+export type { FoundKey } from './walk.js';

@@ -54,14 +54,17 @@ export interface KernelExports {
   ): void;
   setErrorText(status: number, textAddress: number, textBytes: number): void;
 
-  claimThread(): number;
+  claimThread(osThread: number, started: number): number;
   releaseThread(thread: number): void;
+  reapThreads(thread: number): number;
   threadBlockAt(thread: number): number;
   requestArea(thread: number): number;
   replyArea(thread: number): number;
 
   exec(thread: number, start: number, length: number, nowMs: number): number;
   getDirect(thread: number, keyBytes: number, nowMs: number): number;
+  peekDirect(thread: number, keyBytes: number, nowMs: number): number;
+  takeDirect(thread: number, keyBytes: number, nowMs: number): number;
   setDirect(
     thread: number,
     keyBytes: number,
@@ -74,6 +77,8 @@ export interface KernelExports {
   deleteDirect(thread: number, keyBytes: number, nowMs: number): number;
   hasDirect(thread: number, keyBytes: number, nowMs: number): number;
 
+  scan(thread: number, cursor: number, count: number, maxValueBytes: number, nowMs: number): number;
+
   xxh32(address: number, bytes: number, seed: number): number;
   collectStats(thread: number): number;
   clear(thread: number): void;
@@ -84,14 +89,14 @@ export interface KernelExports {
  * Words of a thread's block, as indexes into an Int32Array over it (engine/kernel/threads.ts draws
  * it).
  */
-export const BLOCK_CONSUMED = 1;
-export const BLOCK_REPLY_BYTES = 2;
-export const BLOCK_HOST_CODE = 3;
-export const BLOCK_HOST_ARGS = 4;
-export const BLOCK_HOST_ARG_COUNT = 5;
-export const BLOCK_HOST_END = 6;
-export const BLOCK_REFUSAL = 8;
-export const BLOCK_WORDS = 10;
+export const BLOCK_CONSUMED = 2;
+export const BLOCK_REPLY_BYTES = 3;
+export const BLOCK_HOST_CODE = 4;
+export const BLOCK_HOST_ARGS = 5;
+export const BLOCK_HOST_ARG_COUNT = 6;
+export const BLOCK_HOST_END = 7;
+export const BLOCK_REFUSAL = 9;
+export const BLOCK_WORDS = 12;
 
 /** What error replies say, by the kernel's constant: `CODE message`, at most 126 bytes. */
 export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {

@@ -51,7 +51,11 @@ const METHODS: Record<CommandName, { cache: string[] | string; client: string[] 
  * What only one of the two has: the memory is here or it is not, the connection is there or it is
  * not.
  */
-const ONLY_CACHE = ['size', 'stats', 'checkIntegrity', 'clear', 'share'];
+const ONLY_CACHE = [
+  ...['size', 'stats', 'checkIntegrity', 'clear', 'share'],
+  // For the client: with SCAN.
+  ...['keys', 'values', 'entries', 'forEach', 'peek', 'take'],
+];
 const ONLY_CLIENT = ['state', 'facts', 'outstanding', 'on', 'ready', 'ping', 'send'];
 
 const methodsOf = (type: { prototype: object }): string[] =>

@@ -15,11 +15,9 @@ import {
 } from './layout';
 import { ADAPTIVE_BYTES, resetAdaptive } from './eviction/adaptive';
 import { resetPolicy } from './eviction/policy';
-import { forgetTable } from './eviction/sidetable';
 import { lock, unlock } from './lock';
 import { givePage, PAGE_INFO_BYTES, pageAddress, pageInfo } from './pages';
 import { classInfo, Partition, PARTITION_BYTES, partitionAt } from './partition';
-import { forgetQueues } from './records';
 import { buildClasses } from './slab';
 import { maxDirectoryEntries, newSegment, openDirectory } from './table';
 import { blockOf, replyArea } from './threads';
@@ -167,8 +165,8 @@ export function setErrorText(status: u32, text: Address, bytes: u32): void {
 
 /**
  * Writes totals as f64 to the reply area: entries, payload bytes, chunk bytes, slab pages, segments, free pages, all
- * pages, hits, misses, sets, deletes, evictions, expired, commands, frames, threads, splits, head bytes. Racy by
- * nature.
+ * pages, hits, misses, sets, deletes, evictions, expired, commands, frames, threads, splits, head bytes, takeovers,
+ * partitions emptied, entries lost so. Racy by nature.
  */
 export function collectStats(thread: u32): u32 {
   const head = header();
@@ -182,18 +180,24 @@ export function collectStats(thread: u32): u32 {
   let evictions: u64 = 0;
   let expired: u64 = 0;
   let splits: u64 = 0;
+  let takeovers: u64 = 0;
+  let emptied: u64 = 0;
+  let lost: u64 = 0;
   for (let i: u32 = 0; i < head.partitionCount; i++) {
     const partition = partitionAt(i);
     entries += partition.entries;
     payloadBytes += partition.payloadBytes;
     chunkBytes += partition.chunkBytes;
     slabPages += partition.slabPages;
-    segments += partition.segments;
+    segments += partition.segments + partition.spareSegments;
     sets += partition.sets;
     deletes += partition.deletes;
     evictions += partition.evictions;
     expired += partition.expired;
     splits += partition.splits;
+    takeovers += partition.takeovers;
+    emptied += partition.emptied;
+    lost += partition.lost;
   }
   let hits: u64 = 0;
   let misses: u64 = 0;
@@ -206,7 +210,7 @@ export function collectStats(thread: u32): u32 {
     misses += block.misses;
     commands += block.commands;
     frames += block.frames;
-    threads += block.state;
+    threads += <u64>(block.identity != 0);
   }
   const pages = <u64>(head.endPage - head.firstPage);
   let out = replyArea(thread);
@@ -228,6 +232,9 @@ export function collectStats(thread: u32): u32 {
   out = put(out, threads);
   out = put(out, splits);
   out = put(out, <u64>head.budgetBytes - (pages << PAGE_SHIFT));
+  out = put(out, takeovers);
+  out = put(out, emptied);
+  out = put(out, lost);
   return (out - replyArea(thread)) >> 3;
 }
 
@@ -269,9 +276,6 @@ function clearPartition(partition: Partition): void {
     info.pages = 0;
     info.chunksUsed = 0;
   }
-  forgetQueues(partition);
-  partition.slackClasses = 0;
-  forgetTable(partition);
   resetPolicy(partition);
   partition.deletes += partition.entries;
   partition.entries = 0;

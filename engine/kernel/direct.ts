@@ -4,11 +4,11 @@
  */
 import { hashKey } from './hash';
 import { header } from './layout';
-import { ABSENT, look, NO_ROOM, readValueAgain } from './read';
+import { ABSENT, look, NO_ROOM, peekValue, readValueAgain } from './read';
 import { Staged, stageKey } from './staging';
 import { replyArea, requestArea, stagingOf } from './threads';
 import { setValue } from './types/blob';
-import { removeKey } from './types/keys';
+import { removeKey, takeKey } from './types/keys';
 
 /** Length of the key's value, or -1 when it is absent. `nowMs` of -1: the clock is read when needed (read.ts). */
 export function getDirect(thread: u32, keyBytes: u32, nowMs: f64): i32 {
@@ -16,6 +16,24 @@ export function getDirect(thread: u32, keyBytes: u32, nowMs: f64): i32 {
   const out = replyArea(thread);
   const limit = out + header().areaBytes;
   const end = readValueAgain(thread, out, limit, hashKey(key, keyBytes), key, keyBytes, <i64>nowMs);
+  return end == ABSENT || end == NO_ROOM ? -1 : <i32>(end - out);
+}
+
+/** `getDirect` that leaves no trace: nothing is marked as used or counted. */
+export function peekDirect(thread: u32, keyBytes: u32, nowMs: f64): i32 {
+  const key = requestArea(thread);
+  const out = replyArea(thread);
+  const limit = out + header().areaBytes;
+  const end = peekValue(thread, out, limit, hashKey(key, keyBytes), key, keyBytes, <i64>nowMs);
+  return end == ABSENT || end == NO_ROOM ? -1 : <i32>(end - out);
+}
+
+/** `getDirect` that removes the key. */
+export function takeDirect(thread: u32, keyBytes: u32, nowMs: f64): i32 {
+  const key = requestArea(thread);
+  const out = replyArea(thread);
+  const limit = out + header().areaBytes;
+  const end = takeKey(thread, hashKey(key, keyBytes), key, keyBytes, out, limit, <i64>nowMs);
   return end == ABSENT || end == NO_ROOM ? -1 : <i32>(end - out);
 }
 

@@ -17,7 +17,7 @@ export {
   validate,
 } from './arena';
 export { addCommand } from './commands';
-export { deleteDirect, getDirect, hasDirect, setDirect } from './direct';
+export { deleteDirect, getDirect, hasDirect, peekDirect, setDirect, takeDirect } from './direct';
 export {
   exec,
   EXEC_BAD_FRAME_ID,
@@ -30,5 +30,7 @@ export { xxh32 } from './hash';
 export * from './integrity';
 export { LAYOUT_VERSION, POLICY_ADAPTIVE, POLICY_CLOCK, POLICY_LFU, POLICY_LRU, POLICY_NONE, POLICY_S3FIFO } from './layout';
 export { setStrongOrder } from './lock';
+export { scan } from './scan';
+export { claimThread, reapThreads, releaseThread } from './slots';
 export * from './status';
-export { claimThread, releaseThread, replyArea, requestArea, threadBlockAt } from './threads';
+export { replyArea, requestArea, threadBlockAt } from './threads';

@@ -19,8 +19,8 @@ import {
   pieceAt,
 } from './entry';
 import { Address, header, PAGE_BYTES, PageNumber } from './layout';
-import { lock, unlock } from './lock';
-import { PAGE_SEGMENT, PAGE_SLAB, PageInfo, pageAddress, pageInfo, pageOf } from './pages';
+import { lockToRead, unlock } from './lock';
+import { PAGE_SEGMENT, PAGE_SLAB, PageInfo, pageAddress, pageInfo, pageOf, sweepPool } from './pages';
 import { tableBytes } from './eviction/sidetable';
 import { mayEvict } from './eviction/policy';
 import { classInfo, MAX_QUEUES, Partition, partitionAt, partitionIndex, partitionOfHash, queueOf } from './partition';
@@ -65,7 +65,7 @@ let chunksSeen: u64 = 0;
 export function checkIntegrity(thread: u32): u32 {
   for (let i: u32 = 0; i < header().partitionCount; i++) {
     const partition = partitionAt(i);
-    lock(partition, thread);
+    lockToRead(partition, thread);
     const broken = checkPartition(partition);
     unlock(partition);
     if (broken) return broken;
@@ -73,7 +73,8 @@ export function checkIntegrity(thread: u32): u32 {
   return checkPool(thread);
 }
 
-function checkPartition(partition: Partition): u32 {
+/** Under the lock. May be called in whatever state the partition is (recovery.ts): it always ends. */
+export function checkPartition(partition: Partition): u32 {
   if (partition.pinnedOld || partition.pinnedNew) return BROKEN_PIN;
   entriesSeen = 0;
   payloadSeen = 0;
@@ -132,6 +133,7 @@ function checkSegments(partition: Partition): u32 {
     if (info.kind != PAGE_SEGMENT || info.partition != <u16>partitionIndex(partition)) {
       return BROKEN_SEGMENT_INFO;
     }
+    if (<u32>info.sizeClass > depth) return BROKEN_DIRECTORY;
     const span: u32 = 1 << (depth - <u32>info.sizeClass);
     if (index & (span - 1)) return BROKEN_DIRECTORY;
     for (let i: u32 = 0; i < span; i++) {
@@ -280,10 +282,15 @@ function checkPage(page: PageNumber, info: PageInfo, sizeClass: u32): u32 {
  */
 function checkPool(thread: u32): u32 {
   const head = header();
-  for (let i: u32 = 0; i < head.partitionCount; i++) lock(partitionAt(i), thread);
+  for (let i: u32 = 0; i < head.partitionCount; i++) lockToRead(partitionAt(i), thread);
+  if (head.pagesAstray) {
+    sweepPool();
+    head.pagesAstray = 0;
+  }
   let used: u32 = 0;
   for (let i: u32 = 0; i < head.partitionCount; i++) {
-    used += partitionAt(i).slabPages + partitionAt(i).segments;
+    const partition = partitionAt(i);
+    used += partition.slabPages + partition.segments + partition.spareSegments;
   }
   let stacked: u32 = 0;
   let broken: u32 = 0;

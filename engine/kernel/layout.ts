@@ -110,6 +110,8 @@ export class Header {
   poolBump: PageNumber;
   /** Pages on the stack (for statistics). */
   poolStacked: u32;
+  /** 1: a page may be free and not in the pool, because a thread died with it in its hands (recovery.ts). */
+  pagesAstray: u32;
 }
 
 @inline

@@ -1,16 +1,19 @@
 /*
  * One 64-bit word per partition is lock, owner and version at once:
  *
- *   bits 63..16  version: grows by one at every unlock
- *   bits 15..0   0 when unlocked, else the holder's thread slot + 1
+ *   bits 63..16  version: grows by one at every unlock, and when the lock changes hands
+ *   bit  15      the holder only reads
+ *   bits 14..0   0 when unlocked, else the holder's thread slot + 1
  *
  * Writers: compare-and-swap of an unlocked word to the same version with an owner; unlock is one store of version + 1
- * without owner. Nobody but the holder changes the word while it is held.
+ * without owner. Nobody but the holder changes the word while it is held, unless the holder is no more (see below).
  *
  * Readers take no lock (a sequence lock, as in Linux's seqlock.h):
- *   w = readWord(p)            an atomic load; retry while it has an owner
+ *   w = readWord(p)            an atomic load; retry while a writer owns it
  *   ... plain loads, bounded, of whatever lies there; copies count for nothing yet ...
  *   readIsValid(p, w)          an atomic load; equal means no writer was active since
+ * A holder that only reads (`lockToRead`: it wants the partition to stand still) does not disturb them: while the word
+ * is the same, it is the same hold, because giving it up advances the version.
  *
  * Memory order. A writer's unlock is an atomic store, so its plain stores come before it. A reader's first load is an
  * acquire, so its plain loads come after it. What remains:
@@ -26,15 +29,33 @@
  * Sleeping: a waiter adds itself to `waiters`, then waits on the low half of the word for as long as it holds the value
  * seen. The unlocking store and the load of `waiters` after it are both sequentially consistent, as are the waiter's
  * add and the check inside the wait: either the unlocker sees the waiter and wakes it, or the waiter sees the new word.
+ *
+ * Death: a thread may be terminated with the lock in its hands (or fail in the kernel, out of stack, and live on). A
+ * waiter that saw one and the same word through PATIENCE sleeps asks the host whether the holder is still there. If it
+ * is gone, one waiter moves the word, by compare-and-swap, from the dead holder's to its own with the next version, and
+ * repairs the partition before it goes on (recovery.ts). That is sound:
+ * - Only a slot whose thread is gone is taken from, and the word is read before the slot is asked about. A slot is
+ *   given to another thread only after every word that names it was recovered (slots.ts), which changed the word, so
+ *   the compare-and-swap fails if the thread that was asked about is not the one that held the lock.
+ * - A thread that is gone stores nothing more, and all that it stored is visible: the operating system's own locks lie
+ *   between its end and the answer of the host.
+ * - A reader that began before fails its check, because the version moved.
+ * A word that names the caller itself is abandoned likewise: nobody asks for a lock that he holds.
  */
 import { Partition } from './partition';
+import { recover } from './recovery';
+import { blockOf, isSlotGone } from './threads';
 
 const OWNER_MASK: u64 = 0xffff;
+const SLOT_MASK: u64 = 0x7fff;
+const READS_ONLY: u64 = 0x8000;
 const VERSION_ONE: u64 = 0x10000;
 /** A critical section lasts well under a microsecond: spinning this often (~2 us) beats two system calls. */
 const SPINS: u32 = 200;
 /** A sleeper looks again by itself after this long. */
-const WAIT_NS: i64 = 10_000_000;
+const WAIT_MS: u32 = 10;
+/** Sleeps on one and the same word after which the host is asked about its holder: asking takes some 20 us. */
+const PATIENCE: u32 = 2;
 
 /** Set once by the host: true where only a load may pass an earlier store (x86). Same value in every thread. */
 let strongOrder: bool = false;
@@ -42,6 +63,13 @@ let strongOrder: bool = false;
 /** A full memory fence. */
 @external('env', 'fence')
 declare function fence(): void;
+
+/**
+ * `Atomics.wait` of the host: sleeps on the word at `address` while it is `expected`, at most so long. It is imported,
+ * because V8's baseline compiler (seen on Node 20, x64) loses locals that live across a `memory.atomic.wait32`.
+ */
+@external('env', 'sleep')
+declare function hostSleep(address: u32, expected: u32, timeoutMs: u32): void;
 
 export function setStrongOrder(strong: bool): void {
   strongOrder = strong;
@@ -52,35 +80,94 @@ function wordAddress(partition: Partition): usize {
   return changetype<usize>(partition);
 }
 
+/** Moves the word from one value to another one that makes the caller its holder. */
+@inline
+function changeWord(partition: Partition, from: u64, to: u64): bool {
+  if (atomic.cmpxchg<u64>(wordAddress(partition), from, to) != from) return false;
+  if (!strongOrder) fence();
+  return true;
+}
+
 @inline
 export function tryLock(partition: Partition, slot: u32): bool {
   const word = atomic.load<u64>(wordAddress(partition));
   if (word & OWNER_MASK) return false;
-  if (atomic.cmpxchg<u64>(wordAddress(partition), word, word | (slot + 1)) != word) return false;
-  if (!strongOrder) fence();
-  return true;
+  return changeWord(partition, word, word | (slot + 1));
+}
+
+/** `tryLock` of a holder that changes nothing in the partition. */
+export function tryLockToRead(partition: Partition, slot: u32): bool {
+  const word = atomic.load<u64>(wordAddress(partition));
+  if (word & OWNER_MASK) return false;
+  return changeWord(partition, word, word | READS_ONLY | (slot + 1));
 }
 
 /** Takes the lock; the word as it was before, unlocked. */
 @inline
 export function lock(partition: Partition, slot: u32): u64 {
-  if (!tryLock(partition, slot)) lockSlowly(partition, slot);
+  if (!tryLock(partition, slot)) lockSlowly(partition, slot, false);
   return load<u64>(wordAddress(partition)) & ~OWNER_MASK;
 }
 
-function lockSlowly(partition: Partition, slot: u32): void {
+/**
+ * Takes the lock so that nothing changes, without changing anything: if the caller dies, there is nothing to repair.
+ */
+export function lockToRead(partition: Partition, slot: u32): void {
+  if (!tryLockToRead(partition, slot)) lockSlowly(partition, slot, true);
+}
+
+function lockSlowly(partition: Partition, slot: u32, toRead: bool): void {
+  let seen: u64 = 0;
+  let sleeps: u32 = 0;
   for (;;) {
     for (let i: u32 = 0; i < SPINS; i++) {
-      if (tryLock(partition, slot)) return;
+      if (toRead ? tryLockToRead(partition, slot) : tryLock(partition, slot)) return;
     }
-    const waiters = changetype<usize>(partition) + offsetof<Partition>('waiters');
-    atomic.add<u32>(waiters, 1);
-    const word = atomic.load<u64>(wordAddress(partition));
-    if (word & OWNER_MASK) {
-      atomic.wait<i32>(wordAddress(partition), <i32>word, WAIT_NS);
-    }
-    atomic.sub<u32>(waiters, 1);
+    const word = readWord(partition);
+    if (!(word & OWNER_MASK)) continue;
+    if (word != seen) sleeps = 0;
+    seen = word;
+    if (isAbandoned(word, slot, sleeps) && takeOver(partition, word, slot)) return;
+    sleep(partition, word, slot);
+    sleeps += 1;
   }
+}
+
+/** Whether the holder of the word, seen through so many sleeps, will never give it up. */
+@inline
+function isAbandoned(word: u64, slot: u32, sleeps: u32): bool {
+  const holder = <u32>(word & SLOT_MASK) - 1;
+  return holder == slot || (sleeps >= PATIENCE && isSlotGone(holder, sleeps));
+}
+
+/**
+ * Takes the lock from a holder that is no more, and repairs what it left. False: somebody else was faster, and nothing
+ * was done.
+ */
+function takeOver(partition: Partition, word: u64, slot: u32): bool {
+  if (!changeWord(partition, word, ((word & ~OWNER_MASK) + VERSION_ONE) | (slot + 1))) return false;
+  recover(partition, slot, (word & READS_ONLY) == 0);
+  return true;
+}
+
+/**
+ * Takes over and repairs the partition if `slot`, whose thread is gone, holds it; as that slot, which the caller has
+ * made its own (slots.ts). The lock is free afterwards.
+ */
+export function recoverFrom(partition: Partition, slot: u32): void {
+  const word = readWord(partition);
+  if ((word & SLOT_MASK) == <u64>(slot + 1) && takeOver(partition, word, slot)) unlock(partition);
+}
+
+/** Sleeps until the lock is given up, or a while. Whoever dies in here is taken off the count by slots.ts. */
+function sleep(partition: Partition, word: u64, slot: u32): void {
+  const waiters = changetype<usize>(partition) + offsetof<Partition>('waiters');
+  const block = blockOf(slot);
+  atomic.add<u32>(waiters, 1);
+  block.sleepsOn = changetype<u32>(partition);
+  hostSleep(changetype<u32>(partition), <u32>word, WAIT_MS);
+  block.sleepsOn = 0;
+  atomic.sub<u32>(waiters, 1);
 }
 
 @inline
@@ -98,12 +185,14 @@ export function readWord(partition: Partition): u64 {
   return atomic.load<u64>(wordAddress(partition));
 }
 
+/** Whether somebody may be writing. */
 @inline
 export function isLocked(word: u64): bool {
-  return (word & OWNER_MASK) != 0;
+  // Unlocked becomes the largest number here, and a holder that only reads a larger one than any slot.
+  return <u32>(word & OWNER_MASK) - 1 < <u32>READS_ONLY;
 }
 
-/** Whether nothing was written in the partition since `word` was read (and it was unlocked then). */
+/** Whether nothing was written in the partition since `word` was read (and nobody was writing then). */
 @inline
 export function readIsValid(partition: Partition, word: u64): bool {
   if (!strongOrder) fence();

@@ -11,6 +11,8 @@ import { Address, Header, header, PAGE_SHIFT, PageNumber } from './layout';
 export const PAGE_FREE: u8 = 0;
 export const PAGE_SEGMENT: u8 = 1;
 export const PAGE_SLAB: u8 = 2;
+/** Was a segment and will be one of the same partition again (recovery.ts). Listed by `next`. */
+export const PAGE_SPARE_SEGMENT: u8 = 3;
 
 /** In the list of pages with room. */
 export const PAGE_ROOMY: u32 = 1;
@@ -19,6 +21,7 @@ export const PAGE_CLOSED: u32 = 2;
 
 @unmanaged
 export class PageInfo {
+  // -- the owner, written as one word (`claimPage`), because anybody may ask for it at any time (recovery.ts)
   kind: u8;
   /** Slab: the class of its chunks. Segment: the number of leading hash bits that its entries share. */
   sizeClass: u8;
@@ -30,7 +33,7 @@ export class PageInfo {
   bump: u16;
   /** Chunks in use. */
   used: u16;
-  // -- slab: ring of all pages of the class; pool: list of free pages (next only)
+  // -- slab: ring of all pages of the class; pool: list of free pages (next only; previous is `sweepPool`'s)
   next: PageNumber;
   previous: PageNumber;
   // -- slab: list of pages with room
@@ -57,10 +60,30 @@ export function pageAddress(page: PageNumber): Address {
   return page << PAGE_SHIFT;
 }
 
+/** Makes a page that the caller took from the pool a partition's, in one step. */
+@inline
+export function claimPage(page: PageNumber, kind: u8, sizeClass: u32, partition: u32): void {
+  atomic.store<u32>(changetype<usize>(pageInfo(page)), <u32>kind | (sizeClass << 8) | (partition << 16));
+}
+
+@inline
+export function pageKind(page: PageNumber): u8 {
+  return atomic.load<u8>(changetype<usize>(pageInfo(page)));
+}
+
+/** Whether the page is this partition's. Under its lock, that stays so. */
+@inline
+export function pageBelongs(page: PageNumber, partition: u32): bool {
+  const owner = atomic.load<u32>(changetype<usize>(pageInfo(page)));
+  return <u8>owner != PAGE_FREE && owner >> 16 == partition;
+}
+
 /*
  * The pool takes no lock, so that a thread that dies cannot leave it locked: a bump counter for pages never used, a
  * stack for pages given back. Both change by compare-and-swap. The stack's head carries a tag that grows with each
  * push, so a pop that read `next` of a page which was meanwhile popped and pushed again fails (the ABA problem).
+ *
+ * Pages are taken and given only under the lock of some partition: whoever holds all of them has the pool to himself.
  */
 const POOL_STACK: usize = offsetof<Header>('poolStack');
 const POOL_BUMP: usize = offsetof<Header>('poolBump');
@@ -90,7 +113,7 @@ export function takePage(): PageNumber {
 
 export function givePage(page: PageNumber): void {
   const info = pageInfo(page);
-  info.kind = PAGE_FREE;
+  atomic.store<u8>(changetype<usize>(info), PAGE_FREE);
   for (;;) {
     const head = atomic.load<u64>(POOL_STACK);
     info.next = <u32>head;
@@ -98,4 +121,25 @@ export function givePage(page: PageNumber): void {
     if (atomic.cmpxchg<u64>(POOL_STACK, head, pushed) == head) break;
   }
   atomic.add<u32>(POOL_STACKED, 1);
+}
+
+/**
+ * Gives back every page that is free and yet not in the pool, and counts what is. The caller holds all partitions'
+ * locks, and may die anywhere in here: the next one does it all again.
+ */
+export function sweepPool(): void {
+  const first = header().firstPage;
+  const end = header().poolBump;
+  for (let page = first; page < end; page++) {
+    if (pageKind(page) == PAGE_FREE) pageInfo(page).previous = 0;
+  }
+  let stacked: u32 = 0;
+  for (let page = <u32>header().poolStack; page; page = pageInfo(page).next) {
+    pageInfo(page).previous = 1;
+    stacked += 1;
+  }
+  atomic.store<u32>(POOL_STACKED, stacked);
+  for (let page = first; page < end; page++) {
+    if (pageKind(page) == PAGE_FREE && pageInfo(page).previous == 0) givePage(page);
+  }
 }

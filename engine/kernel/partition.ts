@@ -64,6 +64,36 @@ export class Partition {
   // -- lfu: additions since the sketch was aged last, and the block that ageing has come to
   sketchAdded: u32;
   ageingBlock: u32;
+  // -- for whoever takes over after a death under the lock (recovery.ts)
+  /** The entry whose bytes are being changed where it stands; 0: none. */
+  overwriting: Address;
+  /** How far the last rescuer came; 0: there is nothing to rescue. */
+  recovery: u32;
+  /** List of pages that were segments and will be again. */
+  spareSegment: PageNumber;
+  spareSegments: u32;
+  /** Times the lock was taken over; times the partition had to be emptied then, and entries lost so. */
+  takeovers: u32;
+  emptied: u32;
+  lost: u64;
+}
+
+/**
+ * Everything of an empty partition but its directory and spare segments. What must outlive its entries stays: limits,
+ * the last version, counters.
+ */
+export function resetPartition(partition: Partition): void {
+  if (offsetof<Partition>() > QUEUES) ERROR('the fields of Partition reach into its queues');
+  partition.entries = 0;
+  partition.payloadBytes = 0;
+  partition.chunkBytes = 0;
+  partition.pinnedOld = 0;
+  partition.pinnedNew = 0;
+  partition.slabPages = 0;
+  partition.segments = 1;
+  partition.overwriting = 0;
+  partition.chainEnd = 0;
+  memory.fill(changetype<usize>(partition) + CLASS_INFOS, 0, CLASS_INFO_BYTES * MAX_CLASSES);
 }
 
 /** The pages of one chunk size in one partition. */

@@ -20,7 +20,7 @@ import {
 import { sample } from './eviction/adaptive';
 import { removeEntry } from './eviction/removal';
 import { Address, header, MAX_CHUNK } from './layout';
-import { isLocked, lock, readIsValid, readWord, unlock } from './lock';
+import { isLocked, lock, lockToRead, readIsValid, readWord, unlock } from './lock';
 import { pageAddress } from './pages';
 import { Partition, partitionOfHash } from './partition';
 import { partitionOf, Staged } from './staging';
@@ -159,11 +159,9 @@ export function readValue(
   return readValueAgain(thread, out, limit, staged.hash, staged.key, staged.keyBytes, nowMs);
 }
 
-/**
- * What `readValue` does with anything but a hit at first sight, and reads of keys that were not staged. `nowMs` may be
- * WHEN_NEEDED.
- */
-export function readValueAgain(
+/** What is there, as `copyOnce` tells it, in the end under the lock. */
+@inline
+function copyValue(
   thread: u32,
   out: Address,
   limit: Address,
@@ -181,13 +179,47 @@ export function readValueAgain(
     if (!readIsValid(partition, word)) found = TORN;
   }
   if (found == TORN) {
-    lock(partition, thread);
+    lockToRead(partition, thread);
     found = copyOnce(out, limit, hash, key, keyBytes, nowMs);
     unlock(partition);
   }
+  return found;
+}
+
+/**
+ * Copies a value as `readValueAgain` does, but leaves no trace: the entry is not marked as used, neither hit nor miss
+ * is counted, and an expired entry stays where it is. ABSENT, NO_ROOM, or the address behind the copy.
+ */
+export function peekValue(
+  thread: u32,
+  out: Address,
+  limit: Address,
+  hash: u32,
+  key: Address,
+  keyBytes: u32,
+  nowMs: i64,
+): u32 {
+  const found = copyValue(thread, out, limit, hash, key, keyBytes, nowMs);
+  return found == EXPIRED ? ABSENT : found;
+}
+
+/**
+ * What `readValue` does with anything but a hit at first sight, and reads of keys that were not staged. `nowMs` may be
+ * WHEN_NEEDED.
+ */
+export function readValueAgain(
+  thread: u32,
+  out: Address,
+  limit: Address,
+  hash: u32,
+  key: Address,
+  keyBytes: u32,
+  nowMs: i64,
+): u32 {
+  const found = copyValue(thread, out, limit, hash, key, keyBytes, nowMs);
   if (found == NO_ROOM) return NO_ROOM;
   if (found > PRESENT) {
-    mark(partition, foundSlot);
+    mark(partitionOfHash(hash), foundSlot);
     sample(hash);
     blockOf(thread).hits += 1;
     return found;
@@ -220,7 +252,7 @@ export function look(
     if (!readIsValid(partition, word)) found = TORN;
   }
   if (found == TORN) {
-    lock(partition, thread);
+    lockToRead(partition, thread);
     found = lookOnce(hash, key, keyBytes, nowMs);
     unlock(partition);
   }

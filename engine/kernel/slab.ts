@@ -23,6 +23,7 @@ import {
   RECORD_BLOCK_BYTES,
 } from './layout';
 import {
+  claimPage,
   givePage,
   PAGE_CLOSED,
   PAGE_ROOMY,
@@ -147,9 +148,7 @@ function addPage(partition: Partition, sizeClass: u32, info: ClassInfo): PageNum
   const page = takePage();
   if (page == 0) return 0;
   const pages = pageInfo(page);
-  pages.kind = PAGE_SLAB;
-  pages.sizeClass = <u8>sizeClass;
-  pages.partition = <u16>partitionIndex(partition);
+  claimPage(page, PAGE_SLAB, sizeClass, partitionIndex(partition));
   pages.freeChunk = 0;
   pages.bump = 0;
   pages.used = 0;

@@ -168,9 +168,11 @@ export function overwrite(
   const flags = <u32>entry.flags;
   if (entry.valueBytes != valueBytes) return false;
   if ((flags & ~HAS_VERSION) != <u32>(expiryMs != 0)) return false;
+  partition.overwriting = address;
   if (flags & HAS_EXPIRY) setExpiry(address, expiryMs);
   if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
   copyBytes(keyAddress(address, flags) + keyBytes, value, valueBytes);
+  partition.overwriting = 0;
   mark(partition, slot);
   return true;
 }
@@ -198,11 +200,13 @@ export function put(
     flags |= entry.flags & HAS_VERSION;
     const bytes = fieldsBytes(flags) + keyBytes + valueBytes;
     if (<u32>entry.flags == flags && bytes <= MAX_CHUNK && classOf(bytes) == classOfChunk(address)) {
+      partition.overwriting = address;
       partition.payloadBytes += <u64>valueBytes - <u64>entry.valueBytes;
       entry.valueBytes = valueBytes;
       if (flags & HAS_EXPIRY) setExpiry(address, expiryMs);
       if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
       copyBytes(keyAddress(address, flags) + keyBytes, value, valueBytes);
+      partition.overwriting = 0;
       mark(partition, slot);
       return true;
     }
@@ -333,11 +337,13 @@ export function reshape(
     if (address == 0) return 0;
     store<u64>(address, load<u64>(old));
   }
+  if (address == old) partition.overwriting = old;
   memory.copy(address + fieldsBytes(flags), old + fieldsBytes(oldFlags), payloadBytes);
   const reshaped = entryAt(address);
   reshaped.flags = <u8>flags;
   if (flags & HAS_EXPIRY) setExpiry(address, expiryMs);
   if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), version);
+  partition.overwriting = 0;
   if (address != old) {
     setEntryOf(slot, address);
     if (flags & CHAINED) pieceAt(firstPiece(address, reshaped)).previous = address;

@@ -33,7 +33,7 @@ import {
   LONG_KEY,
 } from './entry';
 import { Address, header, PAGE_BYTES, PageNumber, TOUCH_SINK } from './layout';
-import { PAGE_SEGMENT, PageInfo, pageAddress, pageInfo, pageOf, takePage } from './pages';
+import { claimPage, PAGE_SEGMENT, PAGE_SPARE_SEGMENT, pageAddress, pageInfo, pageOf, takePage } from './pages';
 import { Partition, partitionIndex, partitionOfHash } from './partition';
 
 /** The address of a slot's tag; 0: no slot. */
@@ -41,9 +41,11 @@ export type Slot = u32;
 
 export const SLOTS: u32 = 12;
 const SLOTS_MASK: i32 = (1 << SLOTS) - 1;
-const BUCKET_BYTES: u32 = 64;
+/** Bucket number << this: where it stands in its segment. */
+export const BUCKET_SHIFT: u32 = 6;
+const BUCKET_BYTES: u32 = 1 << BUCKET_SHIFT;
 const BUCKET_MASK: u32 = ~63;
-const BUCKET_INDEX_MASK: u32 = 1023;
+export const BUCKET_INDEX_MASK: u32 = 1023;
 const MARKS: u32 = 12;
 const OVERFLOW: u32 = 15;
 const OVERFLOW_STUCK: u32 = 255;
@@ -60,7 +62,7 @@ const SPLIT_AT: u32 = (SEGMENT_SLOTS * 13) / 16;
 /** A segment that cannot split takes entries up to 15/16 of its slots; then something near must go first. */
 const CROWDED_AT: u32 = (SEGMENT_SLOTS * 15) / 16;
 /** A lookup never leaves its segment: the bound of the probe loops for readers, who may meet anything. */
-const MAX_PROBE: u32 = PAGE_BYTES / BUCKET_BYTES;
+export const MAX_PROBE: u32 = PAGE_BYTES / BUCKET_BYTES;
 
 @inline
 export function tagOf(hash: u32): u8 {
@@ -92,8 +94,13 @@ export function homeBucket(hash: u32): Address {
 }
 
 @inline
-function nextBucket(bucket: Address): Address {
+export function nextBucket(bucket: Address): Address {
   return (bucket & ~(PAGE_BYTES - 1)) | ((bucket + BUCKET_BYTES) & (PAGE_BYTES - 1));
+}
+
+@inline
+export function previousBucket(bucket: Address): Address {
+  return (bucket & ~(PAGE_BYTES - 1)) | ((bucket - BUCKET_BYTES) & (PAGE_BYTES - 1));
 }
 
 /** How many entries probed past this bucket; 255: many. */
@@ -187,6 +194,12 @@ function slotByRecord(partition: Partition, record: u32, exact: bool): Slot {
 @inline
 export function matchTag(bucket: Address, tag: u8): i32 {
   return i8x16.bitmask(i8x16.eq(v128.load(bucket), i8x16.splat(<i8>tag))) & SLOTS_MASK;
+}
+
+/** Bits of the slots that hold an entry. */
+@inline
+export function occupiedIn(bucket: Address): i32 {
+  return matchTag(bucket, 0) ^ SLOTS_MASK;
 }
 
 @inline
@@ -364,16 +377,33 @@ export function erase(slot: Slot, hash: u32): void {
 
 /** A page for a segment: empty buckets, and its info. 0 when no page is left. */
 export function newSegment(partition: Partition, depth: u32): Address {
-  const page: PageNumber = takePage();
-  if (page == 0) return 0;
-  const info: PageInfo = pageInfo(page);
-  info.kind = PAGE_SEGMENT;
-  info.sizeClass = <u8>depth;
-  info.partition = <u16>partitionIndex(partition);
-  info.count = 0;
-  memory.fill(pageAddress(page), 0, PAGE_BYTES);
+  let page: PageNumber = partition.spareSegment;
+  if (page) {
+    partition.spareSegment = pageInfo(page).next;
+    partition.spareSegments -= 1;
+  } else {
+    page = takePage();
+    if (page == 0) return 0;
+  }
+  openSegment(partition, pageAddress(page), depth);
   partition.segments += 1;
   return pageAddress(page);
+}
+
+/** Makes a page, taken from the pool or a segment before, an empty segment. */
+export function openSegment(partition: Partition, segment: Address, depth: u32): void {
+  const page = pageOf(segment);
+  claimPage(page, PAGE_SEGMENT, depth, partitionIndex(partition));
+  pageInfo(page).count = 0;
+  memory.fill(segment, 0, PAGE_BYTES);
+}
+
+/** Keeps a page that was a segment, and must not become anything else, until the partition needs a segment. */
+export function spareSegment(partition: Partition, page: PageNumber): void {
+  claimPage(page, PAGE_SPARE_SEGMENT, 0, partitionIndex(partition));
+  pageInfo(page).next = partition.spareSegment;
+  partition.spareSegment = page;
+  partition.spareSegments += 1;
 }
 
 /** Directory entries of each partition at their most; all of them are valid segments at all times, for racy readers. */
@@ -412,8 +442,8 @@ function pointDirectory(partition: Partition, hash: u32, depth: u32, segment: Ad
   for (let i: u32 = 0; i < width; i++) store<u32>(partition.directory + ((first + i) << 2), segment);
 }
 
-/** Starts the loads of a bucket's entries, which a split will read next: they miss the caches side by side. */
-function touchEntries(bucket: Address): void {
+/** Starts the loads of a bucket's entries, which will be read next: they miss the caches side by side. */
+export function touchEntries(bucket: Address): void {
   let sum: u32 = 0;
   for (let slot: Slot = bucket; slot < bucket + SLOTS; slot++) sum += load<u32>(entryOf(slot));
   store<u32>(TOUCH_SINK, sum);

@@ -1,7 +1,7 @@
 /*
- * Thread slots. A thread that attaches claims one by compare-and-swap; its slot + 1 is what locks hold as owner. Each
- * slot has a block, a request area (what the host wants executed) and a reply area (what comes of it), touched by its
- * thread only, but for `state` and the counters, which anybody may read.
+ * Thread slots. A thread that attaches claims one (slots.ts); its slot + 1 is what locks hold as owner. Each slot has a
+ * block, a request area (what the host wants executed) and a reply area (what comes of it), touched by its thread only,
+ * but for `identity` and the counters, which anybody may read.
  *
  *   block     THREAD_BLOCK_BYTES: ThreadBlock, then at +256 scratch (64 bytes), at +512 the staging slots of exec.ts
  *   request   areaBytes + AREA_SLACK
@@ -11,8 +11,12 @@ import { Address, AREA_SLACK, header, THREAD_BLOCK_BYTES } from './layout';
 
 @unmanaged
 export class ThreadBlock {
-  /** 0 free, 1 claimed. */
-  state: u32;
+  /**
+   * Which thread has the slot: started << 32 | osThread, two numbers by which the host tells whether it is still there
+   * (engine/liveness.ts); no two threads of a process ever have the same. 0: the slot is free. Changed by
+   * compare-and-swap.
+   */
+  identity: u64;
   // -- results of exec(), for the host
   /** Offset in the request area of the first byte that was not executed. */
   consumed: u32;
@@ -27,6 +31,8 @@ export class ThreadBlock {
   hostLeft: u32;
   /** A status: the rest of the frame's commands are not run, but answered with it. Set by the host. 0: they are run. */
   refusal: u32;
+  /** The partition on whose lock the thread sleeps, counted in its `waiters`; 0: none. */
+  sleepsOn: Address;
   spare: u32;
   // -- counters, only ever added to by the thread
   hits: u64;
@@ -68,14 +74,23 @@ export function replyArea(thread: u32): Address {
   return threadBlockAt(thread) + THREAD_BLOCK_BYTES + header().areaBytes + AREA_SLACK;
 }
 
-/** A slot for the calling thread, or -1 when all are taken. */
-export function claimThread(): i32 {
-  for (let thread: u32 = 0; thread < header().maxThreads; thread++) {
-    if (atomic.cmpxchg<u32>(threadBlockAt(thread), 0, 1) == 0) return <i32>thread;
-  }
-  return -1;
+@inline
+export function identityAddress(thread: u32): usize {
+  return threadBlockAt(thread) + offsetof<ThreadBlock>('identity');
 }
 
-export function releaseThread(thread: u32): void {
-  atomic.store<u32>(threadBlockAt(thread), 0);
+/**
+ * Whether the thread with this identity has ended. `sleeps`: through how many sleeps of the lock's a word that names it
+ * was seen unchanged, for hosts that can tell no other way; 0: no word was looked at.
+ */
+@external('env', 'isThreadGone')
+declare function hostIsThreadGone(osThread: u32, started: u32, sleeps: u32): bool;
+
+/** Whether the slot's thread has ended; a free slot has none. */
+export function isSlotGone(thread: u32, sleeps: u32): bool {
+  return isIdentityGone(atomic.load<u64>(identityAddress(thread)), sleeps);
+}
+
+export function isIdentityGone(identity: u64, sleeps: u32): bool {
+  return identity == 0 || hostIsThreadGone(<u32>identity, <u32>(identity >> 32), sleeps);
 }

@@ -66,6 +66,22 @@ const CANARIES: Record<string, Canary> = {
     yieldsIn: EVERYWHERE,
     plan: 'ample memory',
   },
+  'a walk takes what it copied for true': {
+    file: 'scan.ts',
+    from: 'if (!readIsValid(partition, word)) end = TORN;',
+    to: '',
+    words: /torn value|torn key|saw|scan says/,
+    yieldsIn: EVERYWHERE,
+    plan: 'ample memory',
+  },
+  'a walk names a word that was not there all the time': {
+    file: 'scan.ts',
+    from: 'else if (word != groupWord) word = NO_WORD;',
+    to: 'else word = groupWord;',
+    words: /saw key \d+ as it was before/,
+    yieldsIn: EVERYWHERE,
+    plan: 'little memory, 1 partition',
+  },
   'the page pool has no tags': {
     file: 'pages.ts',
     from: '+ TAG_ONE) | page',

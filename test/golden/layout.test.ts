@@ -50,8 +50,8 @@ describe('the layout', () => {
         partitionCount: 1,
         partitionShift: 32,
         maxDepth: 3,
-        // 64 KiB, a partition of 2,176 bytes and a directory of 8 words, less 74 infos of 32 bytes.
-        pageInfoBias: 0x10000 + 2176 + 8 * 4 - 74 * 32,
+        // 64 KiB, a partition of 2,240 bytes and a directory of 8 words, less 74 infos of 32 bytes.
+        pageInfoBias: 0x10000 + 2240 + 8 * 4 - 74 * 32,
         firstPage: 74,
         endPage: 78,
         threads: 69_632,
@@ -68,6 +68,7 @@ describe('the layout', () => {
         poolStack: 0,
         poolBump: 75,
         poolStacked: 0,
+        pagesAstray: 0,
       },
     ],
     [
@@ -80,7 +81,7 @@ describe('the layout', () => {
         partitionCount: 16,
         partitionShift: 28,
         maxDepth: 10,
-        pageInfoBias: 0x10000 + 16 * 2176 + 1024 * 4 - 52 * 32,
+        pageInfoBias: 0x10000 + 16 * 2240 + 1024 * 4 - 52 * 32,
         firstPage: 52,
         endPage: 1073,
         threads: 139_264,
@@ -96,6 +97,7 @@ describe('the layout', () => {
         poolStack: 0,
         poolBump: 68,
         poolStacked: 0,
+        pagesAstray: 0,
       },
     ],
   ];

@@ -13,6 +13,7 @@ import { endOf, errorAt, FrameWriter, packKey } from '../concurrency/frames.mjs'
 import { checkValue, writeValue } from '../concurrency/values.mjs';
 import { Random } from './fuzz-random.mjs';
 import { Header, PARTITION_BYTES, PARTITIONS } from './kernel-memory.js';
+import { NO_VALUES, type Scanned, type ScannedEntry, START, scan } from './kernel-scan.js';
 
 const NOW_MS = 1_800_000_000_000;
 const OWNER_MASK = 0xffffn;
@@ -182,7 +183,7 @@ export class Schedules {
 
   #operate(): void {
     this.#seen = new Map();
-    const run = this.#random.chance(0.3) ? this.#readDirectly() : this.#runFrame();
+    const run = this.#pickOperation();
     this.#note();
     this.#interruptions = this.#random.between(1, 3);
     this.#countdown = this.#random.below(this.#random.pick([2, 8, 40, 200, 1000, 4000]));
@@ -191,6 +192,68 @@ export class Schedules {
     check();
     const broken = this.#other.arena.checkIntegrity();
     if (broken !== undefined) throw new Error(`integrity: ${broken}`);
+  }
+
+  #pickOperation(): () => () => void {
+    const what = this.#random.below(10);
+    if (what < 3) return this.#readDirectly();
+    return what < 4 ? this.#scanAll() : this.#runFrame();
+  }
+
+  /** A walk over all entries, to its end. */
+  #scanAll(): () => () => void {
+    for (const key of this.#keys) this.#seen.set(key, new Set());
+    const count = this.#random.pick([1, 10, 500]);
+    const maxValueBytes = this.#random.pick([NO_VALUES, 400, 128 * 1024]);
+    return () => {
+      const { arena } = this.#interrupted;
+      const found: ScannedEntry[] = [];
+      let cursor = START;
+      do {
+        const scanned = scan(arena, cursor, count, maxValueBytes, NOW_MS);
+        found.push(...scanned.entries);
+        cursor = scanned.cursor;
+        this.#checkCurrent(scanned);
+      } while (cursor !== START);
+      return () => this.#judgeScan(found, maxValueBytes);
+    };
+  }
+
+  /** As long as the partition's word is the one that a batch names, all of the batch is true. */
+  #checkCurrent({ word, partition, entries }: Scanned): void {
+    if (this.#memory.getBigUint64(partition, true) !== word) return;
+    for (const { key: name, value } of entries) {
+      const key = this.#keys.find(({ bytes }) => bytes.equals(name));
+      if (key === undefined) continue;
+      const sequence = this.#other.look(key);
+      const isSame = value
+        ? sequence === checkValue(value, 0, value.length, key.number).sequence
+        : sequence !== ABSENT;
+      if (!isSame) throw new Error(`a walk saw key ${key.number} as it was before`);
+    }
+  }
+
+  #judgeScan(found: readonly ScannedEntry[], maxValueBytes: number): void {
+    const byName = new Map(found.map((entry) => [entry.key.toString('latin1'), entry]));
+    if (byName.size !== found.length) throw new Error('a walk saw a key twice');
+    for (const key of this.#keys) {
+      const entry = byName.get(key.bytes.toString('latin1'));
+      byName.delete(key.bytes.toString('latin1'));
+      if (entry === undefined) this.#judge('a walk', key, ABSENT);
+      else this.#judgeScanned(key, entry, maxValueBytes);
+    }
+    for (const name of byName.keys()) {
+      if (!/^filling \d+$/.test(name)) throw new Error(`a walk saw a torn key: ${name}`);
+    }
+  }
+
+  #judgeScanned(key: Key, { value, valueBytes }: ScannedEntry, maxValueBytes: number): void {
+    if ((value !== undefined) !== valueBytes <= maxValueBytes) {
+      throw new Error(`a walk up to ${maxValueBytes} saw ${value?.length} of ${valueBytes} bytes`);
+    }
+    if (value === undefined) return;
+    const { sequence } = checkValue(value, 0, value.length, key.number);
+    this.#judge('a walk', key, sequence);
   }
 
   #readDirectly(): () => () => void {

@@ -39,12 +39,13 @@ export const Header = {
   poolStack: 80,
   poolBump: 88,
   poolStacked: 92,
+  pagesAstray: 96,
 } as const;
 
 export const CLASS_OF_SIZE = 0x400;
 export const CLASS_SIZES = 0xc00;
 export const PARTITIONS = 0x10000;
-export const PARTITION_BYTES = 2176;
+export const PARTITION_BYTES = 2240;
 
 /** Offsets in a partition. */
 export const Partition = {
@@ -67,7 +68,14 @@ export const Partition = {
   slabPages: 96,
   segments: 100,
   splits: 104,
-  classInfos: 128,
+  overwriting: 108,
+  recovery: 112,
+  spareSegment: 116,
+  spareSegments: 120,
+  takeovers: 124,
+  emptied: 128,
+  lost: 136,
+  classInfos: 192,
 } as const;
 
 export const CLASS_INFO_BYTES = 32;

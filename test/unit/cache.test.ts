@@ -174,6 +174,8 @@ describe('keys', () => {
       () => cache.persist(key),
       () => cache.touch(key),
       () => cache.increment(key),
+      () => cache.peek(key),
+      () => cache.take(key),
       () => cache.getBytes(key),
       () => cache.setBytes(key, new Uint8Array(1)),
       () => cache.getVersioned(key),
@@ -586,6 +588,13 @@ describe('closing', () => {
     closed[Symbol.dispose]();
     for (const call of [
       () => closed.get('key'),
+      () => closed.peek('key'),
+      () => closed.take('key'),
+      () => closed.keys(),
+      () => closed.values(),
+      () => closed.entries(),
+      () => closed[Symbol.iterator](),
+      () => closed.forEach(() => {}),
       () => closed.getBytes('key'),
       () => closed.set('key', 1),
       () => closed.setBytes('key', new Uint8Array(1)),
@@ -611,6 +620,17 @@ describe('closing', () => {
     ]) {
       expect(refusal(call).code).toBe('CLOSED');
     }
+  });
+
+  it('comes at the end of the block with `using`', () => {
+    let used: Cache;
+    {
+      using scoped = openCache({ memory: '8mb' });
+      scoped.set('key', 1);
+      used = scoped;
+      expect(used.get('key')).toBe(1);
+    }
+    expect(refusal(() => used.get('key')).code).toBe('CLOSED');
   });
 
   it('by a value while it is encoded refuses to store it', () => {

@@ -15,14 +15,14 @@ import {
   POLICY_S3FIFO,
 } from '../layout';
 import { Partition, queueOf } from '../partition';
-import { Queue } from '../records';
+import { forgetQueues, Queue } from '../records';
 import { COUNT_USES } from '../table';
 import { startSampling } from './adaptive';
 import { evictByClock } from './clock';
 import { evictByLfu, queueForWindow } from './lfu';
 import { evictByLru, queueForNewest, resetLru } from './lru';
 import { evictByS3Fifo, fillMain, Manner, queueFor, s3fifoManner } from './s3fifo';
-import { growTable } from './sidetable';
+import { forgetTable, growTable } from './sidetable';
 import { resetSketch } from './sketch';
 
 /** Whether this arena may drop entries that nobody asked to drop. */
@@ -73,9 +73,12 @@ export function evictOne(partition: Partition, nowMs: i64): bool {
   }
 }
 
-/** For a partition without entries. */
+/** For a partition whose entries and chunks are gone. */
 export function resetPolicy(partition: Partition): void {
   if (header().policy == POLICY_LRU) resetLru(partition);
   else partition.epoch = COUNT_USES;
   resetSketch(partition);
+  forgetTable(partition);
+  forgetQueues(partition);
+  partition.slackClasses = 0;
 }

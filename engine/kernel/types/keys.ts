@@ -15,11 +15,12 @@ import {
   writeInteger,
 } from '../msgpack';
 import { partitionOfHash } from '../partition';
-import { ABSENT, findLive, lastExpiry, look } from '../read';
+import { ABSENT, copyHeld, findLive, lastExpiry, look, NO_ROOM } from '../read';
 import { isKeyLength, Staged } from '../staging';
 import { ERROR_KEY, ERROR_OUT_OF_MEMORY, ERROR_TTL, writeError } from '../status';
 import { reshape } from '../store';
 import { entryOf, mark, Slot } from '../table';
+import { blockOf } from '../threads';
 import { MAX_TTL_MS } from './blob';
 
 /** Removes one key; whether it was there. */
@@ -33,6 +34,37 @@ export function removeKey(thread: u32, hash: u32, key: Address, keyBytes: u32, n
   }
   unlock(partition);
   return slot != 0;
+}
+
+/**
+ * Copies one key's value to `out` and removes the key, counted as a read and a delete: the address behind the copy,
+ * ABSENT, or NO_ROOM, and then it stays.
+ */
+export function takeKey(
+  thread: u32,
+  hash: u32,
+  key: Address,
+  keyBytes: u32,
+  out: Address,
+  limit: Address,
+  nowMs: i64,
+): u32 {
+  const partition = partitionOfHash(hash);
+  lock(partition, thread);
+  const slot = findLive(partition, hash, key, keyBytes, nowMs);
+  let end: u32 = ABSENT;
+  if (slot) {
+    end = copyHeld(slot, out, limit);
+    if (end != NO_ROOM) {
+      removeEntry(partition, slot, hash);
+      partition.deletes += 1;
+    }
+  }
+  unlock(partition);
+  const block = blockOf(thread);
+  if (end == ABSENT) block.misses += 1;
+  else block.hits += 1;
+  return end;
 }
 
 const DELETE: u32 = 0;

@@ -1,0 +1,89 @@
+/** The calls with many keys: their commands go to the kernel in frames, as a client's do. */
+import type { Key } from './api.js';
+import type { Arena } from './arena.js';
+import { Batch } from './batch.js';
+import { packValue } from './codec.js';
+import { COMMANDS, type CommandName, SetFlag } from './commands.js';
+import { SlabringError } from './errors.js';
+import { FrameExecutor, isFault } from './frame.js';
+import { ReplyReader } from './reply.js';
+import type { SetArguments } from './setoptions.js';
+import { show } from './units.js';
+
+export class Many {
+  readonly #executor: FrameExecutor<undefined>;
+  readonly #maxValueBytes: number;
+  readonly #checkOpen: () => void;
+
+  /** @param checkOpen throws when the cache has been closed; called after all code of the caller */
+  constructor(arena: Arena, checkOpen: () => void) {
+    this.#maxValueBytes = arena.facts.maxValueBytes;
+    this.#checkOpen = checkOpen;
+    this.#executor = new FrameExecutor<undefined>(arena, refuseHostCommand, {
+      // The caller asked for the values of these keys; how many bytes that is, is his to know.
+      maxReplyBytes: Infinity,
+      // Looked up at each call, as the other methods do: the two clocks must be one.
+      now: () => Date.now(),
+    });
+  }
+
+  /** The replies to one command for each key. */
+  forKeys(name: CommandName, keys: Iterable<Key>): unknown[] {
+    const batch = new Batch();
+    const { code } = COMMANDS[name];
+    for (const key of keys) batch.begin(code, key, 1);
+    return this.#run(batch);
+  }
+
+  /** The sum of the replies to one command for each key, which are counts. */
+  sumForKeys(name: CommandName, keys: Iterable<Key>): number {
+    return (this.forKeys(name, keys) as number[]).reduce((sum, count) => sum + count, 0);
+  }
+
+  /** For each pair whether it was stored. */
+  set(entries: Iterable<unknown>, args: SetArguments): boolean[] {
+    const batch = new Batch();
+    for (const entry of entries) {
+      if (!Array.isArray(entry) || entry.length !== 2) {
+        throw new SlabringError('OPTION', `setMany takes [key, value] pairs, not ${show(entry)}`);
+      }
+      const [key, value] = entry as [Key, unknown];
+      const packed = packValue(value);
+      batch.begin(COMMANDS.SET.code, key, 5);
+      batch.value(value, packed, this.#maxValueBytes);
+      batch.integer(args.ttlMs);
+      batch.integer(args.flags);
+      if (args.flags & SetFlag.IF_VERSION) batch.integer(args.version);
+      else batch.nil();
+    }
+    return this.#run(batch) as boolean[];
+  }
+
+  /**
+   * Runs the commands of a batch; their replies. An error among them is thrown when all have run.
+   */
+  #run(batch: Batch): unknown[] {
+    this.#checkOpen();
+    const replies: unknown[] = [];
+    let failed: unknown;
+    for (const { start, end, commands } of batch.frames()) {
+      const result = this.#executor.execute(batch.bytes.subarray(start, end), undefined);
+      if (isFault(result)) throw new SlabringError('INTERNAL', result.reason);
+      const reader = new ReplyReader(result);
+      for (let i = 0; i < commands; i++) {
+        try {
+          replies.push(reader.next());
+        } catch (error) {
+          failed ??= error;
+        }
+      }
+    }
+    if (failed !== undefined) throw failed;
+    return replies;
+  }
+}
+
+/** The batch writes no command that the kernel leaves to a host. */
+function refuseHostCommand(name: CommandName): never {
+  throw new SlabringError('INTERNAL', `${name} has no meaning for an embedded cache`);
+}

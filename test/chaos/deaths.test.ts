@@ -1,0 +1,242 @@
+/**
+ * A thread dies between any two steps of the kernel (../support/chaos-deaths.ts): nothing stays
+ * locked, no value is torn, every structure is whole, and every key of other partitions is there.
+ * CHAOS_SECONDS: every step of long operations, too, and more deaths within recoveries.
+ */
+import { describe, expect, test } from 'vitest';
+import {
+  type DeathPlan,
+  Deaths,
+  FRESH,
+  NEW,
+  NOW_MS,
+  type Operation,
+} from '../support/chaos-deaths.js';
+import { Random } from '../support/fuzz-random.mjs';
+import { compileKernel, type Edit } from '../support/hammer-kernel.js';
+import type { Kernels } from '../support/hammer-schedules.js';
+import { KIB } from '../support/kernel-memory.js';
+
+/** Steps of one operation that are tried in a row; of a longer one, some of them. */
+const STEPS_MAX = process.env.CHAOS_SECONDS ? 20_000 : 250;
+/** Deaths of an operation after which the rescuer dies, too, and steps of its that are tried. */
+const SECOND_DEATHS = process.env.CHAOS_SECONDS ? 40 : 4;
+const SECOND_STEPS = process.env.CHAOS_SECONDS ? 40 : 5;
+
+const AMPLE: DeathPlan = { memoryBytes: 2400 * KIB, partitions: 2, policy: 'none' };
+const TIGHT: DeathPlan = {
+  memoryBytes: 1000 * KIB,
+  partitions: 2,
+  policy: 'clock',
+  fill: [3000, 300],
+};
+/** The table splits at 9,984 entries of one partition. */
+const CROWDED: DeathPlan = {
+  memoryBytes: 2000 * KIB,
+  partitions: 1,
+  policy: 'none',
+  fill: [9984 - FRESH, 8],
+};
+
+const GET = 0x10;
+const EXPIRE = 0x14;
+const PERSIST = 0x16;
+const GETV = 0x18;
+const INCR = 0x19;
+
+const set =
+  (key: number, length: number, ttlMs = 0): Operation['run'] =>
+  (mortal, deaths) => {
+    mortal.set(deaths.keys[key]!, NEW, length, ttlMs);
+  };
+
+/** Prepared so that the entry has an expiry, which is not to be seen. */
+const withExpiry = (key: number, length: number) => (deaths: Deaths) => {
+  deaths.survivor.set(deaths.keys[key]!, 1, length, 10_000);
+};
+
+const withVersion = (key: number) => (deaths: Deaths) => {
+  deaths.survivor.command(GETV, deaths.keys[key]!);
+};
+
+const command =
+  (code: number, key: number, argument?: number): Operation['run'] =>
+  (mortal, deaths) => {
+    mortal.command(code, deaths.keys[key]!, argument);
+  };
+
+const OPERATIONS: Record<string, Operation & { plan?: DeathPlan }> = {
+  'SET of the same length': { run: set(3, 100), touches: [3] },
+  'SET of the same length, with a version': {
+    prepare: withVersion(3),
+    run: set(3, 100),
+    touches: [3],
+  },
+  'SET of the same class': { run: set(5, 995), touches: [5] },
+  'SET of another class': { run: set(1, 700), touches: [1] },
+  'SET of a chain instead of a chunk': { run: set(3, 20_000), touches: [3] },
+  'SET of a chunk instead of a chain': { run: set(8, 30), touches: [8] },
+  'SET of a chain instead of a chain': { run: set(9, 12_000), touches: [9] },
+  'SET of a new key': { run: set(FRESH, 60), touches: [FRESH] },
+  'SET of a new key that takes a page': { run: set(FRESH, 2000), touches: [FRESH] },
+  'SET of a new key with a chain': { run: set(FRESH + 1, 20_000), touches: [FRESH + 1] },
+  'SET of a new long key with a chain': { run: set(FRESH + 3, 9000), touches: [FRESH + 3] },
+  'SET with a TTL': { run: set(2, 40, 5000), touches: [2] },
+  'DEL of a chunk': { run: (m, d) => m.delete(d.keys[10]!), touches: [10] },
+  'DEL of a page': { run: (m, d) => m.delete(d.keys[7]!), touches: [7] },
+  'DEL of a chain': { run: (m, d) => m.delete(d.keys[9]!), touches: [9] },
+  'EXPIRE of an entry that grows': { run: command(EXPIRE, 2, 7000), touches: [2] },
+  'EXPIRE of an entry that stays': {
+    prepare: withExpiry(2, 40),
+    run: command(EXPIRE, 2, 7000),
+    touches: [2],
+  },
+  'EXPIRE of a chain': { run: command(EXPIRE, 8, 7000), touches: [8] },
+  PERSIST: { prepare: withExpiry(4, 300), run: command(PERSIST, 4), touches: [4] },
+  GETV: { run: command(GETV, 3), touches: [3] },
+  'INCR of nothing, twice': {
+    run: (mortal, { counter }) => {
+      mortal.command(INCR, counter, 5);
+      mortal.command(INCR, counter, 300);
+    },
+  },
+  GET: { run: command(GET, 4) },
+  'GET of an expired key': {
+    run: ({ arena, request }, { keys }) => {
+      const key = keys[4]!;
+      request.set(key.bytes);
+      arena.kernel.getDirect(arena.slot, key.bytes.length, NOW_MS + 20_000);
+    },
+    prepare: withExpiry(4, 300),
+    touches: [4],
+  },
+  'SET that evicts': { plan: TIGHT, run: set(FRESH, 300), touches: [FRESH], evicts: true },
+  'SET that takes a page from another class': {
+    plan: TIGHT,
+    run: set(FRESH, 4000),
+    touches: [FRESH],
+    evicts: true,
+  },
+  'SET that evicts for a chain': {
+    plan: TIGHT,
+    run: set(FRESH + 1, 20_000),
+    touches: [FRESH + 1],
+    evicts: true,
+  },
+  'SET that splits a segment': { plan: CROWDED, run: set(FRESH, 60), touches: [FRESH] },
+  clear: { run: ({ arena }) => arena.clear(), touches: Array.from({ length: FRESH }, (_, i) => i) },
+  checkIntegrity: { run: ({ arena }) => arena.checkIntegrity() },
+  reapThreads: { run: ({ arena }) => arena.reapThreads() },
+};
+
+/** A read takes no lock where nobody disturbs it, and where nobody has died nothing is to be done. */
+const LOCKS_NOTHING = ['GET', 'reapThreads'];
+
+/** All numbers from 1 to `end`, or some of them: the first and last ones and a random rest. */
+function someSteps(end: number, most: number, random: Random): number[] {
+  if (end <= most) return Array.from({ length: end }, (_, i) => i + 1);
+  const rest = Array.from({ length: most }, (_, i) => {
+    const edge = Math.floor(most / 4);
+    if (i < edge) return i + 1;
+    if (i < 2 * edge) return end - i + edge;
+    return random.between(1, end);
+  });
+  return [...new Set(rest)];
+}
+
+function dieOf(name: string, kernels: Kernels, seed: number): Deaths {
+  const { plan = AMPLE, prepare, ...operation } = OPERATIONS[name]!;
+  const random = new Random(seed);
+  const deaths = new Deaths(kernels, plan, seed);
+  prepare?.(deaths);
+  deaths.save();
+  const steps = deaths.countSteps(operation);
+  const dying = someSteps(steps, STEPS_MAX, random);
+  let at = '';
+  try {
+    for (const step of dying) {
+      at = `step ${step} of ${steps}`;
+      deaths.die(operation, step);
+    }
+    for (let i = 0; i < SECOND_DEATHS; i++) {
+      const step = random.pick(dying);
+      at = `step ${step} of ${steps}, recovering`;
+      const more = deaths.countRecoverySteps(operation, step);
+      for (const second of someSteps(more, SECOND_STEPS, random)) {
+        at = `step ${step} of ${steps} and step ${second} of ${more}`;
+        deaths.die(operation, step, second);
+      }
+    }
+  } catch (error) {
+    throw new Error(`${(error as Error).message}; died at ${at}, seed ${seed}`, { cause: error });
+  }
+  return deaths;
+}
+
+const SEED = 11;
+const EVERYWHERE = /\.ts$/;
+const NOWHERE = /^$/;
+
+describe('death at any step of', async () => {
+  const interrupted = await compileKernel(EVERYWHERE);
+
+  test.each(Object.keys(OPERATIONS))('%s', { timeout: 600_000 }, (name) => {
+    const { held, kept, emptied } = dieOf(name, { interrupted }, SEED);
+    expect(held + kept + emptied).toBeGreaterThan(LOCKS_NOTHING.includes(name) ? -1 : 40);
+  });
+});
+
+interface Canary extends Edit {
+  readonly operation: string;
+  /** What is said of it. */
+  readonly words: RegExp;
+}
+
+/** Ways to break what is done about a death. */
+const CANARIES: Record<string, Canary> = {
+  'a partition is left as it is': {
+    file: 'recovery.ts',
+    from: 'return false;\n  if (torn)',
+    to: '0;\n  if (torn)',
+    operation: 'SET of another class',
+    words: /integrity after/,
+  },
+  'an overwritten value is left as it is': {
+    file: 'recovery.ts',
+    from: 'if (torn) {',
+    to: 'if (false) {',
+    operation: 'SET of the same length',
+    words: /torn value/,
+  },
+  'pages are not counted': {
+    file: 'recovery.ts',
+    from: '!hasItsPages(partition) || ',
+    to: '',
+    operation: 'SET of a new key that takes a page',
+    words: /BROKEN_PAGE_TOTAL/,
+  },
+  'pages that went astray stay there': {
+    file: 'pages.ts',
+    from: '== PAGE_FREE && pageInfo(page).previous == 0) givePage(page);',
+    to: '== 99) givePage(page);',
+    operation: 'SET of a new key that takes a page',
+    words: /BROKEN_PAGE_TOTAL/,
+  },
+  'a holder that only reads is taken for a writer': {
+    file: 'recovery.ts',
+    from: 'if (!mayHaveWritten) return;',
+    to: 'if (!mayHaveWritten) partition.recovery = 2;',
+    operation: 'checkIntegrity',
+    words: /were emptied/,
+  },
+};
+
+test.each(Object.entries(CANARIES))(
+  'canary: %s',
+  { timeout: 600_000 },
+  async (_name, { operation, words, ...edit }) => {
+    const interrupted = await compileKernel(EVERYWHERE, [edit]);
+    const other = await compileKernel(NOWHERE, [edit]);
+    expect(() => dieOf(operation, { interrupted, other }, SEED)).toThrow(words);
+  },
+);
