@@ -3,7 +3,7 @@
  * less where `maxEntries` is what is short. Everything here runs under the partition's lock.
  */
 import { evictOne, mayEvict } from './eviction/policy';
-import { Address, Header, header, MIN_CHUNK, PAGE_SHIFT } from './layout';
+import { Address, Header, header, PAGE_SHIFT } from './layout';
 import { tryLock, unlock } from './lock';
 import { classInfo, Partition, partitionAt } from './partition';
 import { takeChunk } from './slab';
@@ -115,11 +115,17 @@ export function makeRoomForOne(partition: Partition, nowMs: i64): bool {
   return true;
 }
 
+/** Fewer entries say too little about the size of others. */
+const ENTRIES_TO_JUDGE_BY: u32 = 64;
+const GUESSED_ENTRY_BYTES: u64 = 256;
+
 /** How many entries a partition will hold when it is full, as far as its entries so far tell. */
 export function expectedEntries(partition: Partition): u32 {
   const head = header();
   const share = (<u64>(head.endPage - head.firstPage) << PAGE_SHIFT) / head.partitionCount;
-  const entries = <u64>max<u32>(partition.entries, 1);
-  const fitting = (entries * share) / max<u64>(partition.chunkBytes, MIN_CHUNK);
+  const entries = <u64>partition.entries;
+  const fitting = entries < ENTRIES_TO_JUDGE_BY
+    ? share / GUESSED_ENTRY_BYTES
+    : (entries * share) / partition.chunkBytes;
   return <u32>min<u64>(max<u64>(fitting, entries), partition.maxEntries);
 }

@@ -5,16 +5,17 @@
  *   root    +0  unused        +6  kind CHUNK_TABLE, +7 ROOT    +8  u32 x blocks: their addresses
  *   block   +0  u32 its index +6  kind CHUNK_TABLE, +7 BLOCK   +64 units
  *
- * The chunks are had one by one, before an entry is built, as the partition fills. A table that grows starts to look
- * elsewhere for most keys, and so forgets them: it grows by a quarter at least, so that happens seldom.
+ * The chunks, of the largest class, are had one by one, before an entry is built, as the partition fills. A table that
+ * grows starts to look elsewhere for most keys, and so forgets them: it grows by a quarter at least, so that is seldom.
  *
  * Everything here runs under the partition's lock.
  */
 import { CHUNK_TABLE, pieceAt } from '../entry';
-import { Address, MAX_CHUNK } from '../layout';
-import { Partition } from '../partition';
+import { Address, header, MAX_CHUNK } from '../layout';
+import { PAGE_SLAB, pageInfo, pageOf } from '../pages';
+import { Partition, partitionIndex } from '../partition';
 import { allocate } from '../room';
-import { chunkBytesOf, classOf, classOfChunk, giveChunk } from '../slab';
+import { classOf } from '../slab';
 
 export const UNIT_BYTES: u32 = 64;
 const BLOCK_HEAD: u32 = 64;
@@ -76,52 +77,37 @@ export function wantUnits(partition: Partition, units: u32): void {
 export function growTable(partition: Partition, thread: u32, nowMs: i64): void {
   if (partition.tableWanted <= partition.tableUnits) return;
   // Without memory, it stays as it is until more is wanted.
-  if (!addBlock(partition, thread, nowMs)) partition.tableWanted = partition.tableUnits;
+  if (!grow(partition, thread, nowMs)) partition.tableWanted = partition.tableUnits;
 }
 
-function addBlock(partition: Partition, thread: u32, nowMs: i64): bool {
+function grow(partition: Partition, thread: u32, nowMs: i64): bool {
   const wanted = partition.tableWanted;
-  const blocks = (wanted + UNITS_PER_BLOCK - 1) / UNITS_PER_BLOCK;
-  // A root without room and a single block that is not a whole one cannot grow.
-  const stuck = blocks > rootBlocks(partition) || partition.tableUnits % UNITS_PER_BLOCK != 0;
-  if (partition.tableRoot != 0 && stuck) dropTable(partition);
-  if (partition.tableRoot == 0 && !addRoot(partition, blocks, thread, nowMs)) return false;
-  const units = min<u32>(wanted - partition.tableUnits, UNITS_PER_BLOCK);
-  const block = allocate(partition, classOf(BLOCK_HEAD + units * UNIT_BYTES), thread, nowMs);
-  if (block == 0) return false;
-  name(block, BLOCK);
-  memory.fill(block + BLOCK_HEAD, 0, chunkBytesOf(classOfChunk(block)) - BLOCK_HEAD);
-  store<u32>(block, partition.tableBlocks);
-  store<u32>(partition.tableRoot + ROOT_HEAD + (partition.tableBlocks << 2), block);
-  partition.tableBlocks += 1;
-  partition.tableUnits += units;
+  if (wanted > partition.tableBlocks * UNITS_PER_BLOCK && !addBlock(partition, thread, nowMs)) return false;
+  partition.tableUnits = min<u32>(wanted, partition.tableBlocks * UNITS_PER_BLOCK);
   return true;
 }
 
-function addRoot(partition: Partition, blocks: u32, thread: u32, nowMs: i64): bool {
-  const bytes = ROOT_HEAD + (min<u32>(blocks + blocks / 2, MAX_BLOCKS) << 2);
-  const root = allocate(partition, classOf(bytes), thread, nowMs);
-  if (root == 0) return false;
-  name(root, ROOT);
-  partition.tableRoot = root;
+function addBlock(partition: Partition, thread: u32, nowMs: i64): bool {
+  // All chunks of one class, the largest, so that they share pages.
+  if (partition.tableRoot == 0) {
+    const root = allocate(partition, classOf(MAX_CHUNK), thread, nowMs);
+    if (root == 0) return false;
+    name(root, ROOT);
+    partition.tableRoot = root;
+  }
+  const block = allocate(partition, classOf(MAX_CHUNK), thread, nowMs);
+  if (block == 0) return false;
+  memory.fill(block, 0, MAX_CHUNK);
+  name(block, BLOCK);
+  store<u32>(block, partition.tableBlocks);
+  store<u32>(partition.tableRoot + ROOT_HEAD + (partition.tableBlocks << 2), block);
+  partition.tableBlocks += 1;
   return true;
 }
 
 function name(chunk: Address, part: u8): void {
   pieceAt(chunk).kind = CHUNK_TABLE;
   pieceAt(chunk).spare = part;
-}
-
-/** Blocks that the root has room for. */
-function rootBlocks(partition: Partition): u32 {
-  if (partition.tableRoot == 0) return 0;
-  return (chunkBytesOf(classOfChunk(partition.tableRoot)) - ROOT_HEAD) / 4;
-}
-
-function dropTable(partition: Partition): void {
-  for (let i: u32 = 0; i < partition.tableBlocks; i++) giveChunk(partition, blockOf(partition, i));
-  giveChunk(partition, partition.tableRoot);
-  forgetTable(partition);
 }
 
 /** For a partition whose chunks are gone. */
@@ -140,13 +126,23 @@ export function tableMoved(partition: Partition, chunk: Address): void {
 
 /** Bytes of the table's chunks, for the integrity check; u32.MAX_VALUE: something is wrong with it. */
 export function tableBytes(partition: Partition): u32 {
-  if (partition.tableRoot == 0) return partition.tableBlocks == 0 ? 0 : u32.MAX_VALUE;
-  if (partition.tableBlocks > rootBlocks(partition)) return u32.MAX_VALUE;
-  let bytes = chunkBytesOf(classOfChunk(partition.tableRoot));
-  for (let i: u32 = 0; i < partition.tableBlocks; i++) {
+  const blocks = partition.tableBlocks;
+  if (partition.tableUnits > blocks * UNITS_PER_BLOCK || blocks > MAX_BLOCKS) return u32.MAX_VALUE;
+  if (partition.tableRoot == 0) return blocks == 0 ? 0 : u32.MAX_VALUE;
+  if (!isPart(partition, partition.tableRoot, ROOT)) return u32.MAX_VALUE;
+  for (let i: u32 = 0; i < blocks; i++) {
     const block = blockOf(partition, i);
-    if (pieceAt(block).kind != CHUNK_TABLE || load<u32>(block) != i) return u32.MAX_VALUE;
-    bytes += chunkBytesOf(classOfChunk(block));
+    if (!isPart(partition, block, BLOCK) || load<u32>(block) != i) return u32.MAX_VALUE;
   }
-  return bytes;
+  return (blocks + 1) * MAX_CHUNK;
+}
+
+/** Whether this is a chunk of the partition's table. */
+function isPart(partition: Partition, address: Address, part: u8): bool {
+  const page = pageOf(address);
+  if (page < header().firstPage || page >= header().endPage) return false;
+  const info = pageInfo(page);
+  if (info.kind != PAGE_SLAB || info.partition != <u16>partitionIndex(partition)) return false;
+  if (<u32>info.sizeClass != classOf(MAX_CHUNK) || address % MAX_CHUNK) return false;
+  return pieceAt(address).kind == CHUNK_TABLE && pieceAt(address).spare == part;
 }
