@@ -6,7 +6,9 @@
 import { describe, expect, it } from 'vitest';
 import {
   Bench,
+  Block,
   Bucket,
+  CLASS_CAPACITIES,
   type Header,
   KIB,
   LEAST_MEMORY,
@@ -19,6 +21,9 @@ const spaced = (bytes: Uint8Array): string =>
   Buffer.from(bytes)
     .toString('hex')
     .replace(/..(?=.)/g, '$& ');
+
+/** A twentieth of the entries in the small queue, all ghosts count, the main queue is filled. */
+const MANNER = 0;
 
 describe('the layout', () => {
   it('has version 1', () => {
@@ -45,16 +50,17 @@ describe('the layout', () => {
       {
         magic: 0x5242_4c53,
         layoutVersion: 1,
-        endAddress: 78 * PAGE_BYTES,
+        endAddress: 79 * PAGE_BYTES,
         hashSeed: 7,
         partitionCount: 1,
         partitionShift: 32,
         maxDepth: 3,
-        // 64 KiB, a partition of 2,240 bytes and a directory of 8 words, less 74 infos of 32 bytes.
-        pageInfoBias: 0x10000 + 2240 + 8 * 4 - 74 * 32,
+        // 64 KiB, a partition of 2,432 bytes and a directory of 8 words, less 74 infos of 32 bytes.
+        pageInfoBias: 0x10000 + 2432 + 8 * 4 - 74 * 32,
         firstPage: 74,
-        endPage: 78,
-        threads: 69_632,
+        endPage: 79,
+        // Before the areas of threads stand the shadows of the policy `adaptive`, 45,056 bytes.
+        threads: 69_632 + 45_056,
         // A block of 4,096 bytes and two areas with 512 bytes of slack.
         threadStride: 4096 + 2 * (1_179_648 + 512) + 3072,
         maxThreads: 2,
@@ -62,9 +68,13 @@ describe('the layout', () => {
         policy: 1,
         maxEntries: 0,
         maxValueBytes: MIB,
-        classCount: 52,
+        classCount: 53,
         budgetBytes: LEAST_MEMORY,
         reclaimFrom: 0,
+        adaptive: 69_632,
+        manner: MANNER,
+        sampleMask: 0,
+        sampleValue: 0xffff_ffff,
         poolStack: 0,
         poolBump: 75,
         poolStacked: 0,
@@ -81,19 +91,23 @@ describe('the layout', () => {
         partitionCount: 16,
         partitionShift: 28,
         maxDepth: 10,
-        pageInfoBias: 0x10000 + 16 * 2240 + 1024 * 4 - 52 * 32,
+        pageInfoBias: 0x10000 + 16 * 2432 + 1024 * 4 - 52 * 32,
         firstPage: 52,
         endPage: 1073,
-        threads: 139_264,
+        threads: 143_360 + 45_056,
         threadStride: 401_408,
         maxThreads: 8,
         areaBytes: 196_608,
         policy: 0,
         maxEntries: 1000,
         maxValueBytes: 64 * KIB,
-        classCount: 52,
+        classCount: 53,
         budgetBytes: 64 * MIB,
         reclaimFrom: 0,
+        adaptive: 143_360,
+        manner: MANNER,
+        sampleMask: 0,
+        sampleValue: 0xffff_ffff,
         poolStack: 0,
         poolBump: 68,
         poolStacked: 0,
@@ -141,16 +155,39 @@ describe('the layout', () => {
       63 - Number(index >= 8),
     ]);
     const counts = ['version', 'payloadBytes', 'chunkBytes', 'sets', 'deletes', 'expired'] as const;
-    expect(counts.map((field) => memory.u64(at(field)))).toEqual([1000n, 20n, 40n, 4n, 1n, 1n]);
-    const pages = ['pinnedOld', 'pinnedNew', 'slabPages', 'segments', 'splits'] as const;
-    expect(pages.map((field) => memory.u32(at(field)))).toEqual([0, 0, 1, 1, 0]);
+    expect(counts.map((field) => memory.u64(at(field)))).toEqual([
+      1000n,
+      20n,
+      // The entry, and five blocks of records: one in use, four spare ones.
+      40n + 5n * 512n,
+      4n,
+      1n,
+      1n,
+    ]);
+    const pages = [
+      'pinnedOld',
+      'pinnedNew',
+      'chainEnd',
+      'slabPages',
+      'segments',
+      'splits',
+    ] as const;
+    expect(pages.map((field) => memory.u32(at(field)))).toEqual([0, 0, 0, 2, 1, 0]);
+    // Three entries came, of the same key. The last spare block taken lies fourth in its page.
+    const records = memory.u32(memory.queue(index, 'head')) - 4 * 512;
+    const eviction = ['spareBlock', 'spareBlocks', 'trimBlock', 'generation'] as const;
+    expect(eviction.map((field) => memory.u32(at(field)))).toEqual([records + 3 * 512, 4, 0, 3]);
+    expect(memory.u64(at('slackClasses'))).toBe(0n);
+    const block = records + 4 * 512;
+    const queues = Array.from({ length: 8 * 4 }, (_, i) => memory.u32(at('queues') + 4 * i));
+    expect(queues).toEqual([block, 0, block, 3, ...new Array<number>(7 * 4).fill(0)]);
     expect(memory.u32(memory.u32(at('directory')))).toBe((52 + index) * PAGE_BYTES);
     const sizeClass = memory.classOf(40);
-    const facts = ['handIndex', 'pages', 'chunksUsed'] as const;
+    const facts = ['pages', 'chunksUsed'] as const;
     expect(facts.map((field) => memory.u32(memory.classInfo(index, sizeClass, field)))).toEqual([
-      0, 1, 1,
+      1, 1,
     ]);
-    const page = memory.u32(memory.classInfo(index, sizeClass, 'handPage'));
+    const page = memory.u32(memory.classInfo(index, sizeClass, 'anyPage'));
     expect(memory.u32(memory.classInfo(index, sizeClass, 'roomy'))).toBe(page);
     expect(page).toBe(memory.pageOf(memory.entry(key)));
     const info = memory.pageInfo(page);
@@ -160,13 +197,24 @@ describe('the layout', () => {
     expect(spaced(memory.bytes.subarray(info, info + 12))).toBe(expected);
     // In a chain: a page for the head, one for the full pieces, one for the last piece.
     bench.one(command('SET', str(key), bin(Buffer.alloc(20_000))));
-    expect(pages.map((field) => memory.u32(at(field)))).toEqual([0, 0, 3, 1, 0]);
+    expect(pages.map((field) => memory.u32(at(field)))).toEqual([0, 0, 0, 4, 1, 0]);
   });
 });
 
 describe('chunk sizes', () => {
   const { memory } = new Bench();
-  const sizes = memory.classSizes();
+  const sizes = memory.classSizes().slice(0, -1);
+
+  it('end with that of the blocks of records, which have pages of their own', () => {
+    expect(memory.classSizes().at(-1)).toBe(512);
+    expect(memory.classOf(512)).toBe(sizes.indexOf(512));
+  });
+
+  it('go into a page as often as the table next to theirs says', () => {
+    for (const [i, size] of memory.classSizes().entries()) {
+      expect(memory.u32(CLASS_CAPACITIES + 4 * i)).toBe(Math.floor(PAGE_BYTES / size));
+    }
+  });
 
   it('are these', () => {
     expect(sizes).toEqual([
@@ -257,10 +305,10 @@ describe('entries', () => {
     const entry = 0x4b_0000;
     expect(dump.entry('a')).toBe(entry);
     expect(dump.at(entry, 17)).toBe('2b 23 00 00 01 00 01 04 61 00 00 4c 00 a8 c2 82 da');
-    // Next piece, 2 unused bytes, kind, a spare byte, owner, bytes of payload, payload.
+    // Next piece, 2 unused bytes, kind, a spare byte, what comes before, bytes of payload, payload.
     const first = '00 00 4d 00 00 00 ff 00 00 00 4b 00 f0 1f 00 00 c5 23 28 55';
     expect(dump.at(0x4c_0000, 20)).toBe(first);
-    expect(dump.at(0x4d_0000, 17)).toBe('00 00 00 00 00 00 ff 00 00 00 4b 00 3b 03 00 00 55');
+    expect(dump.at(0x4d_0000, 17)).toBe('00 00 00 00 00 00 ff 00 00 00 4c 00 3b 03 00 00 55');
   });
 
   it('with a long key: that is the beginning of the chain', () => {
@@ -283,7 +331,7 @@ describe('entries', () => {
 });
 
 describe('a bucket', () => {
-  it('is 12 tags, 12 marks of 2 bits, an overflow count, 12 addresses', () => {
+  it('is 12 tags, 12 marks of 2 bits, an overflow count, 12 addresses with generations', () => {
     const bench = new Bench({ memoryBytes: LEAST_MEMORY });
     const { memory } = bench;
     bench.one(command('SET', str('a'), integer(1)));
@@ -291,10 +339,46 @@ describe('a bucket', () => {
     const bucket = 74 * PAGE_BYTES + 0x2a8 * 64;
     expect(memory.slotOf(Buffer.from('a'))).toBe(bucket);
     const at = (): string => spaced(memory.bytes.subarray(bucket, bucket + 20));
-    expect(at()).toBe('b0 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 4b 00');
+    expect(at()).toBe('b0 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 01 00 4b 00');
     bench.one(command('GET', str('a')));
-    expect(at()).toBe('b0 00 00 00 00 00 00 00 00 00 00 00 01 00 00 00 00 00 4b 00');
+    expect(at()).toBe('b0 00 00 00 00 00 00 00 00 00 00 00 01 00 00 00 01 00 4b 00');
     memory.setU8(bucket + Bucket.overflow, 1);
     expect(bench.arena.checkIntegrity()).toMatch(/^BROKEN_OVERFLOW_COUNT/);
+  });
+});
+
+describe('a block of records', () => {
+  it('is the next block, a count, a kind, and hashes with the generations of their slots', () => {
+    const bench = new Bench({ memoryBytes: LEAST_MEMORY });
+    const { memory } = bench;
+    for (let i = 0; i < 126 + 2; i++) bench.one(command('SET', str('a'), integer(1)));
+    bench.one(command('SET', str('b'), integer(1)));
+    const [block, ...others] = memory.blocks(0);
+    // A page of them follows the page of the first entry; before this one are four spare ones.
+    expect([block, others]).toEqual([0x4c_0000 + 4 * 512, []]);
+    // The hash of "a" is da82c2a8; its generation is 1. That of "b" is second.
+    const hash = memory.hash(Buffer.from('b'));
+    const record = Buffer.alloc(4);
+    record.writeUInt32LE(((hash & ~0xe000) | (2 << 13)) >>> 0);
+    const expected = `00 00 00 00 02 00 fe 00 a8 22 82 da ${spaced(record)}`;
+    expect(spaced(memory.bytes.subarray(block, block! + 16))).toBe(expected);
+    for (let i = 0; i < 125; i++) bench.one(command('SET', str(`c${i}`), integer(1)));
+    const [first, second] = memory.blocks(0);
+    expect(memory.u16(first! + Block.count)).toBe(126);
+    expect(memory.u32(first!)).toBe(second);
+    expect(memory.u16(second! + Block.count)).toBe(1);
+  });
+
+  it('goes to spare blocks by its first word', () => {
+    const bench = new Bench({ memoryBytes: LEAST_MEMORY });
+    const { memory } = bench;
+    bench.one(command('SET', str('a'), integer(1)));
+    const spares: number[] = [];
+    let spare = memory.u32(memory.partition(0, 'spareBlock'));
+    for (; spare; spare = memory.u32(spare + Block.next)) spares.push(spare);
+    expect(spares).toEqual([3, 2, 1, 0].map((i) => 0x4c_0000 + i * 512));
+    for (const block of spares) {
+      expect([memory.u16(block + Block.count), memory.u8(block + Block.kind)]).toEqual([0, 0xfe]);
+    }
   });
 });

@@ -46,7 +46,7 @@ interface Axes {
 const SIZES = {
   1: { small: 700 * KIB, ample: 96 * MIB, maxEntries: 61, keys: 100, checkEvery: 1 },
   4: { small: 1600 * KIB, ample: 96 * MIB, maxEntries: 63, keys: 150, checkEvery: 1 },
-  64: { small: 17 * MIB, ample: 256 * MIB, maxEntries: 300, keys: 1500, checkEvery: 20 },
+  64: { small: 21 * MIB, ample: 256 * MIB, maxEntries: 300, keys: 1500, checkEvery: 20 },
 } as const;
 
 const ALL_AXES: Axes[] = ([1, 4, 64] as const).flatMap((partitions) =>

@@ -12,7 +12,7 @@ export const MIB = 1024 * KIB;
 export const PAGE_BYTES = 64 * KIB;
 
 /** The least `memory` that works for one partition. */
-export const LEAST_MEMORY = 393_216;
+export const LEAST_MEMORY = 458_752;
 
 /** Offsets of the header's fields, at the start of the memory. */
 export const Header = {
@@ -36,16 +36,21 @@ export const Header = {
   classCount: 68,
   budgetBytes: 72,
   reclaimFrom: 76,
-  poolStack: 80,
-  poolBump: 88,
-  poolStacked: 92,
-  pagesAstray: 96,
+  adaptive: 80,
+  manner: 84,
+  sampleMask: 88,
+  sampleValue: 92,
+  poolStack: 96,
+  poolBump: 104,
+  poolStacked: 108,
+  pagesAstray: 112,
 } as const;
 
 export const CLASS_OF_SIZE = 0x400;
 export const CLASS_SIZES = 0xc00;
+export const CLASS_CAPACITIES = 0xd00;
 export const PARTITIONS = 0x10000;
-export const PARTITION_BYTES = 2240;
+export const PARTITION_BYTES = 2432;
 
 /** Offsets in a partition. */
 export const Partition = {
@@ -54,38 +59,63 @@ export const Partition = {
   directoryShift: 12,
   directoryMask: 16,
   directory: 20,
-  entries: 24,
-  maxEntries: 28,
-  version: 32,
-  payloadBytes: 40,
-  chunkBytes: 48,
-  sets: 56,
-  deletes: 64,
-  evictions: 72,
-  expired: 80,
-  pinnedOld: 88,
-  pinnedNew: 92,
-  slabPages: 96,
-  segments: 100,
-  splits: 104,
-  overwriting: 108,
-  recovery: 112,
-  spareSegment: 116,
-  spareSegments: 120,
-  takeovers: 124,
-  emptied: 128,
-  lost: 136,
-  classInfos: 192,
+  epoch: 24,
+  entries: 28,
+  maxEntries: 32,
+  version: 40,
+  payloadBytes: 48,
+  chunkBytes: 56,
+  sets: 64,
+  deletes: 72,
+  evictions: 80,
+  expired: 88,
+  pinnedOld: 96,
+  pinnedNew: 100,
+  chainEnd: 104,
+  slabPages: 108,
+  segments: 112,
+  splits: 116,
+  spareBlock: 120,
+  spareBlocks: 124,
+  trimQueue: 128,
+  trimBlock: 132,
+  generation: 136,
+  slackClasses: 144,
+  tableRoot: 152,
+  tableBlocks: 156,
+  tableUnits: 160,
+  tableWanted: 164,
+  generations: 168,
+  epochAdded: 172,
+  sketchAdded: 176,
+  ageingBlock: 180,
+  overwriting: 184,
+  recovery: 188,
+  spareSegment: 192,
+  spareSegments: 196,
+  takeovers: 200,
+  emptied: 204,
+  lost: 208,
+  queues: 256,
+  classInfos: 384,
 } as const;
+
+export const QUEUE_BYTES = 16;
+export const MAX_QUEUES = 8;
+/** Offsets in a queue of records. */
+export const Queue = { head: 0, headIndex: 4, tail: 8, records: 12 } as const;
+export const RECORD_BLOCK_BYTES = 512;
+export const RECORDS_PER_BLOCK = 126;
+/** Offsets in a block of records. */
+export const Block = { next: 0, count: 4, kind: 6, records: 8 } as const;
 
 export const CLASS_INFO_BYTES = 32;
 /** Offsets in the facts about a class in a partition. */
 export const ClassInfo = {
-  handPage: 0,
-  handIndex: 4,
-  roomy: 8,
-  pages: 12,
-  chunksUsed: 16,
+  anyPage: 0,
+  roomy: 4,
+  pages: 8,
+  chunksUsed: 12,
 } as const;
 
 export const PAGE_INFO_BYTES = 32;
@@ -106,14 +136,16 @@ export const PageInfo = {
 
 export const BUCKET_BYTES = 64;
 export const SLOTS = 12;
-/** Offsets in a bucket. Its tags stand at its start. */
+/** Offsets in a bucket. Its tags stand at its start; what `entries` has in its low bits is apart. */
 export const Bucket = { marks: 12, overflow: 15, entries: 16 } as const;
+/** The bits of a slot's address that are its entry's generation. */
+export const GENERATION_MASK = 7;
 
 /** Offsets in an entry; the optional fields and the key follow. */
 export const Entry = { valueBytes: 0, keyBytes: 4, kind: 6, flags: 7, fields: 8 } as const;
 export const Flag = { EXPIRY: 1, VERSION: 2, CHAINED: 4, LONG_KEY: 8 } as const;
 /** Offsets in a piece of a chained entry; its payload follows. */
-export const Piece = { next: 0, kind: 6, owner: 8, bytes: 12, payload: 16 } as const;
+export const Piece = { next: 0, kind: 6, previous: 8, bytes: 12, payload: 16 } as const;
 
 /** Midday of some day: tests set their own clocks. */
 export const NOON = 1_718_100_000_000;
@@ -272,13 +304,51 @@ export class ArenaMemory {
     return slot - (slot % BUCKET_BYTES);
   }
 
-  /** Where a slot keeps the address of its entry. */
+  /** Where a slot keeps the address of its entry, and in the low bits the entry's generation. */
   entryField(slot: number): number {
     return this.bucketOf(slot) + Bucket.entries + 4 * (slot % BUCKET_BYTES);
   }
 
   entryOf(slot: number): number {
-    return this.u32(this.entryField(slot));
+    return (this.u32(this.entryField(slot)) & ~GENERATION_MASK) >>> 0;
+  }
+
+  generationOf(slot: number): number {
+    return this.u32(this.entryField(slot)) & GENERATION_MASK;
+  }
+
+  /** The record of the entry in a slot: its hash, but for three bits that are its generation. */
+  recordOf(slot: number): number {
+    const hash = this.hash(this.keyOf(this.entryOf(slot)));
+    return ((hash & 0xffff_1fff) | (this.generationOf(slot) << 13)) >>> 0;
+  }
+
+  /** The class of blocks of records: the last one. */
+  get recordClass(): number {
+    return this.header('classCount') - 1;
+  }
+
+  queue(partition: number, field: keyof typeof Queue = 'head', index = 0): number {
+    return this.partition(partition, 'queues') + index * QUEUE_BYTES + Queue[field];
+  }
+
+  /** The blocks of a queue, from its head on. */
+  blocks(partition: number, index = 0): number[] {
+    const blocks: number[] = [];
+    let block = this.u32(this.queue(partition, 'head', index));
+    for (; block; block = this.u32(block + Block.next)) blocks.push(block);
+    return blocks;
+  }
+
+  /** What a queue holds, from its head on. */
+  records(partition: number, index = 0): number[] {
+    const skip = this.u32(this.queue(partition, 'headIndex', index));
+    const records = this.blocks(partition, index).flatMap((block) =>
+      Array.from({ length: this.u16(block + Block.count) }, (_, i) =>
+        this.u32(block + Block.records + 4 * i),
+      ),
+    );
+    return records.slice(skip);
   }
 
   /** The slot of a key, by looking into all of them. */

@@ -70,11 +70,11 @@ describe('the options of an arena', () => {
     ],
     [
       { memoryBytes: LEAST_MEMORY - 1 },
-      'memory must be at least 393216 bytes for 1 partition(s), not 393215',
+      'memory must be at least 458752 bytes for 1 partition(s), not 458751',
     ],
     [
       { memoryBytes: 1, partitions: 256 },
-      'memory must be at least 67829760 bytes for 256 partition(s), not 1',
+      'memory must be at least 84672512 bytes for 256 partition(s), not 1',
     ],
     [{ memoryBytes: MAX_MEMORY_BYTES, maxThreads: 64, maxValueBytes: MIB + 0 }, undefined],
     [
@@ -119,18 +119,23 @@ describe('the options of an arena', () => {
         message,
       );
       const bench = new Bench({ memoryBytes: least, partitions, maxValueBytes: 16 * KIB });
+      const setAll = (count: number, sizes: readonly number[]): void => {
+        for (let i = 0; i < count * partitions; i++) {
+          const value = bin(Buffer.alloc(sizes[i % sizes.length]!));
+          const key = str(`key ${i}`.padEnd(8));
+          const [set, get] = bench.run(command('SET', key, value), command('GET', key));
+          const wrong = difference(set!, TRUE) ?? difference(get!, value);
+          if (wrong) throw new Error(`key ${i}: ${wrong}`);
+        }
+        expect(bench.arena.stats().usedBytes).toBeLessThanOrEqual(least);
+        expect(bench.arena.checkIntegrity()).toBeUndefined();
+      };
+      // Every partition has a page for each of three sizes.
+      setAll(20, [1, 200, 3000]);
+      expect(bench.arena.stats()).toMatchObject({ entries: 20 * partitions, evictions: 0 });
       // Whatever the size, there is room for it, if need be for that of another.
-      for (let i = 0; i < 20 * partitions; i++) {
-        const value = bin(Buffer.alloc([1, 200, 3000][i % 3]!));
-        const key = str(`key ${i}`);
-        const [set, get] = bench.run(command('SET', key, value), command('GET', key));
-        const wrong = difference(set!, TRUE) ?? difference(get!, value);
-        if (wrong) throw new Error(`key ${i}: ${wrong}`);
-      }
-      const stats = bench.arena.stats();
-      expect(stats.usedBytes).toBeLessThanOrEqual(least);
-      expect(stats.entries).toBeGreaterThan(10 * partitions);
-      expect(bench.arena.checkIntegrity()).toBeUndefined();
+      setAll(40, [1, 20, 200, 600, 3000, 7000, 12_000]);
+      expect(bench.arena.stats().evictions).toBeGreaterThan(0);
     },
   );
 

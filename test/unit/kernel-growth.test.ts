@@ -198,7 +198,7 @@ describe('a segment that cannot split', () => {
   /**
    * Pages for four segments and the small entries, so few that the directory ends at a depth of 3.
    */
-  const memoryBytes = LEAST_MEMORY + 5 * PAGE_BYTES;
+  const memoryBytes = LEAST_MEMORY + 4 * PAGE_BYTES;
 
   it('refuses more with the policy none, and loses nothing', () => {
     const bench = new Bench({ memoryBytes, policy: 'none' });

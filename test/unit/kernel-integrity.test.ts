@@ -6,6 +6,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { INTEGRITY_RULES } from '#engine/kernel-exports.js';
 import {
   Bench,
+  Block,
   BUCKET_BYTES,
   Bucket,
   Entry,
@@ -77,6 +78,11 @@ class Patient extends Bench {
     return this.memory.u32(this.partitionField('directory'));
   }
 
+  /** The blocks of records of its partition. */
+  get blocks(): number[] {
+    return this.memory.blocks(this.home);
+  }
+
   /** A free slot in the segment of the plain entry. */
   get freeSlot(): number {
     const { memory } = this;
@@ -119,6 +125,7 @@ const HARMS: Record<string, Record<string, Harm>> = {
       p.memory.setU8(slot, p.memory.u8(slot) === 200 ? 201 : 200);
     },
     'no tag, but an entry': (p) => p.memory.setU8(p.memory.slotOf(p.plain), 0),
+    'no tag, but a generation': (p) => p.memory.setU32(p.memory.entryField(p.freeSlot), 1),
     'another key in the entry': (p) => p.memory.setU8(p.memory.entry(p.plain) + 8, 0x7e),
   },
   BROKEN_SLOT_ENTRY: {
@@ -161,8 +168,10 @@ const HARMS: Record<string, Record<string, Harm>> = {
   BROKEN_CHAIN: {
     'a piece too few': (p) => p.memory.setU32(pieces(p)[1]! + Piece.next, 0),
     'a piece outside of the pages': (p) => p.memory.setU32(pieces(p)[0]! + Piece.next, 4096),
-    'a piece of another entry': (p) =>
-      p.memory.setU32(pieces(p)[1]! + Piece.owner, p.memory.entry(p.plain)),
+    'a first piece of another entry': (p) =>
+      p.memory.setU32(pieces(p)[0]! + Piece.previous, p.memory.entry(p.plain)),
+    'a piece that names another one before it': (p) =>
+      p.memory.setU32(pieces(p)[2]! + Piece.previous, pieces(p)[0]!),
     'a piece that is an entry': (p) => p.memory.setU8(pieces(p)[1]! + Piece.kind, 1),
     'a piece without payload': (p) => p.memory.setU32(pieces(p)[1]! + Piece.bytes, 0),
     'a piece with too much payload': (p) => p.memory.setU32(pieces(p)[1]! + Piece.bytes, 1_000_000),
@@ -187,7 +196,8 @@ const HARMS: Record<string, Record<string, Harm>> = {
     // Of the fillers: theirs is a ring of several pages, of one the walk would go around twice.
     'a count of pages': (p) =>
       add(p, p.memory.classInfo(p.home, p.memory.classOf(8 + 12 + 1), 'pages'), 1),
-    'no hand': (p) => p.memory.setU32(p.memory.classInfo(p.home, p.sizeClass, 'handPage'), 0),
+    'no page of the ring': (p) =>
+      p.memory.setU32(p.memory.classInfo(p.home, p.sizeClass, 'anyPage'), 0),
     'another page before the first': (p) => p.memory.setU32(p.pageField('previous'), 1),
   },
   BROKEN_PAGE_INFO: {
@@ -197,7 +207,7 @@ const HARMS: Record<string, Record<string, Harm>> = {
     },
     'more chunks than the page holds': (p) => p.memory.setU16(p.pageField('bump'), 60_000),
     'a free page in the ring': (p) => {
-      const field = p.memory.classInfo(p.home, p.memory.classOf(5014), 'handPage');
+      const field = p.memory.classInfo(p.home, p.memory.classOf(5014), 'anyPage');
       p.memory.setU32(field, p.memory.u32(Header.poolStack));
       p.memory.setU32(p.memory.classInfo(p.home, p.memory.classOf(5014), 'pages'), 1);
     },
@@ -237,6 +247,40 @@ const HARMS: Record<string, Record<string, Harm>> = {
       add(p, p.partitionField('entries'), -1);
       add(p, p.partitionField('payloadBytes'), -(p.plain.length + 303));
     },
+    'a block of records that is in no queue': (p) => {
+      const { memory } = p;
+      // The last spare block.
+      const first = memory.u32(p.partitionField('spareBlock'));
+      memory.setU32(p.partitionField('spareBlock'), memory.u32(first + Block.next));
+      add(p, p.partitionField('spareBlocks'), -1);
+    },
+  },
+  BROKEN_QUEUE: {
+    'a count of records': (p) => add(p, p.memory.queue(p.home, 'records'), 1),
+    'a block of another kind': (p) => p.memory.setU8(p.blocks[1]! + Block.kind, 1),
+    'more records than a block holds': (p) => p.memory.setU16(p.blocks[1]! + Block.count, 127),
+    'a head that was read to its end': (p) =>
+      p.memory.setU32(p.memory.queue(p.home, 'headIndex'), 126),
+    'a tail that is not the last block': (p) =>
+      p.memory.setU32(p.memory.queue(p.home, 'tail'), p.blocks.at(-2)!),
+    'a block outside of the pages': (p) => p.memory.setU32(p.blocks.at(-1)! + Block.next, 4096),
+    'a block in a page of entries': (p) =>
+      p.memory.setU32(p.blocks[0]! + Block.next, p.page * PAGE_BYTES),
+    'a spare block outside of the pages': (p) =>
+      p.memory.setU32(p.partitionField('spareBlock'), p.memory.header('endAddress')),
+    'a count of spare blocks': (p) => add(p, p.partitionField('spareBlocks'), 1),
+    'a ring of spare blocks': (p) => {
+      const spare = p.memory.u32(p.partitionField('spareBlock'));
+      p.memory.setU32(spare + Block.next, spare);
+    },
+  },
+  BROKEN_RECORDS: {
+    'an entry whose record is one of another hash': (p) => changeRecord(p, 1 << 20),
+    'an entry whose record is one of another generation': (p) => changeRecord(p, 1 << 13),
+    'an entry of another generation than its record': (p) => {
+      const field = p.memory.entryField(p.memory.slotOf(p.plain));
+      p.memory.setU32(field, p.memory.u32(field) ^ 1);
+    },
   },
   BROKEN_PIN: {
     'the one being replaced': (p) => p.memory.setU32(p.partitionField('pinnedOld'), 4096),
@@ -256,6 +300,14 @@ const HARMS: Record<string, Record<string, Harm>> = {
       p.memory.setU32(Header.poolStack, p.memory.header('endPage') - 1),
   },
 };
+
+/** Changes bits in the record of the plain entry. */
+function changeRecord(patient: Patient, bits: number): void {
+  const { memory, blocks, home, plain } = patient;
+  const index = memory.records(home).indexOf(memory.recordOf(memory.slotOf(plain)));
+  const address = blocks[Math.floor(index / 126)]! + Block.records + 4 * (index % 126);
+  memory.setU32(address, memory.u32(address) ^ bits);
+}
 
 function pieces(patient: Patient): number[] {
   return patient.memory.pieces(patient.memory.entry(patient.chained));

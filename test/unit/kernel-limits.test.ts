@@ -103,7 +103,7 @@ describe('memory that runs out with the policy none', () => {
     [4, 30_000],
   ])('loses nothing, with %d partition(s) and values of %d bytes', (partitions, bytes) => {
     // Small, so that it is soon full; large enough for pages of the sizes that a chain has.
-    const memoryBytes = bytes > 100 ? 3 * MIB : 1300 * KIB;
+    const memoryBytes = bytes > 100 ? 3 * MIB : 1450 * KIB;
     const bench = new Bench({ memoryBytes, partitions, policy: 'none' });
     const keys = fill(bench, bytes);
     expectAll(bench, keys, bytes);
@@ -174,7 +174,7 @@ describe('memory that runs out with the policy clock', () => {
     'refuses a value that is larger than all of it, with %d partition(s)',
     (partitions) => {
       const bench = new Bench({
-        memoryBytes: partitions === 1 ? 900 * KIB : 1300 * KIB,
+        memoryBytes: partitions === 1 ? 900 * KIB : 1408 * KIB,
         partitions,
       });
       for (let i = 0; i < 100; i++) {
