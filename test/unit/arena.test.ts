@@ -39,8 +39,14 @@ const OPTIONS: ArenaOptions = {
 
 describe('the options of an arena', () => {
   it.each([
-    [{ policy: 'lru' }, "policy must be one of clock, none, not 'lru'"],
-    [{ policy: undefined }, "policy must be one of clock, none, not 'undefined'"],
+    [
+      { policy: 'lru2' },
+      "policy must be one of adaptive, s3fifo, clock, lru, lfu, none, not 'lru2'",
+    ],
+    [
+      { policy: undefined },
+      "policy must be one of adaptive, s3fifo, clock, lru, lfu, none, not 'undefined'",
+    ],
     [{ memoryBytes: 0 }, 'memory must be a whole number from 1 to 4026531840, not 0'],
     [
       { memoryBytes: 1.5 * MIB + 0.5 },

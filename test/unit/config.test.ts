@@ -44,8 +44,14 @@ describe('readCacheOptions', () => {
     [{ memory: 'much' }, /^memory must be .* not 'much'$/],
     [{ memory: 0 }, /^memory must be from 1 byte to 3840mb, not 0$/],
     [{ memory: '4gb' }, /^memory must be from 1 byte to 3840mb, not '4gb'$/],
-    [{ policy: 'lru2' }, /^policy must be 'clock' or 'none', not 'lru2'$/],
-    [{ policy: null }, /^policy must be 'clock' or 'none', not null$/],
+    [
+      { policy: 'lru2' },
+      /^policy must be 'adaptive' or 's3fifo' or 'clock' or 'lru' or 'lfu' or 'none', not 'lru2'$/,
+    ],
+    [
+      { policy: null },
+      /^policy must be 'adaptive' or 's3fifo' or 'clock' or 'lru' or 'lfu' or 'none', not null$/,
+    ],
     [{ partitions: 3 }, /^partitions must be a power of two from 1 to 256, not 3$/],
     [{ partitions: 2048 }, /^partitions must be a whole number from 1 to 256, not 2048$/],
     [{ partitions: '4' }, /^partitions must be a whole number from 1 to 256, not '4'$/],

@@ -29,8 +29,9 @@ class Patient extends Bench {
 
   readonly #healthy: Buffer;
 
-  constructor() {
-    super({ memoryBytes: 4 * MIB, partitions: 2, maxEntries: 100_000, maxValueBytes: 64 * KIB });
+  /** With fewer than 30,000 entries it evicts some. */
+  constructor(policy: 'clock' | 's3fifo' = 'clock', maxEntries = 100_000) {
+    super({ memoryBytes: 4 * MIB, partitions: 2, policy, maxEntries, maxValueBytes: 64 * KIB });
     const { plain, chained, long, others } = this;
     // Keys that share a partition with the plain one.
     const home = this.memory.partitionIndexOf(plain);
@@ -78,6 +79,11 @@ class Patient extends Bench {
     return this.memory.u32(this.partitionField('directory'));
   }
 
+  /** Where the side table keeps the address of a block. */
+  tableBlock(index: number): number {
+    return this.memory.u32(this.partitionField('tableRoot')) + 8 + 4 * index;
+  }
+
   /** The blocks of records of its partition. */
   get blocks(): number[] {
     return this.memory.blocks(this.home);
@@ -97,6 +103,24 @@ type Harm = (patient: Patient) => void;
 
 const add = (patient: Patient, address: number, more: number): void =>
   patient.memory.setU32(address, patient.memory.u32(address) + more);
+
+const TABLE_RULE = 'BROKEN_SIDE_TABLE';
+
+/** A rule that only arenas with a policy that remembers have something to break of. */
+const TABLE_HARMS: Record<string, Harm> = {
+  'a root outside of the pages': (p) =>
+    p.memory.setU32(p.partitionField('tableRoot'), p.memory.header('endAddress')),
+  'a root in the header': (p) => p.memory.setU32(p.partitionField('tableRoot'), 64),
+  'no root': (p) => p.memory.setU32(p.partitionField('tableRoot'), 0),
+  'a root that is an entry': (p) =>
+    p.memory.setU32(p.partitionField('tableRoot'), p.memory.entry(p.plain)),
+  'more blocks than it has room for': (p) => p.memory.setU32(p.partitionField('tableBlocks'), 5000),
+  'a block outside of the pages': (p) =>
+    p.memory.setU32(p.tableBlock(0), p.memory.header('endAddress')),
+  'a block of another number': (p) =>
+    p.memory.setU32(p.tableBlock(1), p.memory.u32(p.tableBlock(0))),
+  'a block that is an entry': (p) => p.memory.setU32(p.tableBlock(1), p.memory.entry(p.plain)),
+};
 
 /** By rule: ways to break it. Each is applied to an arena of its own. */
 const HARMS: Record<string, Record<string, Harm>> = {
@@ -263,6 +287,7 @@ const HARMS: Record<string, Record<string, Harm>> = {
       p.memory.setU32(p.memory.queue(p.home, 'headIndex'), 126),
     'a tail that is not the last block': (p) =>
       p.memory.setU32(p.memory.queue(p.home, 'tail'), p.blocks.at(-2)!),
+    'blocks behind the tail': (p) => p.memory.setU32(p.blocks.at(-1)! + Block.next, p.blocks[0]!),
     'a block outside of the pages': (p) => p.memory.setU32(p.blocks.at(-1)! + Block.next, 4096),
     'a block in a page of entries': (p) =>
       p.memory.setU32(p.blocks[0]! + Block.next, p.page * PAGE_BYTES),
@@ -347,7 +372,8 @@ describe('the integrity walk', () => {
   });
 
   it('has a canary for every rule', () => {
-    expect(Object.keys(HARMS).sort()).toEqual(Object.keys(INTEGRITY_RULES).sort());
+    const rules = [...Object.keys(HARMS), TABLE_RULE];
+    expect(rules.sort()).toEqual(Object.keys(INTEGRITY_RULES).sort());
   });
 
   const cases = Object.entries(HARMS).flatMap(([rule, harms]) =>
@@ -361,5 +387,20 @@ describe('the integrity walk', () => {
     for (const partition of [0, 1]) {
       expect(patient.memory.u64(patient.memory.partition(partition, 'word')) & 0xffffn).toBe(0n);
     }
+  });
+});
+
+describe('the integrity walk of a side table', () => {
+  const patient = new Patient('s3fifo', 25_000);
+  beforeEach(() => patient.restore());
+
+  it('finds nothing wrong with the patient, which has several blocks', () => {
+    expect(patient.memory.u32(patient.partitionField('tableBlocks'))).toBeGreaterThan(1);
+    expect(patient.arena.checkIntegrity()).toBeUndefined();
+  });
+
+  it.each(Object.entries(TABLE_HARMS))(`${TABLE_RULE}: %s`, (_, harm) => {
+    harm(patient);
+    expect(patient.arena.checkIntegrity()).toBe(`${TABLE_RULE}: ${INTEGRITY_RULES[TABLE_RULE]}`);
   });
 });

@@ -154,7 +154,7 @@ describe('a stale record', () => {
     expect(bench.arena.checkIntegrity()).toBeUndefined();
   });
 
-  it('is not left by an entry that is written again in another size, which stays where it was', () => {
+  it('is not left by an entry that is written again in another size: it keeps its place', () => {
     const bench = new Bench({ maxEntries: 3 });
     for (const key of ['a', 'b', 'c']) set(bench, key);
     const record = bench.memory.recordOf(bench.memory.slotOf(Buffer.from('a')));
