@@ -11,7 +11,8 @@
  * neither do other threads.
  */
 import { commandRow, ROW_HOST } from './commands';
-import { Address, header, TOUCH_SINK } from './layout';
+import { touched } from './bytes';
+import { Address, header, NOTHING } from './layout';
 import { integerOf, IS_INTEGER, lastInteger, skipValue, writeInteger } from './msgpack';
 import { GROUP, stage, Staged, STAGED_BYTES, STAGED_ERROR } from './staging';
 import { ERROR_HOST_COMMANDS, writeError } from './status';
@@ -141,7 +142,7 @@ function refuseGroup(first: Address, end: Address, status: u32): void {
 /**
  * Passes two and three. The loops that miss the caches are as short as can be: the CPU overlaps as many misses as fit
  * its reorder buffer, so every instruction in them costs parallelism. A command without a key or a match touches
- * TOUCH_SINK.
+ * NOTHING.
  */
 @inline
 function touchGroup(first: Address, end: Address): void {
@@ -154,12 +155,12 @@ function touchGroup(first: Address, end: Address): void {
     const bits = matchTag(command.bucket, tagOf(command.hash));
     const slot = command.bucket + <u32>ctz(bits | SLOTS_END);
     command.slot = bits ? slot : 0;
-    command.entry = bits ? entryOf(slot) : TOUCH_SINK;
+    command.entry = bits ? entryOf(slot) : NOTHING;
   }
   for (let at = first; at < end; at += STAGED_BYTES) {
     sum += load<u32>(changetype<Staged>(at).entry);
   }
-  store<u32>(TOUCH_SINK, sum);
+  touched(sum);
 }
 
 /** Runs any command but GET and SET; IS_HOST_COMMAND when it is not the kernel's. */

@@ -43,8 +43,8 @@ export const MAX_CLASSES: u32 = 64;
 /** Blocks of eviction's records (records.ts): 1.6% of it is no record, and a partition has a few that are half empty. */
 export const RECORD_BLOCK_BYTES: u32 = 512;
 
-/** A word that takes the sums of loads made only to warm the caches, so that no compiler drops them. */
-export const TOUCH_SINK: Address = 0x3f0;
+/** Readable, and no address of anything: what is touched where there is nothing to touch (bytes.ts, `touched`). */
+export const NOTHING: Address = 0x3f0;
 export const CLASS_OF_SIZE: Address = 0x400;
 export const CLASS_SIZES: Address = 0xc00;
 export const CLASS_CAPACITIES: Address = 0xd00;

@@ -7,7 +7,7 @@
  */
 import { codeOfName, commandRow, isArity, isKnown, NO_KEY } from './commands';
 import { hashKey } from './hash';
-import { Address, TOUCH_SINK } from './layout';
+import { Address, NOTHING } from './layout';
 import { readWord } from './lock';
 import {
   bytesOf,
@@ -46,7 +46,7 @@ export class Staged {
 }
 
 /** The bucket of a command without a key: readable, and no tag in it matches. */
-export const NO_BUCKET: Address = TOUCH_SINK & ~63;
+export const NO_BUCKET: Address = NOTHING & ~63;
 
 /** Codes from here on are errors. */
 export const STAGED_ERROR: u32 = 0x10000;

@@ -22,7 +22,7 @@
  * Everything but `find` and `mark` runs under the partition's lock. `find` may run beside a writer: it reads only tags
  * and chunk addresses, which are valid addresses at all times, and chunk contents, of which it trusts nothing.
  */
-import { equalBytes } from './bytes';
+import { equalBytes, touched } from './bytes';
 import {
   chainStartsWith,
   Entry,
@@ -32,7 +32,7 @@ import {
   keyAddress,
   LONG_KEY,
 } from './entry';
-import { Address, header, PAGE_BYTES, PageNumber, TOUCH_SINK } from './layout';
+import { Address, header, PAGE_BYTES, PageNumber } from './layout';
 import { claimPage, PAGE_SEGMENT, PAGE_SPARE_SEGMENT, pageAddress, pageInfo, pageOf, takePage } from './pages';
 import { Partition, partitionIndex, partitionOfHash } from './partition';
 
@@ -446,7 +446,7 @@ function pointDirectory(partition: Partition, hash: u32, depth: u32, segment: Ad
 export function touchEntries(bucket: Address): void {
   let sum: u32 = 0;
   for (let slot: Slot = bucket; slot < bucket + SLOTS; slot++) sum += load<u32>(entryOf(slot));
-  store<u32>(TOUCH_SINK, sum);
+  touched(sum);
 }
 
 /** Whether the segment of this hash would split if there were a page. */

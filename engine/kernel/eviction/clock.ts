@@ -4,7 +4,7 @@
  * unmarked one. Here the ring is a queue: what the hand passes goes to the end.
  */
 import { Partition, queueOf } from '../partition';
-import { pop, push, unpop } from '../records';
+import { pop, push, touchNext, unpop } from '../records';
 import { isMarked, setMarks, slotOfRecord } from '../table';
 import { evictRecord, isHeld } from './removal';
 
@@ -34,7 +34,10 @@ export function evictByClock(partition: Partition, nowMs: i64): bool {
         return false;
       }
     }
-    if (evictRecord(partition, slot, record, nowMs)) return true;
+    if (evictRecord(partition, slot, record, nowMs)) {
+      touchNext(partition, queue);
+      return true;
+    }
   }
   return false;
 }

@@ -8,7 +8,7 @@
  * while it runs, which needs nothing but other targets: the queues stay as they are.
  */
 import { Partition, queueOf } from '../partition';
-import { pop, push, Queue, unpop } from '../records';
+import { pop, push, Queue, touchNext, unpop } from '../records';
 import { expectedEntries } from '../room';
 import { marksOf, setMarks, slotOfRecord } from '../table';
 import { addGhost, takeGhost, wantGhosts } from './ghosts';
@@ -129,6 +129,7 @@ export function evictByS3Fifo(partition: Partition, m: Manner, nowMs: i64): bool
     }
     if (!evictRecord(partition, slot, record, nowMs)) continue;
     if (fromSmall) addGhost(partition, record);
+    touchNext(partition, queue);
     return true;
   }
   return false;
