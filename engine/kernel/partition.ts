@@ -49,7 +49,7 @@ export class Partition {
   /** Where the next trimming step begins: a queue, and a block in it; 0: at its head. */
   trimQueue: u32;
   trimBlock: Address;
-  /** Counts the entries that came; its low bits are their generations. */
+  /** Counts the entries that came; their generations are made of it. */
   generation: u32;
   /** A bit for each size class that may have a page to give (slab.ts, `hasSlack`). */
   slackClasses: u64;

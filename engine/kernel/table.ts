@@ -340,8 +340,19 @@ export function insert(partition: Partition, hash: u32, entry: Address): Slot {
     else if (count >= CROWDED_AT) return 0;
   }
   partition.generation += 1;
-  // A new entry counts as unused; in an epoch of its own it is of this one.
-  return place(segment, hash, entry | (partition.generation & GENERATION_MASK), partition.epoch & 3);
+  // A new entry counts as unused; where marks are epochs, it is of this one.
+  return place(segment, hash, entry | generationFrom(partition.generation), partition.epoch & 3);
+}
+
+/**
+ * Three bits that follow no pattern: were they the counter's, keys that are deleted and written again in turn could have
+ * the same generation every time.
+ */
+@inline
+function generationFrom(count: u32): u32 {
+  let x = count * 0x9e3779b1;
+  x ^= x >> 15;
+  return (x * 0x85ebca77) >> 29;
 }
 
 /**
