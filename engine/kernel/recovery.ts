@@ -104,6 +104,7 @@ function empty(partition: Partition): void {
   }
   openSegment(partition, segment, 32 - header().partitionShift);
   openDirectory(partition, partition.directory, segment);
+  partition.segments = 1;
   resetPartition(partition);
   partition.emptied += 1;
 }

@@ -4,6 +4,7 @@
  * partitions that were not emptied is there, and no slot or page is lost. A few hundred deaths;
  * CHAOS_SECONDS makes each run longer.
  */
+// Sleeps: leaves the processors to those who shall die.
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
@@ -105,7 +106,6 @@ test.each(Object.entries(PLANS))('%s', { timeout: 3_600_000 }, async (_name, pla
     for (let turn = 1; !isOver(); turn++) {
       self.turn();
       if (turn % 500 === 0) expect(arena.checkIntegrity()).toBeUndefined();
-      // Sleeps: leaves the processors to those who shall die.
       if (turn % 20 === 0) await sleep(1);
     }
   };
