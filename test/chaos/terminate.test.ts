@@ -34,6 +34,8 @@ const SET = 0x11;
 const DEL = 0x12;
 const EXPIRE = 0x14;
 const GETV = 0x18;
+/** The word of the board that tells the survivor to end; word 0 is the watchdog's. */
+const STOP = 1;
 /** No operation may take longer, whoever dies. */
 const LONGEST_MS = 1000;
 
@@ -79,7 +81,8 @@ test.each(Object.entries(PLANS))('%s', { timeout: 3_600_000 }, async (_name, pla
   const seed = freshSeed();
   const random = new Random(seed);
   const arena = Arena.create({ ...plan, maxThreads: MAX_THREADS, maxValueBytes: 64 * 1024 });
-  const board = new SharedArrayBuffer(4);
+  const board = new SharedArrayBuffer(8);
+  const words = new Int32Array(board);
   const unwatch = watch(board, RUN_MS + 60_000, `terminating with seed ${seed}`);
   const workerData = { handle: arena.handle, board, seed, self: 1 };
   const other = new Worker(SURVIVOR, { workerData });
@@ -116,10 +119,12 @@ test.each(Object.entries(PLANS))('%s', { timeout: 3_600_000 }, async (_name, pla
   } catch (error) {
     throw new Error(`${(error as Error).message} (seed ${seed})`, { cause: error });
   } finally {
-    Atomics.store(new Int32Array(board), 0, 1);
-    Atomics.notify(new Int32Array(board), 0);
+    Atomics.store(words, STOP, 1);
     await Promise.allSettled(doomed);
     otherLongestMs = await otherEnded;
+    // Not before: until here, somebody may hang.
+    Atomics.store(words, 0, 1);
+    Atomics.notify(words, 0);
     await unwatch();
   }
   arena.reapThreads();
