@@ -17,7 +17,7 @@ import { ADAPTIVE_BYTES, resetAdaptive } from './eviction/adaptive';
 import { resetPolicy } from './eviction/policy';
 import { lock, unlock } from './lock';
 import { givePage, PAGE_INFO_BYTES, pageAddress, pageInfo } from './pages';
-import { classInfo, Partition, PARTITION_BYTES, partitionAt } from './partition';
+import { classInfo, Partition, PARTITION_BYTES, partitionAt, resetPartition } from './partition';
 import { buildClasses } from './slab';
 import { maxDirectoryEntries, newSegment, openDirectory } from './table';
 import { blockOf, replyArea } from './threads';
@@ -271,15 +271,8 @@ function clearPartition(partition: Partition): void {
       givePage(page);
       page = next;
     }
-    info.anyPage = 0;
-    info.roomy = 0;
-    info.pages = 0;
-    info.chunksUsed = 0;
   }
   resetPolicy(partition);
   partition.deletes += partition.entries;
-  partition.entries = 0;
-  partition.payloadBytes = 0;
-  partition.chunkBytes = 0;
-  partition.slabPages = 0;
+  resetPartition(partition);
 }

@@ -79,8 +79,9 @@ export class Partition {
 }
 
 /**
- * Everything of an empty partition but its directory and spare segments. What must outlive its entries stays: limits,
- * the last version, counters.
+ * Makes a partition, whose segments are empty and whose slab pages went to the pool, one without entries: by `clear`,
+ * and after a death (recovery.ts), when any field may hold anything. What must outlive the entries stays: limits, the
+ * last version, counters, segments.
  */
 export function resetPartition(partition: Partition): void {
   if (offsetof<Partition>() > QUEUES) ERROR('the fields of Partition reach into its queues');
@@ -90,7 +91,6 @@ export function resetPartition(partition: Partition): void {
   partition.pinnedOld = 0;
   partition.pinnedNew = 0;
   partition.slabPages = 0;
-  partition.segments = 1;
   partition.overwriting = 0;
   partition.chainEnd = 0;
   memory.fill(changetype<usize>(partition) + CLASS_INFOS, 0, CLASS_INFO_BYTES * MAX_CLASSES);

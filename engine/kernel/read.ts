@@ -150,7 +150,7 @@ export function readValue(
       copyBytes(out, value, bytes);
       if (!isLocked(staged.word) && readIsValid(partitionOf(staged), staged.word)) {
         mark(partitionOf(staged), staged.slot);
-        sample(staged.hash);
+        sample(thread, staged.hash);
         blockOf(thread).hits += 1;
         return out + bytes;
       }
@@ -220,7 +220,7 @@ export function readValueAgain(
   if (found == NO_ROOM) return NO_ROOM;
   if (found > PRESENT) {
     mark(partitionOfHash(hash), foundSlot);
-    sample(hash);
+    sample(thread, hash);
     blockOf(thread).hits += 1;
     return found;
   }

@@ -106,6 +106,7 @@ function empty(partition: Partition): void {
   }
   openSegment(partition, segment, 32 - header().partitionShift);
   openDirectory(partition, partition.directory, segment);
+  partition.segments = 1;
   resetPartition(partition);
   resetPolicy(partition);
   partition.emptied += 1;

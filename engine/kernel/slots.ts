@@ -11,6 +11,7 @@
  * finds it in a word knows whom to ask about (lock.ts). So every way out cleans first: it recovers the partitions that
  * the slot still holds and takes it off the count of sleepers. An adopter that dies leaves the slot to the next one.
  */
+import { abandonSample } from './eviction/adaptive';
 import { header } from './layout';
 import { recoverFrom } from './lock';
 import { Partition, partitionAt } from './partition';
@@ -67,6 +68,7 @@ function adopt(slot: u32, identity: u64): bool {
 /** Lets nothing name the slot any more. It is the caller's, who is in no other call of the kernel with it. */
 function clean(slot: u32): void {
   for (let i: u32 = 0; i < header().partitionCount; i++) recoverFrom(partitionAt(i), slot);
+  abandonSample(slot);
   const block = blockOf(slot);
   const partition = block.sleepsOn;
   if (partition) {

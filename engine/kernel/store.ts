@@ -265,7 +265,7 @@ function add(
   if (added) {
     partition.entries += 1;
     if (mayEvict()) settle(partition);
-    sample(hash);
+    sample(thread, hash);
     return true;
   }
   if (slot) erase(slot, hash);

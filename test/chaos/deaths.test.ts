@@ -227,7 +227,7 @@ const CANARIES: Record<string, Canary> = {
     from: 'if (!mayHaveWritten) return;',
     to: 'if (!mayHaveWritten) partition.recovery = 2;',
     operation: 'checkIntegrity',
-    words: /were emptied/,
+    words: /has 0 instead of 1|were emptied/,
   },
 };
 

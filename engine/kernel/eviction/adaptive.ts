@@ -5,8 +5,8 @@
  * and about as much as knowing for each trace the best of ARC, S3-FIFO and W-TinyLFU beforehand.
  *
  * One for the whole arena, at `Header.adaptive`; a lock of its own, which is only tried: a sample that meets it held is
- * lost, and so would be those of all times if a thread died holding it, at no worse price than a manner that stays
- * (recovery clears it). Nothing is sampled until something was evicted.
+ * lost. If its holder dies, the manner stays as it is until somebody cleans up after the thread (slots.ts). Nothing is
+ * sampled until something was evicted.
  */
 import { Address, Header, header } from '../layout';
 import { partitionAt } from '../partition';
@@ -68,18 +68,14 @@ export function resetAdaptive(): void {
   head.sampleMask = 0;
   head.sampleValue = SAMPLE_NONE;
   head.manner = mannerOf(0);
+  adaptive().current = 0;
+  adaptive().capacity = 0;
 }
 
-/** Sees to it that accesses are sampled, once the cache is full. */
+/** Sees to it that accesses are sampled, once the cache is full: all of them, until the next one makes the shadows. */
 @inline
 export function startSampling(): void {
-  if (header().sampleValue == SAMPLE_NONE) start();
-}
-
-function start(): void {
-  if (atomic.cmpxchg<u32>(header().adaptive, 0, 1) != 0) return;
-  resize(entriesNow());
-  atomic.store<u32>(header().adaptive, 0);
+  if (header().sampleValue == SAMPLE_NONE) header().sampleValue = 0;
 }
 
 /** Begins anew with shadows for a cache of so many entries. The manner stays. */
@@ -109,19 +105,27 @@ function entriesNow(): u32 {
 
 /** An access to a key: to be called for every hit, and for every entry that comes. Almost always one comparison. */
 @inline
-export function sample(hash: u32): void {
-  if ((hash & header().sampleMask) == header().sampleValue) access(hash);
+export function sample(thread: u32, hash: u32): void {
+  if ((hash & header().sampleMask) == header().sampleValue) access(thread, hash);
 }
 
-function access(hash: u32): void {
+function access(thread: u32, hash: u32): void {
   const at = header().adaptive;
-  if (atomic.cmpxchg<u32>(at, 0, 1) != 0) return;
+  if (atomic.cmpxchg<u32>(at, 0, thread + 1) != 0) return;
   const state = adaptive();
+  if (state.capacity == 0) resize(entriesNow());
   // Shadows take 0 for no key. All low bits of a sampled hash may be 0.
   for (let i: u32 = 0; i < SHADOWS; i++) accessShadow(shadow(i), mannerOf(i), state.capacity, hash | <u32>(hash == 0));
   state.accesses += 1;
   if (state.accesses >= max<u32>(1, state.capacity / 2)) endWindow();
   atomic.store<u32>(at, 0);
+}
+
+/** For a thread that ended: if it did so in the midst of a sample, the shadows are made anew. */
+export function abandonSample(thread: u32): void {
+  if (atomic.load<u32>(header().adaptive) != thread + 1) return;
+  resetAdaptive();
+  atomic.store<u32>(header().adaptive, 0);
 }
 
 function endWindow(): void {

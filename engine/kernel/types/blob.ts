@@ -82,7 +82,7 @@ export function setValue(
     }
     if (flags & SET_KEEPTTL && slot) expiryMs = expiryOfSlot(slot);
   }
-  if (slot) sample(staged.hash);
+  if (slot) sample(thread, staged.hash);
   if (slot != 0 && overwrite(partition, slot, staged.keyBytes, value, valueBytes, expiryMs)) {
     partition.sets += 1;
     unlock(partition);
