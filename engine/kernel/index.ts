@@ -28,7 +28,15 @@ export {
 } from './exec';
 export { xxh32 } from './hash';
 export * from './integrity';
-export { LAYOUT_VERSION, POLICY_ADAPTIVE, POLICY_CLOCK, POLICY_LFU, POLICY_LRU, POLICY_NONE, POLICY_S3FIFO } from './layout';
+export {
+  LAYOUT_VERSION,
+  POLICY_ADAPTIVE,
+  POLICY_CLOCK,
+  POLICY_LFU,
+  POLICY_LRU,
+  POLICY_NONE,
+  POLICY_S3FIFO,
+} from './layout';
 export { setStrongOrder } from './lock';
 export { scan } from './scan';
 export { claimThread, reapThreads, releaseThread } from './slots';

@@ -12,7 +12,7 @@
  *   0x10000  partitions          count x PARTITION_BYTES                 each under its own lock (partition.ts)
  *            directories         per partition: u32 segment addresses     under the partition's lock (table.ts)
  *            page infos          PAGE_INFO_BYTES per slab page           under the lock of the page's partition
- *            shadows             with the policy `adaptive`              under a lock of their own (eviction/adaptive.ts)
+ *            shadows             for the policy `adaptive`               under a lock of its own (eviction/adaptive.ts)
  *            thread areas        block, request, reply per thread slot   its thread only; states by compare-and-swap
  *            pages               64 KiB each: table segments and slabs   under the lock of the page's partition
  *            guard pages         never allocated: an optimistic reader may run over the end of the last page
@@ -40,7 +40,9 @@ export const MAX_CHUNK: u32 = 8192;
 export const MIN_CHUNK: u32 = 16;
 /** Room for every class of `buildClasses` and the one for blocks of records, with some to spare. */
 export const MAX_CLASSES: u32 = 64;
-/** Blocks of eviction's records (records.ts): 1.6% of it is no record, and a partition has a few that are half empty. */
+/**
+ * Blocks of eviction's records (records.ts): 1.6% of it is no record, and a partition has a few that are half empty.
+ */
 export const RECORD_BLOCK_BYTES: u32 = 512;
 
 /** Readable, and no address of anything: what is touched where there is nothing to touch (bytes.ts, `touched`). */

@@ -19,7 +19,7 @@ export class Partition {
   directoryShift: u32;
   directoryMask: u32;
   directory: Address;
-  /** What a use makes of an entry's mark (table.ts): COUNT_USES, or the epoch that it stores. */
+  /** What a use makes of an entry's mark (marks.ts): COUNT_USES, or the epoch that it stores. */
   epoch: u32;
   // -- under the lock; entries is also read racily for statistics
   entries: u32;

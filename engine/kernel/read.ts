@@ -24,7 +24,8 @@ import { isLocked, lock, lockToRead, readIsValid, readWord, unlock } from './loc
 import { pageAddress } from './pages';
 import { Partition, partitionOfHash } from './partition';
 import { partitionOf, Staged } from './staging';
-import { entryOf, find, homeBucket, keyIs, mark, Slot } from './table';
+import { mark } from './marks';
+import { entryOf, find, homeBucket, keyIs, Slot } from './table';
 import { blockOf } from './threads';
 
 /** The host's clock: `Date.now()` of the thread. */

@@ -1,6 +1,6 @@
 /*
- * Records: what the queues of eviction hold instead of links between entries. A record is 32 bits of a key's hash, three
- * of them given up for the generation of the slot:
+ * Records: what the queues of eviction hold instead of links between entries. A record is 32 bits of a key's hash,
+ * three of them given up for the generation of the slot:
  *
  *   bits   31 ....... 16 | 15 .. 13    | 12 ... 10 | 9 ........ 0
  *          as in the hash | generation | as in the hash
@@ -151,8 +151,8 @@ function dropEmptyHeads(partition: Partition, queue: Queue): void {
 }
 
 /*
- * Spare blocks: pushing a record again must not fail for want of memory. Records that move from the head of one queue to
- * the tail of another need at most a block per queue more than they leave behind, so that many are kept at hand.
+ * Spare blocks: pushing a record again must not fail for want of memory. Records that move from the head of one queue
+ * to the tail of another need at most a block per queue more than they leave behind, so that many are kept at hand.
  */
 const SPARE_BLOCKS: u32 = 4;
 
@@ -188,8 +188,8 @@ export function stockSpares(partition: Partition): void {
 }
 
 /*
- * For the integrity check, which may also run after a crash: nothing is followed that is no block, and no walk is longer
- * than there are blocks.
+ * For the integrity check, which may also run after a crash: nothing is followed that is no block, and no walk is
+ * longer than there are blocks.
  */
 
 /** Whether this is a block of the partition. */
@@ -247,13 +247,25 @@ function isRecorded(partition: Partition, record: u32): bool {
 }
 
 /*
- * Trimming. Where entries are deleted or expire, and nothing is evicted, stale records would pile up. So once there are
- * more of them than entries, each new block pays for looking through a block or two, one queue after the other, from its
- * head to its tail: stale records go, and blocks that fit into one are joined.
+ * Trimming. Where entries are deleted or expire, and nothing is evicted, stale records would pile up. So once there
+ * are more of them than entries, each new block pays for looking through a block or two, one queue after the other,
+ * from its head to its tail: stale records go, and blocks that fit into one are joined.
  */
 
 /** Records may outnumber entries by as many again and this. */
 const TRIM_SLACK: u32 = 2 * RECORDS_PER_BLOCK;
+
+/**
+ * Steps for each new block: a step looks through one block more, seven of eight of whose stale records it can tell, so
+ * one would not keep up.
+ */
+const TRIM_STEPS: u32 = 3;
+
+/** Trims a little, if there is need. */
+@inline
+export function trim(partition: Partition): void {
+  for (let i: u32 = 0; i < TRIM_STEPS && isTrimDue(partition); i++) trimStep(partition);
+}
 
 export function isTrimDue(partition: Partition): bool {
   let records: u32 = 0;
@@ -263,12 +275,14 @@ export function isTrimDue(partition: Partition): bool {
 
 /** Looks through one block, or two that then are one. An emptied block stays until it is joined to one or popped. */
 export function trimStep(partition: Partition): void {
-  const queue = queueOf(partition, partition.trimQueue);
-  const block = partition.trimBlock ? partition.trimBlock : queue.head;
+  let queue = queueOf(partition, partition.trimQueue);
+  let block = partition.trimBlock ? partition.trimBlock : queue.head;
   partition.trimBlock = 0;
-  if (block == queue.tail) {
+  for (let i: u32 = 0; block == queue.tail; i++) {
+    if (i == MAX_QUEUES) return;
     partition.trimQueue = (partition.trimQueue + 1) % MAX_QUEUES;
-    return;
+    queue = queueOf(partition, partition.trimQueue);
+    block = queue.head;
   }
   filterBlock(partition, queue, block);
   const next = blockAt(block).next;

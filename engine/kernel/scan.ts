@@ -177,7 +177,7 @@ export function scan(
   return isOver ? 0 : <f64>(((<u64>region) << 32) | <u64>at);
 }
 
-/** No hash of the group that was just read, in a segment of `groupDepth`, is above this; it ends its segment or region. */
+/** The last hash that the group just read, in a segment of `groupDepth`, may have; it ends its segment or region. */
 @inline
 function lastOfGroup(at: u32, region: u32): u32 {
   return at | tailOf(max<u32>(groupDepth, region - 1));

@@ -1,10 +1,10 @@
 /*
  * Slabs: pages cut into chunks of one size class. Classes are about 12% apart, so a chunk wastes 6% on average.
  *
- * Eviction's order has nothing to do with where entries lie (records.ts), so what is freed is scattered over the pages
- * of a class. Once a class has a page's worth of free chunks, one of its pages can be vacated: its entries move into the
- * free chunks of others, and the page goes back to the pool, for whatever class needs it. So no class keeps memory that
- * it once had use for.
+ * Eviction's order has nothing to do with where entries lie (records.ts), so what is freed is scattered over the
+ * pages of a class. Once a class has a page's worth of free chunks, one of its pages can be vacated: its entries move
+ * into the free chunks of others, and the page goes back to the pool, for whatever class needs it. So no class keeps
+ * memory that it once had use for.
  *
  * Everything here runs under the partition's lock.
  */
@@ -132,8 +132,8 @@ export function giveChunk(partition: Partition, chunk: Address): void {
 }
 
 /**
- * A class keeps this share of a page free beside the page that is vacated, so that its next entries do not ask for a page
- * at once.
+ * A class keeps this share of a page free beside the page that is vacated, so that its next entries do not ask for a
+ * page at once.
  */
 const KEPT_SHARE: u32 = 8;
 

@@ -33,9 +33,10 @@ import { evictEntry, freeChain, freeEntry } from './eviction/removal';
 import { Address, MAX_CHUNK } from './layout';
 import { Partition } from './partition';
 import { allocate, makeRoomForOne, reclaimPage } from './room';
-import { addBlock, append, isTailFull, isTrimDue, Queue, stockSpares, trimStep } from './records';
+import { addBlock, append, isTailFull, Queue, stockSpares, trim } from './records';
 import { chunkBytesOf, classOf, classOfChunk, giveChunk, recordClass } from './slab';
-import { crowdedSlot, entryOf, erase, insert, isSplittable, mark, recordOf, setEntryOf, Slot } from './table';
+import { mark } from './marks';
+import { crowdedSlot, entryOf, erase, insert, isSplittable, recordOf, setEntryOf, Slot } from './table';
 
 /**
  * Makes the chain of an entry for `keyBytes` (0: the key is inline) and `valueBytes`. False: out of memory. While it
@@ -277,7 +278,7 @@ function add(
 function admit(partition: Partition, queue: Queue, record: u32, thread: u32, nowMs: i64): bool {
   if (isTailFull(queue)) {
     stockSpares(partition);
-    if (isTrimDue(partition)) trimStep(partition);
+    trim(partition);
     // Never a spare block: those are for records that are pushed again.
     const block = allocate(partition, recordClass(), thread, nowMs);
     if (block == 0) return false;
@@ -288,8 +289,8 @@ function admit(partition: Partition, queue: Queue, record: u32, thread: u32, now
 }
 
 /**
- * Inserts into the table; the slot, or 0. A crowded segment gets a page to split into, if it can; else something near is
- * evicted.
+ * Inserts into the table; the slot, or 0. A crowded segment gets a page to split into, if it can; else something near
+ * is evicted.
  */
 function insertMakingRoom(
   partition: Partition,

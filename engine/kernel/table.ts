@@ -34,6 +34,7 @@ import {
 } from './entry';
 import { Address, header, PAGE_BYTES, PageNumber } from './layout';
 import { claimPage, PAGE_SEGMENT, PAGE_SPARE_SEGMENT, pageAddress, pageInfo, pageOf, takePage } from './pages';
+import { isMarked, marksOf, setMarks } from './marks';
 import { Partition, partitionIndex, partitionOfHash } from './partition';
 
 /** The address of a slot's tag; 0: no slot. */
@@ -46,7 +47,6 @@ export const BUCKET_SHIFT: u32 = 6;
 const BUCKET_BYTES: u32 = 1 << BUCKET_SHIFT;
 const BUCKET_MASK: u32 = ~63;
 export const BUCKET_INDEX_MASK: u32 = 1023;
-const MARKS: u32 = 12;
 const OVERFLOW: u32 = 15;
 const OVERFLOW_STUCK: u32 = 255;
 const ENTRIES: u32 = 16;
@@ -202,60 +202,6 @@ export function occupiedIn(bucket: Address): i32 {
   return matchTag(bucket, 0) ^ SLOTS_MASK;
 }
 
-@inline
-function marksAddress(slot: Slot): Address {
-  return bucketOf(slot) + MARKS + ((slot & 63) >> 2);
-}
-
-@inline
-function marksShift(slot: Slot): u32 {
-  return (slot & 3) << 1;
-}
-
-/** For `Partition.epoch`: a mark counts uses, to 3. */
-export const COUNT_USES: u32 = 4;
-
-/**
- * Marks the slot's entry as used, in the way of the partition's policy: counts to 3, or stores the epoch. By any reader,
- * without the lock.
- */
-@inline
-export function mark(partition: Partition, slot: Slot): void {
-  const at = marksAddress(slot);
-  const shift = marksShift(slot);
-  const marks = <u32>load<u8>(at);
-  const uses = (marks >> shift) & 3;
-  const epoch = partition.epoch;
-  if (epoch == COUNT_USES) {
-    if (uses != 3) store<u8>(at, <u8>(marks + (1 << shift)));
-  } else if (uses != epoch) {
-    store<u8>(at, <u8>((marks & ~(3 << shift)) | (epoch << shift)));
-  }
-}
-
-/** The access mark, 0 to 3. */
-@inline
-export function marksOf(slot: Slot): u32 {
-  return (<u32>load<u8>(marksAddress(slot)) >> marksShift(slot)) & 3;
-}
-
-@inline
-export function setMarks(slot: Slot, marks: u32): void {
-  const at = marksAddress(slot);
-  const shift = marksShift(slot);
-  store<u8>(at, <u8>((<u32>load<u8>(at) & ~(3 << shift)) | (marks << shift)));
-}
-
-@inline
-export function isMarked(slot: Slot): bool {
-  return marksOf(slot) != 0;
-}
-
-@inline
-export function clearMark(slot: Slot): void {
-  setMarks(slot, 0);
-}
-
 /** Whether the chunk at `address` looks like an entry of this key. May run beside a writer. */
 @inline
 export function keyIs(address: Address, key: Address, keyBytes: u32): bool {
@@ -345,8 +291,8 @@ export function insert(partition: Partition, hash: u32, entry: Address): Slot {
 }
 
 /**
- * Three bits that follow no pattern: were they the counter's, keys that are deleted and written again in turn could have
- * the same generation every time.
+ * Three bits that follow no pattern: were they the counter's, keys that are deleted and written again in turn could
+ * have the same generation every time.
  */
 @inline
 function generationFrom(count: u32): u32 {
@@ -365,7 +311,7 @@ export function crowdedSlot(hash: u32): Slot {
     if (load<u8>(slot) == 0) continue;
     if (!isMarked(slot)) return slot;
     if (first == 0) first = slot;
-    clearMark(slot);
+    setMarks(slot, 0);
   }
   return first;
 }

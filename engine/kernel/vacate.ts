@@ -3,7 +3,17 @@
  * place is known to its slot, a piece's to its neighbours in the chain, a record's to nobody (it names a hash).
  * Everything here runs under the partition's lock.
  */
-import { CHAINED, CHUNK_BLOB, CHUNK_FREE, CHUNK_PIECE, entryAt, firstPiece, hashOfEntry, pieceAt, setFirstPiece } from './entry';
+import {
+  CHAINED,
+  CHUNK_BLOB,
+  CHUNK_FREE,
+  CHUNK_PIECE,
+  entryAt,
+  firstPiece,
+  hashOfEntry,
+  pieceAt,
+  setFirstPiece,
+} from './entry';
 import { tableMoved } from './eviction/sidetable';
 import { Address, PageNumber } from './layout';
 import { PageInfo, pageAddress, pageInfo, pageOf } from './pages';

@@ -1,8 +1,9 @@
 /*
- * The policy `adaptive`, the default: no single manner of S3-FIFO suits scans, loops, and keys that come back at once. So
- * four of them are run on shadows (shadow.ts), fed by a sample of all accesses, and the cache works in the manner whose
- * shadow had the most hits lately. On the traces of docs/BENCHMARKS.md that is worth two points over S3-FIFO or W-TinyLFU,
- * and about as much as knowing for each trace the best of ARC, S3-FIFO and W-TinyLFU beforehand.
+ * The policy `adaptive`, the default: no single manner of S3-FIFO suits scans, loops, and keys that come back at
+ * once. So four of them are run on shadows (shadow.ts), fed by a sample of all accesses, and the cache works in the
+ * manner whose shadow had the most hits lately. On the traces of docs/BENCHMARKS.md that is worth two points over
+ * S3-FIFO or W-TinyLFU, and about as much as knowing for each trace the best of ARC, S3-FIFO and W-TinyLFU
+ * beforehand.
  *
  * One for the whole arena, at `Header.adaptive`; a lock of its own, which is only tried: a sample that meets it held is
  * lost. If its holder dies, the manner stays as it is until somebody cleans up after the thread (slots.ts). Nothing is
@@ -15,7 +16,10 @@ import { ALL_GHOSTS, FILLS, Manner, manner, NEW_TO_MAIN } from './s3fifo';
 
 const SHADOWS: u32 = 4;
 
-/** Half of a shadow's capacity in accesses is a window; scores are sums over windows, each counting 3% less than the next. */
+/**
+ * Half of a shadow's capacity in accesses is a window; scores are sums over windows, each counting 3% less than the
+ * next.
+ */
 const DECAY: f64 = 0.97;
 /** A manner must lead by this many standard deviations of a count of hits. */
 const LEAD: f64 = 0.5;

@@ -3,9 +3,10 @@
  * insertion; a hit sets the entry's mark; the hand passes marked entries, clearing the mark, and evicts the first
  * unmarked one. Here the ring is a queue: what the hand passes goes to the end.
  */
+import { isMarked, setMarks } from '../marks';
 import { Partition, queueOf } from '../partition';
 import { pop, push, touchNext, unpop } from '../records';
-import { isMarked, setMarks, slotOfRecord } from '../table';
+import { slotOfRecord } from '../table';
 import { evictRecord, isHeld } from './removal';
 
 /**

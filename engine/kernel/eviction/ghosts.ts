@@ -1,11 +1,11 @@
 /*
- * Ghosts: the keys that were evicted lately, as fingerprints of 16 bits. A key that comes back while its ghost is there was
- * evicted too early (s3fifo.ts).
+ * Ghosts: the keys that were evicted lately, as fingerprints of 16 bits. A key that comes back while its ghost is
+ * there was evicted too early (s3fifo.ts).
  *
- * A unit of the side table is four buckets of eight fingerprints, each bucket a queue of its own: the newest in lane 0, the
- * oldest falls out of lane 7. There are as many fingerprints as entries, so a ghost lasts for about as many evictions.
- * One key in 8,000 is taken for a ghost and is none. (Fingerprints of 12 bits are too few: where new keys seldom come
- * back, the false ones fill the main queue.)
+ * A unit of the side table is four buckets of eight fingerprints, each bucket a queue of its own: the newest in lane
+ * 0, the oldest falls out of lane 7. There are as many fingerprints as entries, so a ghost lasts for about as many
+ * evictions. One key in 8,000 is taken for a ghost and is none. (Fingerprints of 12 bits are too few: where new keys
+ * seldom come back, the false ones fill the main queue.)
  */
 import { Address } from '../layout';
 import { Partition } from '../partition';

@@ -1,16 +1,17 @@
 /*
- * LFU with ageing and admission: W-TinyLFU (Einziger, Eytan, Friedman, Manes: Caffeine) with FIFO queues for its lists. New
- * entries wait in a window. Who leaves it must be used more often, by the sketch of frequencies, than the entry that the
- * main part would give up for it; the loser is evicted. The main part has a probation and a protected queue: a used entry
- * at the head of the first moves to the second.
+ * LFU with ageing and admission: W-TinyLFU (Einziger, Eytan, Friedman, Manes: Caffeine) with FIFO queues for its
+ * lists. New entries wait in a window. Who leaves it must be used more often, by the sketch of frequencies, than the
+ * entry that the main part would give up for it; the loser is evicted. The main part has a probation and a protected
+ * queue: a used entry at the head of the first moves to the second.
  *
  * A use only counts in the entry's mark; marks are added to the sketch when an entry is passed at the head of a queue.
  * On real traces that loses nothing against counting each use at once and moving entries in lists.
  */
+import { marksOf, setMarks } from '../marks';
 import { Partition, queueOf } from '../partition';
 import { pop, push, Queue } from '../records';
 import { expectedEntries } from '../room';
-import { marksOf, setMarks, Slot, slotOfRecord } from '../table';
+import { Slot, slotOfRecord } from '../table';
 import { evictRecord, isHeld } from './removal';
 import { growTable } from './sidetable';
 import { countUse, frequency, wantSketch } from './sketch';

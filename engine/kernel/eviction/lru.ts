@@ -1,14 +1,15 @@
 /*
- * LRU by generations (as Linux's multi-generational LRU, mm/vmscan.c, has it): instead of moving an entry to the front of
- * a list at each use, which readers without a lock could not do, a use stores the current epoch, 2 bits, in the entry's
- * mark. A queue per epoch; what is evicted comes from the oldest one; an entry there that was used since moves to the
- * queue of its epoch. An epoch ends after a third of the capacity was added to it: three full generations span the cache
- * and one is being filled. On real traces that is within 0.2 points of a linked list.
+ * LRU by generations (as Linux's multi-generational LRU, mm/vmscan.c, has it): instead of moving an entry to the
+ * front of a list at each use, which readers without a lock could not do, a use stores the current epoch, 2 bits, in
+ * the entry's mark. A queue per epoch; what is evicted comes from the oldest one; an entry there that was used since
+ * moves to the queue of its epoch. An epoch ends after a third of the capacity was added to it: three full
+ * generations span the cache and one is being filled. On real traces that is within 0.2 points of a linked list.
  */
+import { marksOf } from '../marks';
 import { Partition, queueOf } from '../partition';
 import { pop, push, Queue, unpop } from '../records';
 import { expectedEntries } from '../room';
-import { marksOf, setMarks, slotOfRecord } from '../table';
+import { slotOfRecord } from '../table';
 import { evictRecord, isHeld } from './removal';
 
 const GENERATIONS: u32 = 4;

@@ -1,7 +1,7 @@
 /*
- * Eviction: which policy decides. A policy is one file. It says which queue (records.ts) a new entry's record goes to, and
- * evicts one entry: pops records, looks at the access marks (table.ts) of what they lead to, pushes those that stay, and
- * drops a victim through removal.ts. The policy `none` evicts nothing and keeps no records.
+ * Eviction: which policy decides. A policy is one file. It says which queue (records.ts) a new entry's record goes
+ * to, and evicts one entry: pops records, looks at the access marks (marks.ts) of what they lead to, pushes those
+ * that stay, and drops a victim through removal.ts. The policy `none` evicts nothing and keeps no records.
  *
  * Readers do nothing but mark (table.ts) and, with `adaptive`, sample.
  */
@@ -14,9 +14,9 @@ import {
   POLICY_NONE,
   POLICY_S3FIFO,
 } from '../layout';
+import { COUNT_USES } from '../marks';
 import { Partition, queueOf } from '../partition';
 import { forgetQueues, Queue } from '../records';
-import { COUNT_USES } from '../table';
 import { startSampling } from './adaptive';
 import { evictByClock } from './clock';
 import { evictByLfu, queueForWindow } from './lfu';

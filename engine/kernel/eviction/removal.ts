@@ -43,8 +43,8 @@ export function evictEntry(partition: Partition, slot: Slot, hash: u32, nowMs: i
 }
 
 /**
- * Evicts the entry that a record led to. False: it was another one's record after all, whose entry is gone, or the entry
- * is pinned.
+ * Evicts the entry that a record led to. False: it was another one's record after all, whose entry is gone, or the
+ * entry is pinned.
  */
 export function evictRecord(partition: Partition, slot: Slot, record: u32, nowMs: i64): bool {
   const address = entryOf(slot);

@@ -1,16 +1,17 @@
 /*
- * S3-FIFO (Yang, Zhang, Qiu, Yue, Vinayak, "FIFO queues are all you need for cache eviction", SOSP 2023), with some of
- * its choices as parameters. New entries go to a small queue. At its head, those that were used twice go to the main
- * queue, the others are evicted and leave a ghost; a key that comes back while its ghost is there goes to the main queue
- * at once. The main queue is a CLOCK with marks that count to 3.
+ * S3-FIFO (Yang, Zhang, Qiu, Yue, Vinayak, "FIFO queues are all you need for cache eviction", SOSP 2023), with some
+ * of its choices as parameters. New entries go to a small queue. At its head, those that were used twice go to the
+ * main queue, the others are evicted and leave a ghost; a key that comes back while its ghost is there goes to the
+ * main queue at once. The main queue is a CLOCK with marks that count to 3.
  *
- * The parameters are a `Manner`. One manner is the policy `s3fifo`; the policy `adaptive` changes between several of them
- * while it runs, which needs nothing but other targets: the queues stay as they are.
+ * The parameters are a `Manner`. One manner is the policy `s3fifo`; the policy `adaptive` changes between several of
+ * them while it runs, which needs nothing but other targets: the queues stay as they are.
  */
+import { marksOf, setMarks } from '../marks';
 import { Partition, queueOf } from '../partition';
 import { pop, push, Queue, touchNext, unpop } from '../records';
 import { expectedEntries } from '../room';
-import { marksOf, setMarks, slotOfRecord } from '../table';
+import { slotOfRecord } from '../table';
 import { addGhost, takeGhost, wantGhosts } from './ghosts';
 import { evictRecord, isHeld } from './removal';
 
@@ -46,8 +47,8 @@ export function s3fifoManner(): Manner {
 /** Uses that take an entry from the small queue to the main one. */
 export const USES_TO_STAY: u32 = 2;
 /**
- * Entries that one eviction moves to the main queue, and turns of the main queue that it takes, before it evicts the next
- * one regardless: the bound of its time, some 5 us of cache misses. Unbounded is 0.04 points better.
+ * Entries that one eviction moves to the main queue, and turns of the main queue that it takes, before it evicts the
+ * next one regardless: the bound of its time, some 5 us of cache misses. Unbounded is 0.04 points better.
  */
 export const MAX_MOVES: u32 = 32;
 export const MAX_TURNS: u32 = 32;

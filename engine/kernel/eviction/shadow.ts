@@ -1,7 +1,7 @@
 /*
- * A shadow: a cache of a sample of the keys, without values, that is run in one manner (s3fifo.ts) to see how it would do.
- * A sample by hash of 1 in n keys on a cache of 1 in n entries has the hit ratio of the whole (Waldspurger, Saemundsson,
- * Ahmad, Park, "Cache Modeling and Optimization using Miniature Simulations", USENIX ATC 2017).
+ * A shadow: a cache of a sample of the keys, without values, that is run in one manner (s3fifo.ts) to see how it
+ * would do. A sample by hash of 1 in n keys on a cache of 1 in n entries has the hit ratio of the whole (Waldspurger,
+ * Saemundsson, Ahmad, Park, "Cache Modeling and Optimization using Miniature Simulations", USENIX ATC 2017).
  *
  *   +0      Shadow
  *   +64     ghosts    64 buckets of eight fingerprints of 16 bits

@@ -1,6 +1,6 @@
 /*
- * The side table: what a policy remembers of keys beyond their marks, be they in the cache or not: ghosts (ghosts.ts) or
- * a frequency sketch (sketch.ts). Units of 64 bytes, found by hash, in chunks of the slab:
+ * The side table: what a policy remembers of keys beyond their marks, be they in the cache or not: ghosts (ghosts.ts)
+ * or a frequency sketch (sketch.ts). Units of 64 bytes, found by hash, in chunks of the slab:
  *
  *   root    +0  unused        +6  kind CHUNK_TABLE, +7 ROOT    +8  u32 x blocks: their addresses
  *   block   +0  u32 its index +6  kind CHUNK_TABLE, +7 BLOCK   +64 units

@@ -22,7 +22,8 @@ import {
 import { sample } from '../eviction/adaptive';
 import { mayEvict } from '../eviction/policy';
 import { nextVersion, overwrite, put, reshape } from '../store';
-import { entryOf, mark, Slot } from '../table';
+import { mark } from '../marks';
+import { entryOf, Slot } from '../table';
 import { blockOf } from '../threads';
 
 export const SET_NX: u32 = 1;

@@ -19,7 +19,8 @@ import { ABSENT, copyHeld, findLive, lastExpiry, look, NO_ROOM } from '../read';
 import { isKeyLength, Staged } from '../staging';
 import { ERROR_KEY, ERROR_OUT_OF_MEMORY, ERROR_TTL, writeError } from '../status';
 import { reshape } from '../store';
-import { entryOf, mark, Slot } from '../table';
+import { mark } from '../marks';
+import { entryOf, Slot } from '../table';
 import { blockOf } from '../threads';
 import { MAX_TTL_MS } from './blob';
 
