@@ -97,7 +97,7 @@ describe.each([1, 4])('a cache of %d partition(s)', (partitions) => {
   });
 
   it('keeps values whole that are moved, with all pieces of their chains', () => {
-    const bench = new Bench({ memoryBytes: MEMORY, partitions, policy: POLICY });
+    const bench = new Bench({ memoryBytes: 5 * MIB, partitions, policy: POLICY });
     const { memory } = bench;
     // Used again and again, so that they outlive what lies around them.
     const kept = Array.from({ length: 24 }, (_, i) => {
@@ -126,7 +126,7 @@ describe.each([1, 4])('a cache of %d partition(s)', (partitions) => {
     let before = places();
     for (let round = 0; round < 8; round++) {
       const bytes = [100, 5000, 1000, 20_000][round % 4]!;
-      for (let i = 0; i < (1.3 * MEMORY) / bytes; i++) {
+      for (let i = 0; i < (1.3 * 5 * MIB) / bytes; i++) {
         fill(bytes, 1);
         if (i % Math.ceil(100_000 / bytes) === 0) touch();
       }
