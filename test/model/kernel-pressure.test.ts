@@ -4,6 +4,7 @@
  * one to the other. MODEL_SEED sets other runs, MODEL_ROUNDS longer ones.
  */
 import { describe, expect, it } from 'vitest';
+import type { Policy } from '#engine/arena.js';
 import { Bench, MIB } from '../support/kernel-memory.js';
 import { Random, SEED } from '../support/kernel-random.js';
 import {
@@ -45,7 +46,7 @@ class Run {
 
   constructor(
     partitions: number,
-    readonly policy: 'clock' | 'none',
+    readonly policy: Policy,
   ) {
     this.bench = new Bench({ memoryBytes: 3 * MIB, partitions, policy });
     this.#noise = this.random.bytes(70_000);
@@ -143,9 +144,11 @@ class Run {
   }
 }
 
+const EVICTING = ['adaptive', 's3fifo', 'clock', 'lru', 'lfu'] as const;
+
 describe.each([1, 4])('with %d partition(s) under pressure', (partitions) => {
-  it(`the policy clock forgets, but mixes nothing up (seed ${SEED})`, () => {
-    const run = new Run(partitions, 'clock');
+  it.each(EVICTING)(`the policy %s forgets, but mixes nothing up (seed ${SEED})`, (policy) => {
+    const run = new Run(partitions, policy);
     for (let i = 1; i <= STEPS; i++) {
       run.step();
       if (i % CHECK_EVERY !== 0) continue;

@@ -35,7 +35,7 @@ const MAX_FRAME_BYTES = MAX_VALUE_BYTES + 40 * KIB;
 interface Axes {
   readonly partitions: 1 | 4 | 64;
   readonly memory: 'small' | 'ample';
-  readonly policy: 'clock' | 'none';
+  readonly policy: 'adaptive' | 'lru' | 'lfu' | 'none';
   readonly limit: 'maxEntries' | 'no limit';
 }
 
@@ -51,7 +51,7 @@ const SIZES = {
 
 const ALL_AXES: Axes[] = ([1, 4, 64] as const).flatMap((partitions) =>
   (['small', 'ample'] as const).flatMap((memory) =>
-    (['clock', 'none'] as const).flatMap((policy) =>
+    (['adaptive', 'lru', 'lfu', 'none'] as const).flatMap((policy) =>
       (['maxEntries', 'no limit'] as const).map((limit) => ({ partitions, memory, policy, limit })),
     ),
   ),

@@ -55,8 +55,10 @@ function survivors(bench: Bench, phase: string, bytes: number, count: number): n
   return found;
 }
 
-const MEMORY = 5 * MIB;
+const MEMORY = 3 * MIB;
 const POLICY = 'clock';
+/** Of a working set, until it must be held. */
+const MAX_ROUNDS = 30;
 
 describe.each([1, 4])('a cache of %d partition(s)', (partitions) => {
   /** What a new cache of one size is like once it evicts. */
@@ -95,7 +97,7 @@ describe.each([1, 4])('a cache of %d partition(s)', (partitions) => {
   });
 
   it('keeps values whole that are moved, with all pieces of their chains', () => {
-    const bench = new Bench({ memoryBytes: MEMORY, partitions, policy: POLICY });
+    const bench = new Bench({ memoryBytes: 5 * MIB, partitions, policy: POLICY });
     const { memory } = bench;
     // Used again and again, so that they outlive what lies around them.
     const kept = Array.from({ length: 24 }, (_, i) => {
@@ -124,7 +126,7 @@ describe.each([1, 4])('a cache of %d partition(s)', (partitions) => {
     let before = places();
     for (let round = 0; round < 8; round++) {
       const bytes = [100, 5000, 1000, 20_000][round % 4]!;
-      for (let i = 0; i < (1.3 * MEMORY) / bytes; i++) {
+      for (let i = 0; i < (1.3 * 5 * MIB) / bytes; i++) {
         fill(bytes, 1);
         if (i % Math.ceil(100_000 / bytes) === 0) touch();
       }
@@ -144,6 +146,41 @@ describe.each([1, 4])('a cache of %d partition(s)', (partitions) => {
     for (const place of partitions === 1 ? [0, 1, 2, 3] : [1, 2, 3]) {
       expect([place, chained.some((places) => places.has(place))]).toEqual([place, true]);
     }
+  });
+});
+
+describe.each(['adaptive', 's3fifo', 'clock', 'lru', 'lfu'] as const)('the policy %s', (policy) => {
+  it('comes to hold whatever is used, when the sizes change', () => {
+    const memoryBytes = 1.5 * MIB;
+    const bench = new Bench({ memoryBytes, policy });
+    const rates: string[] = [];
+    for (const [phase, bytes] of [
+      ['a', 64],
+      ['b', KIB],
+      ['c', 5 * KIB],
+      ['d', 64],
+      ['e', 20_000],
+    ] as const) {
+      // A working set of three quarters of what a new cache would hold, as a cache-aside user uses it.
+      const fresh = new Bench({ memoryBytes, policy });
+      write(fresh, phase, bytes, Math.ceil((1.3 * memoryBytes) / bytes));
+      const used = Math.floor(0.75 * fresh.arena.stats().entries);
+      let hits = 0;
+      let rounds = 0;
+      // `lfu` learns at last that what was used in another phase is not used any more.
+      for (; hits < 0.98 * used && rounds < MAX_ROUNDS; rounds++) {
+        hits = 0;
+        for (let i = 0; i < used; i++) {
+          const name = `${phase} ${String(i).padStart(6, '0')}`;
+          if (isThere(bench, name, bytes)) hits += 1;
+          else set(bench, name, bytes);
+        }
+      }
+      rates.push(`${bytes}: ${rounds}`);
+      expect([bytes, rounds < MAX_ROUNDS]).toEqual([bytes, true]);
+      expect(bench.arena.checkIntegrity()).toBeUndefined();
+    }
+    console.log(`rounds until a working set was held, ${policy}: ${rates.join(', ')}`);
   });
 });
 
