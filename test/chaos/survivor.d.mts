@@ -9,7 +9,8 @@ export const OWNED_KEYS: number;
 export function keyOf(number: number): Buffer;
 
 export class Survivor {
-  constructor(arena: Arena, seed: number, self: number);
+  /** @param emptied where the first partition counts how often it was emptied, and the bytes to the next one's */
+  constructor(arena: Arena, seed: number, self: number, emptied: { at: number; stride: number });
   /** The longest time that one operation took. */
   longestMs: number;
   /** Owned keys that were found to be lost with their partition. */

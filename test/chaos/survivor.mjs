@@ -11,10 +11,6 @@ export const SHARED_KEYS = 400;
 export const OWNED = 1000;
 export const OWNED_KEYS = 200;
 const SIZES = [20, 40, 60, 100, 250, 300, 600, 3000, 8100, 9000, 20_000];
-/* Where a partition counts how often it was emptied: engine/kernel/partition.ts. */
-const PARTITIONS = 0x10000;
-const PARTITION_BYTES = 2240;
-const EMPTIED = 128;
 const HASH_SEED = 12;
 
 export const keyOf = (number) => Buffer.from(`chaos ${number}`);
@@ -29,11 +25,13 @@ export class Survivor {
   #request;
   #reply;
   #view;
+  #emptied;
   /** By owned key: the sequence stored last, and how often its partition had been emptied before. */
   #stored = new Map();
   #sequence = 0;
 
-  constructor(arena, seed, self) {
+  constructor(arena, seed, self, emptied) {
+    this.#emptied = emptied;
     this.#evicts = arena.facts.policy !== 'none';
     const bufferOf = ({ buffer, byteOffset, length }) => Buffer.from(buffer, byteOffset, length);
     this.#arena = arena;
@@ -102,6 +100,6 @@ export class Survivor {
     const seed = this.#view.getUint32(HASH_SEED, true);
     const hash = kernel.xxh32(request.byteOffset, key.length, seed) >>> 0;
     const partition = Math.floor(hash / (2 ** 32 / facts.partitions));
-    return this.#view.getUint32(PARTITIONS + partition * PARTITION_BYTES + EMPTIED, true);
+    return this.#view.getUint32(this.#emptied.at + partition * this.#emptied.stride, true);
   }
 }

@@ -13,6 +13,7 @@ import { FrameWriter, packKey } from '../concurrency/frames.mjs';
 import { writeValue } from '../concurrency/values.mjs';
 import { freshSeed, Random } from '../support/fuzz-random.mjs';
 import { watch } from '../support/hammer.js';
+import { PARTITION_BYTES, PARTITIONS, Partition } from '../support/kernel-memory.js';
 import { keyOf, SHARED_KEYS, Survivor } from './survivor.mjs';
 
 const MIB = 1024 ** 2;
@@ -22,6 +23,8 @@ const RUN_MS = process.env.CHAOS_SECONDS ? 1000 * Number(process.env.CHAOS_SECON
 /** Fewer than dead threads in a run: their slots must be taken again. */
 const MAX_THREADS = 8;
 const DOOMED_AT_ONCE = 4;
+/** Where a partition counts how often it was emptied. */
+const EMPTIED = { at: PARTITIONS + Partition.emptied, stride: PARTITION_BYTES };
 const FRAMES = 50;
 const FRAME_BYTES = 100_000;
 const SIZES = [
@@ -74,7 +77,7 @@ async function liveAndDie(arena: Arena, frames: Buffer[], afterMs: number): Prom
 const PLANS: Record<string, Omit<ArenaOptions, 'maxThreads' | 'maxValueBytes'>> = {
   '4 partitions': { memoryBytes: 64 * MIB, partitions: 4, policy: 'none' },
   '256 partitions': { memoryBytes: 128 * MIB, partitions: 256, policy: 'none' },
-  '64 partitions of little memory': { memoryBytes: 20 * MIB, partitions: 64, policy: 'clock' },
+  '64 partitions of little memory': { memoryBytes: 22 * MIB, partitions: 64, policy: 'clock' },
 };
 
 test.each(Object.entries(PLANS))('%s', { timeout: 3_600_000 }, async (_name, plan) => {
@@ -84,7 +87,7 @@ test.each(Object.entries(PLANS))('%s', { timeout: 3_600_000 }, async (_name, pla
   const board = new SharedArrayBuffer(8);
   const words = new Int32Array(board);
   const unwatch = watch(board, RUN_MS + 60_000, `terminating with seed ${seed}`);
-  const workerData = { handle: arena.handle, board, seed, self: 1 };
+  const workerData = { handle: arena.handle, board, seed, self: 1, emptied: EMPTIED };
   const other = new Worker(SURVIVOR, { workerData });
   const otherEnded = new Promise<number>((resolve, reject) => {
     other.once('message', resolve);
@@ -95,7 +98,7 @@ test.each(Object.entries(PLANS))('%s', { timeout: 3_600_000 }, async (_name, pla
     failure = error;
   });
   const frames = makeFrames(random);
-  const self = new Survivor(arena, seed, 0);
+  const self = new Survivor(arena, seed, 0, EMPTIED);
   const end = Date.now() + RUN_MS;
   let deaths = 0;
   const isOver = () => Date.now() >= end || failure !== undefined;

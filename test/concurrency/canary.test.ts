@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { Arena } from '#engine/arena.js';
 import { hammer, watch } from '../support/hammer.js';
+import { PARTITIONS, Partition } from '../support/kernel-memory.js';
 import { checkValue, writeValue } from './values.mjs';
 
 const MIB = 1024 ** 2;
@@ -60,7 +61,7 @@ test('an increment that is lost is found out', async () => {
 });
 
 test('a broken structure is found out while others go on', async () => {
-  const ENTRIES_OF_PARTITION_0 = (0x10000 + 24) / 4;
+  const ENTRIES_OF_PARTITION_0 = (PARTITIONS + Partition.entries) / 4;
   const run = hammer({
     arena: ARENA,
     ms: 30_000,

@@ -42,7 +42,7 @@ const TIGHT: Axis = {
     plan: { ...EVICTING, mayRunOut: true, reattaches: true },
   },
   '64 partitions': {
-    arena: { ...LIMITS, memoryBytes: 18 * MIB, partitions: 64, policy: 'clock' },
+    arena: { ...LIMITS, memoryBytes: 22 * MIB, partitions: 64, policy: 'clock' },
     plan: { ...EVICTING, mayRunOut: true, sizes: [...SIZES_MIXED, 30_000, 200_000, 300_000] },
   },
   '1 partition, small values only': {

@@ -72,8 +72,8 @@ describe('trimming', () => {
       const keys = Array.from({ length: count }, (_, i) => Buffer.from(`key ${i}`));
       for (const key of keys) set(bench, key);
       const most = churn(bench, keys, 1_000_000);
-      // As many stale ones as there are others, twice the records of a block, and what comes while the
-      // trimming goes around, by the queues that are empty as well.
+      // As many stale ones as there are others, twice the records of a block, and what comes while
+      // the trimming goes around.
       const due = (2 * count) / RECORDS_PER_BLOCK + 2;
       expect(most).toBeLessThan(1.5 * due + 12);
       expect(bench.memory.u32(bench.memory.partition(0, 'spareBlocks'))).toBeLessThanOrEqual(4);

@@ -161,7 +161,8 @@ describe.each(['adaptive', 's3fifo', 'clock', 'lru', 'lfu'] as const)('the polic
       ['d', 64],
       ['e', 20_000],
     ] as const) {
-      // A working set of three quarters of what a new cache would hold, as a cache-aside user uses it.
+      // A working set of three quarters of what a new cache would hold, as a cache-aside user uses
+      // it.
       const fresh = new Bench({ memoryBytes, policy });
       write(fresh, phase, bytes, Math.ceil((1.3 * memoryBytes) / bytes));
       const used = Math.floor(0.75 * fresh.arena.stats().entries);
