@@ -19,9 +19,27 @@ import { checkOptionNames, parseByteSize, parseDuration, show } from './units.js
 export interface CacheOptions {
   /** The hard budget, index and overhead included. Default `'64mb'`, maximum `'3840mb'`. */
   memory?: ByteSize;
-  /** What happens when memory or `maxEntries` is used up. Default `'clock'`. */
+  /**
+   * What happens when memory or `maxEntries` is used up. Default `'adaptive'`. All but `'none'`
+   * evict, and take 4 bytes an entry for the order in which entries go.
+   *
+   * - `'adaptive'`: works like `'s3fifo'` in one of four manners, the one that would have had the
+   *   most hits lately, by a sample of the accesses: 2 bytes an entry more, and some time at every
+   *   access to a sampled key (all keys up to 512 entries, 256 to 512 keys in larger caches). For
+   *   whoever does not know better.
+   * - `'s3fifo'`: new entries go soon unless they are used twice, so a scan does not empty the
+   *   cache. 2 bytes an entry more, for the keys that were evicted lately.
+   * - `'clock'`: what was not used lately goes. Costs least, predictable; scans and loops empty it.
+   * - `'lru'`: what was used longest ago goes, by generations of a third of the cache.
+   * - `'lfu'`: what is used seldom goes; old uses count less and less. 4 bytes an entry more, for a
+   *   sketch of how often keys are used. For popularity that changes slowly.
+   * - `'none'`: nothing goes; writes that need room fail with `OOM`. For what must not be lost.
+   */
   policy?: Policy;
-  /** Number of independently locked parts, a power of two. Default: chosen from `memory`. */
+  /**
+   * Number of independently locked parts, a power of two up to 256. Default: one for each 8 MiB of
+   * `memory`, up to 64, with at least 1,000 of `maxEntries` each.
+   */
   partitions?: number;
   /** The most entries kept; evicts as `policy` says. Default: as many as fit in `memory`. */
   maxEntries?: number;
@@ -55,6 +73,7 @@ export type { Policy };
 const MIB = 1024 ** 2;
 
 const DEFAULT_MEMORY: ByteSize = '64mb';
+export const DEFAULT_POLICY: Policy = POLICIES[0];
 /** Counts of entries are 32-bit, and the highest one is taken. */
 const MAX_ENTRIES = 0xffff_fffe;
 
@@ -67,7 +86,7 @@ export function readCacheOptions(options: CacheOptions = {}): CacheConfig {
   // Defaults stand in for `undefined`, not for null.
   const {
     memory = DEFAULT_MEMORY,
-    policy = 'clock',
+    policy = DEFAULT_POLICY,
     partitions,
     maxEntries,
     maxValue = MAX_VALUE_BYTES,
@@ -100,7 +119,8 @@ function readSize(size: ByteSize, option: string, mostBytes: number): number {
 
 function readPolicy(policy: Policy): Policy {
   if (POLICIES.includes(policy)) return policy;
-  const names = POLICIES.map((name) => `'${name}'`).join(' or ');
+  const quoted = POLICIES.map((name) => `'${name}'`);
+  const names = `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`;
   throw new SlabringError('OPTION', `policy must be ${names}, not ${show(policy)}`);
 }
 

@@ -2,15 +2,18 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { MAX_PARTITIONS, type Policy } from '../engine/arena.js';
 import { CLOCKS, type Clock, type Setting } from './case.js';
 import { corpus } from './corpus.js';
 import { readEnvironment } from './environment.js';
-import { HIT_RATIO_NAME, type HitRatioOutcome, replayAll } from './hit-ratio.js';
+import { EVICTING_POLICIES, type HitRatioOutcome, nameOf, replayAll } from './hit-ratio.js';
+import { hitRatiosAsText } from './hit-ratio-report.js';
+import { summarize } from './hit-ratio-summary.js';
 import { openRemote } from './remote.js';
-import { caseAsText, environmentAsText, hitRatiosAsText } from './report.js';
+import { caseAsText, environmentAsText } from './report.js';
 import { type CaseOutcome, FULL_PLAN, type Plan, QUICK_PLAN, runCase } from './rounds.js';
-import { readBaselines, SHIPPED_TRACES } from './traces.js';
+import { readRows, SHIPPED_TRACES } from './traces.js';
 
 interface Options {
   filter?: string[];
@@ -19,9 +22,14 @@ interface Options {
   clock: Clock;
   json?: string;
   traces: string;
+  policy: readonly Policy[];
+  partitions: readonly number[];
 }
 
 const RESULTS = fileURLToPath(new URL('../../bench-results/', import.meta.url));
+
+/** The default, known by identity: what is given replaces it. */
+const ONE_PARTITION: readonly number[] = [1];
 
 const program = new Command('bench')
   .description('Times slabring in this process beside its peers, and replays traces.')
@@ -37,16 +45,40 @@ const program = new Command('bench')
       .default('wall'),
   )
   .option('--json <file>', 'where the JSON goes (default: bench-results/DATE.json)')
-  .option('--traces <folder>', 'folder of traces and their baselines.csv', SHIPPED_TRACES)
+  .option(
+    '--traces <folder>',
+    'folder of NAME.u32.gz to replay and their baselines.csv; without one, shares of the objects',
+    SHIPPED_TRACES,
+  )
+  .addOption(
+    new Option('--policy <name...>', 'eviction policies that replay the traces')
+      .choices(EVICTING_POLICIES)
+      .default(EVICTING_POLICIES, 'all that evict'),
+  )
+  .addOption(
+    new Option(
+      '--partitions <number...>',
+      'partitions that replay them; a trace with too few entries for so many is left out',
+    )
+      .argParser(partitionCounts)
+      .default(ONE_PARTITION, '1'),
+  )
   .showHelpAfterError('--help tells what there is.');
+
+/** Each number of the option, with those before it. */
+function partitionCounts(text: string, before: readonly number[]): readonly number[] {
+  const count = Number(text);
+  if (!(2 ** Math.round(Math.log2(count)) === count && count >= 1 && count <= MAX_PARTITIONS)) {
+    throw new InvalidArgumentError(`It must be a power of two up to ${MAX_PARTITIONS}.`);
+  }
+  return before === ONE_PARTITION ? [count] : [...before, count];
+}
 
 async function main(options: Options): Promise<boolean> {
   const isWanted = (name: string): boolean =>
     options.filter?.some((text) => name.includes(text)) ?? true;
   const cases = corpus.filter(({ name }) => isWanted(name));
-  const traces = readBaselines(options.traces)
-    .map(({ trace, entries }) => `${HIT_RATIO_NAME}/${trace}/${entries}`)
-    .filter(isWanted);
+  const traces = readRows(options.traces).map(nameOf).filter(isWanted);
   if (options.list) {
     for (const { name, what } of cases) console.log(`${name}: ${what}`);
     for (const name of traces) console.log(`${name}: hit ratio on a real trace`);
@@ -67,14 +99,20 @@ async function main(options: Options): Promise<boolean> {
     outcomes.push(outcome);
     console.log(caseAsText(outcome));
   }
-  const hitRatios: HitRatioOutcome[] = [...replayAll(options.traces, isWanted)];
-  if (hitRatios.length > 0) console.log(hitRatiosAsText(hitRatios));
+  const replays = { policies: options.policy, partitions: options.partitions };
+  const hitRatios = [
+    ...replayAll(options.traces, isWanted, replays, (trace, rows) => {
+      console.error(`hit-ratio: ${trace}, ${rows} sizes`);
+    }),
+  ];
+  const hitRatioSummary = summarize(hitRatios);
+  if (hitRatios.length > 0) console.log(hitRatiosAsText(hitRatios, hitRatioSummary));
   const path = options.json ?? join(RESULTS, `${environment.date.replaceAll(':', '-')}.json`);
   mkdirSync(dirname(path), { recursive: true });
   const settings = { ...plan, clock: options.clock };
   writeFileSync(
     path,
-    `${JSON.stringify({ environment, settings, cases: outcomes, hitRatios }, null, 2)}\n`,
+    `${JSON.stringify({ environment, settings, cases: outcomes, hitRatios, hitRatioSummary }, null, 2)}\n`,
   );
   console.log(`JSON in ${path}`);
   return isClean(outcomes, hitRatios);

@@ -1,10 +1,14 @@
 /** Outcomes as text for people. */
 import type { Environment } from './environment.js';
-import { type HitRatioOutcome, SHOWN_ALGORITHMS } from './hit-ratio.js';
 import type { CaseOutcome, Row, TimedRow } from './rounds.js';
 import type { Spread } from './statistics.js';
+import { table } from './table.js';
 
-const STATE_WORDS = { disqualified: 'DISQUALIFIED', failed: 'FAILED', skipped: 'skipped' } as const;
+export const STATE_WORDS = {
+  disqualified: 'DISQUALIFIED',
+  failed: 'FAILED',
+  skipped: 'skipped',
+} as const;
 
 export function environmentAsText(environment: Environment): string {
   const { cpu, cores, memoryGib, platform, arch, node, v8, slabring, commit, date, load } =
@@ -55,47 +59,4 @@ function notes({ facts }: TimedRow): string {
 
 function number(value: number): string {
   return value >= 1000 ? value.toFixed(0) : value.toFixed(1);
-}
-
-/**
- * All rows of hit ratios, in per cent; `difference` in points to the baseline of the same policy.
- */
-export function hitRatiosAsText(outcomes: readonly HitRatioOutcome[]): string {
-  const head = ['trace', 'entries', 'slabring', ...SHOWN_ALGORITHMS, 'difference to CLOCK'];
-  const rows = outcomes.map(({ trace, entries, hitRatio, baselines, wrong }) => {
-    if (wrong !== undefined) return [`${trace}  ${entries}  ${STATE_WORDS.disqualified}: ${wrong}`];
-    const clock = baselines.CLOCK;
-    return [
-      trace,
-      `${entries}`,
-      percent(hitRatio),
-      ...SHOWN_ALGORITHMS.map((algorithm) => percent(baselines[algorithm])),
-      clock === undefined ? '' : (100 * (hitRatio - clock)).toFixed(3),
-    ];
-  });
-  return `hit-ratio: policy clock, in per cent, beside the baselines\n${table([head, ...rows])}\n`;
-}
-
-function percent(share: number | undefined): string {
-  return share === undefined ? '' : (100 * share).toFixed(2);
-}
-
-/**
- * Columns aligned: the first to the left, the others to the right. A row of one cell is a line of
- * its own.
- */
-function table(rows: readonly (readonly string[])[]): string {
-  const widths: number[] = [];
-  for (const row of rows) {
-    if (row.length === 1) continue;
-    row.forEach((cell, column) => {
-      widths[column] = Math.max(widths[column] ?? 0, cell.length);
-    });
-  }
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i]!)))
-      .join('  ')
-      .trimEnd();
-  return rows.map(line).join('\n');
 }

@@ -49,9 +49,15 @@ export interface NodeOptions {
   memory?: ByteSize | undefined;
   /** Threads that serve connections. Default: one per core, at most 16. */
   threads?: number | undefined;
-  /** What happens when memory or `maxEntries` is used up. Default `'clock'`. */
+  /**
+   * What happens when memory or `maxEntries` is used up: what `policy` says in `CacheOptions`.
+   * Default `'adaptive'`.
+   */
   policy?: Policy | undefined;
-  /** Number of independently locked parts, a power of two. Default: chosen from `memory`. */
+  /**
+   * Number of independently locked parts, a power of two up to 256. Default: one for each 8 MiB of
+   * `memory`, up to 64, with at least 1,000 of `maxEntries` each.
+   */
   partitions?: number | undefined;
   /** The most entries kept. Default: as many as fit in `memory`. */
   maxEntries?: number | undefined;

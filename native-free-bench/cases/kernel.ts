@@ -3,6 +3,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { Arena } from '../../engine/arena.js';
+import { DEFAULT_POLICY } from '../../engine/config.js';
 import { FrameExecutor, isFault } from '../../engine/frame.js';
 import type { BenchCase } from '../case.js';
 import { type Scale, SIZES, type Size, scaleOf, uniformSequence } from '../fixture.js';
@@ -32,7 +33,7 @@ function kernelCase(kind: FrameKind, size: Size, perFrame: number): BenchCase {
 function kernelWork(frames: Frames, scale: Scale): Work {
   const arena = Arena.create({
     memoryBytes: 64 * MIB + scale.keys * BYTES_PER_ENTRY,
-    policy: 'clock',
+    policy: DEFAULT_POLICY,
     maxValueBytes: 4096,
     maxThreads: 1,
   });

@@ -9,7 +9,6 @@ const BYTES_PER_ENTRY = 400;
 export function openSlabring<V>({ kind, entries, evicts }: StoreOptions<V>): Store<V> {
   const cache = openCache({
     memory: 64 * MIB + entries * BYTES_PER_ENTRY,
-    policy: 'clock',
     ...(evicts && { maxEntries: entries }),
   });
   const isBytes = kind.name === 'bytes';

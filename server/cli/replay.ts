@@ -4,6 +4,7 @@
  */
 import { type Command, Option } from 'commander';
 import { POLICIES } from '../../engine/arena.js';
+import { DEFAULT_POLICY } from '../../engine/config.js';
 import { SlabringError } from '../../engine/errors.js';
 import { byteSize, nodeUrl, powerOfTwo, wholeNumber } from './arguments.js';
 import * as format from './format.js';
@@ -87,7 +88,7 @@ export function registerReplay(program: Command): void {
     .addOption(
       new Option(
         '--policy <name>',
-        'eviction policy of the node that is started (default: clock)',
+        `eviction policy of the node that is started (default: ${DEFAULT_POLICY})`,
       ).choices(POLICIES),
     )
     .option(
@@ -236,9 +237,13 @@ function inFlightFor(
   return defaultInFlight(flags.maxEntries ?? memory / (flags.valueSize + ENTRY_OVERHEAD_BYTES));
 }
 
+function policyOf(flags: ReplayFlags): string {
+  return flags.policy ?? DEFAULT_POLICY;
+}
+
 function nodeArguments(flags: ReplayFlags, memory: number): string[] {
   // One thread: a replay is about hits and latency, and the client is busy on one core.
-  const args = ['--threads', '1', '--memory', `${memory}`, '--policy', flags.policy ?? 'clock'];
+  const args = ['--threads', '1', '--memory', `${memory}`, '--policy', policyOf(flags)];
   if (flags.maxEntries !== undefined) args.push('--max-entries', `${flags.maxEntries}`);
   if (flags.partitions !== undefined) args.push('--partitions', `${flags.partitions}`);
   return args;
@@ -252,7 +257,7 @@ function nodeFacts(
 ): Partial<ReplayHead> {
   if (node === undefined) return {};
   return {
-    policy: flags.policy ?? 'clock',
+    policy: policyOf(flags),
     memoryBytes,
     ...(flags.maxEntries === undefined ? {} : { maxEntries: flags.maxEntries }),
     ...(flags.partitions === undefined ? {} : { partitions: flags.partitions }),

@@ -1,5 +1,7 @@
 /** `slabring serve`: one node as a process of its own. */
 import { type Command, Option } from 'commander';
+import { POLICIES, type Policy } from '../../engine/arena.js';
+import { DEFAULT_POLICY } from '../../engine/config.js';
 import { SlabringError } from '../../engine/errors.js';
 import { type SlabringNode, startNode } from '../node.js';
 import type { FrontEndChoice } from '../options.js';
@@ -13,7 +15,7 @@ interface ServeFlags {
   host: string;
   memory: number;
   threads: number;
-  policy: 'clock' | 'none';
+  policy: Policy;
   maxEntries?: number;
   partitions?: number;
   unix?: string;
@@ -33,7 +35,7 @@ with code 1001 and exits with code 0 within 6 seconds; a second signal ends it a
 Examples:
   slabring serve
   slabring serve --port 7800 --memory 2gb --threads 4
-  slabring serve --unix /run/slabring.sock --max-entries 100000 --policy clock
+  slabring serve --unix /run/slabring.sock --max-entries 100000 --policy lfu
   SLABRING_TOKEN=secret slabring serve --host 0.0.0.0
 
 Exit code: 0 after a signal, or 1 with one line on stderr when the node cannot start or fails.`;
@@ -62,12 +64,16 @@ export function registerServe(program: Command): void {
         .default(defaultThreads(machine), `one per core, at most 16: ${defaultThreads(machine)}`),
     )
     .addOption(
-      new Option('--policy <name>', 'what happens when memory is full: evict, or refuse writes')
-        .choices(['clock', 'none'])
-        .default('clock'),
+      new Option('--policy <name>', 'what goes when memory is full; none refuses writes instead')
+        .choices(POLICIES)
+        .default(DEFAULT_POLICY),
     )
     .option('--max-entries <number>', 'the most entries kept', wholeNumber(1))
-    .option('--partitions <number>', 'independently locked parts, a power of two', powerOfTwo)
+    .option(
+      '--partitions <number>',
+      'independently locked parts, a power of two (default: 1 per 8 MiB, at most 64)',
+      powerOfTwo,
+    )
     .option('--unix <path>', 'serve a Unix-domain socket as well')
     .addOption(
       new Option(

@@ -72,7 +72,9 @@ describe('slabring replay', () => {
     ]);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/^trace +nasa-http-19950801, [\d,]+ objects$/m);
-    expect(stdout).toMatch(/^node +ws:\/\/127\.0\.0\.1:\d+, policy clock, .*at most 500 entries$/m);
+    expect(stdout).toMatch(
+      /^node +ws:\/\/127\.0\.0\.1:\d+, policy adaptive, .*at most 500 entries$/m,
+    );
     expect(stdout).toMatch(/^requests +2,000, 20 in flight$/m);
     expect(stdout).toMatch(/^hit ratio +\d+\.\d\d % \([\d,]+ hits, [\d,]+ misses\)$/m);
     expect(stdout).toMatch(/^ops\/s +\S.* \([\d,]+ GET and SET in \d+\.\d\d s\)$/m);

@@ -74,7 +74,7 @@ test.each([undefined, 'secret'])(
     );
     expect(lines[0]).toContain(`${url} and ws+unix:${path}:/`);
     expect(lines[1]).toMatch(
-      /^ {2}1 thread, 16 MiB, policy clock, (uWebSockets\.js|ws), node [0-9a-f]{16}$/,
+      /^ {2}1 thread, 16 MiB, policy adaptive, (uWebSockets\.js|ws), node [0-9a-f]{16}$/,
     );
   },
 );
@@ -215,7 +215,7 @@ test.each([
   [['serve', '--memory', '10kb', '--port', '0'], 'memory must be at least '],
   [['serve', '--memory', '5gb'], 'memory must be '],
   [['serve', '--threads', '0'], 'whole number of at least 1'],
-  [['serve', '--policy', 'lru'], 'Allowed choices are clock, none'],
+  [['serve', '--policy', 'lru2'], 'Allowed choices are adaptive, s3fifo, clock, lru, lfu, none'],
   [['serve', '--partitions', '3'], 'power of two'],
   [['serve', '--host', '192.0.2.1'], 'host 192.0.2.1 is no address of this machine'],
   [['serve', 'now'], "too many arguments for 'serve'"],

@@ -19,7 +19,7 @@ test('chooses defaults from the machine', () => {
       maxMessageBytes: MIB + 128 * 1024,
       maxBacklogBytes: 16 * MIB,
     },
-    arena: { memoryBytes: 2 * GIB, policy: 'clock', maxValueBytes: MIB, maxThreads: 5 },
+    arena: { memoryBytes: 2 * GIB, policy: 'adaptive', maxValueBytes: MIB, maxThreads: 5 },
   });
 });
 
@@ -80,7 +80,7 @@ test.each<[NodeOptions | Record<string, unknown>, string]>([
   [{ threads: 0 }, 'threads must be a whole number from 1 to 63, not 0'],
   [{ threads: 64 }, 'threads must be a whole number from 1 to 63, not 64'],
   [{ threads: 1.5 }, 'threads must be a whole number from 1 to 63, not 1.5'],
-  [{ policy: 'lru' }, 'policy must be '],
+  [{ policy: 'lru2' }, 'policy must be '],
   [{ partitions: 3 }, 'partitions must be a power of two'],
   [{ maxEntries: 0 }, 'maxEntries must be a whole number from 1 '],
   [{ maxValue: '2mb' }, 'maxValue must be '],

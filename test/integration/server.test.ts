@@ -161,7 +161,7 @@ describe.each(FRONT_ENDS)('a node on %s', (frontEnd) => {
       threads: 1,
       draining: false,
       arena: {
-        policy: 'clock',
+        policy: 'adaptive',
         memoryBytes: 16 * 1024 ** 2,
         entries: 1,
         hits: 1,

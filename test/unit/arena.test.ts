@@ -164,14 +164,16 @@ describe('the options of an arena', () => {
 describe('the default number of partitions', () => {
   it.each([
     [LEAST_MEMORY, undefined, 1],
-    [3.9 * MIB, undefined, 1],
-    [4 * MIB, undefined, 2],
-    [64 * MIB, undefined, 32],
-    [128 * MIB, undefined, 64],
+    [15.9 * MIB, undefined, 1],
+    [16 * MIB, undefined, 2],
+    [64 * MIB, undefined, 8],
+    [511 * MIB, undefined, 32],
+    [512 * MIB, undefined, 64],
     [3000 * MIB, undefined, 64],
-    [128 * MIB, 1000, 1],
-    [128 * MIB, 2000, 2],
-    [128 * MIB, 100_000, 64],
+    [512 * MIB, 1000, 1],
+    [512 * MIB, 1999, 1],
+    [512 * MIB, 2000, 2],
+    [512 * MIB, 100_000, 64],
   ])('for %d bytes and maxEntries %s is %d', (memoryBytes, maxEntries, expected) => {
     expect(defaultPartitions(memoryBytes, maxEntries)).toBe(expected);
   });

@@ -41,19 +41,40 @@ describe('npm run bench', () => {
   it('prints a table and writes JSON with its environment', async () => {
     const json = join(folder, 'deep', 'result.json');
     const { code, stdout, stderr } = await bench('--filter', 'nasa', '--quick', '--json', json);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: 'hit-ratio: nasa-http-19950801, 3 sizes\n',
+    });
     expect(stdout).toMatch(/cores, \d+ GiB, .*\nNode v\d+.*, V8 .*, slabring \d/);
-    expect(stdout).toMatch(/\nnasa-http-19950801 +522 +87\.\d\d /);
+    expect(stdout).toMatch(/\ntrace +entries +adaptive +s3fifo +clock +lru +lfu +OPT /);
+    expect(stdout).toMatch(/\nnasa-http-19950801 +522( +8\d\.\d\d){5} +92\.62 /);
+    expect(stdout).toMatch(/\nmean of 3 rows /);
+    expect(stdout).toMatch(/\nclock - CLOCK +1 +3 /);
     expect(stdout).toContain(`JSON in ${json}`);
     const result = JSON.parse(readFileSync(json, 'utf8'));
     expect(result).toMatchObject({
       environment: { node: process.version, v8: process.versions.v8, arch: process.arch },
       settings: { rounds: 5, clock: 'wall' },
       cases: [],
+      hitRatioSummary: { rows: 3, means: { clock: expect.any(Number), OPT: expect.any(Number) } },
     });
     expect(result.hitRatios.map(({ name }: { name: string }) => name)).toEqual([
       ...['hit-ratio/nasa-http-19950801/100', 'hit-ratio/nasa-http-19950801/174'],
       'hit-ratio/nasa-http-19950801/522',
+    ]);
+  });
+
+  it('replays with the policies and partitions that are named', async () => {
+    const json = join(folder, 'named.json');
+    const args = ['--filter', '07/2048', '--json', json, '--partitions', '1', '--partitions', '4'];
+    const { code, stdout } = await bench(...args, '--policy', 'lru', 'clock');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/\ntrace +entries +partitions +lru +clock +OPT /);
+    const { hitRatios } = JSON.parse(readFileSync(json, 'utf8'));
+    const named = { lru: expect.any(Number), clock: expect.any(Number) };
+    expect(hitRatios).toMatchObject([
+      { partitions: 1, hitRatios: named },
+      { partitions: 4, hitRatios: named },
     ]);
   });
 
@@ -79,7 +100,10 @@ describe('npm run bench', () => {
       ['--filter', 'nothing-like-it'],
       /^bench: no name has nothing-like-it in it; --list prints them\n$/,
     ],
-    [['--traces', '/nowhere'], /^bench: \/nowhere has no baselines\.csv to compare with\n$/],
+    [['--traces', '/nowhere'], /^bench: \/nowhere has no baselines\.csv and no NAME.u32.gz\n$/],
+    [['--policy', 'none'], /Allowed choices are adaptive, s3fifo, clock, lru, lfu\./],
+    [['--partitions', '3'], /power of two up to 256/],
+    [['--partitions', '512'], /power of two up to 256/],
     [['--clock', 'sun'], /Allowed choices are wall, cpu/],
     [['--quik'], /unknown option '--quik'.*--quick/s],
   ])('refuses %j', async (args, message) => {
