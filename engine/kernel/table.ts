@@ -190,6 +190,30 @@ function slotByRecord(partition: Partition, record: u32, exact: bool): Slot {
   return found;
 }
 
+/**
+ * The slots that a record may lead to, as far as tag and generation tell: the first one behind `slot`, or with 0 the first
+ * one; 0: no more.
+ */
+export function nextOfRecord(partition: Partition, record: u32, slot: Slot): Slot {
+  const tag = <u8>((record >> 10) & RECORD_TAG_MASK);
+  const generation = (record >> RECORD_GENERATION) & GENERATION_MASK;
+  const home = homeBucketIn(partition, record);
+  let bucket = slot ? bucketOf(slot) : home;
+  let wanted: i32 = slot ? -2 << <i32>(slot & 63) : -1;
+  do {
+    let bits = matchRecordTag(bucket, tag) & wanted;
+    while (bits) {
+      const found = bucket + <u32>ctz(bits);
+      if (generationOf(found) == generation) return found;
+      bits &= bits - 1;
+    }
+    if (overflowOf(bucket) == 0) break;
+    bucket = nextBucket(bucket);
+    wanted = -1;
+  } while (bucket != home);
+  return 0;
+}
+
 /** Bits of the slots whose tag is `tag`. */
 @inline
 export function matchTag(bucket: Address, tag: u8): i32 {
