@@ -23,8 +23,9 @@
  *
  * This file has the structure, expiry.ts what is done with it. Everything here runs under the partition's lock.
  */
+import { touched } from './bytes';
 import { entryAt, HAS_EXPIRY, hashOfEntry, setWheelPass, setWheelSlot, wheelPassOf, wheelSlotOf } from './entry';
-import { Address, TOUCH_SINK } from './layout';
+import { Address } from './layout';
 import { classInfo, Partition, WHEEL } from './partition';
 import { blockAt, formatBlock, giveBlocks, isBlock, recordAt, RECORDS_PER_BLOCK } from './records';
 import { giveChunk, recordClass } from './slab';
@@ -142,7 +143,7 @@ export function touch(partition: Partition, block: Address, start: u32, end: u32
     const slot = nextOfRecord(partition, load<u32>(recordAt(block, i)), 0);
     if (slot) sum += load<u32>(entryOf(slot));
   }
-  store<u32>(TOUCH_SINK, sum);
+  touched(sum);
 }
 
 export const ANY_PASS: u32 = 256;
@@ -176,6 +177,15 @@ export function freeBlock(partition: Partition, wheel: Wheel, block: Address): v
 export function isWheelIdle(partition: Partition): bool {
   const wheel = wheelOf(partition);
   return wheel.records == 0 && wheel.spare != 0;
+}
+
+/** The last entry has gone: what records there are, are stale. But for a due bag that is being worked off. */
+@inline
+export function dropWheel(partition: Partition): void {
+  const wheel = wheelOf(partition);
+  if (wheel.spare == 0 || wheel.due != 0) return;
+  wheel.records = 0;
+  releaseWheel(partition);
 }
 
 /** Frees the blocks of an idle wheel. */

@@ -34,7 +34,6 @@ function keepUp(arena: Arena, nowMs: number): number {
   }
 }
 
-
 describe('upkeep', () => {
   it('is shared among the threads', () => {
     const { bench, threads } = crew(3);

@@ -7,7 +7,7 @@ import { Partition } from '../partition';
 import { dropQueues } from '../records';
 import { giveChunk } from '../slab';
 import { entryOf, erase, isRecordOf, Slot } from '../table';
-import { wheelOf } from '../wheel';
+import { dropWheel, wheelOf } from '../wheel';
 
 /** Frees an entry's chunks. It is in no slot any more. */
 export function freeEntry(partition: Partition, address: Address): void {
@@ -33,7 +33,10 @@ export function removeEntry(partition: Partition, slot: Slot, hash: u32): void {
   erase(slot, hash);
   partition.entries -= 1;
   freeEntry(partition, address);
-  if (partition.entries == 0) dropQueues(partition);
+  if (partition.entries == 0) {
+    dropQueues(partition);
+    dropWheel(partition);
+  }
 }
 
 /** Removes an entry because room is needed, and counts it for what it is: expired, or evicted. */
