@@ -1,6 +1,6 @@
 /*
- * Entries with an expiry get their records in the wheel (wheel.ts). A record may take a block, and that something evicted:
- * so the entries at hand are pinned, and nothing about them has changed yet when there is no memory.
+ * Entries with an expiry get their records in the wheel (wheel.ts). A record may take a block, and that something
+ * evicted: so the entries at hand are pinned, and nothing about them has changed yet when there is no memory.
  * Everything here runs under the partition's lock.
  */
 import {

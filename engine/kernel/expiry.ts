@@ -32,7 +32,7 @@ import {
   wheelOf,
 } from './wheel';
 
-/** Clocks of threads differ by less, and are corrected by less: eight seconds. More than that, and the wheel is rewound. */
+/** Clocks of threads differ by less, and are corrected by less: eight seconds. Beyond that the wheel is rewound. */
 const REWIND_TICKS: u64 = 16;
 
 /** Whether an entry's record comes due in time for another expiry; or it has none. */
@@ -94,8 +94,8 @@ export function ticksBehind(partition: Partition, nowTick: u64): u64 {
 }
 
 /**
- * Removes what has expired and moves what is due on another level, about `limit` records of it; how many there were. Less
- * than `limit`: nothing more is due.
+ * Removes what has expired and moves what is due on another level, about `limit` records of it; how many there were.
+ * Less than `limit`: nothing more is due.
  */
 export function expireDue(partition: Partition, nowMs: i64, limit: u32): u32 {
   const wheel = wheelOf(partition);
@@ -200,9 +200,9 @@ function workOffRecord(partition: Partition, wheel: Wheel, record: u32, nowMs: i
 }
 
 /**
- * Puts a record where its entry's expiry belongs. Without memory for a block there, it goes to the slot of the next tick,
- * to come due early: that one takes the spare block if it must. The block that is being worked off has no more records
- * than that has room for, and is the next spare one.
+ * Puts a record where its entry's expiry belongs. Without memory for a block there, it goes to the slot of the next
+ * tick, to come due early: that one takes the spare block if it must. The block that is being worked off has no more
+ * records than that has room for, and is the next spare one.
  */
 function place(partition: Partition, wheel: Wheel, record: u32, address: Address): void {
   let slot = slotFor(wheel, tickOf(expiryOf(address)));

@@ -1,6 +1,6 @@
 /*
- * Finding room for an entry: a chunk, expiring what is due and evicting where the policy allows, a page where a class has
- * none; and one entry less where `maxEntries` is what is short. Everything here runs under the partition's lock.
+ * Finding room for an entry: a chunk, expiring what is due and evicting where the policy allows, a page where a class
+ * has none; and one entry less where `maxEntries` is what is short. Everything here runs under the partition's lock.
  */
 import { evictOne, mayEvict } from './eviction/policy';
 import { expireDue, isDue } from './expiry';
@@ -46,7 +46,7 @@ export function reclaimPage(partition: Partition, thread: u32, nowMs: i64): bool
 
 const NO_CLASS: u32 = u32.MAX_VALUE;
 
-/** Expires, vacates and evicts until the pool has a page, or `sizeClass` a free chunk. False: nothing more can be done. */
+/** Expires, vacates, evicts until the pool has a page, or `sizeClass` a free chunk. False: nothing more can be done. */
 function findPage(partition: Partition, sizeClass: u32, thread: u32, nowMs: i64): bool {
   if (expirePage(partition, sizeClass, nowMs) || vacateAny(partition)) return true;
   for (let i: u32 = 0; i < MAX_EVICTIONS && mayEvict(); i++) {

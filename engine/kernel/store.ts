@@ -103,8 +103,8 @@ function copyTwo(
 }
 
 /**
- * An entry in no slot yet, or 0 when out of memory. Sets expiry and version fields as `flags` say; the wheel knows nothing
- * of it.
+ * An entry in no slot yet, or 0 when out of memory. Sets expiry and version fields as `flags` say; the wheel knows
+ * nothing of it.
  */
 function buildEntry(
   partition: Partition,

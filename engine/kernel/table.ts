@@ -191,8 +191,8 @@ function slotByRecord(partition: Partition, record: u32, exact: bool): Slot {
 }
 
 /**
- * The slots that a record may lead to, as far as tag and generation tell: the first one behind `slot`, or with 0 the first
- * one; 0: no more.
+ * The slots that a record may lead to, as far as tag and generation tell: the first one behind `slot`, or with 0 the
+ * first one; 0: no more.
  */
 export function nextOfRecord(partition: Partition, record: u32, slot: Slot): Slot {
   const tag = <u8>((record >> 10) & RECORD_TAG_MASK);

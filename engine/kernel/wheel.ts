@@ -1,7 +1,7 @@
 /*
  * The wheel: which entries of a partition expire when, so that their memory comes back though nobody reads them. A
- * hierarchical timing wheel (G. Varghese and T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987) whose slots are
- * bags of records (records.ts). docs/ARCHITECTURE.md tells why.
+ * hierarchical timing wheel (G. Varghese and T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987) whose slots
+ * are bags of records (records.ts). docs/ARCHITECTURE.md tells why.
  *
  * Time goes in ticks of 512 ms. The wheel has come up to some tick. A record lies on the level of the highest 4 bits in
  * which its entry's tick differs from the wheel's, in the slot that these bits name:
@@ -10,12 +10,12 @@
  *   level              8     | 7        | 6        | 5        | 4        | 3        | 2        | 1      | 0
  *   a slot lasts       70 y  | 4.4 y    | 99 days  | 6.2 days | 9.3 h    | 35 min   | 131 s    | 8.2 s  | 512 ms
  *
- * A slot of level 0 is due once its tick is over: all that expired by then is removed. A slot of another level is due when
- * the wheel comes to its first tick: its records move to lower levels. What is due goes to the due bag as a whole, and
- * leaves that in steps, so that a million entries that expire at once hold the lock no longer than one.
+ * A slot of level 0 is due once its tick is over: all that expired by then is removed. A slot of another level is due
+ * when the wheel comes to its first tick: its records move to lower levels. What is due goes to the due bag as a whole,
+ * and leaves that in steps, so that a million entries that expire at once hold the lock no longer than one.
  *
- * Slots have the numbers level x 16 + those 4 bits + 1. An entry with an expiry tells the slot that its record is in; any
- * other record of it is stale. So an entry may be given a later expiry without a change here: its record comes due
+ * Slots have the numbers level x 16 + those 4 bits + 1. An entry with an expiry tells the slot that its record is in;
+ * any other record of it is stale. So an entry may be given a later expiry without a change here: its record comes due
  * early, and is put where it belongs by then. An earlier one takes another record.
  *
  *   Wheel, in a partition: the fields of the class, then at +64 u32 x SLOTS: the first block of each slot's bag. New
@@ -299,8 +299,8 @@ export let wheelBlocks: u32 = 0;
 export let wheelEntries: u32 = 0;
 
 /**
- * Walks the wheel; the check then reads `wheelBlocks` and `wheelEntries`. False: it is broken. As with the queues, nothing
- * is followed that is no block, and no walk is longer than there are blocks.
+ * Walks the wheel; the check then reads `wheelBlocks` and `wheelEntries`. False: it is broken. As with the queues,
+ * nothing is followed that is no block, and no walk is longer than there are blocks.
  */
 export function walkWheel(partition: Partition): bool {
   const wheel = wheelOf(partition);
