@@ -94,13 +94,8 @@ export function resetPartition(partition: Partition): void {
   partition.slabPages = 0;
   partition.overwriting = 0;
   partition.chainEnd = 0;
-  resetWheel(partition);
-  memory.fill(changetype<usize>(partition) + CLASS_INFOS, 0, CLASS_INFO_BYTES * MAX_CLASSES);
-}
-
-/** Makes the wheel an empty one, whose blocks are gone. */
-export function resetWheel(partition: Partition): void {
   memory.fill(changetype<usize>(partition) + WHEEL, 0, WHEEL_BYTES);
+  memory.fill(changetype<usize>(partition) + CLASS_INFOS, 0, CLASS_INFO_BYTES * MAX_CLASSES);
 }
 
 /** The pages of one chunk size in one partition. */

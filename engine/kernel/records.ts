@@ -1,6 +1,6 @@
 /*
- * Records: what the queues of eviction and the wheel of expiry hold instead of links between entries. A record is 32 bits
- * of a key's hash, three of them given up for the generation of the slot:
+ * Records: what the queues of eviction and the wheel of expiry hold instead of links between entries. A record is 32
+ * bits of a key's hash, three of them given up for the generation of the slot:
  *
  *   bits   31 ....... 16 | 15 .. 13    | 12 ... 10 | 9 ........ 0
  *          as in the hash | generation | as in the hash
