@@ -19,6 +19,7 @@ import { readReply } from './reply.js';
 import { SetArguments } from './setoptions.js';
 import { ShortBytes } from './short-bytes.js';
 import { parseDuration, show } from './units.js';
+import { startUpkeep } from './upkeep.js';
 import { entriesOf, type FoundKey, keysOf, valuesOf, Walk } from './walk.js';
 
 /** For `getDirect`: the kernel reads the clock itself when it meets an entry with an expiry. */
@@ -37,6 +38,7 @@ export class Cache {
   readonly #defaultTtlMs: number;
   readonly #many: Many;
   readonly #setArguments = new SetArguments();
+  readonly #stopUpkeep: () => void;
   /** `exec` is through with a frame. */
   readonly #done: number;
   /**
@@ -58,6 +60,7 @@ export class Cache {
     this.#maxValueBytes = arena.facts.maxValueBytes;
     this.#defaultTtlMs = defaultTtlMs;
     this.#many = new Many(arena, () => this.#checkOpen());
+    this.#stopUpkeep = startUpkeep(arena);
   }
 
   /** The value of the key, or `undefined` when it is absent or expired. */
@@ -346,6 +349,7 @@ export class Cache {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#stopUpkeep();
     this.#arena.close();
   }
 

@@ -83,6 +83,7 @@ export interface KernelExports {
   collectStats(thread: number): number;
   clear(thread: number): void;
   checkIntegrity(thread: number): number;
+  upkeep(thread: number, nowMs: number): number;
 }
 
 /**
@@ -148,4 +149,7 @@ export const INTEGRITY_RULES: Readonly<Record<string, string>> = {
   BROKEN_QUEUE: 'a queue of records counts its records and ends where its tail is',
   BROKEN_SIDE_TABLE: "the policy's side table has the blocks that it counts",
   BROKEN_RECORDS: 'every entry that may be evicted has a record in a queue',
+  BROKEN_WHEEL: 'the wheel of expiry counts its records, in blocks of records',
+  BROKEN_EXPIRY:
+    'an entry with an expiry has a record in the slot of the wheel that it names, and they are counted',
 };

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Arena } from '../engine/arena.js';
 import { SlabringError } from '../engine/errors.js';
+import { startUpkeep } from '../engine/upkeep.js';
 import { type Acceptor, createAcceptor } from './acceptor.js';
 import { createCounters } from './counters.js';
 import { loadUws, NoBinary, type UwsModule } from './front-end.js';
@@ -72,6 +73,8 @@ export async function startNode(
   }
 
   const arena = Arena.create(read.arena);
+  // This thread has more time for it than those that serve.
+  startUpkeep(arena);
   const facts: NodeFacts = {
     nodeId: randomBytes(8).toString('hex'),
     software: SOFTWARE_VERSION,

@@ -1,6 +1,7 @@
 /** What all connections of one serving thread share, whichever front end they came through. */
 import { Arena } from '../engine/arena.js';
 import { FrameExecutor } from '../engine/frame.js';
+import { startUpkeep } from '../engine/upkeep.js';
 import { counterRow } from './counters.js';
 import { hostCommands } from './hello.js';
 import type { ServeConfig } from './options.js';
@@ -29,6 +30,7 @@ export class ServingThread {
     this.allCounters = start.counters;
     this.counters = counterRow(start.counters, start.thread);
     this.executor = new FrameExecutor<Session>(this.arena, hostCommands(this));
+    startUpkeep(this.arena);
   }
 
   /** The node stops: no new work is wanted. */

@@ -7,7 +7,9 @@
  *   +4  keyBytes    u16
  *   +6  kind        u8    CHUNK_BLOB
  *   +7  flags       u8    which of the optional fields follow
- *   +8  expiry      i64   HAS_EXPIRY: Unix time in ms from which on the entry is gone
+ *   +8  expiry      i48   HAS_EXPIRY: Unix time in ms from which on the entry is gone
+ *       wheelSlot   u8    the slot of the wheel that has the entry's record, 0: none yet (wheel.ts)
+ *       wheelPass   u8    the last pass of trimming that met the record, 0: none
  *       version     u64   HAS_VERSION: see below
  *       key         keyBytes                 (none with LONG_KEY)
  *       value       valueBytes               (CHAINED: u32 address of the first piece, u32 hash instead)
@@ -110,12 +112,45 @@ export function entryBytes(entry: Entry): u32 {
 
 @inline
 export function expiryOf(address: Address): i64 {
-  return load<i64>(address, ENTRY_FIXED_BYTES);
+  return (load<i64>(address, ENTRY_FIXED_BYTES) << 16) >> 16;
+}
+
+const EXPIRY_MASK: i64 = 0xffff_ffff_ffff;
+
+/** Sets the expiry of an entry that the wheel knows nothing of. */
+@inline
+export function setExpiry(address: Address, expiryMs: i64): void {
+  store<i64>(address, expiryMs & EXPIRY_MASK, ENTRY_FIXED_BYTES);
+}
+
+/** Sets another expiry, for which the entry's record does too. */
+@inline
+export function moveExpiry(address: Address, expiryMs: i64): void {
+  const wheelFields = load<i64>(address, ENTRY_FIXED_BYTES) & ~EXPIRY_MASK;
+  store<i64>(address, wheelFields | (expiryMs & EXPIRY_MASK), ENTRY_FIXED_BYTES);
+}
+
+const WHEEL_SLOT: u32 = ENTRY_FIXED_BYTES + 6;
+const WHEEL_PASS: u32 = ENTRY_FIXED_BYTES + 7;
+
+@inline
+export function wheelSlotOf(address: Address): u32 {
+  return load<u8>(address, WHEEL_SLOT);
 }
 
 @inline
-export function setExpiry(address: Address, expiryMs: i64): void {
-  store<i64>(address, expiryMs, ENTRY_FIXED_BYTES);
+export function setWheelSlot(address: Address, slot: u32): void {
+  store<u8>(address, <u8>slot, WHEEL_SLOT);
+}
+
+@inline
+export function wheelPassOf(address: Address): u32 {
+  return load<u8>(address, WHEEL_PASS);
+}
+
+@inline
+export function setWheelPass(address: Address, pass: u32): void {
+  store<u8>(address, <u8>pass, WHEEL_PASS);
 }
 
 @inline

@@ -42,3 +42,4 @@ export { scan } from './scan';
 export { claimThread, reapThreads, releaseThread } from './slots';
 export * from './status';
 export { replyArea, requestArea, threadBlockAt } from './threads';
+export { upkeep } from './upkeep';

@@ -14,6 +14,7 @@ import {
   entryAt,
   entryBytes,
   firstPiece,
+  HAS_EXPIRY,
   hashOfEntry,
   PIECE_FIXED_BYTES,
   pieceAt,
@@ -27,6 +28,7 @@ import { classInfo, MAX_QUEUES, Partition, partitionAt, partitionIndex, partitio
 import { blocksWalked, checkSpares, entriesRecorded, walkQueue } from './records';
 import { chunkBytesOf, chunksPerPage, classOf, classOfChunk, recordClass } from './slab';
 import { entryOf, findEntry, generationOf, overflowOf, segmentOf, Slot, SLOTS, tagOf } from './table';
+import { walkWheel, wheelBlocks, wheelEntries, wheelOf } from './wheel';
 
 export const BROKEN_DIRECTORY: u32 = 1;
 export const BROKEN_SEGMENT_INFO: u32 = 2;
@@ -53,6 +55,8 @@ export const BROKEN_POOL_STACK: u32 = 22;
 export const BROKEN_QUEUE: u32 = 23;
 export const BROKEN_RECORDS: u32 = 24;
 export const BROKEN_SIDE_TABLE: u32 = 25;
+export const BROKEN_WHEEL: u32 = 26;
+export const BROKEN_EXPIRY: u32 = 27;
 
 const BUCKET_BYTES: u32 = 64;
 
@@ -60,6 +64,7 @@ const BUCKET_BYTES: u32 = 64;
 let entriesSeen: u64 = 0;
 let payloadSeen: u64 = 0;
 let chunksSeen: u64 = 0;
+let expiriesSeen: u32 = 0;
 
 /** 0, or the number of the first broken rule. */
 export function checkIntegrity(thread: u32): u32 {
@@ -79,6 +84,7 @@ export function checkPartition(partition: Partition): u32 {
   entriesSeen = 0;
   payloadSeen = 0;
   chunksSeen = 0;
+  expiriesSeen = 0;
   let broken = checkSegments(partition);
   if (broken) return broken;
   if (entriesSeen != partition.entries) return BROKEN_ENTRY_COUNT;
@@ -95,8 +101,9 @@ export function checkPartition(partition: Partition): u32 {
   }
   if (pages != partition.slabPages || chunkBytes != partition.chunkBytes) return BROKEN_CHUNK_BYTES;
   broken = checkQueues(partition);
+  if (broken == 0) broken = checkWheel(partition);
   if (broken) return broken;
-  // Every chunk in use belongs to an entry that was found through the table, or to a queue.
+  // Every chunk in use belongs to an entry that was found through the table, to a queue, to the wheel.
   return chunksSeen == chunkBytes ? 0 : BROKEN_CHUNK_OWNER;
 }
 
@@ -115,6 +122,13 @@ function checkQueues(partition: Partition): u32 {
   if (ghosts == u32.MAX_VALUE) return BROKEN_SIDE_TABLE;
   chunksSeen += blocks * chunkBytesOf(recordClass()) + ghosts;
   return mayEvict() && recorded < partition.entries ? BROKEN_RECORDS : 0;
+}
+
+/** The wheel is well-formed, and every entry that expires has a record in the slot that it says. */
+function checkWheel(partition: Partition): u32 {
+  if (!walkWheel(partition)) return BROKEN_WHEEL;
+  chunksSeen += wheelBlocks * chunkBytesOf(recordClass());
+  return wheelEntries == expiriesSeen && expiriesSeen == wheelOf(partition).entries ? 0 : BROKEN_EXPIRY;
 }
 
 /** All directory entries of a partition, segment by segment. */
@@ -179,6 +193,7 @@ function checkSlot(partition: Partition, segment: Address, slot: Slot): u32 {
   if (changetype<u32>(partitionOfHash(hash)) != changetype<u32>(partition)) return BROKEN_SLOT_UNREACHABLE;
   if (findEntry(hash, address) != slot) return BROKEN_SLOT_UNREACHABLE;
   entriesSeen += 1;
+  expiriesSeen += entry.flags & HAS_EXPIRY;
   payloadSeen += <u64>entry.keyBytes + <u64>entry.valueBytes;
   chunksSeen += chunkBytesOf(info.sizeClass);
   if (!(entry.flags & CHAINED)) return 0;

@@ -6,6 +6,7 @@
  *   +12   ...         the directory, then fields under the lock, see the class
  *   +256  queues      QUEUE_BYTES x MAX_QUEUES, under the lock (records.ts); which is which, the policy knows
  *   +384  ClassInfo   CLASS_INFO_BYTES x MAX_CLASSES, under the lock; the last one is for blocks of records
+ *   +2432 Wheel       WHEEL_BYTES, under the lock (wheel.ts)
  */
 import { Address, header, MAX_CLASSES, PageNumber, PARTITIONS } from './layout';
 import { Queue } from './records';
@@ -93,6 +94,7 @@ export function resetPartition(partition: Partition): void {
   partition.slabPages = 0;
   partition.overwriting = 0;
   partition.chainEnd = 0;
+  memory.fill(changetype<usize>(partition) + WHEEL, 0, WHEEL_BYTES);
   memory.fill(changetype<usize>(partition) + CLASS_INFOS, 0, CLASS_INFO_BYTES * MAX_CLASSES);
 }
 
@@ -112,7 +114,9 @@ const QUEUES: u32 = 256;
 export const QUEUE_BYTES: u32 = 16;
 export const MAX_QUEUES: u32 = 8;
 const CLASS_INFOS: u32 = QUEUES + QUEUE_BYTES * MAX_QUEUES;
-export const PARTITION_BYTES: u32 = CLASS_INFOS + CLASS_INFO_BYTES * MAX_CLASSES;
+export const WHEEL: u32 = CLASS_INFOS + CLASS_INFO_BYTES * MAX_CLASSES;
+export const WHEEL_BYTES: u32 = 640;
+export const PARTITION_BYTES: u32 = WHEEL + WHEEL_BYTES;
 
 @inline
 export function partitionAt(index: u32): Partition {

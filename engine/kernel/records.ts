@@ -1,6 +1,6 @@
 /*
- * Records: what the queues of eviction hold instead of links between entries. A record is 32 bits of a key's hash,
- * three of them given up for the generation of the slot:
+ * Records: what the queues of eviction and the wheel of expiry hold instead of links between entries. A record is 32
+ * bits of a key's hash, three of them given up for the generation of the slot:
  *
  *   bits   31 ....... 16 | 15 .. 13    | 12 ... 10 | 9 ........ 0
  *          as in the hash | generation | as in the hash
@@ -39,7 +39,7 @@ export class Queue {
 }
 
 @unmanaged
-class Block {
+export class Block {
   next: Address;
   count: u16;
   kind: u8;
@@ -50,13 +50,22 @@ const BLOCK_HEAD: u32 = 8;
 export const RECORDS_PER_BLOCK: u32 = (RECORD_BLOCK_BYTES - BLOCK_HEAD) / 4;
 
 @inline
-function blockAt(address: Address): Block {
+export function blockAt(address: Address): Block {
   return changetype<Block>(address);
 }
 
 @inline
-function recordAt(block: Address, index: u32): Address {
+export function recordAt(block: Address, index: u32): Address {
   return block + BLOCK_HEAD + (index << 2);
+}
+
+/** Makes an empty block of a chunk. */
+@inline
+export function formatBlock(chunk: Address, next: Address): void {
+  const block = blockAt(chunk);
+  block.next = next;
+  block.count = 0;
+  block.kind = CHUNK_RECORDS;
 }
 
 /** Whether a push would need another block. */
@@ -67,10 +76,7 @@ export function isTailFull(queue: Queue): bool {
 
 /** Makes a chunk of the record class the queue's new tail. */
 export function addBlock(queue: Queue, chunk: Address): void {
-  const block = blockAt(chunk);
-  block.next = 0;
-  block.count = 0;
-  block.kind = CHUNK_RECORDS;
+  formatBlock(chunk, 0);
   if (queue.tail) {
     blockAt(queue.tail).next = chunk;
   } else {
@@ -170,9 +176,7 @@ function freeBlock(partition: Partition, block: Address): void {
 }
 
 function keepSpare(partition: Partition, block: Address): void {
-  blockAt(block).next = partition.spareBlock;
-  blockAt(block).count = 0;
-  blockAt(block).kind = CHUNK_RECORDS;
+  formatBlock(block, partition.spareBlock);
   partition.spareBlock = block;
   partition.spareBlocks += 1;
 }
@@ -193,7 +197,7 @@ export function stockSpares(partition: Partition): void {
  */
 
 /** Whether this is a block of the partition. */
-function isBlock(partition: Partition, address: Address): bool {
+export function isBlock(partition: Partition, address: Address): bool {
   const page = pageOf(address);
   if (page < header().firstPage || page >= header().endPage) return false;
   const info = pageInfo(page);
@@ -332,7 +336,8 @@ export function dropQueues(partition: Partition): void {
   forgetBlocks(partition);
 }
 
-function giveBlocks(partition: Partition, block: Address): void {
+/** Gives a list of blocks back. */
+export function giveBlocks(partition: Partition, block: Address): void {
   while (block) {
     const next = blockAt(block).next;
     giveChunk(partition, block);

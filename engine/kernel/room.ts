@@ -1,8 +1,9 @@
 /*
- * Finding room for an entry: a chunk, evicting where the policy allows, a page where a class has none; and one entry
- * less where `maxEntries` is what is short. Everything here runs under the partition's lock.
+ * Finding room for an entry: a chunk, expiring what is due and evicting where the policy allows, a page where a class
+ * has none; and one entry less where `maxEntries` is what is short. Everything here runs under the partition's lock.
  */
 import { evictOne, mayEvict } from './eviction/policy';
+import { expireDue, isDue } from './expiry';
 import { Address, Header, header, PAGE_SHIFT } from './layout';
 import { tryLock, unlock } from './lock';
 import { classInfo, Partition, partitionAt } from './partition';
@@ -45,17 +46,36 @@ export function reclaimPage(partition: Partition, thread: u32, nowMs: i64): bool
 
 const NO_CLASS: u32 = u32.MAX_VALUE;
 
-/** Evicts and vacates until the pool has a page, or `sizeClass` a free chunk. False: nothing more can be done. */
+/** Expires, vacates, evicts until the pool has a page, or `sizeClass` a free chunk. False: nothing more can be done. */
 function findPage(partition: Partition, sizeClass: u32, thread: u32, nowMs: i64): bool {
-  if (vacateAny(partition)) return true;
-  if (!mayEvict()) return false;
-  for (let i: u32 = 0; i < MAX_EVICTIONS; i++) {
+  if (expirePage(partition, sizeClass, nowMs) || vacateAny(partition)) return true;
+  for (let i: u32 = 0; i < MAX_EVICTIONS && mayEvict(); i++) {
     const pages = partition.slabPages;
     if (!evictOne(partition, nowMs)) break;
     if (partition.slabPages < pages || vacateAny(partition)) return true;
-    if (sizeClass != NO_CLASS && classInfo(partition, sizeClass).roomy != 0) return true;
+    if (hasChunk(partition, sizeClass)) return true;
   }
   return findPageOfOthers(partition, thread, nowMs);
+}
+
+/** Records of the wheel that are worked on before the question whether that is enough: some tens of microseconds. */
+const DUE_RECORDS: u32 = 256;
+/** And how often it is asked: stale records free nothing. */
+const MAX_DUE_STEPS: u32 = 16;
+
+/** Expires what is due until the pool has a page more, or `sizeClass` a free chunk. False: that was all, or enough. */
+function expirePage(partition: Partition, sizeClass: u32, nowMs: i64): bool {
+  const pages = partition.slabPages;
+  for (let i: u32 = 0; i < MAX_DUE_STEPS && isDue(partition, nowMs); i++) {
+    expireDue(partition, nowMs, DUE_RECORDS);
+    if (partition.slabPages < pages || vacateAny(partition) || hasChunk(partition, sizeClass)) return true;
+  }
+  return false;
+}
+
+@inline
+function hasChunk(partition: Partition, sizeClass: u32): bool {
+  return sizeClass != NO_CLASS && classInfo(partition, sizeClass).roomy != 0;
 }
 
 /** Takes a page from another partition. Some may be locked just now; they are asked again, for a while. */
@@ -79,12 +99,13 @@ function askOthers(partition: Partition, thread: u32, nowMs: i64): u32 {
   for (let i: u32 = 0; i < count; i++) {
     const other = partitionAt((first + i) & (count - 1));
     if (changetype<u32>(other) == changetype<u32>(partition)) continue;
+    if (!mayEvict() && other.slackClasses == 0 && !isDue(other, nowMs)) continue;
     // Only tried, never waited for: two partitions that want each other's pages cannot deadlock.
     if (!tryLock(other, thread)) {
       found = FOUND_LOCKED;
       continue;
     }
-    const given = vacateAny(other) || evictPage(other, nowMs);
+    const given = vacateAny(other) || expirePage(other, NO_CLASS, nowMs) || evictPage(other, nowMs);
     unlock(other);
     if (given) return FOUND_PAGE;
   }
@@ -93,7 +114,7 @@ function askOthers(partition: Partition, thread: u32, nowMs: i64): u32 {
 
 /** Evicts until a page comes free. */
 function evictPage(partition: Partition, nowMs: i64): bool {
-  for (let i: u32 = 0; i < MAX_EVICTIONS; i++) {
+  for (let i: u32 = 0; i < MAX_EVICTIONS && mayEvict(); i++) {
     const pages = partition.slabPages;
     if (!evictOne(partition, nowMs)) return false;
     if (partition.slabPages < pages || vacateAny(partition)) return true;
@@ -109,6 +130,11 @@ function nextVictim(count: u32): u32 {
 
 /** Makes room for one more entry where `maxEntries` limits them. False: it may not be made. */
 export function makeRoomForOne(partition: Partition, nowMs: i64): bool {
+  if (partition.entries < partition.maxEntries) return true;
+  for (let i: u32 = 0; i < MAX_DUE_STEPS && isDue(partition, nowMs); i++) {
+    expireDue(partition, nowMs, DUE_RECORDS);
+    if (partition.entries < partition.maxEntries) return true;
+  }
   while (partition.entries >= partition.maxEntries) {
     if (!mayEvict() || !evictOne(partition, nowMs)) return false;
   }

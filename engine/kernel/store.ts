@@ -9,6 +9,7 @@ import {
   CHAINED,
   CHUNK_BLOB,
   CHUNK_PIECE,
+  ENTRY_FIXED_BYTES,
   entryAt,
   entryBytes,
   expiryOf,
@@ -20,6 +21,7 @@ import {
   keyAddress,
   LONG_KEY,
   MAX_INLINE_KEY,
+  moveExpiry,
   PIECE_FIXED_BYTES,
   pieceAt,
   setExpiry,
@@ -30,6 +32,7 @@ import {
 import { sample } from './eviction/adaptive';
 import { mayEvict, queueOfNew, settle } from './eviction/policy';
 import { evictEntry, freeChain, freeEntry } from './eviction/removal';
+import { changeExpiry, copyWheelFields, enroll, inherit } from './enrollment';
 import { Address, MAX_CHUNK } from './layout';
 import { Partition } from './partition';
 import { allocate, makeRoomForOne, reclaimPage } from './room';
@@ -37,6 +40,7 @@ import { addBlock, append, isTailFull, Queue, stockSpares, trim } from './record
 import { chunkBytesOf, classOf, classOfChunk, giveChunk, recordClass } from './slab';
 import { mark } from './marks';
 import { crowdedSlot, entryOf, erase, insert, isSplittable, recordOf, setEntryOf, Slot } from './table';
+import { wheelOf } from './wheel';
 
 /**
  * Makes the chain of an entry for `keyBytes` (0: the key is inline) and `valueBytes`. False: out of memory. While it
@@ -98,7 +102,10 @@ function copyTwo(
   if (length) memory.copy(target, b + (skip - aBytes), length);
 }
 
-/** An entry in no slot yet, or 0 when out of memory. Sets expiry and version fields as `flags` say. */
+/**
+ * An entry in no slot yet, or 0 when out of memory. Sets expiry and version fields as `flags` say; the wheel knows
+ * nothing of it.
+ */
 function buildEntry(
   partition: Partition,
   hash: u32,
@@ -142,6 +149,7 @@ function buildEntry(
     copyBytes(address + fields + keyBytes, value, valueBytes);
   }
   partition.payloadBytes += <u64>keyBytes + <u64>valueBytes;
+  if (flags & HAS_EXPIRY) wheelOf(partition).entries += 1;
   return address;
 }
 
@@ -152,8 +160,8 @@ export function nextVersion(partition: Partition): u64 {
 }
 
 /**
- * Overwrites a value by one of the same length, where no optional field comes or goes: what most writes of a warm cache
- * are. False: it is not such a case.
+ * Overwrites a value by one of the same length, where no optional field comes or goes and no expiry comes nearer: what
+ * most writes of a warm cache are. False: it is not such a case.
  */
 @inline
 export function overwrite(
@@ -169,8 +177,9 @@ export function overwrite(
   const flags = <u32>entry.flags;
   if (entry.valueBytes != valueBytes) return false;
   if ((flags & ~HAS_VERSION) != <u32>(expiryMs != 0)) return false;
+  if (flags & HAS_EXPIRY && expiryMs < expiryOf(address)) return false;
   partition.overwriting = address;
-  if (flags & HAS_EXPIRY) setExpiry(address, expiryMs);
+  if (flags & HAS_EXPIRY) moveExpiry(address, expiryMs);
   if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
   copyBytes(keyAddress(address, flags) + keyBytes, value, valueBytes);
   partition.overwriting = 0;
@@ -201,10 +210,10 @@ export function put(
     flags |= entry.flags & HAS_VERSION;
     const bytes = fieldsBytes(flags) + keyBytes + valueBytes;
     if (<u32>entry.flags == flags && bytes <= MAX_CHUNK && classOf(bytes) == classOfChunk(address)) {
+      if (flags & HAS_EXPIRY && !changeExpiry(partition, slot, hash, expiryMs, thread, nowMs)) return false;
       partition.overwriting = address;
       partition.payloadBytes += <u64>valueBytes - <u64>entry.valueBytes;
       entry.valueBytes = valueBytes;
-      if (flags & HAS_EXPIRY) setExpiry(address, expiryMs);
       if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
       copyBytes(keyAddress(address, flags) + keyBytes, value, valueBytes);
       partition.overwriting = 0;
@@ -235,12 +244,39 @@ function replace(
 ): bool {
   partition.pinnedOld = old;
   const address = buildEntry(partition, hash, key, keyBytes, value, valueBytes, flags, expiryMs, thread, nowMs);
+  partition.pinnedNew = address;
+  const replaced = address != 0 && inherit(partition, slot, hash, old, address, expiryMs, thread, nowMs);
   partition.pinnedOld = 0;
-  if (address == 0) return false;
+  partition.pinnedNew = 0;
+  if (!replaced) {
+    if (address) freeEntry(partition, address);
+    return false;
+  }
   setEntryOf(slot, address);
   mark(partition, slot);
   freeEntry(partition, old);
   return true;
+}
+
+/** Gives an entry an expiry, or another one. False: out of memory, nothing changed. */
+export function expireAt(
+  partition: Partition,
+  slot: Slot,
+  hash: u32,
+  expiryMs: i64,
+  thread: u32,
+  nowMs: i64,
+): bool {
+  const flags = <u32>entryAt(entryOf(slot)).flags;
+  if (!(flags & HAS_EXPIRY)) {
+    const address = reshape(partition, slot, (flags & HAS_VERSION) | HAS_EXPIRY, thread, nowMs);
+    if (address == 0) return false;
+    setExpiry(address, expiryMs);
+  }
+  if (changeExpiry(partition, slot, hash, expiryMs, thread, nowMs)) return true;
+  // Taking the field away again always fits where the entry stands.
+  reshape(partition, slot, flags & (HAS_EXPIRY | HAS_VERSION), thread, nowMs);
+  return false;
 }
 
 function add(
@@ -261,7 +297,8 @@ function add(
   if (address == 0) return false;
   partition.pinnedNew = address;
   const slot = insertMakingRoom(partition, hash, address, thread, nowMs);
-  const added = slot != 0 && (!mayEvict() || admit(partition, queue, recordOf(slot, hash), thread, nowMs));
+  let added = slot != 0 && (!mayEvict() || admit(partition, queue, recordOf(slot, hash), thread, nowMs));
+  if (added && flags & HAS_EXPIRY) added = enroll(partition, slot, hash, address, expiryMs, thread, nowMs);
   partition.pinnedNew = 0;
   if (added) {
     partition.entries += 1;
@@ -327,22 +364,24 @@ export function reshape(
   if (flags == oldFlags) return old;
   const payloadBytes = entryBytes(entry) - fieldsBytes(oldFlags);
   const bytes = fieldsBytes(flags) + payloadBytes;
-  const expiryMs = oldFlags & HAS_EXPIRY ? expiryOf(old) : 0;
   const version = oldFlags & HAS_VERSION ? load<u64>(versionAddress(old, oldFlags)) : 0;
   let address = old;
   if (bytes > chunkBytesOf(classOfChunk(old))) {
-    if (bytes > MAX_CHUNK) return chainEntry(partition, slot, old, flags, expiryMs, version, thread, nowMs);
+    if (bytes > MAX_CHUNK) return chainEntry(partition, slot, old, flags, version, thread, nowMs);
     partition.pinnedOld = old;
     address = allocate(partition, classOf(bytes), thread, nowMs);
     partition.pinnedOld = 0;
     if (address == 0) return 0;
     store<u64>(address, load<u64>(old));
   }
+  // Only now: making room may have moved the entry's record.
+  const expiry = load<u64>(old, ENTRY_FIXED_BYTES);
   if (address == old) partition.overwriting = old;
   memory.copy(address + fieldsBytes(flags), old + fieldsBytes(oldFlags), payloadBytes);
   const reshaped = entryAt(address);
   reshaped.flags = <u8>flags;
-  if (flags & HAS_EXPIRY) setExpiry(address, expiryMs);
+  wheelOf(partition).entries += (flags & HAS_EXPIRY) - (oldFlags & HAS_EXPIRY);
+  if (flags & oldFlags & HAS_EXPIRY) store<u64>(address, expiry, ENTRY_FIXED_BYTES);
   if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), version);
   partition.overwriting = 0;
   if (address != old) {
@@ -359,7 +398,6 @@ function chainEntry(
   slot: Slot,
   old: Address,
   flags: u32,
-  expiryMs: i64,
   version: u64,
   thread: u32,
   nowMs: i64,
@@ -367,6 +405,7 @@ function chainEntry(
   const entry = entryAt(old);
   const key = keyAddress(old, entry.flags);
   const value = valueAddress(old, entry);
+  const expiryMs = entry.flags & HAS_EXPIRY ? expiryOf(old) : 0;
   partition.pinnedOld = old;
   const address = buildEntry(
     partition,
@@ -383,6 +422,7 @@ function chainEntry(
   partition.pinnedOld = 0;
   if (address == 0) return 0;
   if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), version);
+  if (entry.flags & HAS_EXPIRY) copyWheelFields(address, old);
   setEntryOf(slot, address);
   freeEntry(partition, old);
   return address;

@@ -157,37 +157,39 @@ function matchRecordTag(bucket: Address, tag: u8): i32 {
 }
 
 /**
+ * The slots that a record may lead to, as far as tag and generation tell: the first one behind `slot`, or with 0 the
+ * first one; 0: no more.
+ */
+export function nextOfRecord(partition: Partition, record: u32, slot: Slot): Slot {
+  const tag = <u8>((record >> 10) & RECORD_TAG_MASK);
+  const generation = (record >> RECORD_GENERATION) & GENERATION_MASK;
+  const home = homeBucketIn(partition, record);
+  let bucket = slot ? bucketOf(slot) : home;
+  let wanted: i32 = slot ? -2 << <i32>(slot & 63) : -1;
+  do {
+    let bits = matchRecordTag(bucket, tag) & wanted;
+    while (bits) {
+      const found = bucket + <u32>ctz(bits);
+      if (generationOf(found) == generation) return found;
+      bits &= bits - 1;
+    }
+    if (overflowOf(bucket) == 0) break;
+    bucket = nextBucket(bucket);
+    wanted = -1;
+  } while (bucket != home);
+  return 0;
+}
+
+/**
  * The slot that a record leads to, or 0: its entry is gone. If its entry is gone, it may still lead to another one, one
  * time in some hundred, which `isRecordOf` tells once the entry is looked at.
  */
 export function slotOfRecord(partition: Partition, record: u32): Slot {
-  const found = slotByRecord(partition, record, false);
-  return found == SEVERAL ? slotByRecord(partition, record, true) : found;
-}
-
-const SEVERAL: Slot = 1;
-
-/** The slot whose tag and generation match the record, and when `exact` its entry's hash too. */
-function slotByRecord(partition: Partition, record: u32, exact: bool): Slot {
-  const tag = <u8>((record >> 10) & RECORD_TAG_MASK);
-  const generation = (record >> RECORD_GENERATION) & GENERATION_MASK;
-  let bucket = homeBucketIn(partition, record);
-  let found: Slot = 0;
-  for (let probe: u32 = 0; probe < MAX_PROBE; probe++) {
-    let bits = matchRecordTag(bucket, tag);
-    while (bits) {
-      const slot = bucket + <u32>ctz(bits);
-      bits &= bits - 1;
-      if (generationOf(slot) != generation) continue;
-      if (exact && !isRecordOf(record, hashOfEntry(entryOf(slot)))) continue;
-      if (exact) return slot;
-      if (found) return SEVERAL;
-      found = slot;
-    }
-    if (overflowOf(bucket) == 0) break;
-    bucket = nextBucket(bucket);
-  }
-  return found;
+  const first = nextOfRecord(partition, record, 0);
+  if (first == 0 || nextOfRecord(partition, record, first) == 0) return first;
+  let slot = first;
+  while (slot != 0 && !isRecordOf(record, hashOfEntry(entryOf(slot)))) slot = nextOfRecord(partition, record, slot);
+  return slot;
 }
 
 /** Bits of the slots whose tag is `tag`. */

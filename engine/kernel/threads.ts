@@ -39,6 +39,9 @@ export class ThreadBlock {
   misses: u64;
   commands: u64;
   frames: u64;
+  // -- its thread only
+  /** The partition at which the next slice of upkeep begins. */
+  upkeepNext: u32;
 }
 
 const SCRATCH: u32 = 256;
@@ -77,6 +80,12 @@ export function replyArea(thread: u32): Address {
 @inline
 export function identityAddress(thread: u32): usize {
   return threadBlockAt(thread) + offsetof<ThreadBlock>('identity');
+}
+
+/** Whether a thread has the slot. */
+@inline
+export function isClaimed(thread: u32): bool {
+  return atomic.load<u64>(identityAddress(thread)) != 0;
 }
 
 /**

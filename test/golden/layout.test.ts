@@ -55,8 +55,8 @@ describe('the layout', () => {
         partitionCount: 1,
         partitionShift: 32,
         maxDepth: 3,
-        // 64 KiB, a partition of 2,432 bytes and a directory of 8 words, less 74 infos of 32 bytes.
-        pageInfoBias: 0x10000 + 2432 + 8 * 4 - 74 * 32,
+        // 64 KiB, a partition of 3,072 bytes and a directory of 8 words, less 74 infos of 32 bytes.
+        pageInfoBias: 0x10000 + 3072 + 8 * 4 - 74 * 32,
         firstPage: 74,
         endPage: 79,
         // Before the areas of threads stand the shadows of the policy `adaptive`, 45,056 bytes.
@@ -91,10 +91,10 @@ describe('the layout', () => {
         partitionCount: 16,
         partitionShift: 28,
         maxDepth: 10,
-        pageInfoBias: 0x10000 + 16 * 2432 + 1024 * 4 - 52 * 32,
+        pageInfoBias: 0x10000 + 16 * 3072 + 1024 * 4 - 52 * 32,
         firstPage: 52,
         endPage: 1073,
-        threads: 143_360 + 45_056,
+        threads: 151_552 + 45_056,
         threadStride: 401_408,
         maxThreads: 8,
         areaBytes: 196_608,
@@ -104,7 +104,7 @@ describe('the layout', () => {
         classCount: 53,
         budgetBytes: 64 * MIB,
         reclaimFrom: 0,
-        adaptive: 143_360,
+        adaptive: 151_552,
         manner: MANNER,
         sampleMask: 0,
         sampleValue: 0xffff_ffff,
@@ -281,7 +281,7 @@ describe('entries', () => {
     [
       'an expiry',
       [command('SET', key, integer(1), integer(1000))],
-      '01 00 00 00  01 00  01 01  e8 80 bd 06 90 01 00 00  61 01',
+      '01 00 00 00  01 00  01 01  e8 80 bd 06 90 01 1d 00  61 01',
     ],
     [
       'a version',
@@ -291,7 +291,7 @@ describe('entries', () => {
     [
       'both: a header of 24 bytes, and never more',
       [command('SET', key, integer(1), integer(1000)), command('GETV', key)],
-      '01 00 00 00  01 00  01 03  e8 80 bd 06 90 01 00 00  00 01 00 00 00 00 00 00  61 01',
+      '01 00 00 00  01 00  01 03  e8 80 bd 06 90 01 1d 00  00 01 00 00 00 00 00 00  61 01',
     ],
   ];
 

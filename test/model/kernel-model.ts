@@ -122,6 +122,19 @@ export class KernelModel {
     return this.#payloadBytes;
   }
 
+  /** Entries, and bytes of keys and values, that would not have expired at some time. */
+  leftAt(timeMs: number, partition?: number): { entries: number; payloadBytes: number } {
+    let entries = 0;
+    let payloadBytes = 0;
+    for (const [key, [state]] of this.#states) {
+      if (!state || (state.expiryMs !== 0 && state.expiryMs <= timeMs)) continue;
+      if (partition !== undefined && this.#options.partitionOf(key) !== partition) continue;
+      entries += 1;
+      payloadBytes += key.length + state.value.length;
+    }
+    return { entries, payloadBytes };
+  }
+
   versionsOf(key: string): readonly bigint[] {
     return this.#versions.get(key) ?? [];
   }
@@ -286,18 +299,31 @@ export class KernelModel {
     return ttlMs === 0 ? 0 : this.nowMs + ttlMs;
   }
 
-  #isFull(key: string): boolean {
+  /**
+   * Whether one more entry is refused: for sure, not at all, or perhaps, because it depends on how
+   * many of the expired ones are gone by now. An expired one of the same key has made room.
+   */
+  #refusal(key: string, state: State | undefined, counts: Counts): 'yes' | 'no' | 'perhaps' {
     const { maxEntries, partitions, partitionOf } = this.#options;
-    if (maxEntries === undefined) return false;
+    if (maxEntries === undefined || state !== undefined) return 'no';
     const partition = partitionOf(key);
     const rest = maxEntries % partitions;
     const share = Math.floor(maxEntries / partitions) + (partition < rest ? 1 : 0);
-    return this.#entries[partition]! >= share;
+    const most = this.#entries[partition]! - (counts.expired ?? 0);
+    if (most < share) return 'no';
+    return this.leftAt(this.nowMs, partition).entries >= share ? 'yes' : 'perhaps';
   }
 
-  /** Whether one more entry is refused. An expired one of the same key has made room. */
-  #isRefused(key: string, state: State | undefined, counts: Counts): boolean {
-    return state === undefined && counts.expired !== 1 && this.#isFull(key);
+  /** What comes of a write that would make an entry. */
+  #written(
+    key: string,
+    state: State | undefined,
+    refused: Outcome,
+    written: readonly Outcome[],
+  ): Outcome[] {
+    const refusal = this.#refusal(key, state, refused.counts);
+    if (refusal === 'no') return [...written];
+    return refusal === 'yes' ? [refused] : [refused, ...written];
   }
 
   #setOutcomes(
@@ -313,14 +339,14 @@ export class KernelModel {
       !(flags & IFVERSION && (!state || state.version !== version));
     if (!isMet) return [outcome(flags & GET ? old : FALSE)];
     const refused = outcome(errorReply('ERROR_ENTRIES_FULL'));
-    if (this.#isRefused(key, state, refused.counts)) return [refused];
     const next: State = {
       value,
       expiryMs: flags & KEEPTTL ? (state?.expiryMs ?? 0) : this.#expiry(ttlMs),
       version: state?.version === undefined ? undefined : 'unseen',
     };
     const counts = { sets: 1, created: state ? 0 : 1 };
-    return orRefused(outcome(flags & GET ? old : TRUE, next, counts));
+    const done = orRefused(outcome(flags & GET ? old : TRUE, next, counts));
+    return this.#written(key, state, refused, done);
   }
 
   #incrementOutcomes(
@@ -339,13 +365,13 @@ export class KernelModel {
       }
     }
     const refused = outcome(errorReply('ERROR_ENTRIES_FULL'));
-    if (this.#isRefused(key, state, refused.counts)) return [refused];
     const next: State = {
       value: integer(sum),
       expiryMs: state ? state.expiryMs : this.#expiry(ttlMs),
       version: state?.version === undefined ? undefined : 'unseen',
     };
-    return orRefused(outcome(integer(sum), next, { sets: 1, created: state ? 0 : 1 }));
+    const done = orRefused(outcome(integer(sum), next, { sets: 1, created: state ? 0 : 1 }));
+    return this.#written(key, state, refused, done);
   }
 }
 

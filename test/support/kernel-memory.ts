@@ -50,7 +50,7 @@ export const CLASS_OF_SIZE = 0x400;
 export const CLASS_SIZES = 0xc00;
 export const CLASS_CAPACITIES = 0xd00;
 export const PARTITIONS = 0x10000;
-export const PARTITION_BYTES = 2432;
+export const PARTITION_BYTES = 3072;
 
 /** Offsets in a partition. */
 export const Partition = {
@@ -98,6 +98,7 @@ export const Partition = {
   lost: 208,
   queues: 256,
   classInfos: 384,
+  wheel: 2432,
 } as const;
 
 export const QUEUE_BYTES = 16;
@@ -108,6 +109,9 @@ export const RECORD_BLOCK_BYTES = 512;
 export const RECORDS_PER_BLOCK = 126;
 /** Offsets in a block of records. */
 export const Block = { next: 0, count: 4, kind: 6, records: 8 } as const;
+
+/** Offsets in the wheel of a partition: its first fields. */
+export const Wheel = { tick: 0, records: 8, entries: 12, due: 16, spare: 24, heads: 64 } as const;
 
 export const CLASS_INFO_BYTES = 32;
 /** Offsets in the facts about a class in a partition. */

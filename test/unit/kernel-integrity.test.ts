@@ -16,6 +16,7 @@ import {
   PAGE_BYTES,
   Piece,
   SLOTS,
+  Wheel,
 } from '../support/kernel-memory.js';
 import { bin, command, integer, str } from '../support/kernel-wire.js';
 
@@ -24,6 +25,8 @@ class Patient extends Bench {
   readonly plain = Buffer.from('plain');
   readonly chained = Buffer.from('chained');
   readonly long = Buffer.from('l'.repeat(3000));
+  /** The one with an expiry. */
+  readonly mortal: Buffer;
   /** Stand in one page with the plain one. */
   readonly others = Array.from({ length: 5 }, (_, i) => Buffer.from(`othe${i}`));
 
@@ -35,6 +38,8 @@ class Patient extends Bench {
     const { plain, chained, long, others } = this;
     // Keys that share a partition with the plain one.
     const home = this.memory.partitionIndexOf(plain);
+    const names = Array.from({ length: 20 }, (_, i) => Buffer.from(`mortal ${i}`));
+    this.mortal = names.find((name) => this.memory.partitionIndexOf(name) === home)!;
     for (let i = 0; i < 30_000; i++) this.one(command('SET', str(`filler ${i}`), integer(1)));
     for (const key of [plain, ...others])
       this.one(command('SET', str(key), bin(Buffer.alloc(300))));
@@ -46,6 +51,7 @@ class Patient extends Bench {
     );
     this.run(command('DEL', str('gone'), str('page'), str('filler 7'), str('filler 77')));
     expect(this.memory.u32(this.memory.partition(home, 'splits'))).toBeGreaterThan(0);
+    this.one(command('SET', str(this.mortal), bin(Buffer.alloc(300)), integer(3_600_000)));
     this.#healthy = Buffer.from(this.memory.bytes);
   }
 
@@ -84,6 +90,15 @@ class Patient extends Bench {
     return this.memory.u32(this.partitionField('tableRoot')) + 8 + 4 * index;
   }
 
+  wheelField(field: keyof typeof Wheel): number {
+    return this.partitionField('wheel') + Wheel[field];
+  }
+
+  /** Where the wheel keeps the first block of a slot that has one. */
+  get wheelHead(): number {
+    for (let at = this.wheelField('heads'); ; at += 4) if (this.memory.u32(at)) return at;
+  }
+
   /** The blocks of records of its partition. */
   get blocks(): number[] {
     return this.memory.blocks(this.home);
@@ -100,6 +115,9 @@ class Patient extends Bench {
 }
 
 type Harm = (patient: Patient) => void;
+
+/** Where an entry with an expiry names the slot of its record. */
+const WHEEL_SLOT = 14;
 
 const add = (patient: Patient, address: number, more: number): void =>
   patient.memory.setU32(address, patient.memory.u32(address) + more);
@@ -305,6 +323,27 @@ const HARMS: Record<string, Record<string, Harm>> = {
     'an entry of another generation than its record': (p) => {
       const field = p.memory.entryField(p.memory.slotOf(p.plain));
       p.memory.setU32(field, p.memory.u32(field) ^ 1);
+    },
+  },
+  BROKEN_WHEEL: {
+    'a count of records': (p) => add(p, p.wheelField('records'), 1),
+    'a spare block that is none': (p) => p.memory.setU32(p.wheelField('spare'), p.page << 16),
+    'a due bag that is a chunk of an entry': (p) =>
+      p.memory.setU32(p.wheelField('due'), p.memory.entry(p.plain)),
+    'more records than a block holds': (p) =>
+      p.memory.setU16(p.memory.u32(p.wheelHead) + Block.count, 127),
+    'a bag that leads back to itself': (p) =>
+      p.memory.setU32(p.memory.u32(p.wheelHead) + Block.next, p.memory.u32(p.wheelHead)),
+  },
+  BROKEN_EXPIRY: {
+    'a count of entries that expire': (p) => add(p, p.wheelField('entries'), 1),
+    'an entry that names another slot than its record is in': (p) => {
+      const at = p.memory.entry(p.mortal) + WHEEL_SLOT;
+      p.memory.setU8(at, p.memory.u8(at) + 1);
+    },
+    'an entry without a record': (p) => {
+      const block = p.memory.u32(p.wheelHead);
+      p.memory.setU32(block + Block.records, p.memory.u32(block + Block.records) ^ (1 << 20));
     },
   },
   BROKEN_PIN: {

@@ -1,18 +1,20 @@
 /*
  * An entry leaves: out of its slot, its chunks back to their pages. Everything here runs under the partition's lock.
  */
-import { CHAINED, entryAt, firstPiece, hashOfEntry, isExpired, pieceAt } from '../entry';
+import { CHAINED, entryAt, firstPiece, HAS_EXPIRY, hashOfEntry, isExpired, pieceAt } from '../entry';
 import { Address } from '../layout';
 import { Partition } from '../partition';
 import { dropQueues } from '../records';
 import { giveChunk } from '../slab';
 import { entryOf, erase, isRecordOf, Slot } from '../table';
+import { dropWheel, wheelOf } from '../wheel';
 
 /** Frees an entry's chunks. It is in no slot any more. */
 export function freeEntry(partition: Partition, address: Address): void {
   const entry = entryAt(address);
   let piece: Address = entry.flags & CHAINED ? firstPiece(address, entry) : 0;
   partition.payloadBytes -= <u64>entry.valueBytes + <u64>entry.keyBytes;
+  if (entry.flags & HAS_EXPIRY) wheelOf(partition).entries -= 1;
   giveChunk(partition, address);
   freeChain(partition, piece);
 }
@@ -31,7 +33,10 @@ export function removeEntry(partition: Partition, slot: Slot, hash: u32): void {
   erase(slot, hash);
   partition.entries -= 1;
   freeEntry(partition, address);
-  if (partition.entries == 0) dropQueues(partition);
+  if (partition.entries == 0) {
+    dropQueues(partition);
+    dropWheel(partition);
+  }
 }
 
 /** Removes an entry because room is needed, and counts it for what it is: expired, or evicted. */

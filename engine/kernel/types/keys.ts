@@ -1,5 +1,5 @@
 /* Commands on keys of any type: DEL, EXISTS, TOUCH, EXPIRE, TTL, PERSIST. */
-import { entryAt, HAS_EXPIRY, HAS_VERSION, setExpiry } from '../entry';
+import { entryAt, HAS_EXPIRY, HAS_VERSION } from '../entry';
 import { removeEntry } from '../eviction/removal';
 import { hashKey } from '../hash';
 import { Address } from '../layout';
@@ -14,11 +14,11 @@ import {
   writeBoolean,
   writeInteger,
 } from '../msgpack';
-import { partitionOfHash } from '../partition';
+import { Partition, partitionOfHash } from '../partition';
 import { ABSENT, copyHeld, findLive, lastExpiry, look, NO_ROOM } from '../read';
 import { isKeyLength, Staged } from '../staging';
 import { ERROR_KEY, ERROR_OUT_OF_MEMORY, ERROR_TTL, writeError } from '../status';
-import { reshape } from '../store';
+import { expireAt, reshape } from '../store';
 import { mark } from '../marks';
 import { entryOf, Slot } from '../table';
 import { blockOf } from '../threads';
@@ -128,18 +128,20 @@ export function expire(thread: u32, staged: Staged, out: Address, limit: Address
   const partition = partitionOfHash(staged.hash);
   lock(partition, thread);
   const slot = findLive(partition, staged.hash, staged.key, staged.keyBytes, nowMs);
-  let address: Address = 0;
+  let done = false;
   if (slot) {
-    const version = <u32>entryAt(entryOf(slot)).flags & HAS_VERSION;
-    address = reshape(partition, slot, ttlMs > 0 ? version | HAS_EXPIRY : version, thread, nowMs);
-    if (address != 0) {
-      if (ttlMs > 0) setExpiry(address, nowMs + ttlMs);
-      mark(partition, slot);
-    }
+    if (ttlMs > 0) done = expireAt(partition, slot, staged.hash, nowMs + ttlMs, thread, nowMs);
+    else done = dropExpiry(partition, slot, thread, nowMs);
+    if (done) mark(partition, slot);
   }
   unlock(partition);
   if (slot == 0) return writeBoolean(out, false);
-  return address == 0 ? writeError(out, ERROR_OUT_OF_MEMORY) : writeBoolean(out, true);
+  return done ? writeBoolean(out, true) : writeError(out, ERROR_OUT_OF_MEMORY);
+}
+
+/** Takes an entry's expiry away. True: shrinking always fits where the entry stands. */
+function dropExpiry(partition: Partition, slot: Slot, thread: u32, nowMs: i64): bool {
+  return reshape(partition, slot, <u32>entryAt(entryOf(slot)).flags & HAS_VERSION, thread, nowMs) != 0;
 }
 
 export function timeToLive(
@@ -162,10 +164,8 @@ export function persist(thread: u32, staged: Staged, out: Address, limit: Addres
   const slot: Slot = findLive(partition, staged.hash, staged.key, staged.keyBytes, nowMs);
   let had = false;
   if (slot) {
-    const flags = <u32>entryAt(entryOf(slot)).flags;
-    had = (flags & HAS_EXPIRY) != 0;
-    // Shrinking always fits where the entry stands.
-    if (had) reshape(partition, slot, flags & HAS_VERSION, thread, nowMs);
+    had = (entryAt(entryOf(slot)).flags & HAS_EXPIRY) != 0;
+    if (had) dropExpiry(partition, slot, thread, nowMs);
     mark(partition, slot);
   }
   unlock(partition);
