@@ -3,6 +3,7 @@
  * rules stand here: table, entries, chains, slab pages, page lists, counts. Runs partition by partition, under its
  * lock.
  */
+import { isLogSound } from './changelog';
 import {
   CHAINED,
   chainSkip,
@@ -53,6 +54,7 @@ export const BROKEN_POOL_STACK: u32 = 22;
 export const BROKEN_QUEUE: u32 = 23;
 export const BROKEN_RECORDS: u32 = 24;
 export const BROKEN_SIDE_TABLE: u32 = 25;
+export const BROKEN_LOG: u32 = 26;
 
 const BUCKET_BYTES: u32 = 64;
 
@@ -96,6 +98,7 @@ export function checkPartition(partition: Partition): u32 {
   if (pages != partition.slabPages || chunkBytes != partition.chunkBytes) return BROKEN_CHUNK_BYTES;
   broken = checkQueues(partition);
   if (broken) return broken;
+  if (!isLogSound(partition)) return BROKEN_LOG;
   // Every chunk in use belongs to an entry that was found through the table, or to a queue.
   return chunksSeen == chunkBytes ? 0 : BROKEN_CHUNK_OWNER;
 }
@@ -290,7 +293,7 @@ function checkPool(thread: u32): u32 {
   let used: u32 = 0;
   for (let i: u32 = 0; i < head.partitionCount; i++) {
     const partition = partitionAt(i);
-    used += partition.slabPages + partition.segments + partition.spareSegments;
+    used += partition.slabPages + partition.segments + partition.spareSegments + partition.logPages;
   }
   let stacked: u32 = 0;
   let broken: u32 = 0;

@@ -1,4 +1,5 @@
 /* Commands on keys of any type: DEL, EXISTS, TOUCH, EXPIRE, TTL, PERSIST. */
+import { LOG_DELETED, noteExpiry } from '../changelog';
 import { entryAt, HAS_EXPIRY, HAS_VERSION, setExpiry } from '../entry';
 import { removeEntry } from '../eviction/removal';
 import { hashKey } from '../hash';
@@ -30,7 +31,7 @@ export function removeKey(thread: u32, hash: u32, key: Address, keyBytes: u32, n
   lock(partition, thread);
   const slot = findLive(partition, hash, key, keyBytes, nowMs);
   if (slot) {
-    removeEntry(partition, slot, hash);
+    removeEntry(partition, slot, hash, LOG_DELETED);
     partition.deletes += 1;
   }
   unlock(partition);
@@ -57,7 +58,7 @@ export function takeKey(
   if (slot) {
     end = copyHeld(slot, out, limit);
     if (end != NO_ROOM) {
-      removeEntry(partition, slot, hash);
+      removeEntry(partition, slot, hash, LOG_DELETED);
       partition.deletes += 1;
     }
   }
@@ -133,7 +134,9 @@ export function expire(thread: u32, staged: Staged, out: Address, limit: Address
     const version = <u32>entryAt(entryOf(slot)).flags & HAS_VERSION;
     address = reshape(partition, slot, ttlMs > 0 ? version | HAS_EXPIRY : version, thread, nowMs);
     if (address != 0) {
-      if (ttlMs > 0) setExpiry(address, nowMs + ttlMs);
+      const expiryMs = ttlMs > 0 ? nowMs + ttlMs : 0;
+      if (expiryMs != 0) setExpiry(address, expiryMs);
+      noteExpiry(partition, staged.key, staged.keyBytes, expiryMs);
       mark(partition, slot);
     }
   }
@@ -165,7 +168,10 @@ export function persist(thread: u32, staged: Staged, out: Address, limit: Addres
     const flags = <u32>entryAt(entryOf(slot)).flags;
     had = (flags & HAS_EXPIRY) != 0;
     // Shrinking always fits where the entry stands.
-    if (had) reshape(partition, slot, flags & HAS_VERSION, thread, nowMs);
+    if (had) {
+      reshape(partition, slot, flags & HAS_VERSION, thread, nowMs);
+      noteExpiry(partition, staged.key, staged.keyBytes, 0);
+    }
     mark(partition, slot);
   }
   unlock(partition);
