@@ -6,7 +6,7 @@
  * Ring: pages linked by PageInfo.next, each cut into granules of 16 KiB. A record lies in one granule. When the head
  * enters a granule, all records that were in it are dropped at once; nobody waits for readers.
  *
- *   granule   record, record, ..., +0 u16 0: the rest is unused
+ *   granule   record, record, ..., u16 0 (no more records), unused, in its last 8 bytes the number of its first record
  *
  * Record, a multiple of 8 bytes:
  *   +0  words       u16   of 8 bytes, all of it
@@ -14,10 +14,10 @@
  *   +4  kind        u8    LOG_SET, LOG_DELETE, LOG_EXPIRE, LOG_CLEAR
  *   +5  detail      u8    LOG_DELETE: the reason; else bits: VALUE_LEFT_OUT, HAS_TIME
  *   +6  valueBytes  u16
- *   +8  number      u64   one more than that of the record before
- *   +16 expiry      i64   HAS_TIME: Unix time in ms
+ *   +8  expiry      i64   HAS_TIME: Unix time in ms
  *       key         keyBytes
  *       value       valueBytes, msgpack
+ * Its number is one more than that of the record before. A key of 16 bytes and a value of 32 make a cache line.
  *
  * Log, at the end of the partition:
  *   +0  next      u64   number of the next record; stored last, it publishes the record before
@@ -80,13 +80,15 @@ export const LOG_HAS_TIME: u32 = 0x80;
  */
 export const GRANULE_BYTES: u32 = 16384;
 export const GRANULE_MASK: u32 = GRANULE_BYTES - 1;
-const RECORD_HEAD_BYTES: u32 = 16;
-/** Behind a granule's last record there is room to say so. */
-const MAX_RECORD: u32 = GRANULE_BYTES - 8;
+const RECORD_HEAD_BYTES: u32 = 8;
+/** What records may take of a granule: there is room behind them to say that they end, and for the number. */
+const MAX_RECORD: u32 = GRANULE_BYTES - 16;
+const NUMBER: u32 = GRANULE_BYTES - 8;
 
+/** The number of the first record of the granule that `at` lies in. */
 @inline
-function numberOfRecordAt(at: Address): u64 {
-  return load<u64>(at, 8);
+function granuleNumber(at: Address): u64 {
+  return load<u64>(at & ~GRANULE_MASK, NUMBER);
 }
 
 /** The granule behind the one that `at` lies in. */
@@ -107,9 +109,10 @@ function enterGranule(log: Log, at: Address): Address {
   if (entered == log.oldestAt) {
     log.oldestAt = granuleBehind(entered);
     // Every granule begins with a record once the head has been there.
-    atomic.store<u64>(changetype<usize>(log) + OLDEST, numberOfRecordAt(log.oldestAt));
+    atomic.store<u64>(changetype<usize>(log) + OLDEST, granuleNumber(log.oldestAt));
     orderStores();
   }
+  store<u64>(entered, log.next, NUMBER);
   return entered;
 }
 
@@ -139,7 +142,6 @@ function begin(
   }
   const head = (bytes >> 3) | (keyBytes << 16);
   store<u64>(at, <u64>head | (<u64>(kind | (detail << 8) | (valueBytes << 16)) << 32));
-  store<u64>(at, log.next, 8);
   if (expiryMs != 0) store<i64>(at, expiryMs, RECORD_HEAD_BYTES);
   partition.logHead = at + bytes;
   return at + fields;
@@ -277,9 +279,15 @@ export function breakLog(partition: Partition): void {
   const log = logOf(partition);
   const at = pageAddress(pageOf(partition.logHead));
   skipNumber(log);
-  log.oldestAt = at;
+  startRecords(log, at);
   partition.logHead = at;
   if (header().logSleepers) wakeReaders();
+}
+
+/** The next record will be the oldest, and stand at the start of a granule. */
+export function startRecords(log: Log, at: Address): void {
+  log.oldestAt = at;
+  store<u64>(at, log.next, NUMBER);
 }
 
 /** Leaves a number out, and so puts every position behind the present. */
@@ -345,10 +353,11 @@ function areRecordsSound(partition: Partition): bool {
   let at = log.oldestAt;
   let number = log.oldest;
   for (let granule: u32 = 0; granule < granules; granule++) {
+    if (granuleNumber(at) != number) return false;
     while (number < log.next) {
       const words = <u32>load<u16>(at);
       if (words == 0) break;
-      if ((at & GRANULE_MASK) + (words << 3) > MAX_RECORD || numberOfRecordAt(at) != number) return false;
+      if ((at & GRANULE_MASK) + (words << 3) > MAX_RECORD) return false;
       at += words << 3;
       number += 1;
     }

@@ -1,7 +1,7 @@
 /*
  * Readers of the change log (changelog.ts): the log is on while there is one, whichever thread he is in.
  */
-import { GRANULE_BYTES, GRANULE_MASK, granuleBehind, NEXT, OLDEST, skipNumber } from './changelog';
+import { GRANULE_BYTES, GRANULE_MASK, granuleBehind, NEXT, OLDEST, skipNumber, startRecords } from './changelog';
 import { hashKey } from './hash';
 import { Address, Header, header, PageNumber } from './layout';
 import { isLocked, lock, lockToRead, orderLoads, readIsValid, readWord, unlock } from './lock';
@@ -34,7 +34,7 @@ function turnOn(partition: Partition, pages: u32, thread: u32, nowMs: i64): bool
   }
   pageInfo(last).next = first;
   const at = pageAddress(first);
-  logOf(partition).oldestAt = at;
+  startRecords(logOf(partition), at);
   partition.logHead = at;
   return true;
 }
