@@ -2,7 +2,7 @@
  * `cache.changes()`: what became of the entries, whoever did it, as a stream. Reads the change logs
  * of the cache's arenas and makes objects of their records.
  */
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ByteSize, Key } from './api.js';
 import type { Arena } from './arena.js';

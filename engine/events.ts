@@ -11,6 +11,8 @@ import type {
   OverrunChange,
   SetChange,
 } from './changes.js';
+import { SlabringError } from './errors.js';
+import { show } from './units.js';
 
 /** Events of a cache, whichever thread caused them. */
 export interface CacheEvents {
@@ -39,7 +41,7 @@ const TYPE_OF: Readonly<Record<keyof CacheEvents, Change['type']>> = {
   overrun: 'overrun',
 };
 
-export const EVENT_NAMES = Object.keys(TYPE_OF) as (keyof CacheEvents)[];
+const EVENT_NAMES = Object.keys(TYPE_OF) as (keyof CacheEvents)[];
 
 /** Changes handed out before the rest of the program gets its turn. */
 const BATCH = 256;
@@ -54,11 +56,23 @@ export class EventHub {
     this.#open = open;
   }
 
-  /** Calls `listener` at each `event`; the function returned stops that. */
+  /**
+   * Calls `listener` at each `event`; the function returned stops that.
+   * @throws SlabringError `OPTION`
+   */
   on<Name extends keyof CacheEvents>(
     event: Name,
     listener: (change: CacheEvents[Name]) => void,
   ): () => void {
+    if (!EVENT_NAMES.includes(event)) {
+      throw new SlabringError(
+        'OPTION',
+        `there is no event ${show(event)}; there are ${EVENT_NAMES.join(', ')}`,
+      );
+    }
+    if (typeof listener !== 'function') {
+      throw new SlabringError('OPTION', `a listener is a function, not ${show(listener)}`);
+    }
     if (this.#changes === undefined) {
       const changes = this.#open({ keepAlive: false });
       this.#changes = changes;
