@@ -69,8 +69,8 @@ export type Change = SetChange | DeleteChange | ExpireChange | ClearChange | Ove
 /** Options of `cache.changes()`. */
 export interface ChangesOptions {
   /**
-   * Memory for the log, of the cache's budget, if no other reader has it on already: at least 64 KiB
-   * for each partition, at most a quarter of `memory`. Default: a 64th of `memory`.
+   * Memory for the log, of the cache's budget, if no other reader has it on already: at least 64
+   * KiB for each partition, at most a quarter of `memory`. Default: a 64th of `memory`.
    */
   bytes?: ByteSize;
   /** Only changes of these types, and always `overrun`. Default: all. */

@@ -24,25 +24,25 @@
  *   +8  oldest    u64   number of the oldest record; raised before that record is written over
  *   +16 oldestAt  u32   where it stands
  *
- * Numbers are contiguous while the log is on, and never repeat. Where something is missing, because the log was off or a
- * thread died in a write, one number is left out, and `oldest` stands behind it: whoever kept a position before it is
- * told that he lost changes.
+ * Numbers are contiguous while the log is on, and never repeat. Where something is missing, because the log was off or
+ * a thread died in a write, one number is left out, and `oldest` stands behind it: whoever kept a position before it
+ * is told that he lost changes.
  *
- * Memory order. A reader loads `next`, copies the records before it, and then loads `oldest`: if his first record is not
- * older, then nobody began to write over the copied bytes before the copy was done. That takes
+ * Memory order. A reader loads `next`, copies the records before it, and then loads `oldest`: if his first record is
+ * not older, then nobody began to write over the copied bytes before the copy was done. That takes
  * - that a record's bytes are visible before `next` (fence or x86 between the stores), and loaded after it;
  * - that `oldest` is visible before a byte of what is written over it (likewise), and is loaded after the copy.
  * Until then the copy may be garbage, so nothing in it is looked at. A reader's memory stays a log's as long as he is
  * attached; should it not be (recovery of a partition), `oldest` was raised first.
  *
  * Sleeping. A reader who found nothing new sets `logSleepers`, and then looks at each partition once more: at its lock,
- * then at `next`. A partition that is unlocked by then was left by every writer that cannot have seen `logSleepers`, and
- * what they wrote is visible; every later one takes the lock, sees `logSleepers` behind it, and wakes. So a writer needs
- * no fence of its own, only one load. Where a partition is locked, the reader does not go to sleep yet.
+ * then at `next`. A partition that is unlocked by then was left by every writer that cannot have seen `logSleepers`,
+ * and what they wrote is visible; every later one takes the lock, sees `logSleepers` behind it, and wakes. So a writer
+ * needs no fence of its own, only one load. Where a partition is locked, the reader does not go to sleep yet.
  */
-import { copyBytes } from './bytes';
+import { copyBytes, touched } from './bytes';
 import { chainSkip, copyFromChain, entryAt, firstPiece, keyAddress, LONG_KEY } from './entry';
-import { Address, Header, header, PAGE_BYTES, PageNumber, TOUCH_SINK } from './layout';
+import { Address, Header, header, NOTHING, PAGE_BYTES, PageNumber } from './layout';
 import { orderStores } from './lock';
 import { givePage, PAGE_LOG, pageAddress, pageBelongs, pageInfo, pageKind, pageOf } from './pages';
 import { logOf, Partition, partitionAt, partitionIndex } from './partition';
@@ -117,7 +117,8 @@ function enterGranule(log: Log, at: Address): Address {
 }
 
 /**
- * Begins the record of a change; where its key goes, or 0 when it is too long for a granule. `publish` makes it visible.
+ * Begins the record of a change; where its key goes, or 0 when it is too long for a granule. `publish` makes it
+ * visible.
  */
 @inline
 function begin(
@@ -179,11 +180,12 @@ export function touchLogs(first: Address, end: Address): void {
   let sum: u32 = 0;
   for (let at = first; at < end; at += STAGED_BYTES) {
     const command = changetype<Staged>(at);
-    const head = command.key ? partitionOf(command).logHead : TOUCH_SINK;
+    const head = command.key ? partitionOf(command).logHead : NOTHING;
     // Two records of moderate size: one group of commands often writes in a partition twice.
-    sum += load<u32>(head) + load<u32>(head, LINE_BYTES) + load<u32>(head, 2 * LINE_BYTES) + load<u32>(head, 3 * LINE_BYTES);
+    sum += load<u32>(head) + load<u32>(head, LINE_BYTES);
+    sum += load<u32>(head, 2 * LINE_BYTES) + load<u32>(head, 3 * LINE_BYTES);
   }
-  store<u32>(TOUCH_SINK, sum);
+  touched(sum);
 }
 
 /** Counts a write, and logs it where somebody reads. `expiryMs` 0: none. */
@@ -271,8 +273,8 @@ export function noteClear(partition: Partition): void {
 }
 
 /**
- * Something changed that the log cannot tell, such as a key that no granule holds: it drops all that it holds, and every
- * reader is told that he lost changes.
+ * Something changed that the log cannot tell, such as a key that no granule holds: it drops all that it holds, and
+ * every reader is told that he lost changes.
  */
 export function breakLog(partition: Partition): void {
   if (partition.logHead == 0) return;
@@ -299,9 +301,9 @@ export function skipNumber(log: Log): void {
 }
 
 /**
- * Makes the log of a partition whose writer died at any step whatever sound, and tells every reader that he lost changes:
- * the last write may have been done and not logged. Trusted is what recovery.ts trusts: page infos. If the ring is not
- * whole, it was just being made for a reader in the thread that died, or given back: then the log is off.
+ * Makes the log of a partition whose writer died at any step whatever sound, and tells every reader that he lost
+ * changes: the last write may have been done and not logged. Trusted is what recovery.ts trusts: page infos. If the
+ * ring is not whole, it was just being made for a reader in the thread that died, or given back: then the log is off.
  */
 export function recoverLog(partition: Partition): void {
   const index = partitionIndex(partition);

@@ -1,7 +1,7 @@
 /*
- * Pages of 64 KiB, from one pool shared by all partitions. A page is free, a table segment (table.ts), a slab of chunks
- * of one size (slab.ts), or a part of a change log (changelog.ts). What it is now stands in its PageInfo; while it is not free, its partition's lock
- * guards it.
+ * Pages of 64 KiB, from one pool shared by all partitions. A page is free, a table segment (table.ts), a slab of
+ * chunks of one size (slab.ts), or a part of a change log (changelog.ts). What it is now stands in its PageInfo; while
+ * it is not free, its partition's lock guards it.
  *
  * A page that became a table segment stays one as long as the arena lives: readers set access marks in segments without
  * the lock, so a segment's memory must never become anything else.

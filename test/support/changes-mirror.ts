@@ -1,6 +1,6 @@
 /**
- * A copy of a cache that is made of its changes alone. If every effect of every write is in the log,
- * it holds what the cache holds.
+ * A copy of a cache that is made of its changes alone. If every effect of every write is in the
+ * log, it holds what the cache holds.
  */
 import type { Cache, Change, Changes } from 'slabring';
 

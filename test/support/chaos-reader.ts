@@ -1,6 +1,6 @@
 /**
- * A reader of the change log in the thread that survives: after each death it must have been told of
- * what is different now, or that it lost changes.
+ * A reader of the change log in the thread that survives: after each death it must have been told
+ * of what is different now, or that it lost changes.
  */
 import { type Deaths, FRESH, NEW, NOW_MS, OLD } from './chaos-deaths.js';
 

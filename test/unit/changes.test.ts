@@ -167,7 +167,7 @@ describe('values', () => {
   it('are shown by JSON.stringify', () => {
     const changes = cache.changes();
     cache.set('a', [1]);
-    expect(JSON.parse(JSON.stringify(changes.read()))).toMatchObject([{ key: 'a', value: [1] }]);
+    expect(JSON.stringify(changes.read())).toMatch(/"key":"a","value":\[1\]/);
   });
 });
 
