@@ -66,11 +66,13 @@ export interface ArenaStats {
   readonly payloadBytes: number;
   /** Bytes of chunks in use: payload, entry headers, slack of the size classes. */
   readonly chunkBytes: number;
-  /** Bytes of the budget in use: bookkeeping, index, slab pages. */
+  /** Bytes of the budget in use: bookkeeping, index, slab pages, change log. */
   readonly usedBytes: number;
   readonly memoryBytes: number;
   readonly slabPages: number;
   readonly indexPages: number;
+  /** Pages of the change log, while somebody reads it. */
+  readonly logPages: number;
   readonly freePages: number;
   readonly hits: number;
   readonly misses: number;
@@ -95,7 +97,7 @@ export interface ArenaStats {
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-const PAGE_BYTES = 64 * KIB;
+export const PAGE_BYTES = 64 * KIB;
 
 /**
  * A 32-bit memory ends at 4 GiB; thread areas and the guard page take some of it. More takes
@@ -354,15 +356,18 @@ export class Arena {
     const [commands, frames, threads, tableSplits, headBytes] = totals.subarray(
       13,
     ) as unknown as number[];
-    const [takeovers, partitionsEmptied, entriesLost] = totals.subarray(18) as unknown as number[];
+    const [takeovers, partitionsEmptied, entriesLost, logPages] = totals.subarray(
+      18,
+    ) as unknown as number[];
     return {
       entries: entries!,
       payloadBytes: payloadBytes!,
       chunkBytes: chunkBytes!,
-      usedBytes: headBytes! + (slabPages! + indexPages!) * PAGE_BYTES,
+      usedBytes: headBytes! + (slabPages! + indexPages! + logPages!) * PAGE_BYTES,
       memoryBytes: this.facts.memoryBytes,
       slabPages: slabPages!,
       indexPages: indexPages!,
+      logPages: logPages!,
       freePages: freePages!,
       hits: hits!,
       misses: misses!,

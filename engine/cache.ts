@@ -7,9 +7,11 @@ import type { Duration, IncrementOptions, Key, SetOptions, TimeLeft, Versioned }
 import type { Arena, ArenaStats } from './arena.js';
 import { checkDelta, iterate, readIncrementTtl } from './arguments.js';
 import { FRAME_ID, writeCommand } from './batch.js';
+import { Changes, type ChangesOptions, type ChangesSource } from './changes.js';
 import { packValue, readBytes, readValue, writeBytes, writeValue } from './codec.js';
 import { COMMANDS, type CommandName, SetFlag } from './commands.js';
 import { SlabringError } from './errors.js';
+import { type CacheEvents, EventHub } from './events.js';
 import { BLOCK_REPLY_BYTES, type KernelExports } from './kernel-exports.js';
 import { KeyArea, keyBytes, writeKey } from './keys.js';
 import { Many } from './many.js';
@@ -45,6 +47,8 @@ export class Cache {
    * Where the frame that `#begin` began ends. No code of a caller runs between that and `#finish`.
    */
   #end = 0;
+  readonly #openChanges = new Set<Changes>();
+  #events: EventHub | undefined;
   #closed = false;
 
   /** Use `openCache` or `attachCache`. The cache owns the arena: `close` closes it. */
@@ -327,6 +331,32 @@ export class Cache {
     return this.#arena.checkIntegrity();
   }
 
+  /**
+   * What becomes of entries from now on, whichever thread does it: in order for each key, with
+   * values. The log that it reads is on while somebody reads it.
+   * @throws SlabringError `OPTION`; `OOM` when there is no memory for the log
+   */
+  changes(options?: ChangesOptions): Changes {
+    this.#checkOpen();
+    const changes = new Changes(this.#changesSource, options);
+    this.#openChanges.add(changes);
+    return changes;
+  }
+
+  /**
+   * Calls `listener` at each `event` of the cache, whichever thread caused it, a moment later in
+   * this one. An error that it throws is an uncaught exception. The function returned takes the
+   * listener away.
+   */
+  on<Name extends keyof CacheEvents>(
+    event: Name,
+    listener: (change: CacheEvents[Name]) => void,
+  ): () => void {
+    this.#checkOpen();
+    this.#events ??= new EventHub((options) => this.changes(options));
+    return this.#events.on(event, listener);
+  }
+
   /** Removes all entries. */
   clear(): void {
     this.#checkOpen();
@@ -348,6 +378,7 @@ export class Cache {
    */
   close(): void {
     if (this.#closed) return;
+    for (const changes of this.#openChanges) changes.close();
     this.#closed = true;
     this.#stopUpkeep();
     this.#arena.close();
@@ -368,6 +399,15 @@ export class Cache {
   #walk(wantsValues: boolean): Walk {
     this.#checkOpen();
     return new Walk(this.#arena, () => this.#checkOpen(), wantsValues);
+  }
+
+  get #changesSource(): ChangesSource {
+    return {
+      arenas: [this.#arena],
+      currentValue: (key) => this.peek(key),
+      partitionOf: (key) => this.#kernel.partitionOfKey(this.#slot, writeKey(key, this.#keys)),
+      onClose: (changes) => this.#openChanges.delete(changes),
+    };
   }
 
   /** Looks the key up: the value's length, its bytes being in the reply area, or -1. */

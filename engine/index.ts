@@ -10,7 +10,18 @@ export type {
 } from './api.js';
 export type { ArenaStats as CacheStats } from './arena.js';
 export type { Cache } from './cache.js';
+export type {
+  Change,
+  Changes,
+  ChangesOptions,
+  ClearChange,
+  DeleteChange,
+  ExpireChange,
+  OverrunChange,
+  SetChange,
+} from './changes.js';
 export type { CacheOptions, Policy } from './config.js';
 export { type ErrorCode, SlabringError } from './errors.js';
+export type { CacheEvents } from './events.js';
 export { attachCache, type CacheHandle, openCache } from './open.js';
 export type { FoundKey } from './walk.js';

@@ -80,6 +80,16 @@ export interface KernelExports {
   scan(thread: number, cursor: number, count: number, maxValueBytes: number, nowMs: number): number;
 
   xxh32(address: number, bytes: number, seed: number): number;
+  attachLog(thread: number, pagesPerPartition: number, nowMs: number): number;
+  detachLog(thread: number): void;
+  settleLog(thread: number): void;
+  readLog(thread: number, partition: number, address: number, position: number): number;
+  partitionOfKey(thread: number, keyBytes: number): number;
+  partitionAddress(partition: number): number;
+  logNextAddress(partition: number): number;
+  logSleepersAddress(): number;
+  logGrewAddress(): number;
+
   collectStats(thread: number): number;
   clear(thread: number): void;
   checkIntegrity(thread: number): number;
@@ -148,6 +158,8 @@ export const INTEGRITY_RULES: Readonly<Record<string, string>> = {
   BROKEN_POOL_STACK: 'the pool counts the pages on its stack',
   BROKEN_QUEUE: 'a queue of records counts its records and ends where its tail is',
   BROKEN_SIDE_TABLE: "the policy's side table has the blocks that it counts",
+  BROKEN_LOG:
+    'a log is a ring of its pages whose records are whole and numbered without a gap, or there is none',
   BROKEN_RECORDS: 'every entry that may be evicted has a record in a queue',
   BROKEN_WHEEL: 'the wheel of expiry counts its records, in blocks of records',
   BROKEN_EXPIRY:

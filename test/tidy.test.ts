@@ -52,7 +52,7 @@ const METHODS: Record<CommandName, { cache: string[] | string; client: string[] 
  * not.
  */
 const ONLY_CACHE = [
-  ...['size', 'stats', 'checkIntegrity', 'clear', 'share'],
+  ...['size', 'stats', 'checkIntegrity', 'clear', 'share', 'changes', 'on'],
   // For the client: with SCAN.
   ...['keys', 'values', 'entries', 'forEach', 'peek', 'take'],
 ];

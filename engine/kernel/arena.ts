@@ -15,9 +15,10 @@ import {
 } from './layout';
 import { ADAPTIVE_BYTES, resetAdaptive } from './eviction/adaptive';
 import { resetPolicy } from './eviction/policy';
+import { noteClear } from './changelog';
 import { lock, unlock } from './lock';
 import { givePage, PAGE_INFO_BYTES, pageAddress, pageInfo } from './pages';
-import { classInfo, Partition, PARTITION_BYTES, partitionAt, resetPartition } from './partition';
+import { classInfo, logOf, Partition, PARTITION_BYTES, partitionAt, resetPartition } from './partition';
 import { buildClasses } from './slab';
 import { maxDirectoryEntries, newSegment, openDirectory } from './table';
 import { blockOf, replyArea } from './threads';
@@ -131,6 +132,8 @@ export function format(
     const partition = partitionAt(i);
     partition.maxEntries = shareOf(maxEntries, partitions, i);
     partition.version = <u64>firstVersion;
+    logOf(partition).next = 1;
+    logOf(partition).oldest = 1;
     const directory = directories + ((i * maxDirectoryEntries()) << 2);
     openDirectory(partition, directory, newSegment(partition, partitionsLog2));
     resetPolicy(partition);
@@ -166,7 +169,7 @@ export function setErrorText(status: u32, text: Address, bytes: u32): void {
 /**
  * Writes totals as f64 to the reply area: entries, payload bytes, chunk bytes, slab pages, segments, free pages, all
  * pages, hits, misses, sets, deletes, evictions, expired, commands, frames, threads, splits, head bytes, takeovers,
- * partitions emptied, entries lost so. Racy by nature.
+ * partitions emptied, entries lost so, log pages. Racy by nature.
  */
 export function collectStats(thread: u32): u32 {
   const head = header();
@@ -183,6 +186,7 @@ export function collectStats(thread: u32): u32 {
   let takeovers: u64 = 0;
   let emptied: u64 = 0;
   let lost: u64 = 0;
+  let logPages: u64 = 0;
   for (let i: u32 = 0; i < head.partitionCount; i++) {
     const partition = partitionAt(i);
     entries += partition.entries;
@@ -198,6 +202,7 @@ export function collectStats(thread: u32): u32 {
     takeovers += partition.takeovers;
     emptied += partition.emptied;
     lost += partition.lost;
+    logPages += partition.logPages;
   }
   let hits: u64 = 0;
   let misses: u64 = 0;
@@ -219,7 +224,7 @@ export function collectStats(thread: u32): u32 {
   out = put(out, chunkBytes);
   out = put(out, slabPages);
   out = put(out, segments);
-  out = put(out, pages - slabPages - segments);
+  out = put(out, pages - slabPages - segments - logPages);
   out = put(out, pages);
   out = put(out, hits);
   out = put(out, misses);
@@ -235,6 +240,7 @@ export function collectStats(thread: u32): u32 {
   out = put(out, takeovers);
   out = put(out, emptied);
   out = put(out, lost);
+  out = put(out, logPages);
   return (out - replyArea(thread)) >> 3;
 }
 
@@ -250,6 +256,7 @@ export function clear(thread: u32): void {
     const partition = partitionAt(i);
     lock(partition, thread);
     clearPartition(partition);
+    noteClear(partition);
     unlock(partition);
   }
 }

@@ -10,6 +10,7 @@
  * version word, and looks its key up anew when it changed: so commands of one group on one key need no care, and
  * neither do other threads.
  */
+import { isLogging, touchLogs } from './changelog';
 import { commandRow, ROW_HOST } from './commands';
 import { touched } from './bytes';
 import { Address, header, NOTHING } from './layout';
@@ -103,6 +104,7 @@ function execCommands(
     }
     if (block.refusal) refuseGroup(first, stagedEnd, block.refusal);
     touchGroup(first, stagedEnd);
+    if (isLogging()) touchLogs(first, stagedEnd);
     let running = first;
     for (; running < stagedEnd; running += STAGED_BYTES) {
       const command = changetype<Staged>(running);

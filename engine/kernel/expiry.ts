@@ -4,6 +4,7 @@
  * Nothing here allocates what something might be evicted for: a record that moves finds room in any case (`place`), and
  * for a new one enrollment.ts brings a block. Everything here runs under the partition's lock.
  */
+import { LOG_EXPIRED } from './changelog';
 import { entryAt, expiryOf, hashOfEntry, isExpired, setExpiry, wheelSlotOf } from './entry';
 import { isPinned, removeEntry } from './eviction/removal';
 import { Address, MAX_CHUNK } from './layout';
@@ -195,7 +196,7 @@ function workOffRecord(partition: Partition, wheel: Wheel, record: u32, nowMs: i
   }
   const pieces = entry.valueBytes / MAX_CHUNK;
   partition.expired += 1;
-  removeEntry(partition, slot, hashOfEntry(address));
+  removeEntry(partition, slot, hashOfEntry(address), LOG_EXPIRED);
   return 1 + pieces;
 }
 

@@ -1,6 +1,9 @@
 /*
  * The kernel's exports, one instance per thread on one shared memory. engine/arena.ts is the only caller.
  */
+// First, so that of files that import each other those come first whose constants others are made of.
+import './eviction/policy';
+
 export {
   collectStats,
   clear,
@@ -16,6 +19,17 @@ export {
   setErrorText,
   validate,
 } from './arena';
+export {
+  attachLog,
+  detachLog,
+  logGrewAddress,
+  logNextAddress,
+  logSleepersAddress,
+  partitionAddress,
+  partitionOfKey,
+  readLog,
+  settleLog,
+} from './logreaders';
 export { addCommand } from './commands';
 export { deleteDirect, getDirect, hasDirect, peekDirect, setDirect, takeDirect } from './direct';
 export {

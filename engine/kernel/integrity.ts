@@ -3,6 +3,7 @@
  * rules stand here: table, entries, chains, slab pages, page lists, counts. Runs partition by partition, under its
  * lock.
  */
+import { isLogSound } from './changelog';
 import {
   CHAINED,
   chainSkip,
@@ -57,6 +58,7 @@ export const BROKEN_RECORDS: u32 = 24;
 export const BROKEN_SIDE_TABLE: u32 = 25;
 export const BROKEN_WHEEL: u32 = 26;
 export const BROKEN_EXPIRY: u32 = 27;
+export const BROKEN_LOG: u32 = 28;
 
 const BUCKET_BYTES: u32 = 64;
 
@@ -103,6 +105,7 @@ export function checkPartition(partition: Partition): u32 {
   broken = checkQueues(partition);
   if (broken == 0) broken = checkWheel(partition);
   if (broken) return broken;
+  if (!isLogSound(partition)) return BROKEN_LOG;
   // Every chunk in use belongs to an entry that was found through the table, to a queue, to the wheel.
   return chunksSeen == chunkBytes ? 0 : BROKEN_CHUNK_OWNER;
 }
@@ -204,7 +207,7 @@ function checkSlot(partition: Partition, segment: Address, slot: Slot): u32 {
     const fields = pieceAt(piece);
     if (fields.kind != CHUNK_PIECE || fields.previous != previous) return BROKEN_CHAIN;
     if (fields.bytes == 0 || <u64>fields.bytes > left) return BROKEN_CHAIN;
-    if (classOf(fields.bytes + PIECE_FIXED_BYTES) != classOfChunk(piece)) return BROKEN_CHAIN;
+    if (fields.bytes + PIECE_FIXED_BYTES > chunkBytesOf(classOfChunk(piece))) return BROKEN_CHAIN;
     left -= fields.bytes;
     chunksSeen += chunkBytesOf(classOfChunk(piece));
     previous = piece;
@@ -305,7 +308,7 @@ function checkPool(thread: u32): u32 {
   let used: u32 = 0;
   for (let i: u32 = 0; i < head.partitionCount; i++) {
     const partition = partitionAt(i);
-    used += partition.slabPages + partition.segments + partition.spareSegments;
+    used += partition.slabPages + partition.segments + partition.spareSegments + partition.logPages;
   }
   let stacked: u32 = 0;
   let broken: u32 = 0;

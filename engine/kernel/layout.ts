@@ -114,6 +114,11 @@ export class Header {
   poolStacked: u32;
   /** 1: a page may be free and not in the pool, because a thread died with it in its hands (recovery.ts). */
   pagesAstray: u32;
+  // -- readers of the change log (changelog.ts)
+  /** 1: some reader sleeps, or is about to. */
+  logSleepers: u32;
+  /** What they sleep on: grows when they are woken. */
+  logGrew: u32;
 }
 
 @inline

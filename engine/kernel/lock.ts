@@ -192,6 +192,18 @@ export function isLocked(word: u64): bool {
   return <u32>(word & OWNER_MASK) - 1 < <u32>READS_ONLY;
 }
 
+/** Makes the stores before visible before those behind, to threads that load in the opposite order. */
+@inline
+export function orderStores(): void {
+  if (!strongOrder) fence();
+}
+
+/** Keeps the loads before from moving behind those that follow. */
+@inline
+export function orderLoads(): void {
+  if (!strongOrder) fence();
+}
+
 /** Whether nothing was written in the partition since `word` was read (and nobody was writing then). */
 @inline
 export function readIsValid(partition: Partition, word: u64): bool {

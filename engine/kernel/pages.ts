@@ -1,7 +1,7 @@
 /*
- * Pages of 64 KiB, from one pool shared by all partitions. A page is free, a table segment (table.ts) or a slab of
- * chunks of one size (slab.ts). What it is now stands in its PageInfo; while it is not free, its partition's lock
- * guards it.
+ * Pages of 64 KiB, from one pool shared by all partitions. A page is free, a table segment (table.ts), a slab of
+ * chunks of one size (slab.ts), or a part of a change log (changelog.ts). What it is now stands in its PageInfo; while
+ * it is not free, its partition's lock guards it.
  *
  * A page that became a table segment stays one as long as the arena lives: readers set access marks in segments without
  * the lock, so a segment's memory must never become anything else.
@@ -13,6 +13,8 @@ export const PAGE_SEGMENT: u8 = 1;
 export const PAGE_SLAB: u8 = 2;
 /** Was a segment and will be one of the same partition again (recovery.ts). Listed by `next`. */
 export const PAGE_SPARE_SEGMENT: u8 = 3;
+/** A part of a partition's change log; linked in a ring by `next`. */
+export const PAGE_LOG: u8 = 4;
 
 /** In the list of pages with room. */
 export const PAGE_ROOMY: u32 = 1;

@@ -7,7 +7,9 @@
  *   +256  queues      QUEUE_BYTES x MAX_QUEUES, under the lock (records.ts); which is which, the policy knows
  *   +384  ClassInfo   CLASS_INFO_BYTES x MAX_CLASSES, under the lock; the last one is for blocks of records
  *   +2432 Wheel       WHEEL_BYTES, under the lock (wheel.ts)
+ *   +3072 Log         LOG_BYTES, written under the lock, read without it (changelog.ts)
  */
+import { Log } from './changelog';
 import { Address, header, MAX_CLASSES, PageNumber, PARTITIONS } from './layout';
 import { Queue } from './records';
 
@@ -25,13 +27,17 @@ export class Partition {
   // -- under the lock; entries is also read racily for statistics
   entries: u32;
   maxEntries: u32;
-  /** The last entry version handed out. */
-  version: u64;
+  // -- the change log (changelog.ts): here, in the first line, because every write asks for it
+  /** Where its next record goes; 0: it is off. */
+  logHead: Address;
+  logPages: u32;
+  /** The entry whose bytes are being changed where it stands; 0: none. For recovery.ts. */
+  overwriting: Address;
+  sets: u64;
   /** Key and value bytes of all entries. */
   payloadBytes: u64;
   /** Bytes of all chunks in use. */
   chunkBytes: u64;
-  sets: u64;
   deletes: u64;
   evictions: u64;
   expired: u64;
@@ -43,6 +49,8 @@ export class Partition {
   slabPages: u32;
   segments: u32;
   splits: u32;
+  /** The last entry version handed out. */
+  version: u64;
   // -- eviction's queues
   /** Free blocks for them, linked, and how many. */
   spareBlock: Address;
@@ -54,6 +62,8 @@ export class Partition {
   generation: u32;
   /** A bit for each size class that may have a page to give (slab.ts, `hasSlack`). */
   slackClasses: u64;
+  /** Size classes that have pages. */
+  classesUsed: u32;
   // -- the policy's side table (eviction/sidetable.ts): root, blocks and units, and the units that it should have
   tableRoot: Address;
   tableBlocks: u32;
@@ -66,8 +76,6 @@ export class Partition {
   sketchAdded: u32;
   ageingBlock: u32;
   // -- for whoever takes over after a death under the lock (recovery.ts)
-  /** The entry whose bytes are being changed where it stands; 0: none. */
-  overwriting: Address;
   /** How far the last rescuer came; 0: there is nothing to rescue. */
   recovery: u32;
   /** List of pages that were segments and will be again. */
@@ -116,7 +124,10 @@ export const MAX_QUEUES: u32 = 8;
 const CLASS_INFOS: u32 = QUEUES + QUEUE_BYTES * MAX_QUEUES;
 export const WHEEL: u32 = CLASS_INFOS + CLASS_INFO_BYTES * MAX_CLASSES;
 export const WHEEL_BYTES: u32 = 640;
-export const PARTITION_BYTES: u32 = WHEEL + WHEEL_BYTES;
+const LOG: u32 = WHEEL + WHEEL_BYTES;
+/** A cache line of its own: readers look at it all the time. */
+const LOG_BYTES: u32 = 64;
+export const PARTITION_BYTES: u32 = LOG + LOG_BYTES;
 
 @inline
 export function partitionAt(index: u32): Partition {
@@ -143,4 +154,9 @@ export function classInfo(partition: Partition, sizeClass: u32): ClassInfo {
 @inline
 export function queueOf(partition: Partition, index: u32): Queue {
   return changetype<Queue>(changetype<u32>(partition) + QUEUES + index * QUEUE_BYTES);
+}
+
+@inline
+export function logOf(partition: Partition): Log {
+  return changetype<Log>(changetype<u32>(partition) + LOG);
 }

@@ -3,6 +3,7 @@
  * takes the lock like everybody else, so it always ends.
  */
 import { copyBytes, equalBytes } from './bytes';
+import { LOG_EXPIRED } from './changelog';
 import {
   CHAINED,
   chainSkip,
@@ -284,7 +285,7 @@ export function findLive(
   const address = entryOf(slot);
   if (!isExpired(address, entryAt(address), nowMs)) return slot;
   partition.expired += 1;
-  removeEntry(partition, slot, hash);
+  removeEntry(partition, slot, hash, LOG_EXPIRED);
   return 0;
 }
 

@@ -18,11 +18,13 @@
  * Its kind is free, and it is not in the pool. `sweepPages` finds such pages while no partition's lock is held by
  * anybody else, because pages are taken and given under some partition's lock only.
  */
+import { LOG_DELETED, noteClear, recoverLog } from './changelog';
 import { checkPartition } from './integrity';
 import { Address, header, Header, PAGE_BYTES, PageNumber } from './layout';
 import { tryLockToRead, unlock } from './lock';
 import {
   givePage,
+  PAGE_LOG,
   PAGE_SEGMENT,
   PAGE_SLAB,
   PAGE_SPARE_SEGMENT,
@@ -50,6 +52,7 @@ export function recover(partition: Partition, slot: u32, mayHaveWritten: bool): 
   partition.takeovers += 1;
   if (!mayHaveWritten) return;
   atomic.store<u32>(offsetof<Header>('pagesAstray'), 1);
+  recoverLog(partition);
   if (partition.recovery != 0 || !keepIfSound(partition)) {
     partition.recovery = EMPTYING;
     empty(partition);
@@ -69,7 +72,7 @@ function keepIfSound(partition: Partition): bool {
   if (torn) {
     const hash = hashOfEntry(torn);
     const slot = findEntry(hash, torn);
-    if (slot) removeEntry(partition, slot, hash);
+    if (slot) removeEntry(partition, slot, hash, LOG_DELETED);
     partition.overwriting = 0;
   }
   return true;
@@ -83,8 +86,9 @@ function hasItsPages(partition: Partition): bool {
   const end = atomic.load<u32>(offsetof<Header>('poolBump'));
   for (let page: PageNumber = header().firstPage; page < end; page++) {
     if (!pageBelongs(page, index)) continue;
-    if (pageKind(page) == PAGE_SLAB) slabs += 1;
-    else segments += 1;
+    const kind = pageKind(page);
+    if (kind == PAGE_SLAB) slabs += 1;
+    else if (kind != PAGE_LOG) segments += 1;
   }
   return slabs == partition.slabPages && segments == partition.segments + partition.spareSegments;
 }
@@ -99,7 +103,7 @@ function empty(partition: Partition): void {
   let segment: Address = 0;
   const end = atomic.load<u32>(offsetof<Header>('poolBump'));
   for (let page: PageNumber = header().firstPage; page < end; page++) {
-    if (!pageBelongs(page, index)) continue;
+    if (!pageBelongs(page, index) || pageKind(page) == PAGE_LOG) continue;
     if (pageKind(page) == PAGE_SLAB) givePage(page);
     else if (segment == 0) segment = pageAddress(page);
     else spareSegment(partition, page);
@@ -109,6 +113,7 @@ function empty(partition: Partition): void {
   partition.segments = 1;
   resetPartition(partition);
   resetPolicy(partition);
+  noteClear(partition);
   partition.emptied += 1;
 }
 

@@ -4,11 +4,11 @@
  */
 import { evictOne, mayEvict } from './eviction/policy';
 import { expireDue, isDue } from './expiry';
-import { Address, Header, header, PAGE_SHIFT } from './layout';
+import { Address, Header, header, PAGE_BYTES, PAGE_SHIFT } from './layout';
 import { tryLock, unlock } from './lock';
 import { classInfo, Partition, partitionAt } from './partition';
-import { takeChunk } from './slab';
-import { vacateAny } from './vacate';
+import { isCramped, takeChunk, takeLargerChunk } from './slab';
+import { emptyPage, vacateAny } from './vacate';
 
 /**
  * Entries that are evicted before another partition is asked for a page: enough for a page's worth of any class to
@@ -32,6 +32,10 @@ export function allocate(partition: Partition, sizeClass: u32, thread: u32, nowM
 
 function allocateSlowly(partition: Partition, sizeClass: u32, thread: u32, nowMs: i64): Address {
   for (let i: u32 = 0; i < MAX_RECLAIMS; i++) {
+    if (isCramped(partition)) {
+      const larger = takeLargerChunk(partition, sizeClass);
+      if (larger) return larger;
+    }
     if (!findPage(partition, sizeClass, thread, nowMs)) return 0;
     const chunk = takeChunk(partition, sizeClass);
     if (chunk) return chunk;
@@ -49,14 +53,20 @@ const NO_CLASS: u32 = u32.MAX_VALUE;
 /** Expires, vacates, evicts until the pool has a page, or `sizeClass` a free chunk. False: nothing more can be done. */
 function findPage(partition: Partition, sizeClass: u32, thread: u32, nowMs: i64): bool {
   if (expirePage(partition, sizeClass, nowMs) || vacateAny(partition)) return true;
+  const before = partition.chunkBytes;
   for (let i: u32 = 0; i < MAX_EVICTIONS && mayEvict(); i++) {
     const pages = partition.slabPages;
     if (!evictOne(partition, nowMs)) break;
     if (partition.slabPages < pages || vacateAny(partition)) return true;
     if (hasChunk(partition, sizeClass)) return true;
+    // What was freed is scattered over many classes. Going on so might evict everything.
+    if (before > partition.chunkBytes + SCATTERED_BYTES && emptyPage(partition, nowMs)) return true;
   }
   return findPageOfOthers(partition, thread, nowMs);
 }
+
+/** Where one class has the most, a page of it comes free before so much is evicted. */
+const SCATTERED_BYTES: u64 = PAGE_BYTES + PAGE_BYTES / 2;
 
 /** Records of the wheel that are worked on before the question whether that is enough: some tens of microseconds. */
 const DUE_RECORDS: u32 = 256;

@@ -114,6 +114,26 @@ export function takeChunk(partition: Partition, sizeClass: u32): Address {
   return chunk;
 }
 
+/** Pages to a class, on the average, below which a partition is cramped. */
+const CRAMPED_BELOW: u32 = 4;
+
+/**
+ * Whether a partition has so few pages that no class can be expected to have one to give: most of what a page is emptied
+ * for would be lost, so entries rather take chunks that are too large.
+ */
+@inline
+export function isCramped(partition: Partition): bool {
+  return partition.slabPages < CRAMPED_BELOW * partition.classesUsed;
+}
+
+/** A chunk of the smallest larger class that has a free one; 0: there is none. */
+export function takeLargerChunk(partition: Partition, sizeClass: u32): Address {
+  for (let larger = sizeClass + 1; larger < recordClass(); larger++) {
+    if (classInfo(partition, larger).roomy) return takeChunk(partition, larger);
+  }
+  return 0;
+}
+
 /** Gives a chunk back; its page goes back to the pool when it was the last one in it. */
 export function giveChunk(partition: Partition, chunk: Address): void {
   const page = pageOf(chunk);
@@ -165,6 +185,7 @@ function addPage(partition: Partition, sizeClass: u32, info: ClassInfo): PageNum
     pageInfo(ahead).previous = page;
     pageInfo(behind).next = page;
   }
+  if (info.pages == 0) partition.classesUsed += 1;
   info.pages += 1;
   partition.slabPages += 1;
   joinRoomy(info, page, pages);
@@ -186,6 +207,7 @@ function removePage(
     if (info.anyPage == page) info.anyPage = pages.next;
   }
   info.pages -= 1;
+  if (info.pages == 0) partition.classesUsed -= 1;
   partition.slabPages -= 1;
   givePage(page);
 }

@@ -12,6 +12,7 @@
  * the slot still holds and takes it off the count of sleepers. An adopter that dies leaves the slot to the next one.
  */
 import { abandonSample } from './eviction/adaptive';
+import { forgetReaders, settleLog } from './logreaders';
 import { header } from './layout';
 import { recoverFrom } from './lock';
 import { Partition, partitionAt } from './partition';
@@ -27,6 +28,8 @@ export function claimThread(osThread: u32, started: u32): i32 {
   for (let slot: u32 = 0; slot < header().maxThreads; slot++) {
     if (adopt(slot, identity)) {
       clean(slot);
+      forgetReaders(slot);
+      settleLog(slot);
       return <i32>slot;
     }
   }
@@ -36,6 +39,8 @@ export function claimThread(osThread: u32, started: u32): i32 {
 /** Gives the calling thread's slot back. */
 export function releaseThread(slot: u32): void {
   clean(slot);
+  forgetReaders(slot);
+  settleLog(slot);
   atomic.store<u64>(identityAddress(slot), 0);
 }
 
@@ -50,9 +55,11 @@ export function reapThreads(slot: u32): u32 {
   for (let other: u32 = 0; other < header().maxThreads; other++) {
     if (!adopt(other, identity)) continue;
     clean(other);
+    forgetReaders(other);
     atomic.store<u64>(identityAddress(other), 0);
     freed += 1;
   }
+  if (freed) settleLog(slot);
   sweepPages(slot, null);
   return freed;
 }

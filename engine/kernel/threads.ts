@@ -33,7 +33,8 @@ export class ThreadBlock {
   refusal: u32;
   /** The partition on whose lock the thread sleeps, counted in its `waiters`; 0: none. */
   sleepsOn: Address;
-  spare: u32;
+  /** Readers of the change log that the thread has. */
+  logReaders: u32;
   // -- counters, only ever added to by the thread
   hits: u64;
   misses: u64;

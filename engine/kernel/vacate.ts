@@ -14,6 +14,7 @@ import {
   pieceAt,
   setFirstPiece,
 } from './entry';
+import { evictEntry } from './eviction/removal';
 import { tableMoved } from './eviction/sidetable';
 import { Address, PageNumber } from './layout';
 import { PageInfo, pageAddress, pageInfo, pageOf } from './pages';
@@ -97,4 +98,47 @@ function movePiece(partition: Partition, chunk: Address, target: Address): void 
   if (chunk == partition.chainEnd) partition.chainEnd = target;
   if (entryAt(previous).kind == CHUNK_BLOB) setFirstPiece(previous, entryAt(previous), target);
   else pieceAt(previous).next = target;
+}
+
+/**
+ * Empties the page with the least in it, of all classes, of whatever can be evicted. True: the pool has a page more. For
+ * partitions with so many classes on so few pages that none has a page's worth of free chunks.
+ */
+export function emptyPage(partition: Partition, nowMs: i64): bool {
+  let best: PageNumber = 0;
+  let fewest: u32 = u32.MAX_VALUE;
+  for (let sizeClass: u32 = 0; sizeClass < recordClass(); sizeClass++) {
+    const page = emptiestPage(partition, sizeClass);
+    if (page == 0) continue;
+    const bytes = <u32>pageInfo(page).used * chunkBytesOf(sizeClass);
+    if (bytes >= fewest) continue;
+    fewest = bytes;
+    best = page;
+  }
+  return best != 0 && evictFrom(partition, best, nowMs);
+}
+
+function evictFrom(partition: Partition, page: PageNumber, nowMs: i64): bool {
+  const info = pageInfo(page);
+  const size = chunkBytesOf(info.sizeClass);
+  const pages = partition.slabPages;
+  const end = pageAddress(page) + <u32>info.bump * size;
+  for (let chunk = pageAddress(page); chunk < end && partition.slabPages >= pages; chunk += size) {
+    const kind = entryAt(chunk).kind;
+    if (kind == CHUNK_FREE) continue;
+    // A part of the side table: it is not evicted, and would not move, for its class has nothing free.
+    if (kind != CHUNK_BLOB && kind != CHUNK_PIECE) return false;
+    const address = kind == CHUNK_PIECE ? ownerOf(chunk) : chunk;
+    if (address == partition.pinnedOld || address == partition.pinnedNew) return false;
+    const hash = hashOfEntry(address);
+    evictEntry(partition, findEntry(hash, address), hash, nowMs);
+  }
+  return partition.slabPages < pages;
+}
+
+/** The entry whose chain a piece is in. */
+function ownerOf(piece: Address): Address {
+  let address = piece;
+  while (entryAt(address).kind == CHUNK_PIECE) address = pieceAt(address).previous;
+  return address;
 }

@@ -12,6 +12,7 @@ import {
   NOW_MS,
   type Operation,
 } from '../support/chaos-deaths.js';
+import { DeathReader } from '../support/chaos-reader.js';
 import { Random } from '../support/fuzz-random.mjs';
 import { compileKernel, type Edit } from '../support/hammer-kernel.js';
 import type { Kernels } from '../support/hammer-schedules.js';
@@ -64,6 +65,24 @@ const command =
   (mortal, deaths) => {
     mortal.command(code, deaths.keys[key]!, argument);
   };
+
+const reader = new DeathReader();
+
+/** The same with a reader of the change log in the thread that survives. */
+const logged = (operation: Operation): Operation => ({
+  ...operation,
+  prepare: (deaths) => {
+    operation.prepare?.(deaths);
+    reader.attach(deaths);
+  },
+  verify: (deaths) => reader.verify(deaths),
+});
+
+/** Attaches a reader, and detaches it. */
+const readShortly: Operation['run'] = ({ arena }) => {
+  arena.kernel.attachLog(arena.slot, 2, NOW_MS);
+  arena.kernel.detachLog(arena.slot);
+};
 
 const OPERATIONS: Record<string, Operation & { plan?: DeathPlan }> = {
   'SET of the same length': { run: set(3, 100), touches: [3] },
@@ -125,6 +144,33 @@ const OPERATIONS: Record<string, Operation & { plan?: DeathPlan }> = {
   },
   'SET that splits a segment': { plan: CROWDED, run: set(FRESH, 60), touches: [FRESH] },
   clear: { run: ({ arena }) => arena.clear(), touches: Array.from({ length: FRESH }, (_, i) => i) },
+  'SET of the same length, logged': logged({ run: set(3, 100), touches: [3] }),
+  'SET of a new key with a chain, logged': logged({
+    run: set(FRESH + 1, 20_000),
+    touches: [FRESH + 1],
+  }),
+  'DEL of a chain with a long key, logged': logged({
+    run: (m, d) => m.delete(d.keys[9]!),
+    touches: [9],
+  }),
+  'EXPIRE, logged': logged({ run: command(EXPIRE, 2, 7000), touches: [2] }),
+  'SETs of which the log drops the first, logged': logged({
+    run: (mortal, { keys }) => {
+      for (let i = 0; i < 14; i++) mortal.set(keys[7]!, NEW, 8000);
+    },
+    touches: [7],
+  }),
+  'clear, logged': logged({
+    run: ({ arena }) => arena.clear(),
+    touches: Array.from({ length: FRESH }, (_, i) => i),
+  }),
+  'attaching a first reader': { run: readShortly },
+  'attaching a first reader, which takes evicting': {
+    plan: TIGHT,
+    run: readShortly,
+    evicts: true,
+  },
+  'attaching a second reader': logged({ run: readShortly }),
   checkIntegrity: { run: ({ arena }) => arena.checkIntegrity() },
   reapThreads: { run: ({ arena }) => arena.reapThreads() },
 };

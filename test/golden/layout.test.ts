@@ -12,6 +12,7 @@ import {
   type Header,
   KIB,
   LEAST_MEMORY,
+  Log,
   MIB,
   PAGE_BYTES,
 } from '../support/kernel-memory.js';
@@ -55,8 +56,8 @@ describe('the layout', () => {
         partitionCount: 1,
         partitionShift: 32,
         maxDepth: 3,
-        // 64 KiB, a partition of 3,072 bytes and a directory of 8 words, less 74 infos of 32 bytes.
-        pageInfoBias: 0x10000 + 3072 + 8 * 4 - 74 * 32,
+        // 64 KiB, a partition of 3,136 bytes and a directory of 8 words, less 74 infos of 32 bytes.
+        pageInfoBias: 0x10000 + 3136 + 8 * 4 - 74 * 32,
         firstPage: 74,
         endPage: 79,
         // Before the areas of threads stand the shadows of the policy `adaptive`, 45,056 bytes.
@@ -79,6 +80,8 @@ describe('the layout', () => {
         poolBump: 75,
         poolStacked: 0,
         pagesAstray: 0,
+        logSleepers: 0,
+        logGrew: 0,
       },
     ],
     [
@@ -91,10 +94,10 @@ describe('the layout', () => {
         partitionCount: 16,
         partitionShift: 28,
         maxDepth: 10,
-        pageInfoBias: 0x10000 + 16 * 3072 + 1024 * 4 - 52 * 32,
-        firstPage: 52,
+        pageInfoBias: 0x10000 + 16 * 3136 + 1024 * 4 - 53 * 32,
+        firstPage: 53,
         endPage: 1073,
-        threads: 151_552 + 45_056,
+        threads: 155_648 + 45_056,
         threadStride: 401_408,
         maxThreads: 8,
         areaBytes: 196_608,
@@ -104,14 +107,16 @@ describe('the layout', () => {
         classCount: 53,
         budgetBytes: 64 * MIB,
         reclaimFrom: 0,
-        adaptive: 151_552,
+        adaptive: 155_648,
         manner: MANNER,
         sampleMask: 0,
         sampleValue: 0xffff_ffff,
         poolStack: 0,
-        poolBump: 68,
+        poolBump: 69,
         poolStacked: 0,
         pagesAstray: 0,
+        logSleepers: 0,
+        logGrew: 0,
       },
     ],
   ];
@@ -182,7 +187,7 @@ describe('the layout', () => {
     const block = records + 4 * 512;
     const queues = Array.from({ length: 8 * 4 }, (_, i) => memory.u32(at('queues') + 4 * i));
     expect(queues).toEqual([block, 0, block, 1, ...new Array<number>(7 * 4).fill(0)]);
-    expect(memory.u32(memory.u32(at('directory')))).toBe((52 + index) * PAGE_BYTES);
+    expect(memory.u32(memory.u32(at('directory')))).toBe((53 + index) * PAGE_BYTES);
     const sizeClass = memory.classOf(40);
     const facts = ['pages', 'chunksUsed'] as const;
     expect(facts.map((field) => memory.u32(memory.classInfo(index, sizeClass, field)))).toEqual([
@@ -346,6 +351,44 @@ describe('a bucket', () => {
     memory.setU8(bucket + Bucket.overflow, 1);
     expect(bench.arena.checkIntegrity()).toMatch(/^BROKEN_OVERFLOW_COUNT/);
   });
+});
+
+describe('a log', () => {
+  it('has records with heads of 8 bytes, and a number at the end of each 16 KiB', () => {
+    const bench = new Bench({ memoryBytes: LEAST_MEMORY });
+    const { memory } = bench;
+    const { kernel, slot } = bench.arena;
+    expect(kernel.attachLog(slot, 1, bench.nowMs)).toBe(0);
+    const log = memory.partition(0, 'log');
+    const head = memory.partition(0, 'logHead');
+    const start = memory.u32(head);
+    expect(start % PAGE_BYTES).toBe(0);
+    const info = memory.pageInfo(start / PAGE_BYTES, 'kind');
+    expect([memory.u8(info), memory.u32(memory.partition(0, 'logPages'))]).toEqual([4, 1]);
+    bench.one(command('SET', str('a'), integer(7)));
+    bench.one(command('SET', str('a'), integer(8), integer(1)));
+    bench.one(command('DEL', str('a')));
+    bench.arena.clear();
+    const records = memory.bytes.subarray(start, start + 64);
+    expect(spaced(records)).toBe(
+      [
+        '02 00 01 00 01 00 01 00 61 07 00 00 00 00 00 00',
+        // Expires at noon and a millisecond.
+        `03 00 01 00 01 80 01 00 ${spaced(expiry(bench.nowMs + 1))} 61 08`,
+        '00 00 00 00 00 00 02 00 01 00 02 00 00 00 61 00 00 00 00 00 00 00',
+        '01 00 00 00 04 00 00 00',
+      ].join(' '),
+    );
+    expect([memory.u64(log + Log.next), memory.u64(log + Log.oldest)]).toEqual([5n, 1n]);
+    expect([memory.u32(head), memory.u32(log + Log.oldestAt)]).toEqual([start + 64, start]);
+    expect(memory.u64(start + 16 * KIB - 8)).toBe(1n);
+  });
+
+  const expiry = (ms: number): Buffer => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64LE(BigInt(ms));
+    return bytes;
+  };
 });
 
 describe('a block of records', () => {

@@ -93,6 +93,8 @@ export interface Operation {
   readonly touches?: readonly number[];
   /** Entries of partitions that were not locked may be gone, too. */
   readonly evicts?: boolean;
+  /** Afterwards: looks at what else must hold. */
+  readonly verify?: (deaths: Deaths) => void;
 }
 
 export const OLD = 1;
@@ -271,6 +273,7 @@ export class Deaths {
     this.#checkIntegrity('after the recovery');
     const mayMiss = new Set(emptied);
     for (const key of this.keys) this.#checkKey(operation, key, mayMiss);
+    operation.verify?.(this);
     for (const key of this.keys) this.survivor.set(key, NEW, 50 + key.number * 100);
     this.#checkIntegrity('after more writes');
     if (this.#evicts) return;

@@ -44,13 +44,15 @@ export const Header = {
   poolBump: 104,
   poolStacked: 108,
   pagesAstray: 112,
+  logSleepers: 116,
+  logGrew: 120,
 } as const;
 
 export const CLASS_OF_SIZE = 0x400;
 export const CLASS_SIZES = 0xc00;
 export const CLASS_CAPACITIES = 0xd00;
 export const PARTITIONS = 0x10000;
-export const PARTITION_BYTES = 3072;
+export const PARTITION_BYTES = 3136;
 
 /** Offsets in a partition. */
 export const Partition = {
@@ -62,10 +64,12 @@ export const Partition = {
   epoch: 24,
   entries: 28,
   maxEntries: 32,
-  version: 40,
-  payloadBytes: 48,
-  chunkBytes: 56,
-  sets: 64,
+  logHead: 36,
+  logPages: 40,
+  overwriting: 44,
+  sets: 48,
+  payloadBytes: 56,
+  chunkBytes: 64,
   deletes: 72,
   evictions: 80,
   expired: 88,
@@ -75,31 +79,35 @@ export const Partition = {
   slabPages: 108,
   segments: 112,
   splits: 116,
-  spareBlock: 120,
-  spareBlocks: 124,
-  trimQueue: 128,
-  trimBlock: 132,
-  generation: 136,
-  slackClasses: 144,
-  tableRoot: 152,
-  tableBlocks: 156,
-  tableUnits: 160,
-  tableWanted: 164,
-  generations: 168,
-  epochAdded: 172,
-  sketchAdded: 176,
-  ageingBlock: 180,
-  overwriting: 184,
-  recovery: 188,
-  spareSegment: 192,
-  spareSegments: 196,
-  takeovers: 200,
-  emptied: 204,
-  lost: 208,
+  version: 120,
+  spareBlock: 128,
+  spareBlocks: 132,
+  trimQueue: 136,
+  trimBlock: 140,
+  generation: 144,
+  slackClasses: 152,
+  tableRoot: 160,
+  tableBlocks: 164,
+  tableUnits: 168,
+  tableWanted: 172,
+  generations: 176,
+  epochAdded: 180,
+  sketchAdded: 184,
+  ageingBlock: 188,
+  recovery: 192,
+  spareSegment: 196,
+  spareSegments: 200,
+  takeovers: 204,
+  emptied: 208,
+  lost: 216,
   queues: 256,
   classInfos: 384,
   wheel: 2432,
+  log: 3072,
 } as const;
+
+/** Offsets in what a partition knows of its change log. */
+export const Log = { next: 0, oldest: 8, oldestAt: 16 } as const;
 
 export const QUEUE_BYTES = 16;
 export const MAX_QUEUES = 8;

@@ -12,6 +12,7 @@ import {
   Entry,
   Header,
   KIB,
+  Log,
   MIB,
   PAGE_BYTES,
   Piece,
@@ -50,6 +51,10 @@ class Patient extends Bench {
       command('SET', str(long), bin(Buffer.alloc(9000))),
     );
     this.run(command('DEL', str('gone'), str('page'), str('filler 7'), str('filler 77')));
+    this.arena.kernel.attachLog(this.arena.slot, 1, this.nowMs);
+    // The log comes round: its oldest record is not its first.
+    for (let n = 0; n < 70; n++) this.one(command('SET', str(plain), bin(Buffer.alloc(1000))));
+    this.one(command('SET', str(plain), bin(Buffer.alloc(300))));
     expect(this.memory.u32(this.memory.partition(home, 'splits'))).toBeGreaterThan(0);
     this.one(command('SET', str(this.mortal), bin(Buffer.alloc(300)), integer(3_600_000)));
     this.#healthy = Buffer.from(this.memory.bytes);
@@ -62,6 +67,10 @@ class Patient extends Bench {
 
   get home(): number {
     return this.memory.partitionIndexOf(this.plain);
+  }
+
+  get logPage(): number {
+    return Math.floor(this.memory.u32(this.partitionField('logHead')) / PAGE_BYTES);
   }
 
   /** The page that the plain entry lies in. */
@@ -345,6 +354,21 @@ const HARMS: Record<string, Record<string, Harm>> = {
       const block = p.memory.u32(p.wheelHead);
       p.memory.setU32(block + Block.records, p.memory.u32(block + Block.records) ^ (1 << 20));
     },
+  },
+  BROKEN_LOG: {
+    'a head that is not behind the last record': (p) => add(p, p.partitionField('logHead'), 8),
+    'a count of pages': (p) => add(p, p.partitionField('logPages'), 1),
+    'pages without a head': (p) => p.memory.setU32(p.partitionField('logHead'), 0),
+    'a page of another kind': (p) => p.memory.setU8(p.memory.pageInfo(p.logPage, 'kind'), 2),
+    'a page of another partition': (p) => add(p, p.memory.pageInfo(p.logPage, 'partition'), 1),
+    'no ring': (p) => add(p, p.memory.pageInfo(p.logPage, 'next'), 1),
+    'a number left out': (p) => add(p, p.partitionField('log') + Log.next, 1),
+    'an oldest number that is not that of the record': (p) =>
+      add(p, p.partitionField('log') + Log.oldest, 1),
+    'an oldest record outside of the pages': (p) =>
+      p.memory.setU32(p.partitionField('log') + Log.oldestAt, 4096),
+    'a record longer than the rest': (p) =>
+      p.memory.setU16(p.memory.u32(p.partitionField('log') + Log.oldestAt), 3000),
   },
   BROKEN_PIN: {
     'the one being replaced': (p) => p.memory.setU32(p.partitionField('pinnedOld'), 4096),

@@ -81,4 +81,5 @@ export function resetPolicy(partition: Partition): void {
   forgetTable(partition);
   forgetQueues(partition);
   partition.slackClasses = 0;
+  partition.classesUsed = 0;
 }

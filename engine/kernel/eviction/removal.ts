@@ -1,6 +1,7 @@
 /*
  * An entry leaves: out of its slot, its chunks back to their pages. Everything here runs under the partition's lock.
  */
+import { LOG_EVICTED, LOG_EXPIRED, noteDelete } from '../changelog';
 import { CHAINED, entryAt, firstPiece, HAS_EXPIRY, hashOfEntry, isExpired, pieceAt } from '../entry';
 import { Address } from '../layout';
 import { Partition } from '../partition';
@@ -27,9 +28,10 @@ export function freeChain(partition: Partition, piece: Address): void {
   }
 }
 
-/** Takes the entry out of its slot and frees it. */
-export function removeEntry(partition: Partition, slot: Slot, hash: u32): void {
+/** Takes the entry out of its slot and frees it. `reason`: a LOG_ constant of changelog.ts. */
+export function removeEntry(partition: Partition, slot: Slot, hash: u32, reason: u32): void {
   const address = entryOf(slot);
+  noteDelete(partition, address, reason);
   erase(slot, hash);
   partition.entries -= 1;
   freeEntry(partition, address);
@@ -42,9 +44,10 @@ export function removeEntry(partition: Partition, slot: Slot, hash: u32): void {
 /** Removes an entry because room is needed, and counts it for what it is: expired, or evicted. */
 export function evictEntry(partition: Partition, slot: Slot, hash: u32, nowMs: i64): void {
   const address = entryOf(slot);
-  if (isExpired(address, entryAt(address), nowMs)) partition.expired += 1;
+  const expired = isExpired(address, entryAt(address), nowMs);
+  if (expired) partition.expired += 1;
   else partition.evictions += 1;
-  removeEntry(partition, slot, hash);
+  removeEntry(partition, slot, hash, expired ? LOG_EXPIRED : LOG_EVICTED);
 }
 
 /**

@@ -2,6 +2,7 @@
  * GET, SET, GETV: values as msgpack bytes. A handler writes its reply at `out` and returns the address behind it, or 0
  * when the reply does not fit before `limit`; then it has changed nothing.
  */
+import { noteSet } from '../changelog';
 import { entryAt, expiryOf, HAS_EXPIRY, HAS_VERSION, versionAddress } from '../entry';
 import { Address, header } from '../layout';
 import { lock, unlock } from '../lock';
@@ -85,14 +86,14 @@ export function setValue(
   }
   if (slot) sample(thread, staged.hash);
   if (slot != 0 && overwrite(partition, slot, staged.keyBytes, value, valueBytes, expiryMs)) {
-    partition.sets += 1;
+    noteSet(partition, staged.key, staged.keyBytes, value, valueBytes, expiryMs);
     unlock(partition);
     return STORED;
   }
   const stored = put(
     partition, slot, staged.hash, staged.key, staged.keyBytes, value, valueBytes, expiryMs, thread, nowMs,
   );
-  if (stored) partition.sets += 1;
+  if (stored) noteSet(partition, staged.key, staged.keyBytes, value, valueBytes, expiryMs);
   const full = !stored && slot == 0 && !mayEvict() && partition.entries >= partition.maxEntries;
   unlock(partition);
   if (stored) return STORED;

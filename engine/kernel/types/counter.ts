@@ -1,4 +1,5 @@
 /* INCR: a value that is a msgpack integer, counted in 64 bits. */
+import { noteSet } from '../changelog';
 import { entryAt, CHAINED, expiryOf, HAS_EXPIRY, valueAddress } from '../entry';
 import { mayEvict } from '../eviction/policy';
 import { Address } from '../layout';
@@ -106,6 +107,6 @@ function incrementHeld(
     const full = slot == 0 && !mayEvict() && partition.entries >= partition.maxEntries;
     return writeError(out, full ? ERROR_ENTRIES_FULL : ERROR_OUT_OF_MEMORY);
   }
-  partition.sets += 1;
+  noteSet(partition, staged.key, staged.keyBytes, value, bytes, expiryMs);
   return writeInteger(out, sum);
 }

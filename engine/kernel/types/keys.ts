@@ -1,4 +1,5 @@
 /* Commands on keys of any type: DEL, EXISTS, TOUCH, EXPIRE, TTL, PERSIST. */
+import { LOG_DELETED, noteExpiry } from '../changelog';
 import { entryAt, HAS_EXPIRY, HAS_VERSION } from '../entry';
 import { removeEntry } from '../eviction/removal';
 import { hashKey } from '../hash';
@@ -30,7 +31,7 @@ export function removeKey(thread: u32, hash: u32, key: Address, keyBytes: u32, n
   lock(partition, thread);
   const slot = findLive(partition, hash, key, keyBytes, nowMs);
   if (slot) {
-    removeEntry(partition, slot, hash);
+    removeEntry(partition, slot, hash, LOG_DELETED);
     partition.deletes += 1;
   }
   unlock(partition);
@@ -57,7 +58,7 @@ export function takeKey(
   if (slot) {
     end = copyHeld(slot, out, limit);
     if (end != NO_ROOM) {
-      removeEntry(partition, slot, hash);
+      removeEntry(partition, slot, hash, LOG_DELETED);
       partition.deletes += 1;
     }
   }
@@ -132,7 +133,10 @@ export function expire(thread: u32, staged: Staged, out: Address, limit: Address
   if (slot) {
     if (ttlMs > 0) done = expireAt(partition, slot, staged.hash, nowMs + ttlMs, thread, nowMs);
     else done = dropExpiry(partition, slot, thread, nowMs);
-    if (done) mark(partition, slot);
+    if (done) {
+      noteExpiry(partition, staged.key, staged.keyBytes, ttlMs > 0 ? nowMs + ttlMs : 0);
+      mark(partition, slot);
+    }
   }
   unlock(partition);
   if (slot == 0) return writeBoolean(out, false);
@@ -165,7 +169,10 @@ export function persist(thread: u32, staged: Staged, out: Address, limit: Addres
   let had = false;
   if (slot) {
     had = (entryAt(entryOf(slot)).flags & HAS_EXPIRY) != 0;
-    if (had) dropExpiry(partition, slot, thread, nowMs);
+    if (had) {
+      dropExpiry(partition, slot, thread, nowMs);
+      noteExpiry(partition, staged.key, staged.keyBytes, 0);
+    }
     mark(partition, slot);
   }
   unlock(partition);

@@ -1,0 +1,413 @@
+/**
+ * `cache.changes()`: what became of the entries, whoever did it, as a stream. Reads the change logs
+ * of the cache's arenas and makes objects of their records.
+ */
+import type { Buffer } from 'node:buffer';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { ByteSize, Key } from './api.js';
+import type { Arena } from './arena.js';
+import { readValue } from './codec.js';
+import { SlabringError } from './errors.js';
+import { readKey } from './keys.js';
+import { LogReader, type LogRun } from './log-reader.js';
+import { checkOptionNames, parseByteSize, show } from './units.js';
+
+/** What all changes have. */
+interface ChangeBase {
+  /** The part of the cache that it happened in. Only changes of one partition have an order. */
+  readonly partition: number;
+  /** One more than that of the partition's change before, unless an `overrun` lies between. */
+  readonly seq: number;
+}
+
+/** A value was stored. */
+export interface SetChange extends ChangeBase {
+  readonly type: 'set';
+  /** Text where its bytes are UTF-8, else a Buffer. */
+  readonly key: string | Buffer;
+  /**
+   * Decoded when it is first read. Where the log has no room for the value (key and value together
+   * above 16 KB): the value that the key has now, `undefined` when it is gone by now. Also
+   * `undefined` with `values: false`.
+   */
+  readonly value: unknown;
+  /** Unix time in ms; `undefined`: it does not expire. */
+  readonly expiresAt: number | undefined;
+}
+
+/** An entry is gone. */
+export interface DeleteChange extends ChangeBase {
+  readonly type: 'delete';
+  readonly key: string | Buffer;
+  /** By a command, because its time was up, or because room was needed. */
+  readonly reason: 'deleted' | 'expired' | 'evicted';
+}
+
+/** An entry has another time of expiry, or none any more. */
+export interface ExpireChange extends ChangeBase {
+  readonly type: 'expire';
+  readonly key: string | Buffer;
+  readonly expiresAt: number | undefined;
+}
+
+/** All entries of the partition are gone. */
+export interface ClearChange extends ChangeBase {
+  readonly type: 'clear';
+}
+
+/**
+ * The changes of the partition from `seq` to `lastSeq` are lost: this reader was too slow, or
+ * something happened that the log cannot hold. What follows is what happened after them.
+ */
+export interface OverrunChange extends ChangeBase {
+  readonly type: 'overrun';
+  readonly lastSeq: number;
+}
+
+export type Change = SetChange | DeleteChange | ExpireChange | ClearChange | OverrunChange;
+
+/** Options of `cache.changes()`. */
+export interface ChangesOptions {
+  /**
+   * Memory for the log, of the cache's budget, if no other reader has it on already: at least 64
+   * KiB for each partition, at most a quarter of `memory`. Default: a 64th of `memory`.
+   */
+  bytes?: ByteSize;
+  /** Only changes of these types, and always `overrun`. Default: all. */
+  types?: readonly Change['type'][];
+  /** false: changes come without their values. Default true. */
+  values?: boolean;
+  /** Whether waiting for the next change keeps the process from ending. Default true. */
+  keepAlive?: boolean;
+}
+
+const OPTION_NAMES = [
+  'bytes',
+  'types',
+  'values',
+  'keepAlive',
+] as const satisfies readonly (keyof ChangesOptions)[];
+
+const TYPES = ['set', 'delete', 'expire', 'clear', 'overrun'] as const satisfies Change['type'][];
+const REASONS = ['deleted', 'expired', 'evicted'] as const;
+
+/* A record of the log, as engine/kernel/changelog.ts draws it. */
+const KEY_BYTES = 2;
+const KIND = 4;
+const DETAIL = 5;
+const VALUE_BYTES = 6;
+const HEAD_BYTES = 8;
+const VALUE_LEFT_OUT = 1;
+const HAS_TIME = 0x80;
+const LOG_SET = 1;
+const LOG_DELETE = 2;
+const LOG_EXPIRE = 3;
+
+/** The log's share of `memory` that is the default, and the largest one. */
+const DEFAULT_SHARE = 1 / 64;
+const LARGEST_SHARE = 1 / 4;
+/** Changes that nobody wants which one look passes over. */
+const MAX_SKIPPED = 16_384;
+/** A reader that is behind lets the rest of the program run after so many changes. */
+const TURN_CHANGES = 1024;
+/**
+ * Between two looks at a log that keeps growing: a reader that asked to be woken for every change
+ * would slow down those who write.
+ */
+const PAUSE_MS = 1;
+/** setInterval's longest. */
+const FOREVER_MS = 0x7fff_ffff;
+
+/** What a `Changes` needs of the cache that it belongs to. */
+export interface ChangesSource {
+  readonly arenas: readonly Arena[];
+  /** The value that the key has now. */
+  readonly currentValue: (key: Key) => unknown;
+  readonly partitionOf: (key: Key) => number;
+  readonly onClose: (changes: Changes) => void;
+}
+
+/** The changes from `cache.changes()` on, until `close`. */
+export class Changes implements AsyncIterableIterator<Change, undefined> {
+  readonly #source: ChangesSource;
+  readonly #readers: LogReader[] = [];
+  readonly #wanted: readonly boolean[];
+  readonly #values: boolean;
+  readonly #keepAlive: boolean;
+  #run: LogRun | undefined;
+  #runReader = 0;
+  #at = 0;
+  #seq = 0;
+  /** Changes since `next` last waited. */
+  #sinceTurn = 0;
+  /** Whether something came since the last pause. */
+  #found = false;
+  #closed = false;
+  #wake: () => void = () => {};
+  readonly #closing = new Promise<void>((resolve) => {
+    this.#wake = resolve;
+  });
+
+  /** Use `cache.changes()`. */
+  constructor(source: ChangesSource, options: ChangesOptions = {}) {
+    checkOptionNames(options, OPTION_NAMES, 'changes');
+    const { bytes, types = TYPES, values = true, keepAlive = true } = options;
+    const memoryBytes = source.arenas.reduce((sum, { facts }) => sum + facts.memoryBytes, 0);
+    const logBytes = readBytesOption(bytes, memoryBytes);
+    this.#source = source;
+    this.#wanted = readTypes(types);
+    this.#values = readFlag(values, 'values');
+    this.#keepAlive = readFlag(keepAlive, 'keepAlive');
+    try {
+      for (const arena of source.arenas) {
+        this.#readers.push(new LogReader(arena, logBytes / source.arenas.length));
+      }
+    } catch (error) {
+      for (const reader of this.#readers) reader.close();
+      throw error;
+    }
+  }
+
+  /** The changes that are there by now, at most `max` of them. None when closed. */
+  read(max = Number.POSITIVE_INFINITY): Change[] {
+    const changes: Change[] = [];
+    // Without a mark, and with writers that are faster, this would not end.
+    for (const reader of this.#readers) reader.mark();
+    while (changes.length < max) {
+      const change = this.#shift(true, Number.POSITIVE_INFINITY);
+      if (change === undefined) break;
+      changes.push(change);
+    }
+    return changes;
+  }
+
+  /** The next change, once there is one; the end when this or the cache is closed. */
+  async next(): Promise<IteratorResult<Change, undefined>> {
+    for (;;) {
+      if (this.#sinceTurn >= TURN_CHANGES) {
+        this.#sinceTurn = 0;
+        await turn();
+      }
+      const change = this.#shift(false, MAX_SKIPPED);
+      if (change !== undefined) return { value: change, done: false };
+      if (this.#closed) return { value: undefined, done: true };
+      await this.grown();
+    }
+  }
+
+  /** Ends the changes, as `break` in `for await` does. */
+  async return(): Promise<IteratorResult<Change, undefined>> {
+    this.close();
+    return { value: undefined, done: true };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Resolves when it is worth to `read` again: when something changed, or was closed. */
+  async grown(): Promise<void> {
+    if (this.#closed) return;
+    this.#sinceTurn = 0;
+    const keep = this.#keepAlive ? setInterval(() => {}, FOREVER_MS) : undefined;
+    try {
+      if (this.#found) await this.#sleep(PAUSE_MS);
+      else await this.#growth();
+      this.#found = false;
+    } finally {
+      clearInterval(keep);
+    }
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** The partition that a key belongs to, as changes give it. */
+  partitionOf(key: Key): number {
+    if (this.#closed) throw new SlabringError('CLOSED', 'these changes were closed');
+    return this.#source.partitionOf(key);
+  }
+
+  /** Ends the changes: `next` that waits comes to its end. Calling it again does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#run = undefined;
+    for (const reader of this.#readers) reader.close();
+    this.#wake();
+    this.#source.onClose(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  /** Waits until a log grows. With several arenas the first one will do. */
+  async #growth(): Promise<void> {
+    const waits: Promise<unknown>[] = [this.#closing];
+    for (const reader of this.#readers) {
+      const wait = reader.growth((ms) => this.#sleep(ms));
+      if (wait === undefined) return;
+      waits.push(wait);
+    }
+    await Promise.race(waits);
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const passed = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ms);
+      if (!this.#keepAlive) timer.unref();
+    });
+    await Promise.race([passed, this.#closing]);
+    clearTimeout(timer);
+  }
+
+  /**
+   * The next change that is wanted, of those that are there, passing over at most so many others.
+   */
+  #shift(marked: boolean, maxSkipped: number): Change | undefined {
+    for (let skipped = 0; skipped < maxSkipped; skipped++) {
+      if (this.#run === undefined && !this.#nextRun(marked)) return undefined;
+      const change = this.#decode(this.#run!);
+      if (change === undefined) continue;
+      this.#sinceTurn++;
+      return change;
+    }
+    return undefined;
+  }
+
+  #nextRun(marked: boolean): boolean {
+    if (this.#closed) return false;
+    for (let looked = 0; looked < this.#readers.length; looked++) {
+      this.#runReader = (this.#runReader + 1) % this.#readers.length;
+      const run = this.#readers[this.#runReader]!.next(marked);
+      if (run === undefined) continue;
+      this.#run = run;
+      this.#at = 0;
+      this.#seq = run.seq;
+      this.#found = true;
+      return true;
+    }
+    return false;
+  }
+
+  /** The change at hand, if it is wanted; goes on to the next one. */
+  #decode(run: LogRun): Change | undefined {
+    const partition = this.#partitionOf(run);
+    const { bytes } = run;
+    const seq = this.#seq;
+    if (bytes === undefined) {
+      this.#run = undefined;
+      return { type: 'overrun', partition, seq, lastSeq: run.lostTo };
+    }
+    const at = this.#at;
+    this.#seq = seq + 1;
+    this.#at = at + bytes.readUInt16LE(at) * 8;
+    if (this.#at >= bytes.length) this.#run = undefined;
+    const kind = bytes[at + KIND]!;
+    if (!this.#wanted[kind - 1]) return undefined;
+    const detail = bytes[at + DETAIL]!;
+    const timeBytes = detail & HAS_TIME ? 8 : 0;
+    const expiresAt = timeBytes ? Number(bytes.readBigInt64LE(at + HEAD_BYTES)) : undefined;
+    const keyAt = at + HEAD_BYTES + timeBytes;
+    const keyEnd = keyAt + bytes.readUInt16LE(at + KEY_BYTES);
+    if (kind === LOG_SET) {
+      const key = readKey(bytes, keyAt, keyEnd);
+      if (!this.#values) return { type: 'set', partition, seq, key, value: undefined, expiresAt };
+      if (detail & VALUE_LEFT_OUT) {
+        const decode = () => (this.#closed ? undefined : this.#source.currentValue(key));
+        return new LoggedSet(partition, seq, key, expiresAt, decode);
+      }
+      const end = keyEnd + bytes.readUInt16LE(at + VALUE_BYTES);
+      const decode = () => readValue(bytes, keyEnd, end);
+      return new LoggedSet(partition, seq, key, expiresAt, decode);
+    }
+    if (kind === LOG_DELETE) {
+      const reason = REASONS[detail]!;
+      return { type: 'delete', partition, seq, key: readKey(bytes, keyAt, keyEnd), reason };
+    }
+    if (kind === LOG_EXPIRE) {
+      return { type: 'expire', partition, seq, key: readKey(bytes, keyAt, keyEnd), expiresAt };
+    }
+    return { type: 'clear', partition, seq };
+  }
+
+  /** Numbers the partitions of all arenas through. */
+  #partitionOf(run: LogRun): number {
+    const arena = this.#source.arenas[this.#runReader]!;
+    return this.#runReader * arena.facts.partitions + run.partition;
+  }
+}
+
+/** A value stored, which is decoded when somebody wants it. */
+class LoggedSet implements SetChange {
+  readonly type = 'set';
+  readonly partition: number;
+  readonly seq: number;
+  readonly key: string | Buffer;
+  readonly expiresAt: number | undefined;
+  #decode: (() => unknown) | undefined;
+  #value: unknown;
+
+  constructor(
+    partition: number,
+    seq: number,
+    key: string | Buffer,
+    expiresAt: number | undefined,
+    decode: () => unknown,
+  ) {
+    this.partition = partition;
+    this.seq = seq;
+    this.key = key;
+    this.expiresAt = expiresAt;
+    this.#decode = decode;
+  }
+
+  get value(): unknown {
+    if (this.#decode !== undefined) {
+      this.#value = this.#decode();
+      this.#decode = undefined;
+    }
+    return this.#value;
+  }
+
+  /** What `JSON.stringify` shows: accessors are no properties of its own. */
+  toJSON(): object {
+    const { type, partition, seq, key, value, expiresAt } = this;
+    return { type, partition, seq, key, value, expiresAt };
+  }
+}
+
+function readBytesOption(bytes: ByteSize | undefined, memoryBytes: number): number {
+  if (bytes === undefined) return memoryBytes * DEFAULT_SHARE;
+  const size = parseByteSize(bytes, 'bytes');
+  const most = memoryBytes * LARGEST_SHARE;
+  if (size >= 1 && size <= most) return size;
+  throw new SlabringError(
+    'OPTION',
+    `bytes must be from 1 to a quarter of memory, ${Math.floor(most)}, not ${show(bytes)}`,
+  );
+}
+
+/** Which kinds of records are wanted, in the order of their numbers. */
+function readTypes(types: readonly Change['type'][]): readonly boolean[] {
+  const wrong = Array.isArray(types) ? types.find((type) => !TYPES.includes(type)) : types;
+  if (wrong !== undefined || !Array.isArray(types)) {
+    throw new SlabringError(
+      'OPTION',
+      `types must be an array of ${TYPES.join(', ')}, not ${show(wrong)}`,
+    );
+  }
+  return TYPES.map((type) => types.includes(type));
+}
+
+function readFlag(flag: boolean, option: string): boolean {
+  if (typeof flag === 'boolean') return flag;
+  throw new SlabringError('OPTION', `${option} must be true or false, not ${show(flag)}`);
+}

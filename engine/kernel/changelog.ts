@@ -1,0 +1,370 @@
+/*
+ * The change log: what became of entries, by partition, in order. One ring of pages per partition, written under the
+ * partition's lock, read by any number of readers without it. It is there while somebody reads: a partition's `logHead`
+ * is 0 otherwise, and a write pays for that one branch.
+ *
+ * Ring: pages linked by PageInfo.next, each cut into granules of 16 KiB. A record lies in one granule. When the head
+ * enters a granule, all records that were in it are dropped at once; nobody waits for readers.
+ *
+ *   granule   record, record, ..., u16 0 (no more records), unused, in its last 8 bytes the number of its first record
+ *
+ * Record, a multiple of 8 bytes:
+ *   +0  words       u16   of 8 bytes, all of it
+ *   +2  keyBytes    u16
+ *   +4  kind        u8    LOG_SET, LOG_DELETE, LOG_EXPIRE, LOG_CLEAR
+ *   +5  detail      u8    LOG_DELETE: the reason; else bits: VALUE_LEFT_OUT, HAS_TIME
+ *   +6  valueBytes  u16
+ *   +8  expiry      i64   HAS_TIME: Unix time in ms
+ *       key         keyBytes
+ *       value       valueBytes, msgpack
+ * Its number is one more than that of the record before. A key of 16 bytes and a value of 32 make a cache line.
+ *
+ * Log, at the end of the partition:
+ *   +0  next      u64   number of the next record; stored last, it publishes the record before
+ *   +8  oldest    u64   number of the oldest record; raised before that record is written over
+ *   +16 oldestAt  u32   where it stands
+ *
+ * Numbers are contiguous while the log is on, and never repeat. Where something is missing, because the log was off or
+ * a thread died in a write, one number is left out, and `oldest` stands behind it: whoever kept a position before it
+ * is told that he lost changes.
+ *
+ * Memory order. A reader loads `next`, copies the records before it, and then loads `oldest`: if his first record is
+ * not older, then nobody began to write over the copied bytes before the copy was done. That takes
+ * - that a record's bytes are visible before `next` (fence or x86 between the stores), and loaded after it;
+ * - that `oldest` is visible before a byte of what is written over it (likewise), and is loaded after the copy.
+ * Until then the copy may be garbage, so nothing in it is looked at. A reader's memory stays a log's as long as he is
+ * attached; should it not be (recovery of a partition), `oldest` was raised first.
+ *
+ * Sleeping. A reader who found nothing new sets `logSleepers`, and then looks at each partition once more: at its lock,
+ * then at `next`. A partition that is unlocked by then was left by every writer that cannot have seen `logSleepers`,
+ * and what they wrote is visible; every later one takes the lock, sees `logSleepers` behind it, and wakes. So a writer
+ * needs no fence of its own, only one load. Where a partition is locked, the reader does not go to sleep yet.
+ */
+import { copyBytes, touched } from './bytes';
+import { chainSkip, copyFromChain, entryAt, firstPiece, keyAddress, LONG_KEY } from './entry';
+import { Address, Header, header, NOTHING, PAGE_BYTES, PageNumber } from './layout';
+import { orderStores } from './lock';
+import { givePage, PAGE_LOG, pageAddress, pageBelongs, pageInfo, pageKind, pageOf } from './pages';
+import { logOf, Partition, partitionAt, partitionIndex } from './partition';
+import { partitionOf, Staged, STAGED_BYTES } from './staging';
+
+/** What a partition knows of its log. */
+@unmanaged
+export class Log {
+  next: u64;
+  oldest: u64;
+  oldestAt: Address;
+  spare: u32;
+}
+
+export const NEXT: usize = offsetof<Log>('next');
+export const OLDEST: usize = offsetof<Log>('oldest');
+
+export const LOG_SET: u32 = 1;
+export const LOG_DELETE: u32 = 2;
+export const LOG_EXPIRE: u32 = 3;
+export const LOG_CLEAR: u32 = 4;
+
+/* Why an entry is no more. */
+export const LOG_DELETED: u32 = 0;
+export const LOG_EXPIRED: u32 = 1;
+export const LOG_EVICTED: u32 = 2;
+
+/** The value is too large for a record; whoever wants it reads the entry. */
+export const LOG_VALUE_LEFT_OUT: u32 = 1;
+export const LOG_HAS_TIME: u32 = 0x80;
+
+/**
+ * The unit in which old records are dropped, and a quarter of the smallest ring: so three quarters of any ring are
+ * always readable.
+ */
+export const GRANULE_BYTES: u32 = 16384;
+export const GRANULE_MASK: u32 = GRANULE_BYTES - 1;
+const RECORD_HEAD_BYTES: u32 = 8;
+/** What records may take of a granule: there is room behind them to say that they end, and for the number. */
+const MAX_RECORD: u32 = GRANULE_BYTES - 16;
+const NUMBER: u32 = GRANULE_BYTES - 8;
+
+/** The number of the first record of the granule that `at` lies in. */
+@inline
+function granuleNumber(at: Address): u64 {
+  return load<u64>(at & ~GRANULE_MASK, NUMBER);
+}
+
+/** The granule behind the one that `at` lies in. */
+@inline
+export function granuleBehind(at: Address): Address {
+  const behind = (at | GRANULE_MASK) + 1;
+  return behind & (PAGE_BYTES - 1) ? behind : pageAddress(pageInfo(pageOf(at)).next);
+}
+
+/*
+ * Writing. Under the partition's lock, while `logHead` is not 0.
+ */
+
+/** Ends the granule that `at` lies in, and drops the records of the next one; where that begins. */
+function enterGranule(log: Log, at: Address): Address {
+  store<u16>(at, 0);
+  const entered = granuleBehind(at);
+  if (entered == log.oldestAt) {
+    log.oldestAt = granuleBehind(entered);
+    // Every granule begins with a record once the head has been there.
+    atomic.store<u64>(changetype<usize>(log) + OLDEST, granuleNumber(log.oldestAt));
+    orderStores();
+  }
+  store<u64>(entered, log.next, NUMBER);
+  return entered;
+}
+
+/**
+ * Begins the record of a change; where its key goes, or 0 when it is too long for a granule. `publish` makes it
+ * visible.
+ */
+@inline
+function begin(
+  partition: Partition,
+  log: Log,
+  kind: u32,
+  detail: u32,
+  keyBytes: u32,
+  valueBytes: u32,
+  expiryMs: i64,
+): Address {
+  let fields = RECORD_HEAD_BYTES;
+  if (expiryMs != 0) {
+    fields += 8;
+    detail |= LOG_HAS_TIME;
+  }
+  const bytes = (fields + keyBytes + valueBytes + 7) & ~7;
+  let at = partition.logHead;
+  if ((at & GRANULE_MASK) + bytes > MAX_RECORD) {
+    if (bytes > MAX_RECORD) return 0;
+    at = enterGranule(log, at);
+  }
+  const head = (bytes >> 3) | (keyBytes << 16);
+  store<u64>(at, <u64>head | (<u64>(kind | (detail << 8) | (valueBytes << 16)) << 32));
+  if (expiryMs != 0) store<i64>(at, expiryMs, RECORD_HEAD_BYTES);
+  partition.logHead = at + bytes;
+  return at + fields;
+}
+
+@inline
+function publish(log: Log): void {
+  orderStores();
+  log.next += 1;
+  if (header().logSleepers) wakeReaders();
+}
+
+function wakeReaders(): void {
+  if (atomic.xchg<u32>(offsetof<Header>('logSleepers'), 0) == 0) return;
+  const grew: usize = offsetof<Header>('logGrew');
+  atomic.add<u32>(grew, 1);
+  atomic.notify(grew, -1);
+}
+
+/** Whether there is a log. Racy: it may be about to come or go, partition by partition. */
+@inline
+export function isLogging(): bool {
+  return partitionAt(0).logHead != 0;
+}
+
+/** A line of the cache. */
+const LINE_BYTES: u32 = 64;
+
+/**
+ * Touches where the records of a group of commands will go. A ring comes round to memory that no cache holds any more,
+ * and the store that gives the lock back waits for all stores before it: one by one, these misses took twice as long as
+ * the rest of the write. As in exec.ts, they overlap in a loop that does nothing else.
+ */
+export function touchLogs(first: Address, end: Address): void {
+  let sum: u32 = 0;
+  for (let at = first; at < end; at += STAGED_BYTES) {
+    const command = changetype<Staged>(at);
+    const head = command.key ? partitionOf(command).logHead : NOTHING;
+    // Two records of moderate size: one group of commands often writes in a partition twice.
+    sum += load<u32>(head) + load<u32>(head, LINE_BYTES);
+    sum += load<u32>(head, 2 * LINE_BYTES) + load<u32>(head, 3 * LINE_BYTES);
+  }
+  touched(sum);
+}
+
+/** Counts a write, and logs it where somebody reads. `expiryMs` 0: none. */
+@inline
+export function noteSet(
+  partition: Partition,
+  key: Address,
+  keyBytes: u32,
+  value: Address,
+  valueBytes: u32,
+  expiryMs: i64,
+): void {
+  partition.sets += 1;
+  if (partition.logHead) logSet(partition, key, keyBytes, value, valueBytes, expiryMs);
+}
+
+function logSet(
+  partition: Partition,
+  key: Address,
+  keyBytes: u32,
+  value: Address,
+  valueBytes: u32,
+  expiryMs: i64,
+): void {
+  const log = logOf(partition);
+  let detail: u32 = 0;
+  // The longest head there is, so that a value's fate does not depend on the rest.
+  if (valueBytes + keyBytes > MAX_RECORD - RECORD_HEAD_BYTES - 8) {
+    valueBytes = 0;
+    detail = LOG_VALUE_LEFT_OUT;
+  }
+  const at = begin(partition, log, LOG_SET, detail, keyBytes, valueBytes, expiryMs);
+  if (at == 0) return breakLog(partition);
+  if (value == key + keyBytes) {
+    // As they lie in a frame.
+    copyBytes(at, key, keyBytes + valueBytes);
+  } else {
+    copyBytes(at, key, keyBytes);
+    copyBytes(at + keyBytes, value, valueBytes);
+  }
+  publish(log);
+}
+
+/** An entry in the table goes, for one of the reasons above. */
+@inline
+export function noteDelete(partition: Partition, address: Address, reason: u32): void {
+  if (partition.logHead) logDelete(partition, address, reason);
+}
+
+function logDelete(partition: Partition, address: Address, reason: u32): void {
+  const log = logOf(partition);
+  const entry = entryAt(address);
+  const keyBytes = <u32>entry.keyBytes;
+  const at = begin(partition, log, LOG_DELETE, reason, keyBytes, 0, 0);
+  if (at == 0) return breakLog(partition);
+  if (entry.flags & LONG_KEY) {
+    const low = pageAddress(header().firstPage);
+    copyFromChain(firstPiece(address, entry), 0, chainSkip(entry), at, low, header().endAddress);
+  } else {
+    copyBytes(at, keyAddress(address, entry.flags), keyBytes);
+  }
+  publish(log);
+}
+
+/** An entry has another expiry. 0: none. */
+@inline
+export function noteExpiry(partition: Partition, key: Address, keyBytes: u32, expiryMs: i64): void {
+  if (partition.logHead) logExpiry(partition, key, keyBytes, expiryMs);
+}
+
+function logExpiry(partition: Partition, key: Address, keyBytes: u32, expiryMs: i64): void {
+  const log = logOf(partition);
+  const at = begin(partition, log, LOG_EXPIRE, 0, keyBytes, 0, expiryMs);
+  if (at == 0) return breakLog(partition);
+  copyBytes(at, key, keyBytes);
+  publish(log);
+}
+
+/** All entries of the partition are gone. */
+export function noteClear(partition: Partition): void {
+  if (partition.logHead == 0) return;
+  const log = logOf(partition);
+  begin(partition, log, LOG_CLEAR, 0, 0, 0, 0);
+  publish(log);
+}
+
+/**
+ * Something changed that the log cannot tell, such as a key that no granule holds: it drops all that it holds, and
+ * every reader is told that he lost changes.
+ */
+export function breakLog(partition: Partition): void {
+  if (partition.logHead == 0) return;
+  const log = logOf(partition);
+  const at = pageAddress(pageOf(partition.logHead));
+  skipNumber(log);
+  startRecords(log, at);
+  partition.logHead = at;
+  if (header().logSleepers) wakeReaders();
+}
+
+/** The next record will be the oldest, and stand at the start of a granule. */
+export function startRecords(log: Log, at: Address): void {
+  log.oldestAt = at;
+  store<u64>(at, log.next, NUMBER);
+}
+
+/** Leaves a number out, and so puts every position behind the present. */
+export function skipNumber(log: Log): void {
+  const next = log.next + 1;
+  atomic.store<u64>(changetype<usize>(log) + OLDEST, next);
+  orderStores();
+  log.next = next;
+}
+
+/**
+ * Makes the log of a partition whose writer died at any step whatever sound, and tells every reader that he lost
+ * changes: the last write may have been done and not logged. Trusted is what recovery.ts trusts: page infos. If the
+ * ring is not whole, it was just being made for a reader in the thread that died, or given back: then the log is off.
+ */
+export function recoverLog(partition: Partition): void {
+  const index = partitionIndex(partition);
+  const end = atomic.load<u32>(offsetof<Header>('poolBump'));
+  let pages: u32 = 0;
+  for (let page: PageNumber = header().firstPage; page < end; page++) {
+    if (isLogPage(page, index)) pages += 1;
+  }
+  partition.logPages = pages;
+  if (partition.logHead != 0 && isRing(partition)) return breakLog(partition);
+  skipNumber(logOf(partition));
+  partition.logHead = 0;
+  for (let page: PageNumber = header().firstPage; page < end; page++) {
+    if (isLogPage(page, index)) givePage(page);
+  }
+  partition.logPages = 0;
+}
+
+@inline
+function isLogPage(page: PageNumber, partition: u32): bool {
+  return pageBelongs(page, partition) && pageKind(page) == PAGE_LOG;
+}
+
+/** Whether a partition's log is well-formed: its ring, and its records from the oldest on. Under its lock. */
+export function isLogSound(partition: Partition): bool {
+  if (partition.logHead == 0) return partition.logPages == 0;
+  return isRing(partition) && areRecordsSound(partition);
+}
+
+/** Whether the pages that `logHead` lies in are a ring of as many as there are. */
+function isRing(partition: Partition): bool {
+  const index = partitionIndex(partition);
+  const first = pageOf(partition.logHead);
+  let page = first;
+  for (let i: u32 = 0; i < partition.logPages; i++) {
+    if (page < header().firstPage || page >= header().endPage || !isLogPage(page, index)) return false;
+    page = pageInfo(page).next;
+    if (page == first && i + 1 < partition.logPages) return false;
+  }
+  return page == first;
+}
+
+function areRecordsSound(partition: Partition): bool {
+  const log = logOf(partition);
+  const granules = partition.logPages * (PAGE_BYTES / GRANULE_BYTES);
+  const page = pageOf(log.oldestAt);
+  if (page < header().firstPage || page >= header().endPage) return false;
+  if (log.oldest > log.next || !isLogPage(page, partitionIndex(partition))) return false;
+  let at = log.oldestAt;
+  let number = log.oldest;
+  for (let granule: u32 = 0; granule < granules; granule++) {
+    if (granuleNumber(at) != number) return false;
+    while (number < log.next) {
+      const words = <u32>load<u16>(at);
+      if (words == 0) break;
+      if ((at & GRANULE_MASK) + (words << 3) > MAX_RECORD) return false;
+      at += words << 3;
+      number += 1;
+    }
+    if (number == log.next) return at == partition.logHead;
+    at = granuleBehind(at);
+  }
+  return false;
+}
