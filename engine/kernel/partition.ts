@@ -62,8 +62,6 @@ export class Partition {
   generation: u32;
   /** A bit for each size class that may have a page to give (slab.ts, `hasSlack`). */
   slackClasses: u64;
-  /** Size classes that have pages. */
-  classesUsed: u32;
   // -- the policy's side table (eviction/sidetable.ts): root, blocks and units, and the units that it should have
   tableRoot: Address;
   tableBlocks: u32;
@@ -85,6 +83,8 @@ export class Partition {
   takeovers: u32;
   emptied: u32;
   lost: u64;
+  /** Size classes that have pages. */
+  classesUsed: u32;
 }
 
 /**

@@ -126,9 +126,13 @@ export function isCramped(partition: Partition): bool {
   return partition.slabPages < CRAMPED_BELOW * partition.classesUsed;
 }
 
-/** A chunk of the smallest larger class that has a free one; 0: there is none. */
+/** Classes up to which a chunk may be too large: not quite twice the size. */
+const LARGER_CLASSES: u32 = 5;
+
+/** A chunk of the smallest of the next larger classes that has a free one; 0: there is none. */
 export function takeLargerChunk(partition: Partition, sizeClass: u32): Address {
-  for (let larger = sizeClass + 1; larger < recordClass(); larger++) {
+  const end = min<u32>(sizeClass + LARGER_CLASSES + 1, recordClass());
+  for (let larger = sizeClass + 1; larger < end; larger++) {
     if (classInfo(partition, larger).roomy) return takeChunk(partition, larger);
   }
   return 0;
@@ -217,6 +221,14 @@ export function closePage(partition: Partition, page: PageNumber): void {
   const pages = pageInfo(page);
   if (pages.count == PAGE_ROOMY) leaveRoomy(classInfo(partition, pages.sizeClass), page, pages);
   pages.count = PAGE_CLOSED;
+}
+
+/** The opposite of `closePage`, for a page that keeps something. */
+export function reopenPage(partition: Partition, page: PageNumber): void {
+  const pages = pageInfo(page);
+  pages.count = 0;
+  const hasRoom = pages.freeChunk != 0 || <u32>pages.bump < chunksPerPage(pages.sizeClass);
+  if (hasRoom) joinRoomy(classInfo(partition, pages.sizeClass), page, pages);
 }
 
 function joinRoomy(info: ClassInfo, page: PageNumber, pages: PageInfo): void {

@@ -19,7 +19,17 @@ import { tableMoved } from './eviction/sidetable';
 import { Address, PageNumber } from './layout';
 import { PageInfo, pageAddress, pageInfo, pageOf } from './pages';
 import { classInfo, Partition } from './partition';
-import { chunkBytesOf, closePage, giveChunk, hasSlack, recordClass, takeChunk } from './slab';
+import { isMarked } from './marks';
+import {
+  chunkBytesOf,
+  closePage,
+  giveChunk,
+  hasSlack,
+  recordClass,
+  reopenPage,
+  takeChunk,
+  takeLargerChunk,
+} from './slab';
 import { findEntry, setEntryOf } from './table';
 
 /** Pages with room that are looked at for the one with the least in it. */
@@ -101,8 +111,9 @@ function movePiece(partition: Partition, chunk: Address, target: Address): void 
 }
 
 /**
- * Empties the page with the least in it, of all classes, of whatever can be evicted. True: the pool has a page more. For
- * partitions with so many classes on so few pages that none has a page's worth of free chunks.
+ * Empties the page with the least in it, of all classes: what was used moves where something is free, the rest is evicted.
+ * True: the pool has a page more. For partitions with so many classes on so few pages that none has a page's worth of
+ * free chunks.
  */
 export function emptyPage(partition: Partition, nowMs: i64): bool {
   let best: PageNumber = 0;
@@ -115,25 +126,46 @@ export function emptyPage(partition: Partition, nowMs: i64): bool {
     fewest = bytes;
     best = page;
   }
-  return best != 0 && evictFrom(partition, best, nowMs);
+  if (best == 0) return false;
+  closePage(partition, best);
+  const pages = partition.slabPages;
+  clearOut(partition, best, nowMs);
+  if (partition.slabPages < pages) return true;
+  reopenPage(partition, best);
+  return false;
 }
 
-function evictFrom(partition: Partition, page: PageNumber, nowMs: i64): bool {
+function clearOut(partition: Partition, page: PageNumber, nowMs: i64): void {
   const info = pageInfo(page);
-  const size = chunkBytesOf(info.sizeClass);
+  const sizeClass = <u32>info.sizeClass;
+  const size = chunkBytesOf(sizeClass);
   const pages = partition.slabPages;
   const end = pageAddress(page) + <u32>info.bump * size;
   for (let chunk = pageAddress(page); chunk < end && partition.slabPages >= pages; chunk += size) {
     const kind = entryAt(chunk).kind;
     if (kind == CHUNK_FREE) continue;
-    // A part of the side table: it is not evicted, and would not move, for its class has nothing free.
-    if (kind != CHUNK_BLOB && kind != CHUNK_PIECE) return false;
+    const isEntry = kind == CHUNK_BLOB || kind == CHUNK_PIECE;
     const address = kind == CHUNK_PIECE ? ownerOf(chunk) : chunk;
-    if (address == partition.pinnedOld || address == partition.pinnedNew) return false;
-    const hash = hashOfEntry(address);
-    evictEntry(partition, findEntry(hash, address), hash, nowMs);
+    if (isEntry && (address == partition.pinnedOld || address == partition.pinnedNew)) return;
+    const hash = isEntry ? hashOfEntry(address) : 0;
+    const slot = isEntry ? findEntry(hash, address) : 0;
+    if (!isEntry || isMarked(slot)) {
+      const target = freeElsewhere(partition, sizeClass);
+      if (target) {
+        moveChunk(partition, chunk, target, size);
+        continue;
+      }
+    }
+    // A part of the side table is not evicted.
+    if (!isEntry) return;
+    evictEntry(partition, slot, hash, nowMs);
   }
-  return partition.slabPages < pages;
+}
+
+/** A free chunk of the class or one somewhat larger, without taking a page. */
+function freeElsewhere(partition: Partition, sizeClass: u32): Address {
+  if (classInfo(partition, sizeClass).roomy) return takeChunk(partition, sizeClass);
+  return takeLargerChunk(partition, sizeClass);
 }
 
 /** The entry whose chain a piece is in. */
