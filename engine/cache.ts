@@ -7,11 +7,11 @@ import type { Duration, IncrementOptions, Key, SetOptions, TimeLeft, Versioned }
 import type { Arena, ArenaStats } from './arena.js';
 import { checkDelta, iterate, readIncrementTtl } from './arguments.js';
 import { FRAME_ID, writeCommand } from './batch.js';
-import { Changes, type ChangesOptions, type ChangesSource } from './changes.js';
+import type { Changes, ChangesOptions } from './changes.js';
 import { packValue, readBytes, readValue, writeBytes, writeValue } from './codec.js';
 import { COMMANDS, type CommandName, SetFlag } from './commands.js';
 import { SlabringError } from './errors.js';
-import { type CacheEvents, EventHub } from './events.js';
+import { type CacheEvents, Observers } from './events.js';
 import { BLOCK_REPLY_BYTES, type KernelExports } from './kernel-exports.js';
 import { KeyArea, keyBytes, writeKey } from './keys.js';
 import { Many } from './many.js';
@@ -47,8 +47,7 @@ export class Cache {
    * Where the frame that `#begin` began ends. No code of a caller runs between that and `#finish`.
    */
   #end = 0;
-  readonly #openChanges = new Set<Changes>();
-  #events: EventHub | undefined;
+  readonly #observers: Observers;
   #closed = false;
 
   /** Use `openCache` or `attachCache`. The cache owns the arena: `close` closes it. */
@@ -63,6 +62,11 @@ export class Cache {
     this.#shortBytes = new ShortBytes(this.#reply);
     this.#maxValueBytes = arena.facts.maxValueBytes;
     this.#defaultTtlMs = defaultTtlMs;
+    this.#observers = new Observers({
+      arenas: [arena],
+      currentValue: (key) => this.peek(key),
+      partitionOf: (key) => this.#kernel.partitionOfKey(this.#slot, writeKey(key, this.#keys)),
+    });
     this.#many = new Many(arena, () => this.#checkOpen());
     this.#stopUpkeep = startUpkeep(arena);
   }
@@ -338,9 +342,7 @@ export class Cache {
    */
   changes(options?: ChangesOptions): Changes {
     this.#checkOpen();
-    const changes = new Changes(this.#changesSource, options);
-    this.#openChanges.add(changes);
-    return changes;
+    return this.#observers.changes(options);
   }
 
   /**
@@ -353,8 +355,7 @@ export class Cache {
     listener: (change: CacheEvents[Name]) => void,
   ): () => void {
     this.#checkOpen();
-    this.#events ??= new EventHub((options) => this.changes(options));
-    return this.#events.on(event, listener);
+    return this.#observers.on(event, listener);
   }
 
   /** Removes all entries. */
@@ -378,7 +379,7 @@ export class Cache {
    */
   close(): void {
     if (this.#closed) return;
-    for (const changes of this.#openChanges) changes.close();
+    this.#observers.close();
     this.#closed = true;
     this.#stopUpkeep();
     this.#arena.close();
@@ -399,15 +400,6 @@ export class Cache {
   #walk(wantsValues: boolean): Walk {
     this.#checkOpen();
     return new Walk(this.#arena, () => this.#checkOpen(), wantsValues);
-  }
-
-  get #changesSource(): ChangesSource {
-    return {
-      arenas: [this.#arena],
-      currentValue: (key) => this.peek(key),
-      partitionOf: (key) => this.#kernel.partitionOfKey(this.#slot, writeKey(key, this.#keys)),
-      onClose: (changes) => this.#openChanges.delete(changes),
-    };
   }
 
   /** Looks the key up: the value's length, its bytes being in the reply area, or -1. */

@@ -124,12 +124,12 @@ export interface ChangesSource {
   /** The value that the key has now. */
   readonly currentValue: (key: Key) => unknown;
   readonly partitionOf: (key: Key) => number;
-  readonly onClose: (changes: Changes) => void;
 }
 
 /** The changes from `cache.changes()` on, until `close`. */
 export class Changes implements AsyncIterableIterator<Change, undefined> {
   readonly #source: ChangesSource;
+  readonly #onClose: () => void;
   readonly #readers: LogReader[] = [];
   readonly #wanted: readonly boolean[];
   readonly #values: boolean;
@@ -149,12 +149,13 @@ export class Changes implements AsyncIterableIterator<Change, undefined> {
   });
 
   /** Use `cache.changes()`. */
-  constructor(source: ChangesSource, options: ChangesOptions = {}) {
+  constructor(source: ChangesSource, options: ChangesOptions = {}, onClose: () => void = () => {}) {
     checkOptionNames(options, OPTION_NAMES, 'changes');
     const { bytes, types = TYPES, values = true, keepAlive = true } = options;
     const memoryBytes = source.arenas.reduce((sum, { facts }) => sum + facts.memoryBytes, 0);
     const logBytes = readBytesOption(bytes, memoryBytes);
     this.#source = source;
+    this.#onClose = onClose;
     this.#wanted = readTypes(types);
     this.#values = readFlag(values, 'values');
     this.#keepAlive = readFlag(keepAlive, 'keepAlive');
@@ -236,7 +237,7 @@ export class Changes implements AsyncIterableIterator<Change, undefined> {
     this.#run = undefined;
     for (const reader of this.#readers) reader.close();
     this.#wake();
-    this.#source.onClose(this);
+    this.#onClose();
   }
 
   [Symbol.dispose](): void {

@@ -2,14 +2,15 @@
  * `cache.on()`: listeners, fed from the change log, which is on while there is one.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import type {
-  Change,
+import {
+  type Change,
   Changes,
-  ChangesOptions,
-  ClearChange,
-  DeleteChange,
-  OverrunChange,
-  SetChange,
+  type ChangesOptions,
+  type ChangesSource,
+  type ClearChange,
+  type DeleteChange,
+  type OverrunChange,
+  type SetChange,
 } from './changes.js';
 import { SlabringError } from './errors.js';
 import { show } from './units.js';
@@ -46,14 +47,27 @@ const EVENT_NAMES = Object.keys(TYPE_OF) as (keyof CacheEvents)[];
 /** Changes handed out before the rest of the program gets its turn. */
 const BATCH = 256;
 
-export class EventHub {
-  readonly #open: (options: ChangesOptions) => Changes;
+/** Who watches a cache in this thread: its open `Changes`, and its listeners. */
+export class Observers {
+  readonly #source: ChangesSource;
+  readonly #open = new Set<Changes>();
   readonly #listeners = new Map<keyof CacheEvents, Set<Listener>>();
   #changes: Changes | undefined;
 
-  /** @param open `cache.changes` */
-  constructor(open: (options: ChangesOptions) => Changes) {
-    this.#open = open;
+  constructor(source: ChangesSource) {
+    this.#source = source;
+  }
+
+  /** @throws SlabringError `OPTION`, `OOM` */
+  changes(options?: ChangesOptions): Changes {
+    const changes = new Changes(this.#source, options, () => this.#open.delete(changes));
+    this.#open.add(changes);
+    return changes;
+  }
+
+  /** Ends all of them. */
+  close(): void {
+    for (const changes of this.#open) changes.close();
   }
 
   /**
@@ -74,7 +88,7 @@ export class EventHub {
       throw new SlabringError('OPTION', `a listener is a function, not ${show(listener)}`);
     }
     if (this.#changes === undefined) {
-      const changes = this.#open({ keepAlive: false });
+      const changes = this.changes({ keepAlive: false });
       this.#changes = changes;
       void this.#run(changes);
     }

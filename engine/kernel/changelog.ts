@@ -32,6 +32,8 @@
  * not older, then nobody began to write over the copied bytes before the copy was done. That takes
  * - that a record's bytes are visible before `next` (fence or x86 between the stores), and loaded after it;
  * - that `oldest` is visible before a byte of what is written over it (likewise), and is loaded after the copy.
+ * A position at the end of a granule has the number of the first record of the next one. So when `oldest` is that very
+ * number, the granule that the position lies in may be in use again, and the record stands at `oldestAt`.
  * Until then the copy may be garbage, so nothing in it is looked at. A reader's memory stays a log's as long as he is
  * attached; should it not be (recovery of a partition), `oldest` was raised first.
  *

@@ -15,6 +15,11 @@ import { blockOf, identityAddress, replyArea, requestArea, ThreadBlock } from '.
 const MAX_RECLAIMS: u32 = 16;
 /** Looks at a position without the lock. */
 const ATTEMPTS: u32 = 8;
+/**
+ * Looks for records: the granule may be dropped meanwhile, which takes another look, and may end where the position is;
+ * in the next one there is a record.
+ */
+const MAX_LOOKS: u32 = 4;
 
 /** Makes a partition's ring. Under its lock. False: there are not so many pages to be had, and nothing was done. */
 function turnOn(partition: Partition, pages: u32, thread: u32, nowMs: i64): bool {
@@ -150,12 +155,14 @@ export function readLog(thread: u32, index: u32, at: Address, position: f64): i3
   const records = out + POSITION_BYTES;
   const number = <u64>position;
   const low = pageAddress(header().firstPage);
-  // The first granule may have ended where the position is. There is always a record at the start of the next one.
-  for (let granules: u32 = 0; granules < 2; granules++) {
+  for (let i: u32 = 0; i < MAX_LOOKS; i++) {
     // The lower half is stored in one piece also where a u64 is not, and says enough.
     const unread = atomic.load<u32>(log + NEXT) - <u32>number;
-    if (atomic.load<u64>(log + OLDEST) > number) break;
+    const oldest = atomic.load<u64>(log + OLDEST);
+    if (oldest > number) break;
     if (unread == 0) return 0;
+    // The position may be at the end of the granule before, which is then another one's already.
+    if (oldest == number) at = logOf(partition).oldestAt;
     if (at < low || at >= header().endAddress) break;
     // Loaded after `next`, so in this granule it is not before the end of what `next` publishes.
     const head = atomic.load<u32>(changetype<usize>(partition) + offsetof<Partition>('logHead'));
@@ -163,7 +170,10 @@ export function readLog(thread: u32, index: u32, at: Address, position: f64): i3
     const bytes = head > at && head - at < rest ? head - at : rest;
     memory.copy(records, at, bytes);
     orderLoads();
-    if (atomic.load<u64>(log + OLDEST) > number) break;
+    const oldestThen = atomic.load<u64>(log + OLDEST);
+    if (oldestThen > number) break;
+    // The same, while the bytes were copied.
+    if (oldestThen == number && oldest != number) continue;
     let taken: u32 = 0;
     let count: u32 = 0;
     while (count < unread && taken < bytes) {

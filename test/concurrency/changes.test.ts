@@ -71,7 +71,7 @@ describe.each(PLANS)('$name', ({ options, keys, writes, late }) => {
 });
 
 test('a reader that ended with its thread keeps the log on until its slot is reaped', async () => {
-  const arena = Arena.create(readCacheOptions({ memory: '8mb' }).arena);
+  const arena = Arena.create(readCacheOptions({ memory: '8mb', partitions: 4 }).arena);
   using cache = new Cache(arena, 0);
   const worker = new Worker(READER, { workerData: { handle: cache.share() } });
   await once(worker, 'message');
