@@ -7,6 +7,7 @@ import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { COMMANDS } from './commands.js';
 import { errorFromWire, SlabringError } from './errors.js';
+import { type ArenaExtras, type ExtraOptions, extraBytesOf, extrasFor } from './extras.js';
 import { fence } from './fence.js';
 import {
   BLOCK_WORDS,
@@ -22,7 +23,7 @@ export type { KernelExports } from './kernel-exports.js';
 export const POLICIES = ['adaptive', 's3fifo', 'clock', 'lru', 'lfu', 'none'] as const;
 export type Policy = (typeof POLICIES)[number];
 
-export interface ArenaOptions {
+export interface ArenaOptions extends ExtraOptions {
   /** Hard budget in bytes for index, entries and bookkeeping; thread areas come on top. */
   readonly memoryBytes: number;
   /**
@@ -45,7 +46,7 @@ export interface ArenaHandle {
   readonly facts: ArenaFacts;
 }
 
-export interface ArenaFacts {
+export interface ArenaFacts extends ArenaExtras {
   readonly memoryBytes: number;
   readonly partitions: number;
   readonly policy: Policy;
@@ -198,7 +199,11 @@ function checkOptions(options: ArenaOptions): ArenaFacts {
     );
   }
   const areaBytes = Math.ceil((maxValueBytes + AREA_MARGIN_BYTES) / (4 * KIB)) * 4 * KIB;
-  return { memoryBytes, partitions, policy, maxEntries, maxValueBytes, maxThreads, areaBytes };
+  const extras = extrasFor(options);
+  return {
+    ...{ memoryBytes, partitions, policy, maxEntries, maxValueBytes, maxThreads, areaBytes },
+    ...extras,
+  };
 }
 
 export class Arena {
@@ -215,7 +220,8 @@ export class Arena {
       module,
       new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true }),
     );
-    const least = unsigned(planner.minBudgetBytes(partitionsLog2));
+    const extraBytes = extraBytesOf(facts);
+    const least = unsigned(planner.minBudgetBytes(partitionsLog2, extraBytes));
     if (facts.memoryBytes < least) {
       throw new SlabringError(
         'OPTION',
@@ -227,6 +233,7 @@ export class Arena {
       partitionsLog2,
       facts.maxThreads,
       facts.areaBytes,
+      extraBytes,
     );
     if (pages === 0) {
       throw new SlabringError(
@@ -247,6 +254,8 @@ export class Arena {
       facts.areaBytes,
       facts.maxValueBytes,
       Date.now() * VERSIONS_PER_MS,
+      facts.stampBits,
+      facts.structureBytes,
     );
     if (status !== 0) throw new SlabringError('INTERNAL', `the arena was not laid out: ${status}`);
     const arena = new Arena({ memory, module, facts }, kernel);

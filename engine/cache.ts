@@ -10,6 +10,7 @@ import { FRAME_ID, writeCommand } from './batch.js';
 import type { Changes, ChangesOptions } from './changes.js';
 import { packValue, readBytes, readValue, writeBytes, writeValue } from './codec.js';
 import { COMMANDS, type CommandName, SetFlag } from './commands.js';
+import { type DecodedConfig, DecodedValues } from './decoded.js';
 import { SlabringError } from './errors.js';
 import { type CacheEvents, Observers } from './events.js';
 import { BLOCK_REPLY_BYTES, type KernelExports } from './kernel-exports.js';
@@ -17,9 +18,10 @@ import { KeyArea, keyBytes, writeKey } from './keys.js';
 import { Many } from './many.js';
 import { Tag, valueEnd, writeBigInteger, writeInteger } from './msgpack.js';
 import type { CacheHandle } from './open.js';
-import { readReply } from './reply.js';
+import { readReply, readVersioned } from './reply.js';
 import { SetArguments } from './setoptions.js';
 import { ShortBytes } from './short-bytes.js';
+import { openStructures, type Structures } from './structures.js';
 import { parseDuration, show } from './units.js';
 import { startUpkeep } from './upkeep.js';
 import { entriesOf, type FoundKey, keysOf, valuesOf, Walk } from './walk.js';
@@ -39,6 +41,10 @@ export class Cache {
   readonly #maxValueBytes: number;
   readonly #defaultTtlMs: number;
   readonly #many: Many;
+  readonly #structures: Structures | undefined;
+  readonly #decodedConfig: DecodedConfig | undefined;
+  /** Values that this thread keeps decoded. */
+  readonly #decoded: DecodedValues | undefined;
   readonly #setArguments = new SetArguments();
   readonly #stopUpkeep: () => void;
   /** `exec` is through with a frame. */
@@ -51,7 +57,7 @@ export class Cache {
   #closed = false;
 
   /** Use `openCache` or `attachCache`. The cache owns the arena: `close` closes it. */
-  constructor(arena: Arena, defaultTtlMs: number) {
+  constructor(arena: Arena, defaultTtlMs: number, decoded?: DecodedConfig) {
     this.#arena = arena;
     this.#kernel = arena.kernel;
     this.#slot = arena.slot;
@@ -62,21 +68,30 @@ export class Cache {
     this.#shortBytes = new ShortBytes(this.#reply);
     this.#maxValueBytes = arena.facts.maxValueBytes;
     this.#defaultTtlMs = defaultTtlMs;
+    this.#structures = openStructures(arena);
     this.#observers = new Observers({
       arenas: [arena],
       currentValue: (key) => this.peek(key),
       partitionOf: (key) => this.#kernel.partitionOfKey(this.#slot, writeKey(key, this.#keys)),
+      structures: this.#structures,
     });
-    this.#many = new Many(arena, () => this.#checkOpen());
+    this.#many = new Many(arena, () => this.#checkOpen(), this.#structures);
+    this.#decodedConfig = decoded;
+    const desk = { kernel: arena.kernel, slot: arena.slot, keys: this.#keys, reply: this.#reply };
+    this.#decoded =
+      decoded && new DecodedValues(decoded, () => this.#checkOpen() ?? desk, this.#structures);
     this.#stopUpkeep = startUpkeep(arena);
   }
 
   /** The value of the key, or `undefined` when it is absent or expired. */
   get<T = unknown>(key: Key): T | undefined {
+    if (this.#decoded !== undefined && typeof key === 'string') {
+      return this.#decoded.get(key) as T | undefined;
+    }
     const length = this.#find(key);
     if (length < 0) return undefined;
     if (this.#reply[0] === Tag.BIN8) return this.#shortBytes.copy(length - 2) as T;
-    return readValue(this.#reply, 0, length) as T;
+    return readValue(this.#reply, 0, length, this.#structures) as T;
   }
 
   /**
@@ -87,7 +102,7 @@ export class Cache {
     this.#checkOpen();
     const keyLength = writeKey(key, this.#keys);
     const length = this.#kernel.peekDirect(this.#slot, keyLength, CLOCK_WHEN_NEEDED);
-    return length < 0 ? undefined : (readValue(this.#reply, 0, length) as T);
+    return length < 0 ? undefined : (readValue(this.#reply, 0, length, this.#structures) as T);
   }
 
   /**
@@ -98,7 +113,7 @@ export class Cache {
     this.#checkOpen();
     const keyLength = writeKey(key, this.#keys);
     const length = this.#kernel.takeDirect(this.#slot, keyLength, Date.now());
-    return length < 0 ? undefined : (readValue(this.#reply, 0, length) as T);
+    return length < 0 ? undefined : (readValue(this.#reply, 0, length, this.#structures) as T);
   }
 
   /**
@@ -122,7 +137,7 @@ export class Cache {
    */
   set(key: Key, value: unknown, options?: SetOptions): boolean {
     const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
-    const packed = packValue(value);
+    const packed = packValue(value, this.#structures);
     this.#checkOpen();
     const keyLength = writeKey(key, this.#keys);
     const end = writeValue(value, packed, this.#request, keyLength, this.#maxValueBytes);
@@ -212,8 +227,7 @@ export class Cache {
   /** The value with its version for `ifVersion`, or `undefined` when the key is absent. */
   getVersioned<T = unknown>(key: Key): Versioned<T> | undefined {
     this.#begin('GETV', key, 1);
-    const reply = this.#finish() as [T, number] | null;
-    return reply === null ? undefined : { value: reply[0], version: reply[1] };
+    return readVersioned<T>(this.#reply, 1, this.#run(), this.#structures);
   }
 
   /**
@@ -224,12 +238,12 @@ export class Cache {
    */
   swap<T = unknown>(key: Key, value: unknown, options?: SetOptions): T | undefined {
     const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
-    const packed = packValue(value);
+    const packed = packValue(value, this.#structures);
     this.#checkOpen();
     const keyLength = writeKey(key, this.#keys);
     const end = writeValue(value, packed, this.#request, keyLength, this.#maxValueBytes);
     this.#store(keyLength, end - keyLength, ttlMs, flags | SetFlag.GET, version);
-    const old = readValue(this.#reply, 0, valueEnd(this.#reply, 0));
+    const old = readValue(this.#reply, 0, valueEnd(this.#reply, 0), this.#structures);
     return (old ?? undefined) as T | undefined;
   }
 
@@ -323,6 +337,7 @@ export class Cache {
   /** Counters and sizes of the whole cache, all threads together. */
   stats(): ArenaStats {
     this.#checkOpen();
+    this.#decoded?.countHits();
     return this.#arena.stats();
   }
 
@@ -361,6 +376,7 @@ export class Cache {
   /** Removes all entries. */
   clear(): void {
     this.#checkOpen();
+    this.#decoded?.forget();
     this.#arena.clear();
   }
 
@@ -369,7 +385,12 @@ export class Cache {
    */
   share(): CacheHandle {
     this.#checkOpen();
-    return { slabring: 'cache', arena: this.#arena.handle, defaultTtlMs: this.#defaultTtlMs };
+    return {
+      slabring: 'cache',
+      arena: this.#arena.handle,
+      defaultTtlMs: this.#defaultTtlMs,
+      decoded: this.#decodedConfig,
+    };
   }
 
   /**
@@ -382,6 +403,7 @@ export class Cache {
     this.#observers.close();
     this.#closed = true;
     this.#stopUpkeep();
+    this.#decoded?.close();
     this.#arena.close();
   }
 
@@ -399,7 +421,7 @@ export class Cache {
 
   #walk(wantsValues: boolean): Walk {
     this.#checkOpen();
-    return new Walk(this.#arena, () => this.#checkOpen(), wantsValues);
+    return new Walk(this.#arena, () => this.#checkOpen(), wantsValues, this.#structures);
   }
 
   /** Looks the key up: the value's length, its bytes being in the reply area, or -1. */
@@ -436,10 +458,15 @@ export class Cache {
 
   /** Runs the frame that `#begin` began; the reply to its command. */
   #finish(): unknown {
+    return readReply(this.#reply, 1, this.#run());
+  }
+
+  /** Runs the frame that `#begin` began; where the reply, which begins behind the id, ends. */
+  #run(): number {
     const outcome = this.#kernel.exec(this.#slot, 0, this.#end, Date.now());
     // The reply area holds the largest value and more, so the kernel never stops in between.
     if (outcome !== this.#done)
       throw new SlabringError('INTERNAL', `exec came back with ${outcome}`);
-    return readReply(this.#reply, 1, this.#arena.block[BLOCK_REPLY_BYTES]!);
+    return this.#arena.block[BLOCK_REPLY_BYTES]!;
   }
 }

@@ -10,6 +10,7 @@ import { readValue } from './codec.js';
 import { SlabringError } from './errors.js';
 import { readKey } from './keys.js';
 import { LogReader, type LogRun } from './log-reader.js';
+import type { Structures } from './structures.js';
 import { checkOptionNames, parseByteSize, show } from './units.js';
 
 /** What all changes have. */
@@ -124,6 +125,8 @@ export interface ChangesSource {
   /** The value that the key has now. */
   readonly currentValue: (key: Key) => unknown;
   readonly partitionOf: (key: Key) => number;
+  /** For values with records, if the cache has them. */
+  readonly structures?: Structures | undefined;
 }
 
 /** The changes from `cache.changes()` on, until `close`. */
@@ -326,7 +329,7 @@ export class Changes implements AsyncIterableIterator<Change, undefined> {
         return new LoggedSet(partition, seq, key, expiresAt, decode);
       }
       const end = keyEnd + bytes.readUInt16LE(at + VALUE_BYTES);
-      const decode = () => readValue(bytes, keyEnd, end);
+      const decode = () => readValue(bytes, keyEnd, end, this.#source.structures);
       return new LoggedSet(partition, seq, key, expiresAt, decode);
     }
     if (kind === LOG_DELETE) {

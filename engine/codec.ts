@@ -1,5 +1,5 @@
 /**
- * JavaScript values to msgpack and back: the one file of the engine that knows msgpackr. What is
+ * JavaScript values to msgpack and back by msgpackr, with records as structures.ts has it. What is
  * most common and small (null, booleans, numbers, strings, bytes) is written and read by hand,
  * straight in the areas of shared memory.
  *
@@ -10,7 +10,7 @@
  */
 // The import is a constant to V8; the global of the same name is looked up at each use.
 import { Buffer } from 'node:buffer';
-import { type Options, Packr, RESET_BUFFER_MODE, REUSE_BUFFER_MODE } from 'msgpackr';
+import { Packr, RESET_BUFFER_MODE, REUSE_BUFFER_MODE } from 'msgpackr';
 import { SlabringError } from './errors.js';
 import {
   readInteger64,
@@ -22,33 +22,17 @@ import {
   writeInteger,
   writeString,
 } from './msgpack.js';
+import { PACKR_OPTIONS, refuse } from './packr-options.js';
 import { ONE_PIECE_BYTES } from './short-bytes.js';
+import {
+  recordHeaderBytes,
+  recordStart,
+  type Structures,
+  writeRecordHeader,
+} from './structures.js';
 import { show } from './units.js';
 
-const options = {
-  // Records would need their structures at hand to be read: any msgpack library must be able to
-  // read our values.
-  useRecords: false,
-  mapsAsObjects: true,
-  // The shortest map headers, and no limit of 65,535 properties.
-  variableMapSize: true,
-  // Typed arrays and large bigints as extensions. Without it msgpackr writes garbage for a
-  // Float64Array. With it, it writes Set, RegExp and Error as two msgpack values, which `pack`
-  // therefore refuses.
-  moreTypes: true,
-  // 64-bit integers as numbers where exact, else as bigint. msgpackr knows 'auto', its types do
-  // not.
-  int64AsType: 'auto' as 'number',
-  // A byte array inside a value must not be a view on the scratch buffer.
-  copyBuffers: true,
-  writeFunction: () => refuse('a function inside it'),
-} satisfies Options;
-
-const packr = new Packr(options);
-
-function refuse(what: string): never {
-  throw new SlabringError('OPTION', `a value must be something msgpack can hold, not ${what}`);
-}
+const packr = new Packr(PACKR_OPTIONS);
 
 function refuseLength(length: number, maxBytes: number): never {
   throw new SlabringError(
@@ -62,26 +46,29 @@ export interface Packed {
   bytes: Uint8Array;
   start: number;
   end: number;
+  /** It has records in it (structures.ts) and goes into an extension. */
+  hasRecords: boolean;
 }
 
 /** The one that {@link packValue} returns: what msgpackr wrote last, in its own buffer. */
-const lastPacked: Packed = { bytes: Buffer.alloc(0), start: 0, end: 0 };
+const lastPacked: Packed = { bytes: Buffer.alloc(0), start: 0, end: 0, hasRecords: false };
 
 /**
  * The encoded bytes of a value that {@link writeValue} cannot write by hand, valid until the next
  * call; `undefined` for one that it can. Runs code of the value (`toJSON`, getters), which may use
  * the cache: call it before writing anything.
+ * @param structures those of the cache that the value is for, if it has them
  * @throws SlabringError `OPTION` when the value cannot be stored, naming why
  */
-export function packValue(value: unknown): Packed | undefined {
+export function packValue(value: unknown, structures?: Structures): Packed | undefined {
   switch (typeof value) {
     case 'string':
     case 'number':
     case 'boolean':
     case 'bigint':
-      return typeof value === 'bigint' && !fits64(value) ? pack(value) : undefined;
+      return typeof value === 'bigint' && !fits64(value) ? pack(value, undefined) : undefined;
     case 'object':
-      return value === null || value instanceof Uint8Array ? undefined : pack(value);
+      return value === null || value instanceof Uint8Array ? undefined : pack(value, structures);
     case 'undefined':
       return refuse('undefined (store null, or delete the key)');
     default:
@@ -92,8 +79,9 @@ export function packValue(value: unknown): Packed | undefined {
 /** Returns msgpackr's buffer itself, marked with where the value lies, and begins there again. */
 const IN_PLACE = REUSE_BUFFER_MODE | RESET_BUFFER_MODE;
 
-function pack(value: unknown): Packed {
+function pack(value: unknown, structures: Structures | undefined): Packed {
   try {
+    if (structures !== undefined) return packRecords(value, structures);
     const bytes = packr.pack(value, IN_PLACE) as Buffer & { start: number; end: number };
     const { start, end } = bytes;
     // The wire depends on it, and extensions that the application gave msgpackr may break it too.
@@ -105,6 +93,13 @@ function pack(value: unknown): Packed {
   } catch (error) {
     throw packError(error);
   }
+}
+
+function packRecords(value: unknown, structures: Structures): Packed {
+  const packed = structures.pack(value, IN_PLACE);
+  const { bytes, start, end } = packed;
+  if (structures.valueEnd(bytes as Buffer, start) !== end) refuse('a Set, a RegExp or an Error');
+  return packed;
 }
 
 function packError(error: unknown): SlabringError {
@@ -171,7 +166,13 @@ function binHeaderBytes(length: number): number {
 }
 
 function writePacked(packed: Packed, bytes: Buffer, at: number, maxBytes: number): number {
-  checkLength(packed.end - packed.start, maxBytes);
+  const length = packed.end - packed.start;
+  if (packed.hasRecords) {
+    checkLength(length + recordHeaderBytes(length), maxBytes);
+    at = writeRecordHeader(length, bytes, at);
+  } else {
+    checkLength(length, maxBytes);
+  }
   return copy(packed.bytes, packed.start, packed.end, bytes, at);
 }
 
@@ -210,8 +211,14 @@ function copy(source: Uint8Array, start: number, end: number, target: Buffer, at
  * Reads the one value in `bytes` from `start` to `end`. Nothing of the result is a view on `bytes`.
  * @throws SlabringError `WRONGTYPE` when it is msgpack that JavaScript has no value for, such as an
  * unknown extension
+ * @param structures those of the cache that the value is from, if it has them
  */
-export function readValue(bytes: Buffer, start: number, end: number): unknown {
+export function readValue(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  structures?: Structures,
+): unknown {
   const tag = bytes[start]!;
   if (tag < Tag.FIXMAP) return tag;
   if (tag >= Tag.NEGATIVE_FIXINT) return tag - 0x100;
@@ -254,7 +261,7 @@ export function readValue(bytes: Buffer, start: number, end: number): unknown {
     case Tag.INT64:
       return readInteger64(true, bytes, start + 1);
     default:
-      return unpack(bytes, start, end);
+      return unpack(bytes, start, end, structures);
   }
 }
 
@@ -322,7 +329,14 @@ let scratch: Buffer | undefined;
  * msgpackr reads from memory of its own: its native string reader refuses shared memory, which
  * costs an exception per value (12.7 us instead of 1.3 us for an object of 160 bytes).
  */
-function unpack(bytes: Buffer, start: number, end: number): unknown {
+function unpack(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  structures: Structures | undefined,
+): unknown {
+  const records = structures === undefined ? 0 : recordStart(bytes[start]!, bytes, start);
+  if (records > 0) start = records;
   const length = end - start;
   let target = scratch;
   scratch = undefined;
@@ -331,7 +345,7 @@ function unpack(bytes: Buffer, start: number, end: number): unknown {
   }
   copy(bytes, start, end, target, 0);
   try {
-    return packr.unpack(target, length);
+    return records > 0 ? structures!.unpack(target, length) : packr.unpack(target, length);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new SlabringError('WRONGTYPE', `the value cannot be read: ${reason}`, { cause: error });

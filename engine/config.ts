@@ -12,6 +12,7 @@ import {
   POLICIES,
   type Policy,
 } from './arena.js';
+import { type DecodedConfig, type DecodedOptions, readDecodedOption } from './decoded.js';
 import { SlabringError } from './errors.js';
 import { checkOptionNames, parseByteSize, parseDuration, show } from './units.js';
 
@@ -49,6 +50,16 @@ export interface CacheOptions {
   maxThreads?: number;
   /** Time to live of entries whose `set` gives none. Default 0: they do not expire. */
   ttl?: Duration;
+  /**
+   * Whether each thread keeps values that it has read and decoded, so that `get` of a hot key hands
+   * the same, frozen object out again while nobody has written the key. Default `false`.
+   */
+  decoded?: boolean | DecodedOptions;
+  /**
+   * Whether objects are stored with their keys kept once for all objects that have the same ones.
+   * Default `false`.
+   */
+  structures?: boolean;
 }
 
 /** What `openCache` works with once its options are read. */
@@ -56,6 +67,7 @@ export interface CacheConfig {
   readonly arena: ArenaOptions;
   /** 0: no expiry. */
   readonly defaultTtlMs: number;
+  readonly decoded: DecodedConfig | undefined;
 }
 
 const OPTION_NAMES = [
@@ -66,6 +78,8 @@ const OPTION_NAMES = [
   'maxValue',
   'maxThreads',
   'ttl',
+  'decoded',
+  'structures',
 ] as const satisfies readonly (keyof CacheOptions)[];
 
 export type { Policy };
@@ -92,7 +106,10 @@ export function readCacheOptions(options: CacheOptions = {}): CacheConfig {
     maxValue = MAX_VALUE_BYTES,
     maxThreads = MAX_THREADS,
     ttl = 0,
+    decoded,
+    structures = false,
   } = options;
+  const decodedConfig = readDecodedOption(decoded);
   const arena: ArenaOptions = {
     memoryBytes: readSize(memory, 'memory', MAX_MEMORY_BYTES),
     policy: readPolicy(policy),
@@ -102,8 +119,10 @@ export function readCacheOptions(options: CacheOptions = {}): CacheConfig {
     ...(maxEntries !== undefined && {
       maxEntries: readCount(maxEntries, 'maxEntries', MAX_ENTRIES),
     }),
+    stamps: decodedConfig !== undefined,
+    structures: readSwitch(structures, 'structures'),
   };
-  return { arena, defaultTtlMs: parseDuration(ttl, 'ttl') };
+  return { arena, defaultTtlMs: parseDuration(ttl, 'ttl'), decoded: decodedConfig };
 }
 
 function readSize(size: ByteSize, option: string, mostBytes: number): number {
@@ -122,6 +141,11 @@ function readPolicy(policy: Policy): Policy {
   const quoted = POLICIES.map((name) => `'${name}'`);
   const names = `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`;
   throw new SlabringError('OPTION', `policy must be ${names}, not ${show(policy)}`);
+}
+
+function readSwitch(value: boolean, option: string): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new SlabringError('OPTION', `${option} must be true or false, not ${show(value)}`);
 }
 
 function readCount(count: number, option: string, most: number): number {

@@ -21,7 +21,8 @@ export type {
   SetChange,
 } from './changes.js';
 export type { CacheOptions, Policy } from './config.js';
+export type { DecodedOptions } from './decoded.js';
 export { type ErrorCode, SlabringError } from './errors.js';
 export type { CacheEvents } from './events.js';
-export { attachCache, type CacheHandle, openCache } from './open.js';
+export { type AttachOptions, attachCache, type CacheHandle, openCache } from './open.js';
 export type { FoundKey } from './walk.js';

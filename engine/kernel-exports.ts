@@ -29,8 +29,9 @@ export interface KernelExports {
     partitionsLog2: number,
     maxThreads: number,
     areaBytes: number,
+    extraBytes: number,
   ): number;
-  minBudgetBytes(partitionsLog2: number): number;
+  minBudgetBytes(partitionsLog2: number, extraBytes: number): number;
   format(
     budgetBytes: number,
     partitionsLog2: number,
@@ -41,6 +42,8 @@ export interface KernelExports {
     areaBytes: number,
     maxValueBytes: number,
     firstVersion: number,
+    stampBits: number,
+    structureBytes: number,
   ): number;
   validate(): number;
   addCommand(
@@ -76,6 +79,12 @@ export interface KernelExports {
   ): number;
   deleteDirect(thread: number, keyBytes: number, nowMs: number): number;
   hasDirect(thread: number, keyBytes: number, nowMs: number): number;
+
+  structuresAt(): number;
+  getStamped(thread: number, keyBytes: number): number;
+  stampedAt(thread: number): number;
+  touchStamped(thread: number, keyBytes: number): void;
+  addHits(thread: number, hits: number): void;
 
   scan(thread: number, cursor: number, count: number, maxValueBytes: number, nowMs: number): number;
 

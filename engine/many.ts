@@ -8,15 +8,18 @@ import { SlabringError } from './errors.js';
 import { FrameExecutor, isFault } from './frame.js';
 import { ReplyReader } from './reply.js';
 import type { SetArguments } from './setoptions.js';
+import type { Structures } from './structures.js';
 import { show } from './units.js';
 
 export class Many {
   readonly #executor: FrameExecutor<undefined>;
   readonly #maxValueBytes: number;
   readonly #checkOpen: () => void;
+  readonly #structures: Structures | undefined;
 
   /** @param checkOpen throws when the cache has been closed; called after all code of the caller */
-  constructor(arena: Arena, checkOpen: () => void) {
+  constructor(arena: Arena, checkOpen: () => void, structures: Structures | undefined) {
+    this.#structures = structures;
     this.#maxValueBytes = arena.facts.maxValueBytes;
     this.#checkOpen = checkOpen;
     this.#executor = new FrameExecutor<undefined>(arena, refuseHostCommand, {
@@ -48,7 +51,7 @@ export class Many {
         throw new SlabringError('OPTION', `setMany takes [key, value] pairs, not ${show(entry)}`);
       }
       const [key, value] = entry as [Key, unknown];
-      const packed = packValue(value);
+      const packed = packValue(value, this.#structures);
       batch.begin(COMMANDS.SET.code, key, 5);
       batch.value(value, packed, this.#maxValueBytes);
       batch.integer(args.ttlMs);
@@ -69,7 +72,7 @@ export class Many {
     for (const { start, end, commands } of batch.frames()) {
       const result = this.#executor.execute(batch.bytes.subarray(start, end), undefined);
       if (isFault(result)) throw new SlabringError('INTERNAL', result.reason);
-      const reader = new ReplyReader(result);
+      const reader = new ReplyReader(result, this.#structures);
       for (let i = 0; i < commands; i++) {
         try {
           replies.push(reader.next());

@@ -195,13 +195,13 @@ export function writeArrayHeader(items: number, bytes: Buffer, at: number): numb
   return writeUint16(items, bytes, at + 1);
 }
 
-function writeUint16(value: number, bytes: Buffer, at: number): number {
+export function writeUint16(value: number, bytes: Buffer, at: number): number {
   bytes[at] = value >> 8;
   bytes[at + 1] = value & 0xff;
   return at + 2;
 }
 
-function writeUint32(value: number, bytes: Buffer, at: number): number {
+export function writeUint32(value: number, bytes: Buffer, at: number): number {
   bytes[at] = value >>> 24;
   bytes[at + 1] = (value >> 16) & 0xff;
   bytes[at + 2] = (value >> 8) & 0xff;
@@ -221,7 +221,7 @@ export function readInteger64(signed: boolean, bytes: Buffer, at: number): numbe
  * Bytes of header and payload of the values 0xc0 to 0xdf that hold no others; 0 for those that do
  * or are no value.
  */
-function flatBytes(tag: number, bytes: Buffer, at: number): number {
+export function flatBytes(tag: number, bytes: Buffer, at: number): number {
   switch (tag) {
     case Tag.NIL:
     case Tag.FALSE:
@@ -265,7 +265,7 @@ function flatBytes(tag: number, bytes: Buffer, at: number): number {
  * How many values the array or map at `at` holds (a map's keys count too), or -1 when it is
  * neither.
  */
-function itemsOf(tag: number, bytes: Buffer, at: number): number {
+export function itemsOf(tag: number, bytes: Buffer, at: number): number {
   if (tag < Tag.FIXARRAY) return 2 * (tag - Tag.FIXMAP);
   if (tag < Tag.FIXSTR) return tag - Tag.FIXARRAY;
   if (tag === Tag.ARRAY16) return bytes.readUInt16BE(at + 1);
@@ -302,7 +302,7 @@ export function valueEnd(bytes: Buffer, at: number): number {
   return at;
 }
 
-function containerHeaderBytes(tag: number): number {
+export function containerHeaderBytes(tag: number): number {
   if (tag < Tag.FIXSTR) return 1;
   return tag === Tag.ARRAY16 || tag === Tag.MAP16 ? 3 : 5;
 }

@@ -2,8 +2,9 @@
 import { Arena, type ArenaHandle } from './arena.js';
 import { Cache } from './cache.js';
 import { type CacheOptions, readCacheOptions } from './config.js';
+import { type DecodedConfig, type DecodedOptions, readDecodedOption } from './decoded.js';
 import { SlabringError } from './errors.js';
-import { show } from './units.js';
+import { checkOptionNames, show } from './units.js';
 
 /**
  * What `cache.share()` returns: passes through `workerData` and `postMessage` to the other threads
@@ -13,6 +14,15 @@ export interface CacheHandle {
   readonly slabring: 'cache';
   readonly arena: ArenaHandle;
   readonly defaultTtlMs: number;
+  readonly decoded: DecodedConfig | undefined;
+}
+
+/** Options of `attachCache`. */
+export interface AttachOptions {
+  /**
+   * What this thread keeps of decoded values. Default: as the thread that opened the cache.
+   */
+  decoded?: boolean | DecodedOptions;
 }
 
 /**
@@ -20,21 +30,30 @@ export interface CacheHandle {
  * @throws SlabringError `OPTION`, naming the option that is wrong and what is allowed
  */
 export function openCache(options?: CacheOptions): Cache {
-  const { arena, defaultTtlMs } = readCacheOptions(options);
-  return new Cache(Arena.create(arena), defaultTtlMs);
+  const { arena, defaultTtlMs, decoded } = readCacheOptions(options);
+  return new Cache(Arena.create(arena), defaultTtlMs, decoded);
 }
 
 /**
  * Opens the cache that another thread of this process shared, with the same entries and options.
  * @throws SlabringError `OPTION` when `handle` is not what `share()` returned, or all `maxThreads`
- * are in use
+ * are in use; when `decoded` is wanted of a cache that was opened without
  */
-export function attachCache(handle: CacheHandle): Cache {
+export function attachCache(handle: CacheHandle, options: AttachOptions = {}): Cache {
   if (typeof handle !== 'object' || handle === null || handle.slabring !== 'cache') {
     throw new SlabringError(
       'OPTION',
       `attachCache takes the handle that cache.share() returned, not ${show(handle)}`,
     );
   }
-  return new Cache(Arena.attach(handle.arena), handle.defaultTtlMs);
+  checkOptionNames(options, ['decoded'], 'attachCache');
+  const wanted = readDecodedOption(options.decoded);
+  if (wanted !== undefined && handle.arena.facts.stampBits === 0) {
+    throw new SlabringError(
+      'OPTION',
+      'decoded can be had by attachCache only where openCache was called with it',
+    );
+  }
+  const decoded = options.decoded === undefined ? handle.decoded : wanted;
+  return new Cache(Arena.attach(handle.arena), handle.defaultTtlMs, decoded);
 }

@@ -1,28 +1,57 @@
 /** Reads the replies of a reply frame. */
 import { Buffer } from 'node:buffer';
+import type { Versioned } from './api.js';
 import { readValue } from './codec.js';
 import { ERROR_EXT_TYPE } from './commands.js';
 import { errorFromWire } from './errors.js';
 import { Tag, valueEnd } from './msgpack.js';
+import type { Structures } from './structures.js';
 
 /**
  * The reply that begins at `start` and ends at `end`, as a value; nil as null.
  * @throws SlabringError the one that the reply is
  */
-export function readReply(bytes: Buffer, start: number, end: number): unknown {
+export function readReply(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  structures?: Structures,
+): unknown {
   const headerBytes = extensionHeaderBytes(bytes[start]!);
   if (headerBytes > 0 && bytes.readInt8(start + headerBytes - 1) === ERROR_EXT_TYPE) {
     throw errorFromWire(bytes.toString('utf8', start + headerBytes, end));
   }
-  return readValue(bytes, start, end);
+  return readValue(bytes, start, end, structures);
+}
+
+/** An array of two: how GETV answers for a key that is there. */
+const PAIR = Tag.FIXARRAY | 2;
+
+/** The reply to GETV; undefined for nil. Errors as of {@link readReply}. */
+export function readVersioned<T>(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  structures?: Structures,
+): Versioned<T> | undefined {
+  if (bytes[start] !== PAIR) {
+    readReply(bytes, start, end);
+    return undefined;
+  }
+  const valueStart = start + 1;
+  const versionStart = valueEnd(bytes, valueStart);
+  const version = readValue(bytes, versionStart, end) as number;
+  return { value: readValue(bytes, valueStart, versionStart, structures) as T, version };
 }
 
 export class ReplyReader {
   readonly #bytes: Buffer;
+  readonly #structures: Structures | undefined;
   #at: number;
 
   /** @param frame a reply frame; a view will do, it is read before the next command runs */
-  constructor(frame: Uint8Array) {
+  constructor(frame: Uint8Array, structures?: Structures) {
+    this.#structures = structures;
     this.#bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
     this.#at = valueEnd(this.#bytes, 0);
   }
@@ -34,7 +63,7 @@ export class ReplyReader {
   next(): unknown {
     const start = this.#at;
     this.#at = valueEnd(this.#bytes, start);
-    return readReply(this.#bytes, start, this.#at);
+    return readReply(this.#bytes, start, this.#at, this.#structures);
   }
 }
 

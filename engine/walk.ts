@@ -9,6 +9,7 @@ import { Buffer } from 'node:buffer';
 import type { Arena } from './arena.js';
 import { readValue } from './codec.js';
 import { readKey } from './keys.js';
+import type { Structures } from './structures.js';
 
 /** A key as iteration gives it: text, or a Buffer where its bytes are not UTF-8. */
 export type FoundKey = string | Buffer;
@@ -40,6 +41,7 @@ export class Walk {
   readonly #arena: Arena;
   readonly #checkOpen: () => void;
   readonly #wantsValues: boolean;
+  readonly #structures: Structures | undefined;
   /** The kernel's, 0 at the end. */
   #cursor = 0;
   #isAtEnd = false;
@@ -63,7 +65,13 @@ export class Walk {
   #isLookedUp = false;
 
   /** @param checkOpen throws when the cache has been closed */
-  constructor(arena: Arena, checkOpen: () => void, wantsValues: boolean) {
+  constructor(
+    arena: Arena,
+    checkOpen: () => void,
+    wantsValues: boolean,
+    structures: Structures | undefined,
+  ) {
+    this.#structures = structures;
     this.#arena = arena;
     this.#checkOpen = checkOpen;
     this.#wantsValues = wantsValues;
@@ -89,7 +97,9 @@ export class Walk {
 
   /** The entry's value. Only once for each, and only if the walk wants values. */
   value(): unknown {
-    if (!this.#isLookedUp) return readValue(this.#bytes, this.#keyEnd, this.#valueEnd);
+    if (!this.#isLookedUp) {
+      return readValue(this.#bytes, this.#keyEnd, this.#valueEnd, this.#structures);
+    }
     const value = this.#value;
     this.#value = undefined;
     return value;
@@ -158,7 +168,7 @@ export class Walk {
     const length = kernel.peekDirect(slot, keyBytes, Date.now());
     if (length < 0) return false;
     const bytes = Buffer.from(reply.buffer, reply.byteOffset, length);
-    this.#value = readValue(bytes, 0, length);
+    this.#value = readValue(bytes, 0, length, this.#structures);
     this.#isLookedUp = true;
     return true;
   }

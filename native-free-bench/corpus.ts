@@ -2,6 +2,7 @@
 import type { BenchCase } from './case.js';
 import { evictCases } from './cases/evict.js';
 import { getCases } from './cases/get.js';
+import { hotCases } from './cases/hot.js';
 import { kernelCases } from './cases/kernel.js';
 import { keyCases } from './cases/keys.js';
 import { manyCases } from './cases/many.js';
@@ -10,6 +11,7 @@ import { setCases } from './cases/set.js';
 export const corpus: readonly BenchCase[] = [
   ...kernelCases,
   ...getCases,
+  ...hotCases,
   ...setCases,
   ...manyCases,
   ...keyCases,

@@ -65,6 +65,37 @@ export interface Profile {
   tags: string[];
 }
 
+/** An object of ten fields. */
+export interface Account {
+  id: number;
+  name: string;
+  email: string;
+  active: boolean;
+  score: number;
+  city: string;
+  role: string;
+  visits: number;
+  level: number;
+  tags: string[];
+}
+
+export const recordKind: Kind<Account> = {
+  name: 'object',
+  make: (index) => ({
+    id: index,
+    name: `user ${index}`,
+    email: `user${index}@example.com`,
+    active: index % 2 === 0,
+    score: index / 8,
+    city: 'Berlin',
+    role: 'editor',
+    visits: index * 3,
+    level: index % 7,
+    tags: ['blue', 'green'],
+  }),
+  mark: (value) => (value.id & 255) + value.name.length + value.tags.length,
+};
+
 export const objectKind: Kind<Profile> = {
   name: 'object',
   make: (index) => ({

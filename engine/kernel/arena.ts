@@ -20,6 +20,7 @@ import { lock, unlock } from './lock';
 import { givePage, PAGE_INFO_BYTES, pageAddress, pageInfo } from './pages';
 import { classInfo, logOf, Partition, PARTITION_BYTES, partitionAt, resetPartition } from './partition';
 import { buildClasses } from './slab';
+import { stampPartition } from './stamps';
 import { maxDirectoryEntries, newSegment, openDirectory } from './table';
 import { blockOf, replyArea } from './threads';
 
@@ -63,14 +64,18 @@ function headBytesFor(budgetBytes: u32, partitionsLog2: u32): u32 {
   return alignUp(infos, 4096) + alignUp(ADAPTIVE_BYTES, 4096);
 }
 
-/** WebAssembly pages that the memory must have for this geometry; 0: more than the 65,536 that there can be. */
+/**
+ * WebAssembly pages that the memory must have for this geometry; 0: more than the 65,536 that there can be.
+ * `extraBytes`, here and below: of stamps and structures, a multiple of 4,096.
+ */
 export function memoryPages(
   budgetBytes: u32,
   partitionsLog2: u32,
   maxThreads: u32,
   areaBytes: u32,
+  extraBytes: u32,
 ): u32 {
-  const head = <u64>headBytesFor(budgetBytes, partitionsLog2);
+  const head = <u64>(headBytesFor(budgetBytes, partitionsLog2) + extraBytes);
   const threads = <u64>maxThreads * <u64>threadStride(areaBytes);
   const first = (head + threads + PAGE_BYTES - 1) >> PAGE_SHIFT;
   const pages = budgetBytes > <u32>head ? (budgetBytes - <u32>head) >> PAGE_SHIFT : 0;
@@ -79,14 +84,17 @@ export function memoryPages(
 }
 
 /** The least budget that works for so many partitions. */
-export function minBudgetBytes(partitionsLog2: u32): u32 {
+export function minBudgetBytes(partitionsLog2: u32, extraBytes: u32): u32 {
   const pages = MIN_PAGES_PER_PARTITION << partitionsLog2;
-  let budget = pages << PAGE_SHIFT;
-  while ((budget - headBytesFor(budget, partitionsLog2)) >> PAGE_SHIFT < pages) budget += PAGE_BYTES;
+  let budget = (pages << PAGE_SHIFT) + alignUp(extraBytes, PAGE_BYTES);
+  while ((budget - headBytesFor(budget, partitionsLog2) - extraBytes) >> PAGE_SHIFT < pages) budget += PAGE_BYTES;
   return budget;
 }
 
-/** Lays out an arena in a fresh, zeroed memory. `firstVersion` is below every version it will hand out. */
+/**
+ * Lays out an arena in a fresh, zeroed memory. `firstVersion` is below every version it will hand out. It has
+ * 2^stampBits stamps, stampBits being 10 at least, or none with 0; structureBytes is a multiple of 4,096.
+ */
 export function format(
   budgetBytes: u32,
   partitionsLog2: u32,
@@ -97,14 +105,19 @@ export function format(
   areaBytes: u32,
   maxValueBytes: u32,
   firstVersion: f64,
+  stampBits: u32,
+  structureBytes: u32,
 ): i32 {
-  if (budgetBytes < minBudgetBytes(partitionsLog2)) return FORMAT_TOO_SMALL;
-  const total = memoryPages(budgetBytes, partitionsLog2, maxThreads, areaBytes);
+  const stampBytes: u32 = stampBits == 0 ? 0 : 4 << stampBits;
+  const extraBytes = stampBytes + structureBytes;
+  if (budgetBytes < minBudgetBytes(partitionsLog2, extraBytes)) return FORMAT_TOO_SMALL;
+  const total = memoryPages(budgetBytes, partitionsLog2, maxThreads, areaBytes, extraBytes);
   if (total == 0 || total > <u32>memory.size()) return FORMAT_TOO_LARGE;
   const head = header();
   const partitions: u32 = (1 as u32) << partitionsLog2;
   const budgetPages = budgetBytes >> PAGE_SHIFT;
-  const headEnd = headBytesFor(budgetBytes, partitionsLog2);
+  const shadowsEnd = headBytesFor(budgetBytes, partitionsLog2);
+  const headEnd = shadowsEnd + extraBytes;
   head.layoutVersion = LAYOUT_VERSION;
   head.hashSeed = hashSeed;
   head.partitionCount = partitions;
@@ -112,7 +125,10 @@ export function format(
   head.maxDepth = maxDepthFor(budgetPages, partitionsLog2);
   const directories = PARTITIONS + partitions * PARTITION_BYTES;
   const infos = directories + ((1 << head.maxDepth) << 2);
-  head.adaptive = headEnd - alignUp(ADAPTIVE_BYTES, 4096);
+  head.adaptive = shadowsEnd - alignUp(ADAPTIVE_BYTES, 4096);
+  head.stamps = stampBits == 0 ? 0 : shadowsEnd;
+  head.stampShift = 32 - stampBits;
+  head.structures = structureBytes == 0 ? 0 : shadowsEnd + stampBytes;
   head.threads = headEnd;
   head.threadStride = threadStride(areaBytes);
   head.maxThreads = maxThreads;
@@ -157,6 +173,11 @@ export function validate(): i32 {
   if (end > <u64>(<u32>memory.size())) return INVALID_SIZE;
   if (head.firstPage >= head.endPage || head.partitionCount == 0) return INVALID_SIZE;
   return VALID;
+}
+
+/** Where the host keeps record structures; 0: the arena has no place for them. */
+export function structuresAt(): Address {
+  return header().structures;
 }
 
 /** The host writes the text of a status (`CODE message`, at most 126 bytes, lying at `text`). */
@@ -262,6 +283,7 @@ export function clear(thread: u32): void {
 }
 
 function clearPartition(partition: Partition): void {
+  stampPartition(partition);
   const head = header();
   let last: Address = 0;
   for (let i: u32 = 0; i <= partition.directoryMask; i++) {

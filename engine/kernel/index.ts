@@ -17,6 +17,7 @@ export {
   memoryPages,
   minBudgetBytes,
   setErrorText,
+  structuresAt,
   validate,
 } from './arena';
 export {
@@ -51,6 +52,7 @@ export {
   POLICY_NONE,
   POLICY_S3FIFO,
 } from './layout';
+export { addHits, getStamped, stampedAt, touchStamped } from './kept';
 export { setStrongOrder } from './lock';
 export { scan } from './scan';
 export { claimThread, reapThreads, releaseThread } from './slots';

@@ -13,6 +13,8 @@
  *            directories         per partition: u32 segment addresses     under the partition's lock (table.ts)
  *            page infos          PAGE_INFO_BYTES per slab page           under the lock of the page's partition
  *            shadows             for the policy `adaptive`               under a lock of its own (eviction/adaptive.ts)
+ *            stamps              in an arena that has them               under the partition's lock (stamps.ts)
+ *            structures          in an arena that has them               by the host alone (engine/structures.ts)
  *            thread areas        block, request, reply per thread slot   its thread only; states by compare-and-swap
  *            pages               64 KiB each: table segments and slabs   under the lock of the page's partition
  *            guard pages         never allocated: an optimistic reader may run over the end of the last page
@@ -119,6 +121,10 @@ export class Header {
   logSleepers: u32;
   /** What they sleep on: grows when they are woken. */
   logGrew: u32;
+  // -- fixed after format(), 0 in arenas without: addresses; a stamp has the number hash >> stampShift
+  stamps: Address;
+  stampShift: u32;
+  structures: Address;
 }
 
 @inline

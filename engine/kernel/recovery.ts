@@ -38,6 +38,7 @@ import { Partition, partitionAt, partitionIndex, resetPartition } from './partit
 import { entryAt, hashOfEntry } from './entry';
 import { resetPolicy } from './eviction/policy';
 import { removeEntry } from './eviction/removal';
+import { stampPartition } from './stamps';
 import { entryOf, findEntry, openDirectory, openSegment, spareSegment } from './table';
 
 /* Values of Partition.recovery. */
@@ -51,6 +52,7 @@ const SWEEP_TRIES: u32 = 2000;
 export function recover(partition: Partition, slot: u32, mayHaveWritten: bool): void {
   partition.takeovers += 1;
   if (!mayHaveWritten) return;
+  stampPartition(partition);
   atomic.store<u32>(offsetof<Header>('pagesAstray'), 1);
   recoverLog(partition);
   if (partition.recovery != 0 || !keepIfSound(partition)) {

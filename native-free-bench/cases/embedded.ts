@@ -18,6 +18,10 @@ export interface EmbeddedCase<V> {
   /** Default: all that take part with this kind. */
   readonly contestants?: readonly StoreName[];
   readonly heldKeys?: boolean;
+  /** The candidate keeps decoded values. */
+  readonly decoded?: boolean;
+  /** Another thread writes other keys of the candidate all the while. */
+  readonly besideWriter?: boolean;
   /** The keys asked for. Default: all that are stored, each as likely. */
   readonly sequence?: (scale: Scale) => Uint32Array;
   /**
@@ -45,6 +49,8 @@ export function embeddedCase<V>(details: EmbeddedCase<V>): BenchCase {
         kind,
         entries: details.maxEntries?.(scale) ?? scale.keys,
         evicts: details.maxEntries !== undefined,
+        decoded: details.decoded ?? false,
+        besideWriter: details.besideWriter ?? false,
       });
       const sequence = details.sequence?.(scale) ?? uniformSequence(scale.operations, scale.keys);
       const heldKeys = details.heldKeys ?? false;

@@ -6,7 +6,7 @@ import { bytesKind, type Kind, objectKind, stringKind } from '../kinds.js';
 import { type BatchWork, embeddedCase } from './embedded.js';
 
 /** Key i holds value i. Each value read is touched: a reference alone would not have read it. */
-function getWork<V>(bed: Bed<V>): BatchWork {
+export function getWork<V>(bed: Bed<V>): BatchWork {
   const { store, keys } = bed;
   const { mark } = bed.kind;
   bed.fill((index) => index);

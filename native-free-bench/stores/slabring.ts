@@ -1,4 +1,5 @@
 /** The candidate: the embedded cache. */
+import { Worker } from 'node:worker_threads';
 import { openCache } from '../../engine/index.js';
 import type { Store, StoreOptions } from './store.js';
 
@@ -6,11 +7,19 @@ const MIB = 1024 ** 2;
 /** More than an entry of any of the kinds needs, index included: only `maxEntries` is to evict. */
 const BYTES_PER_ENTRY = 400;
 
-export function openSlabring<V>({ kind, entries, evicts }: StoreOptions<V>): Store<V> {
+/** Decoded values that are kept: the hot keys, and room. */
+const DECODED_ENTRIES = 2000;
+
+export function openSlabring<V>(options: StoreOptions<V>): Store<V> {
+  const { kind, entries, evicts, decoded, besideWriter } = options;
   const cache = openCache({
     memory: 64 * MIB + entries * BYTES_PER_ENTRY,
     ...(evicts && { maxEntries: entries }),
+    ...(decoded && { decoded: { entries: DECODED_ENTRIES } }),
   });
+  const writer = besideWriter
+    ? new Worker(new URL('./slabring-writer.js', import.meta.url), { workerData: cache.share() })
+    : undefined;
   const isBytes = kind.name === 'bytes';
   return {
     get: isBytes
@@ -30,6 +39,9 @@ export function openSlabring<V>({ kind, entries, evicts }: StoreOptions<V>): Sto
       if (!evicts && evictions > 0) return `it evicted ${evictions} entries, with room for all`;
       return cache.checkIntegrity();
     },
-    close: () => cache.close(),
+    async close() {
+      await writer?.terminate();
+      cache.close();
+    },
   };
 }

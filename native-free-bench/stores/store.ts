@@ -27,6 +27,9 @@ export interface StoreOptions<V> {
   /** Room for so many entries; with `evicts`, for no more. */
   readonly entries: number;
   readonly evicts: boolean;
+  /** For the candidate only: keep decoded values; another thread writes other keys. */
+  readonly decoded: boolean;
+  readonly besideWriter: boolean;
 }
 
 /**

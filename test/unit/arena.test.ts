@@ -106,6 +106,8 @@ describe('the options of an arena', () => {
       maxValueBytes: 64 * KIB,
       maxThreads: 3,
       areaBytes: 192 * KIB,
+      stampBits: 0,
+      structureBytes: 0,
     });
     expect(arena.request).toHaveLength(192 * KIB);
     expect(arena.reply).toHaveLength(192 * KIB);

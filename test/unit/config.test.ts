@@ -7,8 +7,16 @@ const MB = 1024 ** 2;
 describe('readCacheOptions', () => {
   it('has a default for everything', () => {
     expect(readCacheOptions()).toEqual({
-      arena: { memoryBytes: 64 * MB, policy: 'adaptive', maxValueBytes: MB, maxThreads: 64 },
+      arena: {
+        memoryBytes: 64 * MB,
+        policy: 'adaptive',
+        maxValueBytes: MB,
+        maxThreads: 64,
+        stamps: false,
+        structures: false,
+      },
       defaultTtlMs: 0,
+      decoded: undefined,
     });
   });
 
@@ -21,6 +29,8 @@ describe('readCacheOptions', () => {
       maxValue: '64kb',
       maxThreads: 3,
       ttl: '5s',
+      decoded: { entries: 5 },
+      structures: true,
     };
     expect(readCacheOptions(options)).toEqual({
       arena: {
@@ -30,8 +40,11 @@ describe('readCacheOptions', () => {
         maxEntries: 1000,
         maxValueBytes: 65_536,
         maxThreads: 3,
+        stamps: true,
+        structures: true,
       },
       defaultTtlMs: 5000,
+      decoded: { entries: 5, freeze: true },
     });
   });
 

@@ -7,6 +7,7 @@ import { Address } from '../layout';
 import { Partition } from '../partition';
 import { dropQueues } from '../records';
 import { giveChunk } from '../slab';
+import { stampKey } from '../stamps';
 import { entryOf, erase, isRecordOf, Slot } from '../table';
 import { dropWheel, wheelOf } from '../wheel';
 
@@ -32,6 +33,7 @@ export function freeChain(partition: Partition, piece: Address): void {
 export function removeEntry(partition: Partition, slot: Slot, hash: u32, reason: u32): void {
   const address = entryOf(slot);
   noteDelete(partition, address, reason);
+  stampKey(hash);
   erase(slot, hash);
   partition.entries -= 1;
   freeEntry(partition, address);

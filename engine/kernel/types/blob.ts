@@ -22,6 +22,7 @@ import {
 } from '../status';
 import { sample } from '../eviction/adaptive';
 import { mayEvict } from '../eviction/policy';
+import { stampKey } from '../stamps';
 import { nextVersion, overwrite, put, reshape } from '../store';
 import { mark } from '../marks';
 import { entryOf, Slot } from '../table';
@@ -84,7 +85,10 @@ export function setValue(
     }
     if (flags & SET_KEEPTTL && slot) expiryMs = expiryOfSlot(slot);
   }
-  if (slot) sample(thread, staged.hash);
+  if (slot) {
+    stampKey(staged.hash);
+    sample(thread, staged.hash);
+  }
   if (slot != 0 && overwrite(partition, slot, staged.keyBytes, value, valueBytes, expiryMs)) {
     noteSet(partition, staged.key, staged.keyBytes, value, valueBytes, expiryMs);
     unlock(partition);

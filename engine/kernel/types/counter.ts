@@ -26,6 +26,7 @@ import {
   ERROR_TTL,
   writeError,
 } from '../status';
+import { stampKey } from '../stamps';
 import { put } from '../store';
 import { entryOf, Slot } from '../table';
 import { scratchOf } from '../threads';
@@ -100,6 +101,7 @@ function incrementHeld(
     // The sum overflowed when both have one sign and the sum has the other.
     if (((old ^ sum) & (delta ^ sum)) < 0) return writeError(out, ERROR_OVERFLOW);
     expiryMs = entry.flags & HAS_EXPIRY ? expiryOf(address) : 0;
+    stampKey(staged.hash);
   }
   const value = scratchOf(thread);
   const bytes = writeInteger(value, sum) - value;

@@ -19,6 +19,7 @@ import { Partition, partitionOfHash } from '../partition';
 import { ABSENT, copyHeld, findLive, lastExpiry, look, NO_ROOM } from '../read';
 import { isKeyLength, Staged } from '../staging';
 import { ERROR_KEY, ERROR_OUT_OF_MEMORY, ERROR_TTL, writeError } from '../status';
+import { stampKey } from '../stamps';
 import { expireAt, reshape } from '../store';
 import { mark } from '../marks';
 import { entryOf, Slot } from '../table';
@@ -131,6 +132,7 @@ export function expire(thread: u32, staged: Staged, out: Address, limit: Address
   const slot = findLive(partition, staged.hash, staged.key, staged.keyBytes, nowMs);
   let done = false;
   if (slot) {
+    stampKey(staged.hash);
     if (ttlMs > 0) done = expireAt(partition, slot, staged.hash, nowMs + ttlMs, thread, nowMs);
     else done = dropExpiry(partition, slot, thread, nowMs);
     if (done) {
@@ -168,6 +170,7 @@ export function persist(thread: u32, staged: Staged, out: Address, limit: Addres
   const slot: Slot = findLive(partition, staged.hash, staged.key, staged.keyBytes, nowMs);
   let had = false;
   if (slot) {
+    stampKey(staged.hash);
     had = (entryAt(entryOf(slot)).flags & HAS_EXPIRY) != 0;
     if (had) {
       dropExpiry(partition, slot, thread, nowMs);
