@@ -80,7 +80,7 @@ describe('the options of an arena', () => {
     ],
     [
       { memoryBytes: 1, partitions: 256 },
-      'memory must be at least 84672512 bytes for 256 partition(s), not 1',
+      'memory must be at least 84869120 bytes for 256 partition(s), not 1',
     ],
     [{ memoryBytes: MAX_MEMORY_BYTES, maxThreads: 64, maxValueBytes: MIB + 0 }, undefined],
     [
