@@ -4,38 +4,35 @@
  * kernel's business.
  */
 import type { Duration, IncrementOptions, Key, SetOptions, TimeLeft, Versioned } from './api.js';
-import type { Arena, ArenaStats } from './arena.js';
+import type { ArenaStats } from './arena.js';
+import type { ArenaSet } from './arena-set.js';
 import { checkDelta, iterate, readIncrementTtl } from './arguments.js';
 import { FRAME_ID, writeCommand } from './batch.js';
 import { Changes, type ChangesOptions, type ChangesSource } from './changes.js';
 import { packValue, readBytes, readValue, writeBytes, writeValue } from './codec.js';
 import { COMMANDS, type CommandName, SetFlag } from './commands.js';
+import { CLOCK_WHEN_NEEDED, Desk } from './desk.js';
 import { SlabringError } from './errors.js';
 import { type CacheEvents, EventHub } from './events.js';
-import { BLOCK_REPLY_BYTES, type KernelExports } from './kernel-exports.js';
-import { KeyArea, keyBytes, writeKey } from './keys.js';
+import { BLOCK_REPLY_BYTES } from './kernel-exports.js';
+import { keyBytes, writeKey } from './keys.js';
 import { Many } from './many.js';
 import { Tag, valueEnd, writeBigInteger, writeInteger } from './msgpack.js';
 import type { CacheHandle } from './open.js';
 import { readReply } from './reply.js';
+import type { Routes } from './route.js';
 import { SetArguments } from './setoptions.js';
-import { ShortBytes } from './short-bytes.js';
 import { parseDuration, show } from './units.js';
-import { startUpkeep } from './upkeep.js';
 import { entriesOf, type FoundKey, keysOf, valuesOf, Walk } from './walk.js';
-
-/** For `getDirect`: the kernel reads the clock itself when it meets an entry with an expiry. */
-const CLOCK_WHEN_NEEDED = -1;
 
 /** A cache as one thread has it open. Made by `openCache` and `attachCache`. */
 export class Cache {
-  readonly #arena: Arena;
-  readonly #kernel: KernelExports;
-  readonly #slot: number;
-  readonly #keys: KeyArea;
-  readonly #request: Buffer;
-  readonly #reply: Buffer;
-  readonly #shortBytes: ShortBytes;
+  readonly #arenas: ArenaSet;
+  /** The first arena's, which is the only one as a rule. */
+  readonly #desk: Desk;
+  readonly #desks: readonly Desk[];
+  /** Which of the desks a key belongs to; undefined with one. */
+  readonly #routes: Routes | undefined;
   readonly #maxValueBytes: number;
   readonly #defaultTtlMs: number;
   readonly #many: Many;
@@ -44,35 +41,36 @@ export class Cache {
   /** `exec` is through with a frame. */
   readonly #done: number;
   /**
-   * Where the frame that `#begin` began ends. No code of a caller runs between that and `#finish`.
+   * Where the frame that `#begin` began stands, and where it ends. No code of a caller runs between
+   * that and `#finish`.
    */
+  #begun: Desk;
   #end = 0;
   readonly #openChanges = new Set<Changes>();
   #events: EventHub | undefined;
   #closed = false;
 
-  /** Use `openCache` or `attachCache`. The cache owns the arena: `close` closes it. */
-  constructor(arena: Arena, defaultTtlMs: number) {
-    this.#arena = arena;
-    this.#kernel = arena.kernel;
-    this.#slot = arena.slot;
-    this.#done = arena.kernel.EXEC_DONE.value;
-    this.#keys = new KeyArea(arena.request);
-    this.#request = this.#keys.bytes;
-    this.#reply = Buffer.from(arena.reply.buffer, arena.reply.byteOffset, arena.reply.byteLength);
-    this.#shortBytes = new ShortBytes(this.#reply);
-    this.#maxValueBytes = arena.facts.maxValueBytes;
+  /** Use `openCache` or `attachCache`. The cache owns the arenas: `close` closes them. */
+  constructor(arenas: ArenaSet, defaultTtlMs: number) {
+    this.#arenas = arenas;
+    this.#desks = arenas.arenas.map((arena) => new Desk(arena));
+    this.#desk = this.#desks[0]!;
+    this.#begun = this.#desk;
+    this.#routes = arenas.routes;
+    this.#done = this.#desk.kernel.EXEC_DONE.value;
+    this.#maxValueBytes = arenas.facts.maxValueBytes;
     this.#defaultTtlMs = defaultTtlMs;
-    this.#many = new Many(arena, () => this.#checkOpen());
-    this.#stopUpkeep = startUpkeep(arena);
+    this.#many = new Many(arenas, () => this.#checkOpen());
+    this.#stopUpkeep = arenas.startUpkeep();
   }
 
   /** The value of the key, or `undefined` when it is absent or expired. */
   get<T = unknown>(key: Key): T | undefined {
-    const length = this.#find(key);
+    const desk = this.#deskFor(key);
+    const length = desk.find(key);
     if (length < 0) return undefined;
-    if (this.#reply[0] === Tag.BIN8) return this.#shortBytes.copy(length - 2) as T;
-    return readValue(this.#reply, 0, length) as T;
+    if (desk.reply[0] === Tag.BIN8) return desk.shortBytes.copy(length - 2) as T;
+    return readValue(desk.reply, 0, length) as T;
   }
 
   /**
@@ -80,10 +78,10 @@ export class Cache {
    * as a hit nor as a miss.
    */
   peek<T = unknown>(key: Key): T | undefined {
-    this.#checkOpen();
-    const keyLength = writeKey(key, this.#keys);
-    const length = this.#kernel.peekDirect(this.#slot, keyLength, CLOCK_WHEN_NEEDED);
-    return length < 0 ? undefined : (readValue(this.#reply, 0, length) as T);
+    const desk = this.#deskFor(key);
+    const keyLength = writeKey(key, desk.keys);
+    const length = desk.kernel.peekDirect(desk.slot, keyLength, CLOCK_WHEN_NEEDED);
+    return length < 0 ? undefined : (readValue(desk.reply, 0, length) as T);
   }
 
   /**
@@ -91,10 +89,10 @@ export class Cache {
    * JavaScript has no type for (`WRONGTYPE`) is gone too.
    */
   take<T = unknown>(key: Key): T | undefined {
-    this.#checkOpen();
-    const keyLength = writeKey(key, this.#keys);
-    const length = this.#kernel.takeDirect(this.#slot, keyLength, Date.now());
-    return length < 0 ? undefined : (readValue(this.#reply, 0, length) as T);
+    const desk = this.#deskFor(key);
+    const keyLength = writeKey(key, desk.keys);
+    const length = desk.kernel.takeDirect(desk.slot, keyLength, Date.now());
+    return length < 0 ? undefined : (readValue(desk.reply, 0, length) as T);
   }
 
   /**
@@ -103,10 +101,11 @@ export class Cache {
    * @throws SlabringError `WRONGTYPE` when the value is neither
    */
   getBytes(key: Key): Buffer | undefined {
-    const length = this.#find(key);
+    const desk = this.#deskFor(key);
+    const length = desk.find(key);
     if (length < 0) return undefined;
-    if (this.#reply[0] === Tag.BIN8) return this.#shortBytes.copy(length - 2);
-    return readBytes(this.#reply, 0, length);
+    if (desk.reply[0] === Tag.BIN8) return desk.shortBytes.copy(length - 2);
+    return readBytes(desk.reply, 0, length);
   }
 
   /**
@@ -119,10 +118,10 @@ export class Cache {
   set(key: Key, value: unknown, options?: SetOptions): boolean {
     const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
     const packed = packValue(value);
-    this.#checkOpen();
-    const keyLength = writeKey(key, this.#keys);
-    const end = writeValue(value, packed, this.#request, keyLength, this.#maxValueBytes);
-    return this.#store(keyLength, end - keyLength, ttlMs, flags, version);
+    const desk = this.#deskFor(key);
+    const keyLength = writeKey(key, desk.keys);
+    const end = writeValue(value, packed, desk.request, keyLength, this.#maxValueBytes);
+    return desk.store(keyLength, end - keyLength, ttlMs, flags, version);
   }
 
   /**
@@ -135,24 +134,24 @@ export class Cache {
       throw new SlabringError('OPTION', `setBytes takes a Uint8Array, not ${show(value)}`);
     }
     const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
-    this.#checkOpen();
-    const keyLength = writeKey(key, this.#keys);
-    const end = writeBytes(value, this.#request, keyLength, this.#maxValueBytes);
-    return this.#store(keyLength, end - keyLength, ttlMs, flags, version);
+    const desk = this.#deskFor(key);
+    const keyLength = writeKey(key, desk.keys);
+    const end = writeBytes(value, desk.request, keyLength, this.#maxValueBytes);
+    return desk.store(keyLength, end - keyLength, ttlMs, flags, version);
   }
 
   /** Removes the key; true when it was present. */
   delete(key: Key): boolean {
-    this.#checkOpen();
-    const keyLength = writeKey(key, this.#keys);
-    return this.#kernel.deleteDirect(this.#slot, keyLength, Date.now()) === 1;
+    const desk = this.#deskFor(key);
+    const keyLength = writeKey(key, desk.keys);
+    return desk.kernel.deleteDirect(desk.slot, keyLength, Date.now()) === 1;
   }
 
   /** Whether the key is present. Does not count as a use of it. */
   has(key: Key): boolean {
-    this.#checkOpen();
-    const keyLength = writeKey(key, this.#keys);
-    return this.#kernel.hasDirect(this.#slot, keyLength, Date.now()) === 1;
+    const desk = this.#deskFor(key);
+    const keyLength = writeKey(key, desk.keys);
+    return desk.kernel.hasDirect(desk.slot, keyLength, Date.now()) === 1;
   }
 
   /**
@@ -170,7 +169,7 @@ export class Cache {
   expire(key: Key, ttl: Duration): boolean {
     const ttlMs = parseDuration(ttl, 'ttl');
     this.#begin('EXPIRE', key, 2);
-    this.#end = writeInteger(ttlMs, this.#request, this.#end);
+    this.#end = writeInteger(ttlMs, this.#begun.request, this.#end);
     return this.#finish() as boolean;
   }
 
@@ -199,9 +198,9 @@ export class Cache {
     this.#begin('INCR', key, 3);
     this.#end =
       typeof delta === 'bigint'
-        ? writeBigInteger(delta, this.#request, this.#end)
-        : writeInteger(delta, this.#request, this.#end);
-    this.#end = writeInteger(ttlMs, this.#request, this.#end);
+        ? writeBigInteger(delta, this.#begun.request, this.#end)
+        : writeInteger(delta, this.#begun.request, this.#end);
+    this.#end = writeInteger(ttlMs, this.#begun.request, this.#end);
     return this.#finish() as number | bigint;
   }
 
@@ -221,11 +220,11 @@ export class Cache {
   swap<T = unknown>(key: Key, value: unknown, options?: SetOptions): T | undefined {
     const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
     const packed = packValue(value);
-    this.#checkOpen();
-    const keyLength = writeKey(key, this.#keys);
-    const end = writeValue(value, packed, this.#request, keyLength, this.#maxValueBytes);
-    this.#store(keyLength, end - keyLength, ttlMs, flags | SetFlag.GET, version);
-    const old = readValue(this.#reply, 0, valueEnd(this.#reply, 0));
+    const desk = this.#deskFor(key);
+    const keyLength = writeKey(key, desk.keys);
+    const end = writeValue(value, packed, desk.request, keyLength, this.#maxValueBytes);
+    desk.store(keyLength, end - keyLength, ttlMs, flags | SetFlag.GET, version);
+    const old = readValue(desk.reply, 0, valueEnd(desk.reply, 0));
     return (old ?? undefined) as T | undefined;
   }
 
@@ -319,7 +318,7 @@ export class Cache {
   /** Counters and sizes of the whole cache, all threads together. */
   stats(): ArenaStats {
     this.#checkOpen();
-    return this.#arena.stats();
+    return this.#arenas.stats();
   }
 
   /**
@@ -328,7 +327,7 @@ export class Cache {
    */
   checkIntegrity(): string | undefined {
     this.#checkOpen();
-    return this.#arena.checkIntegrity();
+    return this.#arenas.checkIntegrity();
   }
 
   /**
@@ -360,7 +359,7 @@ export class Cache {
   /** Removes all entries. */
   clear(): void {
     this.#checkOpen();
-    this.#arena.clear();
+    this.#arenas.clear();
   }
 
   /**
@@ -368,7 +367,7 @@ export class Cache {
    */
   share(): CacheHandle {
     this.#checkOpen();
-    return { slabring: 'cache', arena: this.#arena.handle, defaultTtlMs: this.#defaultTtlMs };
+    return { slabring: 'cache', arenas: this.#arenas.handle, defaultTtlMs: this.#defaultTtlMs };
   }
 
   /**
@@ -381,7 +380,7 @@ export class Cache {
     for (const changes of this.#openChanges) changes.close();
     this.#closed = true;
     this.#stopUpkeep();
-    this.#arena.close();
+    this.#arenas.close();
   }
 
   [Symbol.dispose](): void {
@@ -398,37 +397,29 @@ export class Cache {
 
   #walk(wantsValues: boolean): Walk {
     this.#checkOpen();
-    return new Walk(this.#arena, () => this.#checkOpen(), wantsValues);
+    return new Walk(this.#arenas.arenas, () => this.#checkOpen(), wantsValues);
   }
 
   get #changesSource(): ChangesSource {
     return {
-      arenas: [this.#arena],
+      arenas: this.#arenas.arenas,
       currentValue: (key) => this.peek(key),
-      partitionOf: (key) => this.#kernel.partitionOfKey(this.#slot, writeKey(key, this.#keys)),
+      partitionOf: (key) => this.#partitionOf(key),
       onClose: (changes) => this.#openChanges.delete(changes),
     };
   }
 
-  /** Looks the key up: the value's length, its bytes being in the reply area, or -1. */
-  #find(key: Key): number {
-    this.#checkOpen();
-    const keyLength = writeKey(key, this.#keys);
-    return this.#kernel.getDirect(this.#slot, keyLength, CLOCK_WHEN_NEEDED);
+  /** The number of the key's partition, those of all arenas numbered through. */
+  #partitionOf(key: Key): number {
+    const desk = this.#deskFor(key);
+    const first = this.#desks.indexOf(desk) * desk.arena.facts.partitions;
+    return first + desk.kernel.partitionOfKey(desk.slot, writeKey(key, desk.keys));
   }
 
-  #store(
-    keyLength: number,
-    valueLength: number,
-    ttlMs: number,
-    flags: number,
-    version: number,
-  ): boolean {
-    const now = Date.now();
-    const slot = this.#slot;
-    const status = this.#kernel.setDirect(slot, keyLength, valueLength, ttlMs, flags, version, now);
-    if (status < 0) throw this.#arena.errorOf(status);
-    return status === 1;
+  /** Where the key belongs. Checks no key: writing it does. */
+  #deskFor(key: Key): Desk {
+    this.#checkOpen();
+    return this.#routes === undefined ? this.#desk : this.#desks[this.#routes.arenaOf(key)]!;
   }
 
   /**
@@ -436,18 +427,20 @@ export class Cache {
    * follow.
    */
   #begin(name: CommandName, key: Key, args: number): void {
-    this.#checkOpen();
+    const desk = this.#deskFor(key);
     const keyLength = keyBytes(key);
-    this.#request[0] = FRAME_ID;
-    this.#end = writeCommand(COMMANDS[name].code, key, keyLength, args, this.#request, 1);
+    desk.request[0] = FRAME_ID;
+    this.#begun = desk;
+    this.#end = writeCommand(COMMANDS[name].code, key, keyLength, args, desk.request, 1);
   }
 
   /** Runs the frame that `#begin` began; the reply to its command. */
   #finish(): unknown {
-    const outcome = this.#kernel.exec(this.#slot, 0, this.#end, Date.now());
+    const { kernel, slot, reply, arena } = this.#begun;
+    const outcome = kernel.exec(slot, 0, this.#end, Date.now());
     // The reply area holds the largest value and more, so the kernel never stops in between.
     if (outcome !== this.#done)
       throw new SlabringError('INTERNAL', `exec came back with ${outcome}`);
-    return readReply(this.#reply, 1, this.#arena.block[BLOCK_REPLY_BYTES]!);
+    return readReply(reply, 1, arena.block[BLOCK_REPLY_BYTES]!);
   }
 }

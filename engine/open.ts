@@ -1,5 +1,5 @@
 /** Opening a cache, and opening the same one in another thread. */
-import { Arena, type ArenaHandle } from './arena.js';
+import { ArenaSet, type ArenaSetHandle } from './arena-set.js';
 import { Cache } from './cache.js';
 import { type CacheOptions, readCacheOptions } from './config.js';
 import { SlabringError } from './errors.js';
@@ -11,7 +11,7 @@ import { show } from './units.js';
  */
 export interface CacheHandle {
   readonly slabring: 'cache';
-  readonly arena: ArenaHandle;
+  readonly arenas: ArenaSetHandle;
   readonly defaultTtlMs: number;
 }
 
@@ -21,7 +21,7 @@ export interface CacheHandle {
  */
 export function openCache(options?: CacheOptions): Cache {
   const { arena, defaultTtlMs } = readCacheOptions(options);
-  return new Cache(Arena.create(arena), defaultTtlMs);
+  return new Cache(ArenaSet.create(arena), defaultTtlMs);
 }
 
 /**
@@ -36,5 +36,5 @@ export function attachCache(handle: CacheHandle): Cache {
       `attachCache takes the handle that cache.share() returned, not ${show(handle)}`,
     );
   }
-  return new Cache(Arena.attach(handle.arena), handle.defaultTtlMs);
+  return new Cache(ArenaSet.attach(handle.arenas), handle.defaultTtlMs);
 }

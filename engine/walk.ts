@@ -37,7 +37,10 @@ const FIRST_BUFFER_BYTES = 4096;
 
 /** For each entry: `while (walk.next())`, then `key()` and `value()`. */
 export class Walk {
-  readonly #arena: Arena;
+  readonly #arenas: readonly Arena[];
+  #index = 0;
+  /** The one being walked: `#arenas[#index]`. */
+  #arena: Arena;
   readonly #checkOpen: () => void;
   readonly #wantsValues: boolean;
   /** The kernel's, 0 at the end. */
@@ -63,8 +66,9 @@ export class Walk {
   #isLookedUp = false;
 
   /** @param checkOpen throws when the cache has been closed */
-  constructor(arena: Arena, checkOpen: () => void, wantsValues: boolean) {
-    this.#arena = arena;
+  constructor(arenas: readonly Arena[], checkOpen: () => void, wantsValues: boolean) {
+    this.#arenas = arenas;
+    this.#arena = arenas[0]!;
     this.#checkOpen = checkOpen;
     this.#wantsValues = wantsValues;
   }
@@ -77,7 +81,7 @@ export class Walk {
     this.#checkOpen();
     for (;;) {
       while (this.#left > 0) if (this.#take()) return true;
-      if (this.#isAtEnd) return false;
+      if (this.#isAtEnd && !this.#enterNextArena()) return false;
       this.#load();
     }
   }
@@ -93,6 +97,16 @@ export class Walk {
     const value = this.#value;
     this.#value = undefined;
     return value;
+  }
+
+  #enterNextArena(): boolean {
+    const next = this.#arenas[this.#index + 1];
+    if (next === undefined) return false;
+    this.#index++;
+    this.#arena = next;
+    this.#cursor = 0;
+    this.#isAtEnd = false;
+    return true;
   }
 
   #load(): void {

@@ -6,7 +6,12 @@
 import { Address, COMMAND_NAME_BYTES, COMMAND_NAMES, COMMAND_ROWS } from './layout';
 
 export const ROW_KNOWN: u8 = 1;
+/** Answered by the host. */
 export const ROW_HOST: u8 = 2;
+/** All arguments are keys. Several arenas do theirs each, and the counts that they reply are added. */
+export const ROW_KEYS_APART: u8 = 4;
+/** All arguments are keys, and must be in one arena. */
+export const ROW_KEYS_TOGETHER: u8 = 8;
 /** `maxArgs` of a command with any number of arguments. */
 const ANY_ARGS: u32 = 255;
 /** `firstKey` of a command without keys. */
@@ -41,18 +46,18 @@ export function isArity(row: CommandRow, argCount: u32): bool {
   return argCount >= <u32>row.minArgs && (argCount <= most || most == ANY_ARGS);
 }
 
-/** Registers a command; called by the host for each row before the arena is shared. The name lies at `name`. */
+/** Registers a command; called by the host for each row before the arena is shared. `flags`: of ROW_*. */
 export function addCommand(
   code: u32,
   minArgs: u32,
   maxArgs: u32,
   firstKey: i32,
-  isHost: bool,
+  flags: u32,
   name: Address,
   nameBytes: u32,
 ): void {
   const row = commandRow(code);
-  row.flags = ROW_KNOWN | (isHost ? ROW_HOST : 0);
+  row.flags = ROW_KNOWN | <u8>flags;
   row.minArgs = <u8>minArgs;
   row.maxArgs = <u8>maxArgs;
   row.firstKey = firstKey < 0 ? NO_KEY : <u8>firstKey;
