@@ -89,20 +89,28 @@ class RoutedExecutor<C> implements Frames<C> {
     if (first === kernel.SPLIT_BAD_FRAME_ID.value) return BAD_FRAME_ID;
     const parts = new Parts(this.#router);
     this.#isCounted = false;
-    for (let outcome = first; ; outcome = kernel.splitFrame(head[HEAD_NEXT]!, frame.length)) {
+    let outcome = first;
+    for (;;) {
       if (head[HEAD_ENTRIES]! > 0) this.#runEntries(parts);
       if (outcome === kernel.SPLIT_DONE.value) break;
-      if (outcome === kernel.SPLIT_MALFORMED.value) return malformedAt(head[HEAD_NEXT]!);
-      if (outcome === kernel.SPLIT_HOST_COMMAND.value) {
+      let next = head[HEAD_NEXT]!;
+      if (outcome === kernel.SPLIT_MALFORMED.value) {
+        if (!this.#isCounted) this.#countFrame();
+        return malformedAt(next);
+      }
+      const isHosts = outcome === kernel.SPLIT_HOST_COMMAND.value;
+      if (isHosts && parts.totalBytes <= this.#maxReplyBytes) {
         parts.takeOut();
         parts.add(this.#runHostCommand(context));
+        next = head[HEAD_HOST_END]!;
       }
-      if (head[HEAD_NEXT] === frame.length) break;
+      if (next === frame.length) break;
       if (parts.totalBytes > this.#maxReplyBytes) {
-        const fault = this.#refuse(frame, head[HEAD_NEXT]!, parts);
+        const fault = this.#refuse(frame, next, parts);
         if (fault) return fault;
         break;
       }
+      outcome = kernel.splitFrame(next, frame.length);
     }
     if (!this.#isCounted) this.#countFrame();
     return parts.isEmpty ? this.#views.of(head[HEAD_OUT_BYTES]!) : parts.concat();

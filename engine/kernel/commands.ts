@@ -18,6 +18,8 @@ const ANY_ARGS: u32 = 255;
 export const NO_KEY: u8 = 255;
 /** Codes below this may be in the table. */
 const CODES: u32 = 256;
+/** Codes are below this, so that they take one byte on the wire (a test holds it). */
+const NAMED_CODES: u32 = 128;
 
 @unmanaged
 export class CommandRow {
@@ -69,7 +71,7 @@ export function addCommand(
 /** The code of a command's name in any case, or CODES and above when there is none. */
 export function codeOfName(name: Address, nameBytes: u32): u32 {
   if (nameBytes == 0 || nameBytes > COMMAND_NAME_BYTES) return CODES;
-  for (let code: u32 = 0; code < CODES; code++) {
+  for (let code: u32 = 0; code < NAMED_CODES; code++) {
     if (isKnown(code) && nameIs(COMMAND_NAMES + code * COMMAND_NAME_BYTES, name, nameBytes)) return code;
   }
   return CODES;

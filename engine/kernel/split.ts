@@ -57,7 +57,7 @@ export const SPLIT_BAD_FRAME_ID: i32 = 1;
 export const SPLIT_DONE: i32 = 2;
 /** As many commands as there are entries for: call again, from `next` on. */
 export const SPLIT_MORE: i32 = 3;
-/** A command of the host comes next; `hostCode` and the rest tell which. `next` is behind it. */
+/** A command of the host comes next; `hostCode` and the rest tell which. It ends at `hostEnd`. */
 export const SPLIT_HOST_COMMAND: i32 = 4;
 /** The bytes from `next` on are no whole msgpack value. */
 export const SPLIT_MALFORMED: i32 = 5;
@@ -185,7 +185,7 @@ function routeCommands(start: Address, end: Address, isWhole: bool): i32 {
     at = next;
   }
   head.entries = entries;
-  head.next = (outcome == SPLIT_HOST_COMMAND ? frame + head.hostEnd : at) - frame;
+  head.next = at - frame;
   if (!isSole) return outcome;
   const isHostAlone = outcome == SPLIT_HOST_COMMAND && entries == 0 && frame + head.hostEnd == end;
   if (isWhole && (outcome == SPLIT_DONE || outcome == SPLIT_MALFORMED || isHostAlone)) {

@@ -20,6 +20,7 @@ describe('readCacheOptions', () => {
       maxEntries: 1000,
       maxValue: '64kb',
       maxThreads: 3,
+      arenas: 2,
       ttl: '5s',
     };
     expect(readCacheOptions(options)).toEqual({
@@ -30,6 +31,7 @@ describe('readCacheOptions', () => {
         maxEntries: 1000,
         maxValueBytes: 65_536,
         maxThreads: 3,
+        arenas: 2,
       },
       defaultTtlMs: 5000,
     });
@@ -42,8 +44,9 @@ describe('readCacheOptions', () => {
 
   it.each([
     [{ memory: 'much' }, /^memory must be .* not 'much'$/],
-    [{ memory: 0 }, /^memory must be from 1 byte to 3840mb, not 0$/],
-    [{ memory: '4gb' }, /^memory must be from 1 byte to 3840mb, not '4gb'$/],
+    [{ memory: 0 }, /^memory must be from 1 byte to 240gb, not 0$/],
+    [{ memory: '241gb' }, /^memory must be from 1 byte to 240gb, not '241gb'$/],
+    [{ arenas: 0 }, /^arenas must be a whole number from 1 to 64, not 0$/],
     [
       { policy: 'lru2' },
       /^policy must be 'adaptive', 's3fifo', 'clock', 'lru', 'lfu' or 'none', not 'lru2'$/,
