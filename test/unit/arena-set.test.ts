@@ -3,6 +3,7 @@ import { attachCache, type Cache, openCache, SlabringError } from 'slabring';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Arena, MAX_MEMORY_BYTES } from '#engine/arena.js';
 import { ArenaSet, arenasFor, MAX_ARENAS, MAX_SET_BYTES } from '#engine/arena-set.js';
+import { PARTITIONS, Partition } from '../support/kernel-memory.js';
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
@@ -172,10 +173,9 @@ describe('several arenas', () => {
     for (let i = 0; i < 100; i++) cache.set(`key ${i}`, 'value');
     expect(set.checkIntegrity()).toBeUndefined();
     const { bytes } = set.arenas[1]!;
-    // The first partition's count of entries (test/golden/layout.test.ts).
-    bytes[0x10000 + 24]! ^= 1;
+    bytes[PARTITIONS + Partition.entries]! ^= 1;
     expect(set.checkIntegrity()).toMatch(/^arena 1: BROKEN_/);
-    bytes[0x10000 + 24]! ^= 1;
+    bytes[PARTITIONS + Partition.entries]! ^= 1;
   });
 
   it('refuse keys and values as one does', () => {
