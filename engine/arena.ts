@@ -5,7 +5,6 @@
  */
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { COMMANDS } from './commands.js';
 import { errorFromWire, SlabringError } from './errors.js';
 import { type ArenaExtras, type ExtraOptions, extraBytesOf, extrasFor } from './extras.js';
 import { fence } from './fence.js';
@@ -16,6 +15,7 @@ import {
   type KernelExports,
 } from './kernel-exports.js';
 import { declareEnded, isThreadGone, ownIdentity } from './liveness.js';
+import { constantOf, writeTables } from './tables.js';
 
 export type { KernelExports } from './kernel-exports.js';
 
@@ -101,8 +101,8 @@ const MIB = 1024 * KIB;
 export const PAGE_BYTES = 64 * KIB;
 
 /**
- * A 32-bit memory ends at 4 GiB; thread areas and the guard page take some of it. More takes
- * several arenas.
+ * Of one arena. A 32-bit memory ends at 4 GiB; thread areas and the guard page take some of it.
+ * More takes several arenas (arena-set.ts).
  */
 export const MAX_MEMORY_BYTES = 4096 * MIB - 256 * MIB;
 /** More partitions than this bring no less contention with the 64 threads there can be. */
@@ -127,12 +127,14 @@ const VERSIONS_PER_MS = 1024;
 
 let compiled: WebAssembly.Module | undefined;
 
-function kernelModule(): WebAssembly.Module {
+/** The kernel, compiled once. */
+export function kernelModule(): WebAssembly.Module {
   compiled ??= new WebAssembly.Module(readFileSync(new URL('./kernel.wasm', import.meta.url)));
   return compiled;
 }
 
-function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
+/** An instance of the kernel for this thread. */
+export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
   // Looked up at each call, so that a test that replaces the clock replaces it here too.
   const now = () => Date.now();
   const words = new Int32Array(memory.buffer);
@@ -148,8 +150,19 @@ function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Ke
   return kernel;
 }
 
+let planning: KernelExports | undefined;
+
+/** An instance that sizes are asked of before there is the memory that they are for. */
+function plannerOf(module: WebAssembly.Module): KernelExports {
+  planning ??= instantiate(
+    module,
+    new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true }),
+  );
+  return planning;
+}
+
 /** An address as the kernel returns it, i32, as the unsigned number it is. */
-const unsigned = (address: number): number => address >>> 0;
+export const unsigned = (address: number): number => address >>> 0;
 
 /**
  * Partitions for a memory: one per 8 MiB up to 64, so that the half empty slab pages of each size
@@ -215,11 +228,7 @@ export class Arena {
     const facts = checkOptions(options);
     const module = kernelModule();
     const partitionsLog2 = Math.log2(facts.partitions);
-    // The sizes are asked of the kernel before there is the memory that it will run on.
-    const planner = instantiate(
-      module,
-      new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true }),
-    );
+    const planner = plannerOf(module);
     const extraBytes = extraBytesOf(facts);
     const least = unsigned(planner.minBudgetBytes(partitionsLog2, extraBytes));
     if (facts.memoryBytes < least) {
@@ -259,7 +268,7 @@ export class Arena {
     );
     if (status !== 0) throw new SlabringError('INTERNAL', `the arena was not laid out: ${status}`);
     const arena = new Arena({ memory, module, facts }, kernel);
-    arena.#writeTables();
+    writeTables(kernel, arena.request);
     return arena;
   }
 
@@ -321,34 +330,11 @@ export class Arena {
     this.block = new Int32Array(buffer, unsigned(kernel.threadBlockAt(slot)), BLOCK_WORDS);
   }
 
-  /** Writes the command table and the error texts where every thread's kernel reads them. */
-  #writeTables(): void {
-    const { kernel, request } = this;
-    const at = request.byteOffset;
-    const encoder = new TextEncoder();
-    for (const [name, row] of Object.entries(COMMANDS)) {
-      request.set(encoder.encode(name));
-      const isHost = row.host ? 1 : 0;
-      kernel.addCommand(row.code, row.minArgs, row.maxArgs, row.firstKey, isHost, at, name.length);
-    }
-    for (const [name, text] of Object.entries(KERNEL_ERROR_TEXTS)) {
-      const bytes = encoder.encode(text);
-      request.set(bytes);
-      kernel.setErrorText(this.#constant(name), at, bytes.length);
-    }
-  }
-
-  #constant(name: string): number {
-    const exported = (this.kernel as unknown as Record<string, { value: number } | undefined>)[
-      name
-    ];
-    if (!exported) throw new SlabringError('INTERNAL', `the kernel does not export ${name}`);
-    return exported.value;
-  }
-
   /** The error for a negative status of a direct call. */
   errorOf(status: number): SlabringError {
-    const name = Object.keys(KERNEL_ERROR_TEXTS).find((key) => this.#constant(key) === -status);
+    const name = Object.keys(KERNEL_ERROR_TEXTS).find(
+      (key) => constantOf(this.kernel, key) === -status,
+    );
     return name
       ? errorFromWire(KERNEL_ERROR_TEXTS[name]!)
       : new SlabringError('INTERNAL', `status ${status}`);
@@ -402,7 +388,9 @@ export class Arena {
   checkIntegrity(): string | undefined {
     const broken = this.kernel.checkIntegrity(this.slot);
     if (broken === 0) return undefined;
-    const rule = Object.keys(INTEGRITY_RULES).find((name) => this.#constant(name) === broken);
+    const rule = Object.keys(INTEGRITY_RULES).find(
+      (name) => constantOf(this.kernel, name) === broken,
+    );
     return rule ? `${rule}: ${INTEGRITY_RULES[rule]}` : `rule ${broken}`;
   }
 

@@ -4,40 +4,37 @@
  * kernel's business.
  */
 import type { Duration, IncrementOptions, Key, SetOptions, TimeLeft, Versioned } from './api.js';
-import type { Arena, ArenaStats } from './arena.js';
+import type { ArenaStats } from './arena.js';
+import type { ArenaSet } from './arena-set.js';
 import { checkDelta, iterate, readIncrementTtl } from './arguments.js';
 import { FRAME_ID, writeCommand } from './batch.js';
 import type { Changes, ChangesOptions } from './changes.js';
 import { packValue, readBytes, readValue, writeBytes, writeValue } from './codec.js';
 import { COMMANDS, type CommandName, SetFlag } from './commands.js';
 import { type DecodedConfig, DecodedValues } from './decoded.js';
+import { CLOCK_WHEN_NEEDED, Desk } from './desk.js';
 import { SlabringError } from './errors.js';
 import { type CacheEvents, Observers } from './events.js';
-import { BLOCK_REPLY_BYTES, type KernelExports } from './kernel-exports.js';
-import { KeyArea, keyBytes, writeKey } from './keys.js';
+import { BLOCK_REPLY_BYTES } from './kernel-exports.js';
+import { keyBytes, writeKey } from './keys.js';
 import { Many } from './many.js';
 import { Tag, valueEnd, writeBigInteger, writeInteger } from './msgpack.js';
 import type { CacheHandle } from './open.js';
 import { readReply, readVersioned } from './reply.js';
+import type { Routes } from './route.js';
 import { SetArguments } from './setoptions.js';
-import { ShortBytes } from './short-bytes.js';
 import { openStructures, type Structures } from './structures.js';
 import { parseDuration, show } from './units.js';
-import { startUpkeep } from './upkeep.js';
 import { entriesOf, type FoundKey, keysOf, valuesOf, Walk } from './walk.js';
-
-/** For `getDirect`: the kernel reads the clock itself when it meets an entry with an expiry. */
-const CLOCK_WHEN_NEEDED = -1;
 
 /** A cache as one thread has it open. Made by `openCache` and `attachCache`. */
 export class Cache {
-  readonly #arena: Arena;
-  readonly #kernel: KernelExports;
-  readonly #slot: number;
-  readonly #keys: KeyArea;
-  readonly #request: Buffer;
-  readonly #reply: Buffer;
-  readonly #shortBytes: ShortBytes;
+  readonly #arenas: ArenaSet;
+  /** The first arena's, which is the only one as a rule. */
+  readonly #desk: Desk;
+  readonly #desks: readonly Desk[];
+  /** Which of the desks a key belongs to; undefined with one. */
+  readonly #routes: Routes | undefined;
   readonly #maxValueBytes: number;
   readonly #defaultTtlMs: number;
   readonly #many: Many;
@@ -50,37 +47,37 @@ export class Cache {
   /** `exec` is through with a frame. */
   readonly #done: number;
   /**
-   * Where the frame that `#begin` began ends. No code of a caller runs between that and `#finish`.
+   * Where the frame that `#begin` began stands, and where it ends. No code of a caller runs between
+   * that and `#finish`.
    */
+  #begun: Desk;
   #end = 0;
   readonly #observers: Observers;
   #closed = false;
 
-  /** Use `openCache` or `attachCache`. The cache owns the arena: `close` closes it. */
-  constructor(arena: Arena, defaultTtlMs: number, decoded?: DecodedConfig) {
-    this.#arena = arena;
-    this.#kernel = arena.kernel;
-    this.#slot = arena.slot;
-    this.#done = arena.kernel.EXEC_DONE.value;
-    this.#keys = new KeyArea(arena.request);
-    this.#request = this.#keys.bytes;
-    this.#reply = Buffer.from(arena.reply.buffer, arena.reply.byteOffset, arena.reply.byteLength);
-    this.#shortBytes = new ShortBytes(this.#reply);
-    this.#maxValueBytes = arena.facts.maxValueBytes;
+  /** Use `openCache` or `attachCache`. The cache owns the arenas: `close` closes them. */
+  constructor(arenas: ArenaSet, defaultTtlMs: number, decoded?: DecodedConfig) {
+    this.#arenas = arenas;
+    this.#desks = arenas.arenas.map((arena) => new Desk(arena));
+    this.#desk = this.#desks[0]!;
+    this.#begun = this.#desk;
+    this.#routes = arenas.routes;
+    this.#done = this.#desk.kernel.EXEC_DONE.value;
+    this.#maxValueBytes = arenas.facts.maxValueBytes;
     this.#defaultTtlMs = defaultTtlMs;
-    this.#structures = openStructures(arena);
+    // One region serves all: structures are the same, wherever their values are.
+    this.#structures = openStructures(arenas.arenas[0]!);
     this.#observers = new Observers({
-      arenas: [arena],
+      arenas: arenas.arenas,
       currentValue: (key) => this.peek(key),
-      partitionOf: (key) => this.#kernel.partitionOfKey(this.#slot, writeKey(key, this.#keys)),
+      partitionOf: (key) => this.#partitionOf(key),
       structures: this.#structures,
     });
-    this.#many = new Many(arena, () => this.#checkOpen(), this.#structures);
+    this.#many = new Many(arenas, () => this.#checkOpen(), this.#structures);
     this.#decodedConfig = decoded;
-    const desk = { kernel: arena.kernel, slot: arena.slot, keys: this.#keys, reply: this.#reply };
     this.#decoded =
-      decoded && new DecodedValues(decoded, () => this.#checkOpen() ?? desk, this.#structures);
-    this.#stopUpkeep = startUpkeep(arena);
+      decoded && new DecodedValues(decoded, (key) => this.#deskFor(key), this.#structures);
+    this.#stopUpkeep = arenas.startUpkeep();
   }
 
   /** The value of the key, or `undefined` when it is absent or expired. */
@@ -88,10 +85,11 @@ export class Cache {
     if (this.#decoded !== undefined && typeof key === 'string') {
       return this.#decoded.get(key) as T | undefined;
     }
-    const length = this.#find(key);
+    const desk = this.#deskFor(key);
+    const length = desk.find(key);
     if (length < 0) return undefined;
-    if (this.#reply[0] === Tag.BIN8) return this.#shortBytes.copy(length - 2) as T;
-    return readValue(this.#reply, 0, length, this.#structures) as T;
+    if (desk.reply[0] === Tag.BIN8) return desk.shortBytes.copy(length - 2) as T;
+    return readValue(desk.reply, 0, length, this.#structures) as T;
   }
 
   /**
@@ -99,10 +97,10 @@ export class Cache {
    * as a hit nor as a miss.
    */
   peek<T = unknown>(key: Key): T | undefined {
-    this.#checkOpen();
-    const keyLength = writeKey(key, this.#keys);
-    const length = this.#kernel.peekDirect(this.#slot, keyLength, CLOCK_WHEN_NEEDED);
-    return length < 0 ? undefined : (readValue(this.#reply, 0, length, this.#structures) as T);
+    const desk = this.#deskFor(key);
+    const keyLength = writeKey(key, desk.keys);
+    const length = desk.kernel.peekDirect(desk.slot, keyLength, CLOCK_WHEN_NEEDED);
+    return length < 0 ? undefined : (readValue(desk.reply, 0, length, this.#structures) as T);
   }
 
   /**
@@ -110,10 +108,10 @@ export class Cache {
    * JavaScript has no type for (`WRONGTYPE`) is gone too.
    */
   take<T = unknown>(key: Key): T | undefined {
-    this.#checkOpen();
-    const keyLength = writeKey(key, this.#keys);
-    const length = this.#kernel.takeDirect(this.#slot, keyLength, Date.now());
-    return length < 0 ? undefined : (readValue(this.#reply, 0, length, this.#structures) as T);
+    const desk = this.#deskFor(key);
+    const keyLength = writeKey(key, desk.keys);
+    const length = desk.kernel.takeDirect(desk.slot, keyLength, Date.now());
+    return length < 0 ? undefined : (readValue(desk.reply, 0, length, this.#structures) as T);
   }
 
   /**
@@ -122,10 +120,11 @@ export class Cache {
    * @throws SlabringError `WRONGTYPE` when the value is neither
    */
   getBytes(key: Key): Buffer | undefined {
-    const length = this.#find(key);
+    const desk = this.#deskFor(key);
+    const length = desk.find(key);
     if (length < 0) return undefined;
-    if (this.#reply[0] === Tag.BIN8) return this.#shortBytes.copy(length - 2);
-    return readBytes(this.#reply, 0, length);
+    if (desk.reply[0] === Tag.BIN8) return desk.shortBytes.copy(length - 2);
+    return readBytes(desk.reply, 0, length);
   }
 
   /**
@@ -138,10 +137,10 @@ export class Cache {
   set(key: Key, value: unknown, options?: SetOptions): boolean {
     const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
     const packed = packValue(value, this.#structures);
-    this.#checkOpen();
-    const keyLength = writeKey(key, this.#keys);
-    const end = writeValue(value, packed, this.#request, keyLength, this.#maxValueBytes);
-    return this.#store(keyLength, end - keyLength, ttlMs, flags, version);
+    const desk = this.#deskFor(key);
+    const keyLength = writeKey(key, desk.keys);
+    const end = writeValue(value, packed, desk.request, keyLength, this.#maxValueBytes);
+    return desk.store(keyLength, end - keyLength, ttlMs, flags, version);
   }
 
   /**
@@ -154,24 +153,24 @@ export class Cache {
       throw new SlabringError('OPTION', `setBytes takes a Uint8Array, not ${show(value)}`);
     }
     const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
-    this.#checkOpen();
-    const keyLength = writeKey(key, this.#keys);
-    const end = writeBytes(value, this.#request, keyLength, this.#maxValueBytes);
-    return this.#store(keyLength, end - keyLength, ttlMs, flags, version);
+    const desk = this.#deskFor(key);
+    const keyLength = writeKey(key, desk.keys);
+    const end = writeBytes(value, desk.request, keyLength, this.#maxValueBytes);
+    return desk.store(keyLength, end - keyLength, ttlMs, flags, version);
   }
 
   /** Removes the key; true when it was present. */
   delete(key: Key): boolean {
-    this.#checkOpen();
-    const keyLength = writeKey(key, this.#keys);
-    return this.#kernel.deleteDirect(this.#slot, keyLength, Date.now()) === 1;
+    const desk = this.#deskFor(key);
+    const keyLength = writeKey(key, desk.keys);
+    return desk.kernel.deleteDirect(desk.slot, keyLength, Date.now()) === 1;
   }
 
   /** Whether the key is present. Does not count as a use of it. */
   has(key: Key): boolean {
-    this.#checkOpen();
-    const keyLength = writeKey(key, this.#keys);
-    return this.#kernel.hasDirect(this.#slot, keyLength, Date.now()) === 1;
+    const desk = this.#deskFor(key);
+    const keyLength = writeKey(key, desk.keys);
+    return desk.kernel.hasDirect(desk.slot, keyLength, Date.now()) === 1;
   }
 
   /**
@@ -189,7 +188,7 @@ export class Cache {
   expire(key: Key, ttl: Duration): boolean {
     const ttlMs = parseDuration(ttl, 'ttl');
     this.#begin('EXPIRE', key, 2);
-    this.#end = writeInteger(ttlMs, this.#request, this.#end);
+    this.#end = writeInteger(ttlMs, this.#begun.request, this.#end);
     return this.#finish() as boolean;
   }
 
@@ -218,16 +217,16 @@ export class Cache {
     this.#begin('INCR', key, 3);
     this.#end =
       typeof delta === 'bigint'
-        ? writeBigInteger(delta, this.#request, this.#end)
-        : writeInteger(delta, this.#request, this.#end);
-    this.#end = writeInteger(ttlMs, this.#request, this.#end);
+        ? writeBigInteger(delta, this.#begun.request, this.#end)
+        : writeInteger(delta, this.#begun.request, this.#end);
+    this.#end = writeInteger(ttlMs, this.#begun.request, this.#end);
     return this.#finish() as number | bigint;
   }
 
   /** The value with its version for `ifVersion`, or `undefined` when the key is absent. */
   getVersioned<T = unknown>(key: Key): Versioned<T> | undefined {
     this.#begin('GETV', key, 1);
-    return readVersioned<T>(this.#reply, 1, this.#run(), this.#structures);
+    return readVersioned<T>(this.#begun.reply, 1, this.#run(), this.#structures);
   }
 
   /**
@@ -239,11 +238,11 @@ export class Cache {
   swap<T = unknown>(key: Key, value: unknown, options?: SetOptions): T | undefined {
     const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
     const packed = packValue(value, this.#structures);
-    this.#checkOpen();
-    const keyLength = writeKey(key, this.#keys);
-    const end = writeValue(value, packed, this.#request, keyLength, this.#maxValueBytes);
-    this.#store(keyLength, end - keyLength, ttlMs, flags | SetFlag.GET, version);
-    const old = readValue(this.#reply, 0, valueEnd(this.#reply, 0), this.#structures);
+    const desk = this.#deskFor(key);
+    const keyLength = writeKey(key, desk.keys);
+    const end = writeValue(value, packed, desk.request, keyLength, this.#maxValueBytes);
+    desk.store(keyLength, end - keyLength, ttlMs, flags | SetFlag.GET, version);
+    const old = readValue(desk.reply, 0, valueEnd(desk.reply, 0), this.#structures);
     return (old ?? undefined) as T | undefined;
   }
 
@@ -338,7 +337,7 @@ export class Cache {
   stats(): ArenaStats {
     this.#checkOpen();
     this.#decoded?.countHits();
-    return this.#arena.stats();
+    return this.#arenas.stats();
   }
 
   /**
@@ -347,7 +346,7 @@ export class Cache {
    */
   checkIntegrity(): string | undefined {
     this.#checkOpen();
-    return this.#arena.checkIntegrity();
+    return this.#arenas.checkIntegrity();
   }
 
   /**
@@ -377,7 +376,7 @@ export class Cache {
   clear(): void {
     this.#checkOpen();
     this.#decoded?.forget();
-    this.#arena.clear();
+    this.#arenas.clear();
   }
 
   /**
@@ -387,7 +386,7 @@ export class Cache {
     this.#checkOpen();
     return {
       slabring: 'cache',
-      arena: this.#arena.handle,
+      arenas: this.#arenas.handle,
       defaultTtlMs: this.#defaultTtlMs,
       decoded: this.#decodedConfig,
     };
@@ -404,7 +403,7 @@ export class Cache {
     this.#closed = true;
     this.#stopUpkeep();
     this.#decoded?.close();
-    this.#arena.close();
+    this.#arenas.close();
   }
 
   [Symbol.dispose](): void {
@@ -421,28 +420,20 @@ export class Cache {
 
   #walk(wantsValues: boolean): Walk {
     this.#checkOpen();
-    return new Walk(this.#arena, () => this.#checkOpen(), wantsValues, this.#structures);
+    return new Walk(this.#arenas.arenas, () => this.#checkOpen(), wantsValues, this.#structures);
   }
 
-  /** Looks the key up: the value's length, its bytes being in the reply area, or -1. */
-  #find(key: Key): number {
+  /** The number of the key's partition, those of all arenas numbered through. */
+  #partitionOf(key: Key): number {
+    const desk = this.#deskFor(key);
+    const first = this.#desks.indexOf(desk) * desk.arena.facts.partitions;
+    return first + desk.kernel.partitionOfKey(desk.slot, writeKey(key, desk.keys));
+  }
+
+  /** Where the key belongs. Checks no key: writing it does. */
+  #deskFor(key: Key): Desk {
     this.#checkOpen();
-    const keyLength = writeKey(key, this.#keys);
-    return this.#kernel.getDirect(this.#slot, keyLength, CLOCK_WHEN_NEEDED);
-  }
-
-  #store(
-    keyLength: number,
-    valueLength: number,
-    ttlMs: number,
-    flags: number,
-    version: number,
-  ): boolean {
-    const now = Date.now();
-    const slot = this.#slot;
-    const status = this.#kernel.setDirect(slot, keyLength, valueLength, ttlMs, flags, version, now);
-    if (status < 0) throw this.#arena.errorOf(status);
-    return status === 1;
+    return this.#routes === undefined ? this.#desk : this.#desks[this.#routes.arenaOf(key)]!;
   }
 
   /**
@@ -450,23 +441,26 @@ export class Cache {
    * follow.
    */
   #begin(name: CommandName, key: Key, args: number): void {
-    this.#checkOpen();
+    const desk = this.#deskFor(key);
     const keyLength = keyBytes(key);
-    this.#request[0] = FRAME_ID;
-    this.#end = writeCommand(COMMANDS[name].code, key, keyLength, args, this.#request, 1);
+    desk.request[0] = FRAME_ID;
+    this.#begun = desk;
+    this.#end = writeCommand(COMMANDS[name].code, key, keyLength, args, desk.request, 1);
   }
 
   /** Runs the frame that `#begin` began; the reply to its command. */
   #finish(): unknown {
-    return readReply(this.#reply, 1, this.#run());
+    const { reply } = this.#begun;
+    return readReply(reply, 1, this.#run());
   }
 
   /** Runs the frame that `#begin` began; where the reply, which begins behind the id, ends. */
   #run(): number {
-    const outcome = this.#kernel.exec(this.#slot, 0, this.#end, Date.now());
+    const { kernel, slot, arena } = this.#begun;
+    const outcome = kernel.exec(slot, 0, this.#end, Date.now());
     // The reply area holds the largest value and more, so the kernel never stops in between.
     if (outcome !== this.#done)
       throw new SlabringError('INTERNAL', `exec came back with ${outcome}`);
-    return this.#arena.block[BLOCK_REPLY_BYTES]!;
+    return arena.block[BLOCK_REPLY_BYTES]!;
   }
 }

@@ -29,6 +29,12 @@ export interface CommandRow {
   readonly maxArgs: number;
   /** Index of the first key among the arguments, or -1. */
   readonly firstKey: number;
+  /**
+   * Of a command all of whose arguments are keys: what happens when they lie in several arenas.
+   * `apart`: each arena does its own, and the counts that they reply are added. `together`: it is
+   * refused with CROSSSLOT; a {tag} that the keys have in common puts them in one arena.
+   */
+  readonly manyKeys?: 'apart' | 'together';
   /** May change the arena (and so is refused on a read-only replica, counted as a write, ...). */
   readonly write: boolean;
   /** Answered by the host in TypeScript, not by the kernel. */
@@ -98,6 +104,7 @@ export const COMMANDS = {
     minArgs: 1,
     maxArgs: ANY_ARGS,
     firstKey: 0,
+    manyKeys: 'apart',
     write: true,
     host: false,
     reply: 'count',
@@ -110,6 +117,7 @@ export const COMMANDS = {
     minArgs: 1,
     maxArgs: ANY_ARGS,
     firstKey: 0,
+    manyKeys: 'apart',
     write: false,
     host: false,
     reply: 'count',
@@ -158,6 +166,7 @@ export const COMMANDS = {
     minArgs: 1,
     maxArgs: ANY_ARGS,
     firstKey: 0,
+    manyKeys: 'apart',
     write: false,
     host: false,
     reply: 'count',

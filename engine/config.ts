@@ -3,22 +3,18 @@
  * refuses them.
  */
 import type { ByteSize, Duration } from './api.js';
-import {
-  type ArenaOptions,
-  MAX_MEMORY_BYTES,
-  MAX_PARTITIONS,
-  MAX_THREADS,
-  MAX_VALUE_BYTES,
-  POLICIES,
-  type Policy,
-} from './arena.js';
+import { MAX_PARTITIONS, MAX_THREADS, MAX_VALUE_BYTES, POLICIES, type Policy } from './arena.js';
+import { type ArenaSetOptions, MAX_ARENAS, MAX_SET_BYTES } from './arena-set.js';
 import { type DecodedConfig, type DecodedOptions, readDecodedOption } from './decoded.js';
 import { SlabringError } from './errors.js';
 import { checkOptionNames, parseByteSize, parseDuration, show } from './units.js';
 
 /** Options of `openCache`. An option that is `undefined` counts as absent. */
 export interface CacheOptions {
-  /** The hard budget, index and overhead included. Default `'64mb'`, maximum `'3840mb'`. */
+  /**
+   * The hard budget, index and overhead included. Default `'64mb'`, maximum `'240gb'`. Beyond
+   * 3,840 MiB it is shared out to several arenas of equal size, each with its part of the keys.
+   */
   memory?: ByteSize;
   /**
    * What happens when memory or `maxEntries` is used up. Default `'adaptive'`. All but `'none'`
@@ -38,8 +34,8 @@ export interface CacheOptions {
    */
   policy?: Policy;
   /**
-   * Number of independently locked parts, a power of two up to 256. Default: one for each 8 MiB of
-   * `memory`, up to 64, with at least 1,000 of `maxEntries` each.
+   * Number of independently locked parts of each arena, a power of two up to 256. Default: one for
+   * each 8 MiB of it, up to 64, with at least 1,000 of `maxEntries` each.
    */
   partitions?: number;
   /** The most entries kept; evicts as `policy` says. Default: as many as fit in `memory`. */
@@ -48,6 +44,8 @@ export interface CacheOptions {
   maxValue?: ByteSize;
   /** The most threads that can have the cache open at once. Default and maximum 64. */
   maxThreads?: number;
+  /** Number of arenas, up to 64. Default: as few as can hold `memory`; more only cost time. */
+  arenas?: number;
   /** Time to live of entries whose `set` gives none. Default 0: they do not expire. */
   ttl?: Duration;
   /**
@@ -64,7 +62,7 @@ export interface CacheOptions {
 
 /** What `openCache` works with once its options are read. */
 export interface CacheConfig {
-  readonly arena: ArenaOptions;
+  readonly arena: ArenaSetOptions;
   /** 0: no expiry. */
   readonly defaultTtlMs: number;
   readonly decoded: DecodedConfig | undefined;
@@ -77,6 +75,7 @@ const OPTION_NAMES = [
   'maxEntries',
   'maxValue',
   'maxThreads',
+  'arenas',
   'ttl',
   'decoded',
   'structures',
@@ -85,6 +84,7 @@ const OPTION_NAMES = [
 export type { Policy };
 
 const MIB = 1024 ** 2;
+const GIB = 1024 ** 3;
 
 const DEFAULT_MEMORY: ByteSize = '64mb';
 export const DEFAULT_POLICY: Policy = POLICIES[0];
@@ -105,16 +105,18 @@ export function readCacheOptions(options: CacheOptions = {}): CacheConfig {
     maxEntries,
     maxValue = MAX_VALUE_BYTES,
     maxThreads = MAX_THREADS,
+    arenas,
     ttl = 0,
     decoded,
     structures = false,
   } = options;
   const decodedConfig = readDecodedOption(decoded);
-  const arena: ArenaOptions = {
-    memoryBytes: readSize(memory, 'memory', MAX_MEMORY_BYTES),
+  const arena: ArenaSetOptions = {
+    memoryBytes: readSize(memory, 'memory', MAX_SET_BYTES),
     policy: readPolicy(policy),
     maxValueBytes: readSize(maxValue, 'maxValue', MAX_VALUE_BYTES),
     maxThreads: readCount(maxThreads, 'maxThreads', MAX_THREADS),
+    ...(arenas !== undefined && { arenas: readCount(arenas, 'arenas', MAX_ARENAS) }),
     ...(partitions !== undefined && { partitions: readPartitions(partitions) }),
     ...(maxEntries !== undefined && {
       maxEntries: readCount(maxEntries, 'maxEntries', MAX_ENTRIES),
@@ -130,10 +132,14 @@ function readSize(size: ByteSize, option: string, mostBytes: number): number {
   if (bytes < 1 || bytes > mostBytes) {
     throw new SlabringError(
       'OPTION',
-      `${option} must be from 1 byte to ${mostBytes / MIB}mb, not ${show(size)}`,
+      `${option} must be from 1 byte to ${sizeAsText(mostBytes)}, not ${show(size)}`,
     );
   }
   return bytes;
+}
+
+function sizeAsText(bytes: number): string {
+  return bytes % GIB === 0 ? `${bytes / GIB}gb` : `${bytes / MIB}mb`;
 }
 
 function readPolicy(policy: Policy): Policy {

@@ -44,7 +44,26 @@ export interface FrameLimits {
  */
 const KEPT_VIEW_BYTES = 1024;
 
-const DEFAULT_MAX_REPLY_BYTES = 64 * 1024 * 1024;
+export const DEFAULT_MAX_REPLY_BYTES = 64 * 1024 * 1024;
+
+/** What executes frames. */
+export interface Frames<C> {
+  /**
+   * Executes one frame. The reply frame is a view that the next call overwrites.
+   * A fault may come after commands of the frame have run; none has run by half.
+   */
+  execute(frame: Uint8Array, context: C): Uint8Array | FrameFault;
+}
+
+export const BAD_FRAME_ID: FrameFault = {
+  closeCode: 1007,
+  reason: 'a frame begins with an id from 1 to 4294967295',
+};
+
+/** The fault of a frame whose bytes from `at` on are not msgpack. */
+export function malformedAt(at: number): FrameFault {
+  return { closeCode: 1007, reason: `bytes from ${at} on are no whole msgpack value` };
+}
 
 export function isFault(result: Uint8Array | FrameFault): result is FrameFault {
   return !(result instanceof Uint8Array);
@@ -57,7 +76,7 @@ const NAMES_BY_CODE = new Map<number, CommandName>(
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 
-export class FrameExecutor<C> {
+export class FrameExecutor<C> implements Frames<C> {
   readonly #arena: Arena;
   readonly #host: HostCommands<C>;
   readonly #maxReplyBytes: number;
@@ -66,8 +85,7 @@ export class FrameExecutor<C> {
   readonly #hostCommand: number;
   readonly #malformed: number;
   readonly #tooLarge: FrameFault;
-  /** Views of the first bytes of the reply area, by length. */
-  readonly #views: (Uint8Array | undefined)[] = [];
+  readonly #views: ReplyViews;
 
   constructor(arena: Arena, host: HostCommands<C>, limits: FrameLimits = {}) {
     const { kernel } = arena;
@@ -78,34 +96,20 @@ export class FrameExecutor<C> {
     this.#done = kernel.EXEC_DONE.value;
     this.#hostCommand = kernel.EXEC_HOST_COMMAND.value;
     this.#malformed = kernel.EXEC_MALFORMED.value;
+    this.#views = new ReplyViews(arena.reply);
     this.#tooLarge = {
       closeCode: 1009,
       reason: `a message has at most ${arena.facts.areaBytes} bytes here`,
     };
   }
 
-  /**
-   * Executes one frame. The reply frame is a view that the next call overwrites.
-   * A fault may come after commands of the frame have run; none has run by half.
-   */
   execute(frame: Uint8Array, context: C): Uint8Array | FrameFault {
-    const { kernel, slot, request, reply, block } = this.#arena;
+    const { kernel, slot, request, block } = this.#arena;
     if (frame.length > request.length) return this.#tooLarge;
     request.set(frame);
     const outcome = kernel.exec(slot, 0, frame.length, this.#now());
-    if (outcome === this.#done) {
-      const bytes = block[BLOCK_REPLY_BYTES]!;
-      if (bytes > KEPT_VIEW_BYTES) return reply.subarray(0, bytes);
-      const kept = this.#views[bytes];
-      return kept ?? this.#keepView(bytes);
-    }
+    if (outcome === this.#done) return this.#views.of(block[BLOCK_REPLY_BYTES]!);
     return this.#executeOn(outcome, frame.length, context);
-  }
-
-  #keepView(bytes: number): Uint8Array {
-    const view = this.#arena.reply.subarray(0, bytes);
-    this.#views[bytes] = view;
-    return view;
   }
 
   /** The rest of a frame that the kernel did not run in one go. */
@@ -120,11 +124,10 @@ export class FrameExecutor<C> {
     let outcome = first;
     for (;;) {
       if (outcome === kernel.EXEC_BAD_FRAME_ID.value) {
-        return { closeCode: 1007, reason: 'a frame begins with an id from 1 to 4294967295' };
+        return BAD_FRAME_ID;
       }
       if (outcome === this.#malformed) {
-        const reason = `bytes from ${block[BLOCK_CONSUMED]} on are no whole msgpack value`;
-        return { closeCode: 1007, reason };
+        return malformedAt(block[BLOCK_CONSUMED]!);
       }
       add(reply.slice(0, block[BLOCK_REPLY_BYTES]));
       if (outcome === this.#hostCommand) add(this.#runHostCommand(context));
@@ -139,19 +142,52 @@ export class FrameExecutor<C> {
 
   #runHostCommand(context: C): Uint8Array {
     const { request, block } = this.#arena;
-    const name = NAMES_BY_CODE.get(block[BLOCK_HOST_CODE]!);
-    try {
-      if (!name)
-        throw new SlabringError('INTERNAL', `command ${block[BLOCK_HOST_CODE]} has no name`);
-      const count = block[BLOCK_HOST_ARG_COUNT]!;
-      // A copy outside of shared memory: what the host keeps of the arguments must not change under
-      // it.
-      const bytes = Buffer.from(request.slice(block[BLOCK_HOST_ARGS], block[BLOCK_HOST_END]));
-      const args = count === 0 ? [] : (unpackr.unpackMultiple(bytes) as unknown[]);
-      return packr.pack(this.#host(name, args, context));
-    } catch (error) {
-      return encodeError(error);
-    }
+    const args = request.slice(block[BLOCK_HOST_ARGS], block[BLOCK_HOST_END]);
+    const count = block[BLOCK_HOST_ARG_COUNT]!;
+    return answerHostCommand(this.#host, block[BLOCK_HOST_CODE]!, count, args, context);
+  }
+}
+
+/** Views of the first bytes of a reply area. */
+export class ReplyViews {
+  readonly #area: Uint8Array;
+  /** By length. */
+  readonly #kept: (Uint8Array | undefined)[] = [];
+
+  constructor(area: Uint8Array) {
+    this.#area = area;
+  }
+
+  of(bytes: number): Uint8Array {
+    if (bytes > KEPT_VIEW_BYTES) return this.#area.subarray(0, bytes);
+    return this.#kept[bytes] ?? this.#keep(bytes);
+  }
+
+  #keep(bytes: number): Uint8Array {
+    const view = this.#area.subarray(0, bytes);
+    this.#kept[bytes] = view;
+    return view;
+  }
+}
+
+/**
+ * The host's reply to a command, or its error, as bytes.
+ * @param args outside of shared memory: what the host keeps of the arguments must not change
+ */
+export function answerHostCommand<C>(
+  host: HostCommands<C>,
+  code: number,
+  argCount: number,
+  args: Uint8Array,
+  context: C,
+): Uint8Array {
+  const name = NAMES_BY_CODE.get(code);
+  try {
+    if (!name) throw new SlabringError('INTERNAL', `command ${code} has no name`);
+    const values = argCount === 0 ? [] : (unpackr.unpackMultiple(Buffer.from(args)) as unknown[]);
+    return packr.pack(host(name, values, context));
+  } catch (error) {
+    return encodeError(error);
   }
 }
 

@@ -22,6 +22,18 @@ export interface KernelExports {
   readonly EXEC_MALFORMED: Constant;
   readonly EXEC_BAD_FRAME_ID: Constant;
   readonly ERROR_REPLY_TOO_LARGE: Constant;
+  readonly ROW_HOST: Constant;
+  readonly ROW_KEYS_APART: Constant;
+  readonly ROW_KEYS_TOGETHER: Constant;
+  readonly SPLIT_SOLE: Constant;
+  readonly SPLIT_BAD_FRAME_ID: Constant;
+  readonly SPLIT_DONE: Constant;
+  readonly SPLIT_MORE: Constant;
+  readonly SPLIT_HOST_COMMAND: Constant;
+  readonly SPLIT_MALFORMED: Constant;
+  readonly MERGE_DONE: Constant;
+  readonly MERGE_LANE_EMPTY: Constant;
+  readonly MERGE_OUT_FULL: Constant;
 
   setStrongOrder(strong: number): void;
   memoryPages(
@@ -51,7 +63,7 @@ export interface KernelExports {
     minArgs: number,
     maxArgs: number,
     firstKey: number,
-    isHost: number,
+    flags: number,
     nameAddress: number,
     nameBytes: number,
   ): void;
@@ -87,6 +99,14 @@ export interface KernelExports {
   addHits(thread: number, hits: number): void;
 
   scan(thread: number, cursor: number, count: number, maxValueBytes: number, nowMs: number): number;
+
+  routerPages(arenas: number, areaBytes: number): number;
+  openRouter(arenas: number, areaBytes: number, seed: number): number;
+  routerLane(index: number): number;
+  routerUsed(): number;
+  routeKey(address: number, bytes: number, seed: number, arenas: number): number;
+  splitFrame(start: number, length: number): number;
+  mergeReplies(): number;
 
   xxh32(address: number, bytes: number, seed: number): number;
   attachLog(thread: number, pagesPerPartition: number, nowMs: number): number;
@@ -138,6 +158,7 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
     'BUSY a frame may hold 64 commands that the node itself answers, such as HELLO',
   ERROR_REPLY_TOO_LARGE:
     'TOOLARGE the replies to this frame are too long already; this command was not run',
+  ERROR_CROSS_ARENA: 'CROSSSLOT the keys are in several arenas; a common {tag} puts them in one',
 };
 
 /** The rules that the integrity walk checks, by the kernel's constant. */

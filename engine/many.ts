@@ -1,28 +1,29 @@
 /** The calls with many keys: their commands go to the kernel in frames, as a client's do. */
 import type { Key } from './api.js';
-import type { Arena } from './arena.js';
+import type { ArenaSet } from './arena-set.js';
 import { Batch } from './batch.js';
 import { packValue } from './codec.js';
 import { COMMANDS, type CommandName, SetFlag } from './commands.js';
 import { SlabringError } from './errors.js';
-import { FrameExecutor, isFault } from './frame.js';
+import { type Frames, isFault } from './frame.js';
 import { ReplyReader } from './reply.js';
+import { createExecutor } from './routed-frame.js';
 import type { SetArguments } from './setoptions.js';
 import type { Structures } from './structures.js';
 import { show } from './units.js';
 
 export class Many {
-  readonly #executor: FrameExecutor<undefined>;
+  readonly #executor: Frames<undefined>;
   readonly #maxValueBytes: number;
   readonly #checkOpen: () => void;
   readonly #structures: Structures | undefined;
 
   /** @param checkOpen throws when the cache has been closed; called after all code of the caller */
-  constructor(arena: Arena, checkOpen: () => void, structures: Structures | undefined) {
+  constructor(arenas: ArenaSet, checkOpen: () => void, structures: Structures | undefined) {
     this.#structures = structures;
-    this.#maxValueBytes = arena.facts.maxValueBytes;
+    this.#maxValueBytes = arenas.facts.maxValueBytes;
     this.#checkOpen = checkOpen;
-    this.#executor = new FrameExecutor<undefined>(arena, refuseHostCommand, {
+    this.#executor = createExecutor<undefined>(arenas, refuseHostCommand, {
       // The caller asked for the values of these keys; how many bytes that is, is his to know.
       maxReplyBytes: Infinity,
       // Looked up at each call, as the other methods do: the two clocks must be one.

@@ -1,5 +1,5 @@
 /** Opening a cache, and opening the same one in another thread. */
-import { Arena, type ArenaHandle } from './arena.js';
+import { ArenaSet, type ArenaSetHandle } from './arena-set.js';
 import { Cache } from './cache.js';
 import { type CacheOptions, readCacheOptions } from './config.js';
 import { type DecodedConfig, type DecodedOptions, readDecodedOption } from './decoded.js';
@@ -12,9 +12,9 @@ import { checkOptionNames, show } from './units.js';
  */
 export interface CacheHandle {
   readonly slabring: 'cache';
-  readonly arena: ArenaHandle;
+  readonly arenas: ArenaSetHandle;
   readonly defaultTtlMs: number;
-  readonly decoded: DecodedConfig | undefined;
+  readonly decoded?: DecodedConfig | undefined;
 }
 
 /** Options of `attachCache`. */
@@ -31,7 +31,7 @@ export interface AttachOptions {
  */
 export function openCache(options?: CacheOptions): Cache {
   const { arena, defaultTtlMs, decoded } = readCacheOptions(options);
-  return new Cache(Arena.create(arena), defaultTtlMs, decoded);
+  return new Cache(ArenaSet.create(arena), defaultTtlMs, decoded);
 }
 
 /**
@@ -48,12 +48,12 @@ export function attachCache(handle: CacheHandle, options: AttachOptions = {}): C
   }
   checkOptionNames(options, ['decoded'], 'attachCache');
   const wanted = readDecodedOption(options.decoded);
-  if (wanted !== undefined && handle.arena.facts.stampBits === 0) {
+  if (wanted !== undefined && handle.arenas?.facts?.stampBits === 0) {
     throw new SlabringError(
       'OPTION',
       'decoded can be had by attachCache only where openCache was called with it',
     );
   }
   const decoded = options.decoded === undefined ? handle.decoded : wanted;
-  return new Cache(Arena.attach(handle.arena), handle.defaultTtlMs, decoded);
+  return new Cache(ArenaSet.attach(handle.arenas), handle.defaultTtlMs, decoded);
 }

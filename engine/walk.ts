@@ -38,7 +38,10 @@ const FIRST_BUFFER_BYTES = 4096;
 
 /** For each entry: `while (walk.next())`, then `key()` and `value()`. */
 export class Walk {
-  readonly #arena: Arena;
+  readonly #arenas: readonly Arena[];
+  #index = 0;
+  /** The one being walked: `#arenas[#index]`. */
+  #arena: Arena;
   readonly #checkOpen: () => void;
   readonly #wantsValues: boolean;
   readonly #structures: Structures | undefined;
@@ -66,13 +69,14 @@ export class Walk {
 
   /** @param checkOpen throws when the cache has been closed */
   constructor(
-    arena: Arena,
+    arenas: readonly Arena[],
     checkOpen: () => void,
     wantsValues: boolean,
     structures: Structures | undefined,
   ) {
     this.#structures = structures;
-    this.#arena = arena;
+    this.#arenas = arenas;
+    this.#arena = arenas[0]!;
     this.#checkOpen = checkOpen;
     this.#wantsValues = wantsValues;
   }
@@ -85,7 +89,7 @@ export class Walk {
     this.#checkOpen();
     for (;;) {
       while (this.#left > 0) if (this.#take()) return true;
-      if (this.#isAtEnd) return false;
+      if (this.#isAtEnd && !this.#enterNextArena()) return false;
       this.#load();
     }
   }
@@ -103,6 +107,16 @@ export class Walk {
     const value = this.#value;
     this.#value = undefined;
     return value;
+  }
+
+  #enterNextArena(): boolean {
+    const next = this.#arenas[this.#index + 1];
+    if (next === undefined) return false;
+    this.#index++;
+    this.#arena = next;
+    this.#cursor = 0;
+    this.#isAtEnd = false;
+    return true;
   }
 
   #load(): void {

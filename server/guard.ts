@@ -5,7 +5,7 @@
  */
 import { COMMANDS } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
-import { encodeError, type FrameExecutor, type FrameFault, isFault } from '../engine/frame.js';
+import { encodeError, type FrameFault, type Frames, isFault } from '../engine/frame.js';
 import { Tag, valueEnd } from '../engine/msgpack.js';
 import { NOAUTH_TEXT } from './hello.js';
 import { CloseCode, COMMANDS_BEFORE_HELLO_MAX } from './limits.js';
@@ -19,7 +19,7 @@ const NOAUTH_REPLY = encodeError(new SlabringError('NOAUTH', NOAUTH_TEXT));
  * on, the rest of the frame runs as usual.
  */
 export function executeBeforeHello(
-  executor: FrameExecutor<Session>,
+  executor: Frames<Session>,
   frame: Uint8Array,
   session: Session,
 ): Uint8Array | FrameFault {
@@ -34,7 +34,7 @@ export function executeBeforeHello(
 }
 
 function executeGuarded(
-  executor: FrameExecutor<Session>,
+  executor: Frames<Session>,
   frame: Buffer,
   session: Session,
 ): Uint8Array | FrameFault {

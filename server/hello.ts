@@ -45,7 +45,7 @@ export function hostCommands(thread: ServingThread): HostCommands<Session> {
 export function nodeLimits(thread: ServingThread): NodeLimits {
   return {
     maxKeyBytes: MAX_KEY_BYTES,
-    maxValueBytes: thread.arena.facts.maxValueBytes,
+    maxValueBytes: thread.arenas.facts.maxValueBytes,
     maxMessageBytes: thread.config.maxMessageBytes,
     maxBacklogBytes: thread.config.maxBacklogBytes,
   };

@@ -91,7 +91,7 @@ function mayReadStats(authorization: string, thread: ServingThread): boolean {
 
 /** What `/stats` shows; docs/OPERATIONS.md explains each field. */
 function nodeStats(thread: ServingThread): Record<string, unknown> {
-  const { facts, arena, config } = thread;
+  const { facts, arenas, config } = thread;
   const rows = readCounters(thread.allCounters);
   return {
     server: 'slabring',
@@ -106,7 +106,7 @@ function nodeStats(thread: ServingThread): Record<string, unknown> {
     draining: thread.draining,
     threads: config.threads,
     limits: nodeLimits(thread),
-    arena: { ...arena.facts, ...arena.stats() },
+    arena: { ...arenas.facts, ...arenas.stats() },
     traffic: sumCounters(rows),
     trafficPerThread: rows,
   };

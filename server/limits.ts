@@ -27,7 +27,7 @@ export const DEFAULT_MEMORY_SHARE = 1 / 4;
  */
 export const DEFAULT_MEMORY_MIN_BYTES = 64 * MIB;
 
-/** One arena is one 32-bit WebAssembly memory; this leaves room in it for the threads' areas. */
+/** What one arena holds: several are slower, so who wants them says so. */
 export const DEFAULT_MEMORY_MAX_BYTES = 3 * GIB;
 
 /** Values up to this size unless told otherwise; also the most an arena takes. */

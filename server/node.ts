@@ -3,9 +3,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Arena } from '../engine/arena.js';
+import { ArenaSet } from '../engine/arena-set.js';
 import { SlabringError } from '../engine/errors.js';
-import { startUpkeep } from '../engine/upkeep.js';
 import { type Acceptor, createAcceptor } from './acceptor.js';
 import { createCounters } from './counters.js';
 import { loadUws, NoBinary, type UwsModule } from './front-end.js';
@@ -72,9 +71,9 @@ export async function startNode(
     warnings.push(`${config.host} can be reached from other machines, and no token is asked for`);
   }
 
-  const arena = Arena.create(read.arena);
+  const arenas = ArenaSet.create(read.arena);
   // This thread has more time for it than those that serve.
-  startUpkeep(arena);
+  arenas.startUpkeep();
   const facts: NodeFacts = {
     nodeId: randomBytes(8).toString('hex'),
     software: SOFTWARE_VERSION,
@@ -86,8 +85,7 @@ export async function startNode(
   const threads: ThreadHandle[] = [];
   const startThread = (listen: ListenPlan) => {
     const thread = threads.length;
-    const { handle: memory } = arena;
-    const start = { arena: memory, config, facts, thread, counters, quiet, listen };
+    const start = { arenas: arenas.handle, config, facts, thread, counters, quiet, listen };
     const handle = new ThreadHandle(start, onFailure);
     threads.push(handle);
     return handle.ready;
@@ -108,13 +106,13 @@ export async function startNode(
       port: listening.port,
       urls: urlsOf(config, listening.port),
       threads: config.threads,
-      memoryBytes: arena.facts.memoryBytes,
-      policy: arena.facts.policy,
+      memoryBytes: arenas.facts.memoryBytes,
+      policy: arenas.facts.policy,
       frontEnd: facts.frontEnd,
       close: () => {
         closing ??= stop(threads, listening, releaseUnix).then(() => {
           unguardExit();
-          arena.close();
+          arenas.close();
         });
         return closing;
       },
@@ -123,7 +121,7 @@ export async function startNode(
     // No thread has a connection yet.
     await Promise.all(threads.map((thread) => thread.terminate()));
     unguardExit();
-    arena.close();
+    arenas.close();
     throw error;
   }
 }

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { availableParallelism, totalmem } from 'node:os';
 import type { ByteSize } from '../engine/api.js';
-import type { ArenaOptions } from '../engine/arena.js';
+import type { ArenaSetOptions } from '../engine/arena-set.js';
 import { DEFAULT_PORT } from '../engine/commands.js';
 import { type Policy, readCacheOptions } from '../engine/config.js';
 import { SlabringError } from '../engine/errors.js';
@@ -61,6 +61,8 @@ export interface NodeOptions {
   partitions?: number | undefined;
   /** The most entries kept. Default: as many as fit in `memory`. */
   maxEntries?: number | undefined;
+  /** Number of arenas, up to 64. Default: as few as can hold `memory`. */
+  arenas?: number | undefined;
   /** The largest value, in encoded bytes. Default and maximum `'1mb'`. */
   maxValue?: ByteSize | undefined;
   /**
@@ -94,7 +96,7 @@ export interface ServeConfig {
 
 export interface NodeConfig {
   readonly serve: ServeConfig;
-  readonly arena: ArenaOptions;
+  readonly arena: ArenaSetOptions;
 }
 
 /** What defaults depend on; a parameter so that tests can be any machine. */
@@ -113,6 +115,7 @@ const OPTION_NAMES = [
   'policy',
   'partitions',
   'maxEntries',
+  'arenas',
   'maxValue',
   'token',
   'allowOrigins',
@@ -163,6 +166,7 @@ export function readNodeOptions(options: NodeOptions = {}, machine = thisMachine
     maxThreads: threads + 1,
     ...(options.policy !== undefined && { policy: options.policy }),
     ...(options.partitions !== undefined && { partitions: options.partitions }),
+    ...(options.arenas !== undefined && { arenas: options.arenas }),
     ...(options.maxEntries !== undefined && { maxEntries: options.maxEntries }),
   });
   const largestFrameBytes = arena.maxValueBytes + FRAME_OVERHEAD_BYTES;

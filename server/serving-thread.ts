@@ -1,7 +1,7 @@
 /** What all connections of one serving thread share, whichever front end they came through. */
-import { Arena } from '../engine/arena.js';
-import { FrameExecutor } from '../engine/frame.js';
-import { startUpkeep } from '../engine/upkeep.js';
+import { ArenaSet } from '../engine/arena-set.js';
+import type { Frames } from '../engine/frame.js';
+import { createExecutor } from '../engine/routed-frame.js';
 import { counterRow } from './counters.js';
 import { hostCommands } from './hello.js';
 import type { ServeConfig } from './options.js';
@@ -9,28 +9,28 @@ import type { Session } from './session.js';
 import type { NodeFacts, ThreadStart } from './thread-contract.js';
 
 export class ServingThread {
-  readonly arena: Arena;
+  readonly arenas: ArenaSet;
   readonly config: ServeConfig;
   readonly facts: NodeFacts;
   readonly thread: number;
   /** The counters of every thread, and this thread's row of them. */
   readonly allCounters: SharedArrayBuffer;
   readonly counters: Float64Array;
-  readonly executor: FrameExecutor<Session>;
+  readonly executor: Frames<Session>;
   /** The open connections. */
   readonly sessions = new Set<Session>();
 
   #draining: (() => void) | undefined;
 
   constructor(start: ThreadStart) {
-    this.arena = Arena.attach(start.arena);
+    this.arenas = ArenaSet.attach(start.arenas);
     this.config = start.config;
     this.facts = start.facts;
     this.thread = start.thread;
     this.allCounters = start.counters;
     this.counters = counterRow(start.counters, start.thread);
-    this.executor = new FrameExecutor<Session>(this.arena, hostCommands(this));
-    startUpkeep(this.arena);
+    this.executor = createExecutor<Session>(this.arenas, hostCommands(this));
+    this.arenas.startUpkeep();
   }
 
   /** The node stops: no new work is wanted. */

@@ -12,7 +12,7 @@
  * the process. So each thread notes in `quiet` that it has no socket left, and the main thread
  * waits for that before it lets the process exit (threads.ts).
  */
-import type { ArenaHandle } from '../engine/arena.js';
+import type { ArenaSetHandle } from '../engine/arena-set.js';
 import type { ServeConfig } from './options.js';
 
 /** What a node says of itself in HELLO and `/stats`. */
@@ -29,7 +29,7 @@ export interface NodeFacts {
 
 /** `workerData` of a serving thread. */
 export interface ThreadStart {
-  readonly arena: ArenaHandle;
+  readonly arenas: ArenaSetHandle;
   readonly config: ServeConfig;
   readonly facts: NodeFacts;
   /** 0 up to `config.threads` - 1. */

@@ -50,7 +50,7 @@ function noteQuiet(): void {
 }
 
 process.once('exit', () => {
-  thread.arena.close();
+  thread.arenas.close();
   noteQuiet();
 });
 

@@ -70,3 +70,18 @@ export function equalBytes(a: Address, b: Address, length: u32): bool {
 export function touched(sum: u32): void {
   if (sum == 0x9e3779b1) store<u32>(NOTHING, sum);
 }
+
+/** Copies; up to 64 bytes in whole steps, which write up to 63 bytes more. */
+@inline
+export function copyLoosely(target: Address, source: Address, bytes: u32): void {
+  if (bytes > 64) {
+    copyBytes(target, source, bytes);
+    return;
+  }
+  v128.store(target, v128.load(source));
+  v128.store(target, v128.load(source, 16), 16);
+  if (bytes > 32) {
+    v128.store(target, v128.load(source, 32), 32);
+    v128.store(target, v128.load(source, 48), 48);
+  }
+}

@@ -6,13 +6,20 @@
 import { Address, COMMAND_NAME_BYTES, COMMAND_NAMES, COMMAND_ROWS } from './layout';
 
 export const ROW_KNOWN: u8 = 1;
+/** Answered by the host. */
 export const ROW_HOST: u8 = 2;
+/** All arguments are keys. Several arenas do theirs each, and the counts that they reply are added. */
+export const ROW_KEYS_APART: u8 = 4;
+/** All arguments are keys, and must be in one arena. */
+export const ROW_KEYS_TOGETHER: u8 = 8;
 /** `maxArgs` of a command with any number of arguments. */
 const ANY_ARGS: u32 = 255;
 /** `firstKey` of a command without keys. */
 export const NO_KEY: u8 = 255;
 /** Codes below this may be in the table. */
 const CODES: u32 = 256;
+/** Codes are below this, so that they take one byte on the wire (a test holds it). */
+const NAMED_CODES: u32 = 128;
 
 @unmanaged
 export class CommandRow {
@@ -41,18 +48,18 @@ export function isArity(row: CommandRow, argCount: u32): bool {
   return argCount >= <u32>row.minArgs && (argCount <= most || most == ANY_ARGS);
 }
 
-/** Registers a command; called by the host for each row before the arena is shared. The name lies at `name`. */
+/** Registers a command; called by the host for each row before the arena is shared. `flags`: of ROW_*. */
 export function addCommand(
   code: u32,
   minArgs: u32,
   maxArgs: u32,
   firstKey: i32,
-  isHost: bool,
+  flags: u32,
   name: Address,
   nameBytes: u32,
 ): void {
   const row = commandRow(code);
-  row.flags = ROW_KNOWN | (isHost ? ROW_HOST : 0);
+  row.flags = ROW_KNOWN | <u8>flags;
   row.minArgs = <u8>minArgs;
   row.maxArgs = <u8>maxArgs;
   row.firstKey = firstKey < 0 ? NO_KEY : <u8>firstKey;
@@ -64,7 +71,7 @@ export function addCommand(
 /** The code of a command's name in any case, or CODES and above when there is none. */
 export function codeOfName(name: Address, nameBytes: u32): u32 {
   if (nameBytes == 0 || nameBytes > COMMAND_NAME_BYTES) return CODES;
-  for (let code: u32 = 0; code < CODES; code++) {
+  for (let code: u32 = 0; code < NAMED_CODES; code++) {
     if (isKnown(code) && nameIs(COMMAND_NAMES + code * COMMAND_NAME_BYTES, name, nameBytes)) return code;
   }
   return CODES;

@@ -31,7 +31,7 @@ export {
   readLog,
   settleLog,
 } from './logreaders';
-export { addCommand } from './commands';
+export { addCommand, ROW_HOST, ROW_KEYS_APART, ROW_KEYS_TOGETHER } from './commands';
 export { deleteDirect, getDirect, hasDirect, peekDirect, setDirect, takeDirect } from './direct';
 export {
   exec,
@@ -56,6 +56,17 @@ export { addHits, getStamped, stampedAt, touchStamped } from './kept';
 export { setStrongOrder } from './lock';
 export { scan } from './scan';
 export { claimThread, reapThreads, releaseThread } from './slots';
+export { MERGE_DONE, MERGE_LANE_EMPTY, MERGE_OUT_FULL, mergeReplies } from './merge';
+export { openRouter, routeKey, routerLane, routerPages, routerUsed } from './router';
+export {
+  SPLIT_BAD_FRAME_ID,
+  SPLIT_DONE,
+  SPLIT_HOST_COMMAND,
+  SPLIT_MALFORMED,
+  SPLIT_MORE,
+  SPLIT_SOLE,
+  splitFrame,
+} from './split';
 export * from './status';
 export { replyArea, requestArea, threadBlockAt } from './threads';
 export { upkeep } from './upkeep';

@@ -21,6 +21,7 @@ export const ERROR_OVERFLOW: u32 = 13;
 export const ERROR_ENTRIES_FULL: u32 = 14;
 export const ERROR_HOST_COMMANDS: u32 = 15;
 export const ERROR_REPLY_TOO_LARGE: u32 = 16;
+export const ERROR_CROSS_ARENA: u32 = 17;
 
 /** Writes an error reply, ext type 1 with the status's text; the address behind it. */
 export function writeError(out: Address, status: u32): Address {

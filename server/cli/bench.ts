@@ -43,7 +43,7 @@ const MIB = 2 ** 20;
  */
 const ENTRY_OVERHEAD_BYTES = 160;
 const SERVER_OVERHEAD_BYTES = 128 * MIB;
-/** The most that a node takes now: one arena. */
+/** For the node that is started: one arena. */
 const NODE_MEMORY_MAX_BYTES = 3 * 1024 * MIB;
 /** A node refuses messages above 16 MiB by default; a frame's commands must fit. */
 const FRAME_BYTES_MAX = 15 * MIB;

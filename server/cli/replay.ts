@@ -37,7 +37,7 @@ const ENTRY_OVERHEAD_BYTES = 128;
  * Memory of a node beside its entries: the areas of its threads, a slab page of each size class.
  */
 const NODE_OVERHEAD_BYTES = 64 * MIB;
-/** The most that a node takes now: one arena. */
+/** For the node that is started: one arena. */
 const NODE_MEMORY_MAX_BYTES = 3 * 1024 * MIB;
 /** The largest value of a replay: what a node stores by default. */
 const VALUE_BYTES_MAX = MIB;

@@ -18,6 +18,7 @@ interface ServeFlags {
   policy: Policy;
   maxEntries?: number;
   partitions?: number;
+  arenas?: number;
   unix?: string;
   token?: string;
   allowOrigin?: string[];
@@ -74,6 +75,7 @@ export function registerServe(program: Command): void {
       'independently locked parts, a power of two (default: 1 per 8 MiB, at most 64)',
       powerOfTwo,
     )
+    .option('--arenas <number>', 'memories that share out the keys', wholeNumber(1, 64))
     .option('--unix <path>', 'serve a Unix-domain socket as well')
     .addOption(
       new Option(

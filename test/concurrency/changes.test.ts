@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { attachCache, type CacheOptions, openCache } from 'slabring';
 import { describe, expect, test } from 'vitest';
-import { Arena } from '#engine/arena.js';
+import { ArenaSet } from '#engine/arena-set.js';
 import { Cache } from '#engine/cache.js';
 import { readCacheOptions } from '#engine/config.js';
 import { Mirror } from '../support/changes-mirror.js';
@@ -71,8 +71,9 @@ describe.each(PLANS)('$name', ({ options, keys, writes, late }) => {
 });
 
 test('a reader that ended with its thread keeps the log on until its slot is reaped', async () => {
-  const arena = Arena.create(readCacheOptions({ memory: '8mb', partitions: 4 }).arena);
-  using cache = new Cache(arena, 0);
+  const arenas = ArenaSet.create(readCacheOptions({ memory: '8mb', partitions: 4 }).arena);
+  const arena = arenas.arenas[0]!;
+  using cache = new Cache(arenas, 0);
   const worker = new Worker(READER, { workerData: { handle: cache.share() } });
   await once(worker, 'message');
   expect(cache.stats().logPages).toBe(4);

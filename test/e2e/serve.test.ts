@@ -213,7 +213,7 @@ test.each([
   [['serve', '--port', '65536'], 'whole number from 0 to 65535'],
   [['serve', '--memory', 'lots'], "such as '64mb' or '1gb'"],
   [['serve', '--memory', '10kb', '--port', '0'], 'memory must be at least '],
-  [['serve', '--memory', '5gb'], 'memory must be '],
+  [['serve', '--memory', '241gb'], 'memory must be '],
   [['serve', '--threads', '0'], 'whole number of at least 1'],
   [['serve', '--policy', 'lru2'], 'Allowed choices are adaptive, s3fifo, clock, lru, lfu, none'],
   [['serve', '--partitions', '3'], 'power of two'],

@@ -70,9 +70,9 @@ class CommandMeaning implements FuzzTarget {
   readonly #chunkSizes: number[];
   #nowMs = START_MS;
 
-  constructor(canary?: string) {
+  constructor(arenas: number, canary?: string) {
     this.#canary = canary;
-    const options = { ...ARENA, maxValueBytes: MAX_VALUE_BYTES };
+    const options = { ...ARENA, maxValueBytes: MAX_VALUE_BYTES, arenas };
     this.#target = new FuzzArena(
       options,
       () => null,
@@ -272,9 +272,15 @@ function plainValue(random: Random, depth: number): unknown {
   }
 }
 
-export const commandMeaning: Fuzzer = {
-  name: 'command meaning',
+const meaningOn = (arenas: number, name: string): Fuzzer => ({
+  name,
   smokeRounds: 700,
   canaries: CANARIES,
-  open: (canary) => new CommandMeaning(canary),
-};
+  open: (canary) => new CommandMeaning(arenas, canary),
+});
+
+export const commandMeaning: readonly Fuzzer[] = [
+  meaningOn(1, 'command meaning'),
+  meaningOn(2, 'command meaning on two arenas'),
+  meaningOn(3, 'command meaning on three arenas'),
+];

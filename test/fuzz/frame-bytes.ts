@@ -18,10 +18,12 @@ import {
 import type { Fuzzer, FuzzTarget } from './registry.js';
 
 const KIB = 1024;
-/** One that refuses when full, and one that has to evict. */
+/** Some that refuse when full, and some that have to evict; of one, two and three arenas. */
 const ARENAS = [
   { memoryBytes: 8192 * KIB, partitions: 4, policy: 'none', maxValueBytes: 96 * KIB },
   { memoryBytes: 640 * KIB, partitions: 1, policy: 'clock', maxValueBytes: 96 * KIB },
+  { memoryBytes: 8192 * KIB, partitions: 2, policy: 'none', maxValueBytes: 96 * KIB, arenas: 3 },
+  { memoryBytes: 1280 * KIB, partitions: 1, policy: 'clock', maxValueBytes: 96 * KIB, arenas: 2 },
 ] as const;
 
 const CANARIES = {

@@ -33,6 +33,6 @@ export interface Fuzzer {
 export const FUZZERS: readonly Fuzzer[] = [
   frameBytes,
   framesBeforeHello,
-  commandMeaning,
+  ...commandMeaning,
   ...socketFuzzers,
 ];

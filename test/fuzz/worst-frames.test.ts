@@ -5,8 +5,9 @@
  */
 import { Packr } from 'msgpackr';
 import { afterAll, describe, expect, test } from 'vitest';
-import { Arena } from '#engine/arena.js';
-import { FrameExecutor, isFault } from '#engine/frame.js';
+import { ArenaSet } from '#engine/arena-set.js';
+import { type Frames, isFault } from '#engine/frame.js';
+import { createExecutor } from '#engine/routed-frame.js';
 import { counterRow, createCounters } from '#server/counters.js';
 import { hostCommands } from '#server/hello.js';
 import type { ServingThread } from '#server/serving-thread.js';
@@ -19,30 +20,37 @@ const MIB = 1024 ** 2;
  */
 const COST_MAX = 20;
 
-const arena = Arena.create({
+const options = {
   memoryBytes: 64 * MIB,
   partitions: 1,
   policy: 'clock',
   maxValueBytes: MIB,
   maxThreads: 1,
-});
+} as const;
+const sets = [1, 2, 64].map((arenas) => ArenaSet.create({ ...options, arenas }));
+const [arenas] = sets as [ArenaSet];
 const thread = {
-  arena,
+  arenas,
   config: { maxMessageBytes: 1, maxBacklogBytes: 1 },
   facts: { software: '0.0.0', nodeId: 'worst' },
   counters: counterRow(createCounters(1), 0),
 } as unknown as ServingThread;
-const executor = new FrameExecutor<Session>(arena, hostCommands(thread));
+const executors = sets.map((set) => createExecutor<Session>(set, hostCommands(thread)));
 const session = { authenticated: true } as Session;
-const { areaBytes } = arena.facts;
+const { areaBytes } = arenas.facts;
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
 
-/** As many copies of a command as a frame holds. */
-function full(command: Buffer): Buffer {
-  const count = Math.floor((areaBytes - 1) / command.length);
-  return Buffer.concat([Buffer.of(1), Buffer.alloc(count * command.length, command)]);
+/** As many copies of a command as a frame holds, behind some other. */
+function full(command: Buffer, first = Buffer.alloc(0)): Buffer {
+  const count = Math.floor((areaBytes - 1 - first.length) / command.length);
+  return Buffer.concat([Buffer.of(1), first, Buffer.alloc(count * command.length, command)]);
 }
+
+/** Keys for all arenas: a frame with this is split. */
+const EVERYWHERE = hex(
+  `dc0101 13${Array.from({ length: 256 }, (_, i) => `c402aa${Buffer.of(i).toString('hex')}`).join('')}`,
+);
 
 /** One command as long as a frame holds: `head`, then `fill` over and over, then `tail`. */
 function long(head: Buffer, fill: number, tail = Buffer.alloc(0)): Buffer {
@@ -88,6 +96,12 @@ const FRAMES: Record<string, Buffer> = {
   'long names that are none': full(Buffer.concat([hex('91b0'), Buffer.from('TOUCHTOUCHTOUCHT')])),
   'no commands': full(hex('c0')),
   'codes that are none': full(hex('917f')),
+  'EXISTS of two keys each': full(hex('9313a161a162'), EVERYWHERE),
+  'EXISTS of keys in all arenas': full(EVERYWHERE),
+  'GET of two keys in turns': full(hex('9210a161 9210a162 9210a163'), EVERYWHERE),
+  'no commands, split': full(hex('c0'), EVERYWHERE),
+  'a value that fills the replies, split': full(hex('9210a3626967'), EVERYWHERE),
+  'HELLO, split': full(hex('9102'), EVERYWHERE),
   HELLO: full(hex('9102')),
   'HELLO that is refused': full(hex('920201')),
   'HELLO of a deep array': long(hex('9202'), 0x91, hex('c0')),
@@ -101,7 +115,7 @@ const FRAMES: Record<string, Buffer> = {
 };
 
 /** Processor time would be fairer on a busy machine, but waiting is what the other clients do. */
-function millisecondsOf(frame: Buffer): number {
+function millisecondsOf(frame: Buffer, executor: Frames<Session>): number {
   const start = performance.now();
   const result = executor.execute(frame, session);
   const ms = performance.now() - start;
@@ -110,24 +124,30 @@ function millisecondsOf(frame: Buffer): number {
 }
 
 /** The shortest of a few tries is what it costs; longer ones were interrupted. */
-function costOf(frame: Buffer): number {
-  return Math.min(...Array.from({ length: 3 }, () => millisecondsOf(frame)));
+function costOf(frame: Buffer, executor: Frames<Session>): number {
+  return Math.min(...Array.from({ length: 3 }, () => millisecondsOf(frame, executor)));
 }
 
 const value = new Packr({ useRecords: false }).pack(Buffer.alloc(MIB - 10));
-expect(isFault(executor.execute(Buffer.concat([hex('01 9311a3626967'), value]), session))).toBe(
-  false,
-);
+for (const executor of executors) {
+  const set = Buffer.concat([hex('01 9311a3626967'), value]);
+  expect(isFault(executor.execute(set, session))).toBe(false);
+}
 const pings = full(hex('9101'));
 
-afterAll(() => arena.close());
+afterAll(() => {
+  for (const set of sets) set.close();
+});
 
-describe('a frame of the largest size', () => {
+describe.each([0, 1, 2])('a frame of the largest size, set %i', (index) => {
+  const executor = executors[index]!;
+  const set = sets[index]!;
+
   test.each(Object.entries(FRAMES))('%s', (name, frame) => {
     expect(frame.length).toBeLessThanOrEqual(areaBytes);
-    const cost = costOf(frame) / costOf(pings);
+    const cost = costOf(frame, executor) / costOf(pings, executors[0]!);
     if (process.env.FUZZ_SECONDS) console.log(`${name}: ${cost.toFixed(1)}`);
     expect(cost).toBeLessThan(COST_MAX);
-    expect(arena.checkIntegrity()).toBeUndefined();
+    expect(set.checkIntegrity()).toBeUndefined();
   });
 });

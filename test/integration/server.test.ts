@@ -11,10 +11,13 @@ afterEach(async () => {
   for (const node of nodes.splice(0)) await node.close();
 });
 
-describe.each(FRONT_ENDS)('a node on %s', (frontEnd) => {
+/** Both front ends, and the first one with several arenas. */
+const NODES = [...FRONT_ENDS.map((name) => [name, 1] as const), [FRONT_ENDS[0]!, 3] as const];
+
+describe.each(NODES)('a node on %s, arenas: %i', (frontEnd, arenas) => {
   async function start(options: NodeOptions = {}): Promise<{ node: SlabringNode; url: string }> {
     const node = await startNode(
-      { port: 0, memory: '16mb', threads: 1, frontEnd, ...options },
+      { port: 0, memory: '16mb', threads: 1, frontEnd, arenas, ...options },
       { onWarning: () => {} },
     );
     nodes.push(node);
@@ -145,6 +148,8 @@ describe.each(FRONT_ENDS)('a node on %s', (frontEnd) => {
     const { node, url } = await start();
     const health = await http(url, '/healthz');
     expect([health.status, await health.text()]).toEqual([200, 'ok\n']);
+    // Several arenas are whole pages each.
+    expect(node.memoryBytes).toBe(arenas === 1 ? 16_777_216 : 16_711_680);
     const head = await http(url, '/stats', { method: 'HEAD' });
     expect([head.status, await head.text()]).toEqual([200, '']);
     expect(Number(head.headers.get('content-length'))).toBeGreaterThan(100);
@@ -162,7 +167,8 @@ describe.each(FRONT_ENDS)('a node on %s', (frontEnd) => {
       draining: false,
       arena: {
         policy: 'adaptive',
-        memoryBytes: 16 * 1024 ** 2,
+        memoryBytes: node.memoryBytes,
+        arenas,
         entries: 1,
         hits: 1,
         misses: 1,

@@ -2,8 +2,10 @@
  * A small arena to be fuzzed: the fuzzed thread between two others, keys that must keep their
  * values, and all checks.
  */
-import { Arena, type ArenaOptions } from '#engine/arena.js';
-import { FrameExecutor, type HostCommands, isFault } from '#engine/frame.js';
+import type { Arena } from '#engine/arena.js';
+import { ArenaSet, type ArenaSetOptions } from '#engine/arena-set.js';
+import { type Frames, type HostCommands, isFault } from '#engine/frame.js';
+import { createExecutor } from '#engine/routed-frame.js';
 import { shorten } from './fuzz-replies.js';
 
 /**
@@ -27,40 +29,44 @@ interface Region {
 }
 
 export class FuzzArena<C> {
+  /** The first of several, as a rule the only one. */
   readonly arena: Arena;
-  readonly executor: FrameExecutor<C>;
-  readonly options: Omit<ArenaOptions, 'maxThreads'>;
+  readonly executor: Frames<C>;
+  readonly options: Omit<ArenaSetOptions, 'maxThreads'>;
   /** Bytes of the longest frame. */
   readonly areaBytes: number;
-  readonly #neighbours: Arena[];
+  readonly #set: ArenaSet;
+  readonly #neighbours: ArenaSet[];
   readonly #regions: Region[];
   readonly #sentinels = new Map<string, Buffer>();
 
   /** @param now the clock of everything that expires */
   constructor(
-    options: Omit<ArenaOptions, 'maxThreads'>,
+    options: Omit<ArenaSetOptions, 'maxThreads'>,
     host: HostCommands<C>,
     now: () => number = Date.now,
   ) {
     this.options = options;
-    const first = Arena.create({ ...options, maxThreads: THREADS });
-    this.arena = Arena.attach(first.handle);
-    this.#neighbours = [first, Arena.attach(first.handle)];
-    this.executor = new FrameExecutor(this.arena, host, { maxReplyBytes: MAX_REPLY_BYTES, now });
+    const first = ArenaSet.create({ ...options, maxThreads: THREADS });
+    this.#set = ArenaSet.attach(first.handle);
+    this.arena = this.#set.arenas[0]!;
+    this.#neighbours = [first, ArenaSet.attach(first.handle)];
+    this.executor = createExecutor(this.#set, host, { maxReplyBytes: MAX_REPLY_BYTES, now });
     this.areaBytes = this.arena.facts.areaBytes;
     this.#setSentinels();
-    this.#regions = this.#protectedRegions();
+    this.#regions = this.#set.arenas.flatMap((_, index) => this.#protectedRegions(index));
   }
 
   /** Everything that no frame of the fuzzed thread may change, but for the heap itself. */
-  #protectedRegions(): Region[] {
-    const { buffer } = this.arena.handle.memory;
+  #protectedRegions(index: number): Region[] {
+    const arena = this.#set.arenas[index]!;
+    const { buffer } = arena.handle.memory;
     const region = (what: string, start: number, end: number): Region => {
       const bytes = Buffer.from(buffer, start, end - start);
       return { what, bytes, before: Buffer.from(bytes) };
     };
-    const [first, last] = this.#neighbours as [Arena, Arena];
-    const stride = this.arena.block.byteOffset - first.block.byteOffset;
+    const [first, last] = this.#neighbours.map(({ arenas }) => arenas[index]!) as [Arena, Arena];
+    const stride = arena.block.byteOffset - first.block.byteOffset;
     const areasOf = (thread: Arena) => {
       thread.request.fill(0xa5);
       thread.reply.fill(0x5a);
@@ -101,7 +107,7 @@ export class FuzzArena<C> {
       if (!bytes.equals(before))
         throw new Error(`${what} have changed: a write outside of its place`);
     }
-    const broken = this.arena.checkIntegrity();
+    const broken = this.#set.checkIntegrity();
     if (broken !== undefined) throw new Error(`integrity: ${broken}`);
     for (const [key, value] of this.#sentinels) this.#checkSentinel(key, value);
   }
@@ -114,7 +120,7 @@ export class FuzzArena<C> {
   }
 
   close(): void {
-    for (const arena of [this.arena, ...this.#neighbours]) arena.close();
+    for (const set of [this.#set, ...this.#neighbours]) set.close();
   }
 }
 

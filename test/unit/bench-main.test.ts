@@ -10,6 +10,7 @@ import { openRemote } from '#bench/remote.js';
 import { runCase } from '#bench/rounds.js';
 
 const MAIN = resolve('dist/native-free-bench/main.js');
+const SCALE = resolve('dist/native-free-bench/scale.js');
 const folder = mkdtempSync(join(tmpdir(), 'slabring-bench-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -19,13 +20,29 @@ interface Result {
   stderr: string;
 }
 
-function bench(...args: string[]): Promise<Result> {
+const bench = (...args: string[]): Promise<Result> => run(MAIN, args);
+
+function run(program: string, args: readonly string[]): Promise<Result> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [MAIN, ...args], (error, stdout, stderr) => {
+    execFile(process.execPath, [program, ...args], (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
     });
   });
 }
+
+describe('npm run bench:scale', () => {
+  it('fills a cache of several arenas, and reads every value back', async () => {
+    const args = ['--memory', '16mb', '--arenas', '3', '--counts', '0.01,0.03'];
+    const { code, stdout, stderr } = await run(SCALE, args);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/\n3 arenas, 1[56][.\d]* MiB; /);
+    expect(stdout).toMatch(/\n\| 0\.010 M \|( [\d.-]+ \|){6}\n\| 0\.030 M \|( [\d.-]+ \|){6}\n$/);
+    // Too little memory is said, and not measured.
+    const small = await run(SCALE, ['--memory', '2mb', '--counts', '0.1']);
+    expect(small.code).toBe(1);
+    expect(small.stderr).toMatch(/of 99968 entries are there, [1-9]\d* were evicted/);
+  });
+});
 
 describe('npm run bench', () => {
   it('--list prints every name, and --filter chooses among them', async () => {

@@ -165,9 +165,16 @@ describe('against a model', () => {
     vi.useRealTimers();
   });
 
-  it.each([1, 2, 3, 4])('thousands of random calls do the same, seed %i', (seed) => {
+  it.each([
+    [1, 1],
+    [2, 1],
+    [3, 1],
+    [4, 1],
+    [5, 2],
+    [6, 3],
+  ])('thousands of random calls do the same, seed %i, %i arenas', (seed, arenas) => {
     vi.useFakeTimers({ toFake: ['Date'], now: 1_800_000_000_000 });
-    const cache = openCache({ memory: '16mb', partitions: 2 ** (seed - 1) });
+    const cache = openCache({ memory: '32mb', partitions: 2 ** (seed % 4), arenas });
     const model = new Model();
     const pick = random(seed);
     const last: string[] = [];

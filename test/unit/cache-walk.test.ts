@@ -125,7 +125,7 @@ describe('keys, values and entries', () => {
   it('stop at a value that JavaScript has no type for; keys do not', () => {
     cache.set('fine', 1);
     // An extension that nobody has registered, as a client in another language may store it.
-    const arena = Arena.attach(cache.share().arena);
+    const arena = Arena.attach(cache.share().arenas.arenas[0]!);
     arena.request.set(Buffer.from([...Buffer.from('odd'), 0xd4, 0x55, 0x00]));
     arena.kernel.setDirect(arena.slot, 3, 3, 0, 0, 0, Date.now());
     arena.close();

@@ -28,6 +28,7 @@ describe('readCacheOptions', () => {
       maxEntries: 1000,
       maxValue: '64kb',
       maxThreads: 3,
+      arenas: 2,
       ttl: '5s',
       decoded: { entries: 5 },
       structures: true,
@@ -42,6 +43,7 @@ describe('readCacheOptions', () => {
         maxThreads: 3,
         stamps: true,
         structures: true,
+        arenas: 2,
       },
       defaultTtlMs: 5000,
       decoded: { entries: 5, freeze: true },
@@ -55,8 +57,9 @@ describe('readCacheOptions', () => {
 
   it.each([
     [{ memory: 'much' }, /^memory must be .* not 'much'$/],
-    [{ memory: 0 }, /^memory must be from 1 byte to 3840mb, not 0$/],
-    [{ memory: '4gb' }, /^memory must be from 1 byte to 3840mb, not '4gb'$/],
+    [{ memory: 0 }, /^memory must be from 1 byte to 240gb, not 0$/],
+    [{ memory: '241gb' }, /^memory must be from 1 byte to 240gb, not '241gb'$/],
+    [{ arenas: 0 }, /^arenas must be a whole number from 1 to 64, not 0$/],
     [
       { policy: 'lru2' },
       /^policy must be 'adaptive', 's3fifo', 'clock', 'lru', 'lfu' or 'none', not 'lru2'$/,

@@ -1,14 +1,10 @@
 /** Frames: replies in order whatever interrupts the kernel, commands of the host, faults, limits. */
 import { describe, expect, it } from 'vitest';
+import { ArenaSet } from '#engine/arena-set.js';
 import { SlabringError } from '#engine/errors.js';
-import {
-  encodeError,
-  FrameExecutor,
-  type FrameFault,
-  type HostCommands,
-  isFault,
-} from '#engine/frame.js';
-import { Bench, createArena, KIB, MIB, NOON } from '../support/kernel-memory.js';
+import { encodeError, type FrameFault, type HostCommands, isFault } from '#engine/frame.js';
+import { createExecutor } from '#engine/routed-frame.js';
+import { Bench, KIB, MIB, NOON } from '../support/kernel-memory.js';
 import {
   array,
   bin,
@@ -29,16 +25,24 @@ import {
 
 const PONG = str('PONG');
 
-/** An executor whose host does this with HELLO, on an arena of its own. */
+/** An executor whose host does this with HELLO, on arenas of its own. */
 function executorOf(
   host: HostCommands<string>,
   limits = {},
-  options = {},
+  arenas = 1,
 ): {
   run: (...commands: Wire[]) => Wire[];
   execute: (bytes: Uint8Array) => Uint8Array | FrameFault;
 } {
-  const executor = new FrameExecutor<string>(createArena(options), host, limits);
+  const set = ArenaSet.create({
+    memoryBytes: arenas * 4 * MIB,
+    partitions: 1,
+    policy: 'clock',
+    maxValueBytes: MIB,
+    maxThreads: 2,
+    arenas,
+  });
+  const executor = createExecutor<string>(set, host, limits);
   const execute = (bytes: Uint8Array): Uint8Array | FrameFault =>
     executor.execute(bytes, 'context');
   return {
@@ -116,13 +120,14 @@ describe('a reply frame', () => {
   });
 });
 
-describe('host commands', () => {
+describe.each([1, 2, 3])('host commands, %i arenas', (arenas) => {
   it('get their name, arguments and context, and their reply stands where they stood', () => {
     const seen: unknown[] = [];
-    const { run } = executorOf((...call) => {
+    const host = (...call: unknown[]) => {
       seen.push(call);
       return [1, null, 'x'];
-    });
+    };
+    const { run } = executorOf(host, {}, arenas);
     const hello = command('HELLO', map([str('token'), str('secret'), str('n'), float(0.5)]));
     const reply = array([integer(1), NIL, str('x')]);
     expect(run(command('PING'), hello, command('PING'))).toEqual([PONG, reply, PONG]);
@@ -138,10 +143,7 @@ describe('host commands', () => {
 
   it('may stand anywhere in a frame, and in any number up to 64', () => {
     let calls = 0;
-    const { run } = executorOf(() => {
-      calls += 1;
-      return calls;
-    });
+    const { run } = executorOf(() => ++calls, {}, arenas);
     for (const pattern of [
       'h',
       'hp',
@@ -168,7 +170,7 @@ describe('host commands', () => {
 
   it('run in order with those of the kernel', () => {
     const log: unknown[] = [];
-    const { run } = executorOf((_, args) => log.push(args[0]));
+    const { run } = executorOf((_, args) => log.push(args[0]), {}, arenas);
     const key = str('k');
     const replies = run(
       command('INCR', key),
@@ -187,26 +189,29 @@ describe('host commands', () => {
     [new TypeError('x is not a function'), 'INTERNAL x is not a function'],
     ['a text', 'INTERNAL a text'],
   ])('that throw %o are answered by %s, and the rest of the frame runs', (thrown, text) => {
-    const { run } = executorOf(() => {
+    const fail = () => {
       throw thrown;
-    });
+    };
+    const { run } = executorOf(fail, {}, arenas);
     expect(run(command('HELLO'), command('PING'))).toEqual([error(text), PONG]);
   });
 
   it('are not called for a wrong number of arguments', () => {
-    const { run } = executorOf(() => {
+    const fail = () => {
       throw new Error('called');
-    });
+    };
+    const { run } = executorOf(fail, {}, arenas);
     const [reply] = run(command('HELLO', NIL, NIL));
     expect(reply!.toString('latin1', 3)).toMatch(/^SYNTAX wrong number/);
   });
 
   it('may keep their arguments: they are no view of shared memory', () => {
     let kept: Buffer | undefined;
-    const { run } = executorOf((_, args) => {
+    const keep: HostCommands<string> = (_, args) => {
       kept ??= args[0] as Buffer;
       return null;
-    });
+    };
+    const { run } = executorOf(keep, {}, arenas);
     run(command('HELLO', bin('first')));
     run(command('HELLO', bin('other')));
     expect(Buffer.from(kept!).toString()).toBe('first');
@@ -237,13 +242,13 @@ describe('encodeError', () => {
   });
 });
 
-describe('a fault', () => {
+describe.each([1, 2, 3])('a fault, %i arenas', (arenas) => {
   const BAD_ID = { closeCode: 1007, reason: 'a frame begins with an id from 1 to 4294967295' };
   const malformedAt = (at: number): FrameFault => ({
     closeCode: 1007,
     reason: `bytes from ${at} on are no whole msgpack value`,
   });
-  const { execute } = executorOf(() => null);
+  const { execute } = executorOf(() => null, {}, arenas);
 
   it.each([
     ['is empty', Buffer.alloc(0)],
@@ -345,10 +350,10 @@ describe('a fault', () => {
   });
 });
 
-describe('the clock', () => {
+describe.each([1, 2])('the clock, %i arenas', (arenas) => {
   it('is asked for each frame', () => {
     let nowMs = NOON;
-    const { run } = executorOf(() => null, { now: () => nowMs });
+    const { run } = executorOf(() => null, { now: () => nowMs }, arenas);
     const key = str('k');
     expect(run(command('SET', key, TRUE, integer(5)), command('TTL', key))).toEqual([
       TRUE,
@@ -364,7 +369,7 @@ describe('the clock', () => {
   });
 
   it("is the machine's where none is given", () => {
-    const { run } = executorOf(() => null);
+    const { run } = executorOf(() => null, {}, arenas);
     const before = Date.now();
     expect(run(command('SET', str('k'), TRUE, integer(3_600_000)))).toEqual([TRUE]);
     const [left] = run(command('TTL', str('k')));

@@ -1,0 +1,305 @@
+/*
+ * Splits a frame into sub-frames, one for each arena that has keys in it, in the router's memory (router.ts).
+ *
+ * A command goes to the arena of its key. One without a key, or a wrong one, goes to where the command before it went:
+ * any arena gives it the right answer. A command whose keys are in several arenas is written anew, a part for each,
+ * when its row says that each key is done by itself; the replies, counts, are added up. Sub-frames keep the order of
+ * the commands, so each key sees its commands in order.
+ */
+import { copyLoosely } from './bytes';
+import {
+  codeOfName,
+  commandRow,
+  CommandRow,
+  isArity,
+  isKnown,
+  NO_KEY,
+  ROW_HOST,
+  ROW_KEYS_APART,
+  ROW_KEYS_TOGETHER,
+} from './commands';
+import { Address } from './layout';
+import {
+  bytesOf,
+  elementsOf,
+  integerOf,
+  IS_INTEGER,
+  lastInteger,
+  lastLength,
+  skipBlob,
+  skipValue,
+  writeInteger,
+} from './msgpack';
+import { arenaOf, routeHash } from './route';
+import {
+  ENTRIES,
+  FAILED,
+  KEY_COUNTS,
+  keysOf,
+  laneAt,
+  LAST_PART,
+  MAX_ARENAS,
+  ownerOf,
+  PART,
+  routerHead,
+  setOwner,
+  USED,
+} from './router';
+import { isKeyLength } from './staging';
+import { ERROR_CROSS_ARENA, ERROR_HOST_COMMANDS } from './status';
+
+/* How splitFrame() ended. In all cases but the first two, the entries are to be executed first. */
+/** The whole frame is one arena's, `lane`: no sub-frames were made. */
+export const SPLIT_SOLE: i32 = 0;
+/** The frame does not begin with an id. */
+export const SPLIT_BAD_FRAME_ID: i32 = 1;
+/** The end of the frame. */
+export const SPLIT_DONE: i32 = 2;
+/** As many commands as there are entries for: call again, from `next` on. */
+export const SPLIT_MORE: i32 = 3;
+/** A command of the host comes next; `hostCode` and the rest tell which. It ends at `hostEnd`. */
+export const SPLIT_HOST_COMMAND: i32 = 4;
+/** The bytes from `next` on are no whole msgpack value. */
+export const SPLIT_MALFORMED: i32 = 5;
+
+/** exec.ts has the same limit. */
+const HOST_COMMANDS_PER_FRAME: u32 = 64;
+const MAX_FRAME_ID: i64 = 0xffff_ffff;
+
+@inline
+function laneOfKey(key: Address, bytes: u32): u32 {
+  const head = routerHead();
+  return arenaOf(routeHash(key, bytes, head.seed), head.arenas);
+}
+
+/** Results of `routeCommand`, beside the numbers of lanes. */
+const NO_LANE: u32 = 0x10000;
+const IS_HOST: u32 = NO_LANE + 1;
+const IS_APART: u32 = NO_LANE + 2;
+/** From here on: an error, FAILED + status. */
+
+/** Code and argument count of the command that `routeCommand` looked at. Read right after the call. Not state. */
+let commandCode: u32 = 0;
+let commandArgCount: u32 = 0;
+let commandArgs: Address = 0;
+
+/**
+ * Splits the frame of `length` bytes from `start` on. At 0 it begins with its id, and the merged replies with it; any
+ * other `start` goes on with a frame.
+ */
+export function splitFrame(start: u32, length: u32): i32 {
+  const head = routerHead();
+  const end = head.frame + length;
+  let at = head.frame + start;
+  if (start == 0) {
+    at = skipValue(at, end);
+    if (at == 0 || integerOf(head.frame) != IS_INTEGER) return SPLIT_BAD_FRAME_ID;
+    const id = lastInteger();
+    if (id < 1 || id > MAX_FRAME_ID) return SPLIT_BAD_FRAME_ID;
+    head.outBytes = writeInteger(head.out, id) - head.out;
+    head.hostLeft = HOST_COMMANDS_PER_FRAME;
+  }
+  return routeCommands(at, end, start == 0);
+}
+
+/** Writes the commands into sub-frames, and an entry for each. `isWhole`: they are all commands of the frame. */
+function routeCommands(start: Address, end: Address, isWhole: bool): i32 {
+  const head = routerHead();
+  const frame = head.frame;
+  for (let i: u32 = 0; i < head.usedCount; i++) {
+    const used = laneAt(<u32>load<u8>(USED + i));
+    used.cursor = used.start + 1;
+  }
+  head.usedCount = 0;
+  head.merged = 0;
+  head.sum = 0;
+  head.failed = 0;
+  let at = start;
+  let entries: u32 = 0;
+  let lane: u32 = 0;
+  // As long as all commands go to one arena, nothing is copied: there may be no need to.
+  let isSole = true;
+  let sole: u32 = 0;
+  let outcome = SPLIT_DONE;
+  while (at < end) {
+    // The two commands that a cache lives on, as in staging.ts.
+    const word = load<u32>(at);
+    const kind = word & 0xe0ffff;
+    const keyBytes = (word >> 16) & 31;
+    let next: Address;
+    if ((kind == 0xa01092 || kind == 0xa01193) && keyBytes != 0) {
+      next = at + 3 + keyBytes;
+      if (kind == 0xa01193) next = skipBlob(next, end);
+      else if (next > end) next = 0;
+      if (next != 0) lane = laneOfKey(at + 3, keyBytes);
+    } else {
+      next = skipValue(at, end);
+      const route = next == 0 ? NO_LANE : routeCommand(at, next);
+      if (route < NO_LANE) {
+        lane = route;
+      } else if (route == IS_HOST && head.hostLeft > 0) {
+        head.hostLeft -= 1;
+        head.hostCode = commandCode;
+        head.hostArgs = commandArgs - frame;
+        head.hostArgCount = commandArgCount;
+        head.hostEnd = next - frame;
+        outcome = SPLIT_HOST_COMMAND;
+        break;
+      } else if (route != NO_LANE) {
+        // A command may need an entry for each arena.
+        if (entries + head.arenas > ENTRIES) {
+          outcome = SPLIT_MORE;
+          break;
+        }
+        if (isSole) copyToLane(sole, start, at);
+        isSole = false;
+        if (route == IS_APART) {
+          entries = writeParts(entries);
+        } else {
+          setOwner(entries, route == IS_HOST ? FAILED + ERROR_HOST_COMMANDS : route);
+          entries += 1;
+        }
+        at = next;
+        continue;
+      }
+    }
+    if (next == 0) {
+      outcome = SPLIT_MALFORMED;
+      break;
+    }
+    if (entries == ENTRIES) {
+      outcome = SPLIT_MORE;
+      break;
+    }
+    if (isSole) {
+      if (at == start) {
+        sole = lane;
+      } else if (lane != sole) {
+        copyToLane(sole, start, at);
+        isSole = false;
+      }
+    }
+    if (!isSole) copyToLane(lane, at, next);
+    setOwner(entries, lane);
+    entries += 1;
+    at = next;
+  }
+  head.entries = entries;
+  head.next = at - frame;
+  if (!isSole) return outcome;
+  const isHostAlone = outcome == SPLIT_HOST_COMMAND && entries == 0 && frame + head.hostEnd == end;
+  if (isWhole && (outcome == SPLIT_DONE || outcome == SPLIT_MALFORMED || isHostAlone)) {
+    head.lane = sole;
+    return SPLIT_SOLE;
+  }
+  if (entries > 0) copyToLane(sole, start, at);
+  return outcome;
+}
+
+/** Appends to a sub-frame. It takes no more than the frame: what is left out is never shorter than what is added. */
+@inline
+function copyToLane(index: u32, from: Address, to: Address): void {
+  if (to == from) return;
+  const lane = laneAt(index);
+  const cursor = lane.cursor;
+  if (cursor == lane.start + 1) use(index);
+  copyLoosely(cursor, from, to - from);
+  lane.cursor = cursor + (to - from);
+}
+
+function use(index: u32): void {
+  const head = routerHead();
+  store<u8>(USED + head.usedCount, <u8>index);
+  head.usedCount += 1;
+}
+
+/** Where a command goes that is no plain GET or SET: a lane; NO_LANE: any; IS_HOST; IS_APART; FAILED + status. */
+function routeCommand(at: Address, end: Address): u32 {
+  const first = elementsOf(at);
+  if (first == 0 || lastLength() == 0) return NO_LANE;
+  const argCount = lastLength() - 1;
+  const name = bytesOf(first);
+  let code: u32;
+  if (name) {
+    code = codeOfName(name, lastLength());
+  } else {
+    if (integerOf(first) != IS_INTEGER) return NO_LANE;
+    const number = lastInteger();
+    if (number < 0 || number > 0xffff_ffff) return NO_LANE;
+    code = <u32>number;
+  }
+  if (!isKnown(code)) return NO_LANE;
+  const row = commandRow(code);
+  if (!isArity(row, argCount)) return NO_LANE;
+  commandCode = code;
+  commandArgCount = argCount;
+  commandArgs = skipValue(first, end);
+  if (row.flags & ROW_HOST) return IS_HOST;
+  if (row.firstKey == NO_KEY) return NO_LANE;
+  const key = bytesOf(commandArgs);
+  if (key == 0 || !isKeyLength(lastLength())) return NO_LANE;
+  const lane = laneOfKey(key, lastLength());
+  if (argCount == 1 || !(row.flags & (ROW_KEYS_APART | ROW_KEYS_TOGETHER))) return lane;
+  return routeKeys(row, lane);
+}
+
+/** The same for a command all of whose arguments are keys. */
+function routeKeys(row: CommandRow, firstLane: u32): u32 {
+  memory.fill(KEY_COUNTS, 0, MAX_ARENAS << 2);
+  let isOneLane = true;
+  let at = commandArgs;
+  for (let i: u32 = 0; i < commandArgCount; i++) {
+    const key = bytesOf(at);
+    const keyBytes = lastLength();
+    // A wrong key: any arena refuses the whole command.
+    if (key == 0 || !isKeyLength(keyBytes)) return NO_LANE;
+    const lane = laneOfKey(key, keyBytes);
+    isOneLane = isOneLane && lane == firstLane;
+    store<u32>(KEY_COUNTS + (lane << 2), keysOf(lane) + 1);
+    at = key + keyBytes;
+  }
+  if (isOneLane) return firstLane;
+  return row.flags & ROW_KEYS_APART ? IS_APART : FAILED + ERROR_CROSS_ARENA;
+}
+
+/** Writes the parts of the command whose keys `routeKeys` counted, and their entries; how many there are then. */
+function writeParts(entries: u32): u32 {
+  const arenas = routerHead().arenas;
+  for (let index: u32 = 0; index < arenas; index++) {
+    const keys = keysOf(index);
+    if (keys == 0) continue;
+    const lane = laneAt(index);
+    if (lane.cursor == lane.start + 1) use(index);
+    lane.cursor = writePartHead(lane.cursor, keys);
+    setOwner(entries, PART | index);
+    entries += 1;
+  }
+  setOwner(entries - 1, ownerOf(entries - 1) | LAST_PART);
+  let at = commandArgs;
+  for (let i: u32 = 0; i < commandArgCount; i++) {
+    const key = bytesOf(at);
+    const keyBytes = lastLength();
+    copyToLane(laneOfKey(key, keyBytes), at, key + keyBytes);
+    at = key + keyBytes;
+  }
+  return entries;
+}
+
+/** An array's head, as short as can be, and the code, which is below 128. */
+function writePartHead(at: Address, args: u32): Address {
+  const elements = args + 1;
+  if (elements < 16) {
+    store<u8>(at, <u8>(0x90 | elements));
+    at += 1;
+  } else if (elements < 0x10000) {
+    store<u8>(at, 0xdc);
+    store<u16>(at, bswap<u16>(<u16>elements), 1);
+    at += 3;
+  } else {
+    store<u8>(at, 0xdd);
+    store<u32>(at, bswap<u32>(elements), 1);
+    at += 5;
+  }
+  store<u8>(at, <u8>commandCode);
+  return at + 1;
+}

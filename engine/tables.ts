@@ -1,0 +1,36 @@
+/** The tables that a kernel reads from its memory: the command table, and the texts of errors. */
+import { COMMANDS, type CommandRow } from './commands.js';
+import { SlabringError } from './errors.js';
+import { KERNEL_ERROR_TEXTS, type KernelExports } from './kernel-exports.js';
+
+/** A constant that the kernel exports. */
+export function constantOf(kernel: KernelExports, name: string): number {
+  const exported = (kernel as unknown as Record<string, { value: number } | undefined>)[name];
+  if (!exported) throw new SlabringError('INTERNAL', `the kernel does not export ${name}`);
+  return exported.value;
+}
+
+/**
+ * Writes the tables into the kernel's memory.
+ * @param area a part of that memory that may be overwritten
+ */
+export function writeTables(kernel: KernelExports, area: Uint8Array): void {
+  const at = area.byteOffset;
+  const encoder = new TextEncoder();
+  for (const [name, row] of Object.entries(COMMANDS)) {
+    area.set(encoder.encode(name));
+    const flags = flagsOf(row, kernel);
+    kernel.addCommand(row.code, row.minArgs, row.maxArgs, row.firstKey, flags, at, name.length);
+  }
+  for (const [name, text] of Object.entries(KERNEL_ERROR_TEXTS)) {
+    const bytes = encoder.encode(text);
+    area.set(bytes);
+    kernel.setErrorText(constantOf(kernel, name), at, bytes.length);
+  }
+}
+
+function flagsOf(row: CommandRow, kernel: KernelExports): number {
+  if (row.host) return kernel.ROW_HOST.value;
+  if (row.manyKeys === undefined) return 0;
+  return row.manyKeys === 'apart' ? kernel.ROW_KEYS_APART.value : kernel.ROW_KEYS_TOGETHER.value;
+}
