@@ -7,22 +7,21 @@ import type { Duration, IncrementOptions, Key, SetOptions, TimeLeft, Versioned }
 import type { ArenaStats } from './arena.js';
 import type { ArenaSet } from './arena-set.js';
 import { checkDelta, iterate, readIncrementTtl } from './arguments.js';
-import { FRAME_ID, writeCommand } from './batch.js';
 import type { Changes, ChangesOptions } from './changes.js';
 import { packValue, readBytes, readValue, writeBytes, writeValue } from './codec.js';
-import { COMMANDS, type CommandName, SetFlag } from './commands.js';
+import { SetFlag } from './commands.js';
 import { type DecodedConfig, DecodedValues } from './decoded.js';
 import { CLOCK_WHEN_NEEDED, Desk } from './desk.js';
 import { SlabringError } from './errors.js';
 import { type CacheEvents, Observers } from './events.js';
-import { BLOCK_REPLY_BYTES } from './kernel-exports.js';
-import { keyBytes, writeKey } from './keys.js';
+import { writeKey } from './keys.js';
 import { Many } from './many.js';
-import { Tag, valueEnd, writeBigInteger, writeInteger } from './msgpack.js';
+import { Tag, valueEnd } from './msgpack.js';
 import type { CacheHandle } from './open.js';
-import { readReply, readVersioned } from './reply.js';
+import { readVersioned } from './reply.js';
 import type { Routes } from './route.js';
 import { SetArguments } from './setoptions.js';
+import { REPLY_START, Single } from './single.js';
 import { openStructures, type Structures } from './structures.js';
 import { parseDuration, show } from './units.js';
 import { entriesOf, type FoundKey, keysOf, valuesOf, Walk } from './walk.js';
@@ -44,14 +43,7 @@ export class Cache {
   readonly #decoded: DecodedValues | undefined;
   readonly #setArguments = new SetArguments();
   readonly #stopUpkeep: () => void;
-  /** `exec` is through with a frame. */
-  readonly #done: number;
-  /**
-   * Where the frame that `#begin` began stands, and where it ends. No code of a caller runs between
-   * that and `#finish`.
-   */
-  #begun: Desk;
-  #end = 0;
+  readonly #single: Single;
   readonly #observers: Observers;
   #closed = false;
 
@@ -60,9 +52,8 @@ export class Cache {
     this.#arenas = arenas;
     this.#desks = arenas.arenas.map((arena) => new Desk(arena));
     this.#desk = this.#desks[0]!;
-    this.#begun = this.#desk;
+    this.#single = new Single(this.#desk);
     this.#routes = arenas.routes;
-    this.#done = this.#desk.kernel.EXEC_DONE.value;
     this.#maxValueBytes = arenas.facts.maxValueBytes;
     this.#defaultTtlMs = defaultTtlMs;
     // One region serves all: structures are the same, wherever their values are.
@@ -178,8 +169,7 @@ export class Cache {
    * absent.
    */
   ttl(key: Key): TimeLeft {
-    this.#begin('TTL', key, 1);
-    const left = this.#finish() as number;
+    const left = this.#single.begin(this.#deskFor(key), 'TTL', key, 1).finish() as number;
     if (left === -2) return undefined;
     return left === -1 ? Infinity : left;
   }
@@ -187,21 +177,18 @@ export class Cache {
   /** Sets the time to live from now on (0: it does not expire); false when the key is absent. */
   expire(key: Key, ttl: Duration): boolean {
     const ttlMs = parseDuration(ttl, 'ttl');
-    this.#begin('EXPIRE', key, 2);
-    this.#end = writeInteger(ttlMs, this.#begun.request, this.#end);
-    return this.#finish() as boolean;
+    const frame = this.#single.begin(this.#deskFor(key), 'EXPIRE', key, 2);
+    return frame.integer(ttlMs).finish() as boolean;
   }
 
   /** Removes the expiry; true when there was one. */
   persist(key: Key): boolean {
-    this.#begin('PERSIST', key, 1);
-    return this.#finish() as boolean;
+    return this.#single.begin(this.#deskFor(key), 'PERSIST', key, 1).finish() as boolean;
   }
 
   /** Marks the key as used, for eviction; true when it is present. */
   touch(key: Key): boolean {
-    this.#begin('TOUCH', key, 1);
-    return this.#finish() === 1;
+    return this.#single.begin(this.#deskFor(key), 'TOUCH', key, 1).finish() === 1;
   }
 
   /**
@@ -214,19 +201,15 @@ export class Cache {
   increment(key: Key, delta: number | bigint = 1, options?: IncrementOptions): number | bigint {
     checkDelta(delta);
     const ttlMs = readIncrementTtl(options, this.#defaultTtlMs);
-    this.#begin('INCR', key, 3);
-    this.#end =
-      typeof delta === 'bigint'
-        ? writeBigInteger(delta, this.#begun.request, this.#end)
-        : writeInteger(delta, this.#begun.request, this.#end);
-    this.#end = writeInteger(ttlMs, this.#begun.request, this.#end);
-    return this.#finish() as number | bigint;
+    const frame = this.#single.begin(this.#deskFor(key), 'INCR', key, 3);
+    return frame.integer(delta).integer(ttlMs).finish() as number | bigint;
   }
 
   /** The value with its version for `ifVersion`, or `undefined` when the key is absent. */
   getVersioned<T = unknown>(key: Key): Versioned<T> | undefined {
-    this.#begin('GETV', key, 1);
-    return readVersioned<T>(this.#begun.reply, 1, this.#run(), this.#structures);
+    const desk = this.#deskFor(key);
+    const end = this.#single.begin(desk, 'GETV', key, 1).run();
+    return readVersioned<T>(desk.reply, REPLY_START, end, this.#structures);
   }
 
   /**
@@ -434,33 +417,5 @@ export class Cache {
   #deskFor(key: Key): Desk {
     this.#checkOpen();
     return this.#routes === undefined ? this.#desk : this.#desks[this.#routes.arenaOf(key)]!;
-  }
-
-  /**
-   * Begins a frame of one command in the request area, up to its key; `args - 1` arguments are to
-   * follow.
-   */
-  #begin(name: CommandName, key: Key, args: number): void {
-    const desk = this.#deskFor(key);
-    const keyLength = keyBytes(key);
-    desk.request[0] = FRAME_ID;
-    this.#begun = desk;
-    this.#end = writeCommand(COMMANDS[name].code, key, keyLength, args, desk.request, 1);
-  }
-
-  /** Runs the frame that `#begin` began; the reply to its command. */
-  #finish(): unknown {
-    const { reply } = this.#begun;
-    return readReply(reply, 1, this.#run());
-  }
-
-  /** Runs the frame that `#begin` began; where the reply, which begins behind the id, ends. */
-  #run(): number {
-    const { kernel, slot, arena } = this.#begun;
-    const outcome = kernel.exec(slot, 0, this.#end, Date.now());
-    // The reply area holds the largest value and more, so the kernel never stops in between.
-    if (outcome !== this.#done)
-      throw new SlabringError('INTERNAL', `exec came back with ${outcome}`);
-    return arena.block[BLOCK_REPLY_BYTES]!;
   }
 }

@@ -118,8 +118,8 @@ export function takeChunk(partition: Partition, sizeClass: u32): Address {
 const CRAMPED_BELOW: u32 = 4;
 
 /**
- * Whether a partition has so few pages that no class can be expected to have one to give: most of what a page is emptied
- * for would be lost, so entries rather take chunks that are too large.
+ * Whether a partition has so few pages that no class can be expected to have one to give: most of what a page is
+ * emptied for would be lost, so entries rather take chunks that are too large.
  */
 @inline
 export function isCramped(partition: Partition): bool {

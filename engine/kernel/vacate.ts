@@ -111,9 +111,9 @@ function movePiece(partition: Partition, chunk: Address, target: Address): void 
 }
 
 /**
- * Empties the page with the least in it, of all classes: what was used moves where something is free, the rest is evicted.
- * True: the pool has a page more. For partitions with so many classes on so few pages that none has a page's worth of
- * free chunks.
+ * Empties the page with the least in it, of all classes: what was used moves where something is free, the rest is
+ * evicted. True: the pool has a page more. For partitions with so many classes on so few pages that none has a page's
+ * worth of free chunks.
  */
 export function emptyPage(partition: Partition, nowMs: i64): bool {
   let best: PageNumber = 0;

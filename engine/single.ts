@@ -1,0 +1,62 @@
+/**
+ * One command as a frame of its own, for the methods of the cache that have no call of their own in
+ * the kernel. No code of a caller runs between `begin` and what ends it.
+ */
+import type { Key } from './api.js';
+import { FRAME_ID, writeCommand } from './batch.js';
+import { COMMANDS, type CommandName } from './commands.js';
+import type { Desk } from './desk.js';
+import { SlabringError } from './errors.js';
+import { BLOCK_REPLY_BYTES } from './kernel-exports.js';
+import { keyBytes } from './keys.js';
+import { writeBigInteger, writeInteger } from './msgpack.js';
+import { readReply } from './reply.js';
+
+/** Where the reply begins: behind the frame id, of one byte. */
+export const REPLY_START = 1;
+
+export class Single {
+  /** Where the frame stands, and where it ends. */
+  #desk: Desk;
+  #end = 0;
+  readonly #done: number;
+
+  constructor(desk: Desk) {
+    this.#desk = desk;
+    this.#done = desk.kernel.EXEC_DONE.value;
+  }
+
+  /** Begins a frame at the desk of its key; `args - 1` arguments are to follow. */
+  begin(desk: Desk, name: CommandName, key: Key, args: number): this {
+    const keyLength = keyBytes(key);
+    desk.request[0] = FRAME_ID;
+    this.#desk = desk;
+    this.#end = writeCommand(COMMANDS[name].code, key, keyLength, args, desk.request, 1);
+    return this;
+  }
+
+  integer(value: number | bigint): this {
+    const { request } = this.#desk;
+    this.#end =
+      typeof value === 'bigint'
+        ? writeBigInteger(value, request, this.#end)
+        : writeInteger(value, request, this.#end);
+    return this;
+  }
+
+  /** Runs the command; its reply. */
+  finish(): unknown {
+    const end = this.run();
+    return readReply(this.#desk.reply, REPLY_START, end);
+  }
+
+  /** Runs the command; where its reply ends, which begins at {@link REPLY_START}. */
+  run(): number {
+    const { kernel, slot, arena } = this.#desk;
+    const outcome = kernel.exec(slot, 0, this.#end, Date.now());
+    // The reply area holds the largest value and more, so the kernel never stops in between.
+    if (outcome !== this.#done)
+      throw new SlabringError('INTERNAL', `exec came back with ${outcome}`);
+    return arena.block[BLOCK_REPLY_BYTES]!;
+  }
+}
