@@ -131,6 +131,23 @@ describe('the structures', () => {
     }
   });
 
+  it('are numbered once, also when another thread takes the number meanwhile', () => {
+    const [writer, intruder] = [attach(), attach()];
+    const intruded: Buffer[] = [];
+    class Meanwhile {
+      toJSON() {
+        for (let i = 0; i < 3; i++) intruded.push(encode({ p: i, q: 2 }, intruder));
+        return 5;
+      }
+    }
+    encode({ a: 1, b: 2 }, writer);
+    const bytes = encode({ a: 1, b: new Meanwhile() }, writer);
+    for (const reader of [attach(), writer, intruder]) {
+      expect(decode(bytes, reader)).toEqual({ a: 1, b: 5 });
+      expect(decode(intruded[2]!, reader)).toEqual({ p: 2, q: 2 });
+    }
+  });
+
   it('are not used up by dictionaries, which come once', () => {
     const structures = attach();
     for (let i = 0; i < 5000; i++) {
