@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { attachCache, type CacheOptions, openCache } from 'slabring';
 import { describe, expect, test } from 'vitest';
-import { Arena } from '#engine/arena.js';
+import { ArenaSet } from '#engine/arena-set.js';
 import { Cache } from '#engine/cache.js';
 import { readCacheOptions } from '#engine/config.js';
 import { Mirror } from '../support/changes-mirror.js';
@@ -71,14 +71,14 @@ describe.each(PLANS)('$name', ({ options, keys, writes, late }) => {
 });
 
 test('a reader that ended with its thread keeps the log on until its slot is reaped', async () => {
-  const arena = Arena.create(readCacheOptions({ memory: '8mb' }).arena);
-  using cache = new Cache(arena, 0);
+  const arenas = ArenaSet.create(readCacheOptions({ memory: '8mb' }).arena);
+  using cache = new Cache(arenas, 0);
   const worker = new Worker(READER, { workerData: { handle: cache.share() } });
   await once(worker, 'message');
   expect(cache.stats().logPages).toBe(4);
   for (let i = 0; i < 50_000; i++) cache.set(`key ${i % 100}`, i);
   await worker.terminate();
-  arena.reapThreads();
+  arenas.reapThreads();
   expect(cache.stats().logPages).toBe(0);
   // Its readers do not go to the next one who gets the slot.
   using _ = attachCache(cache.share());
