@@ -79,7 +79,7 @@ test('a reader that ended with its thread keeps the log on until its slot is rea
   expect(cache.stats().logPages).toBe(4);
   for (let i = 0; i < 50_000; i++) cache.set(`key ${i % 100}`, i);
   await worker.terminate();
-  arena.reapThreads();
+  arenas.reapThreads();
   expect(cache.stats().logPages).toBe(0);
   // Its readers do not go to the next one who gets the slot.
   using _ = attachCache(cache.share());

@@ -1,6 +1,6 @@
 /** Several arenas as one cache: sizes, sharing, sums, slots; and calls that go to the right one. */
 import { attachCache, type Cache, openCache, SlabringError } from 'slabring';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Arena, MAX_MEMORY_BYTES } from '#engine/arena.js';
 import { ArenaSet, arenasFor, MAX_ARENAS, MAX_SET_BYTES } from '#engine/arena-set.js';
 import { PARTITIONS, Partition } from '../support/kernel-memory.js';
@@ -155,6 +155,32 @@ describe('several arenas', () => {
     expect(cache.size).toBe(0);
     expect([...cache.entries()]).toEqual([]);
     expect(cache.checkIntegrity()).toBeUndefined();
+  });
+
+  it('tell the changes in all of them, with partitions numbered through', () => {
+    const cache = open(3, { partitions: 2 });
+    const changes = cache.changes({ types: ['set'] });
+    const keys = Array.from({ length: 60 }, (_, i) => `key ${i}`);
+    for (const [i, key] of keys.entries()) cache.set(key, i);
+    const seen = changes.read();
+    const partitions = new Set(seen.map(({ partition }) => partition));
+    for (const change of seen) {
+      if (change.type !== 'set') throw new Error(change.type);
+      expect(change.partition).toBe(changes.partitionOf(change.key));
+      expect(change.key).toBe(`key ${change.value}`);
+    }
+    expect(seen).toHaveLength(60);
+    expect([...partitions].sort()).toEqual([0, 1, 2, 3, 4, 5]);
+    changes.close();
+  });
+
+  it('lose what has expired without anybody asking for it', async () => {
+    const cache = open(3);
+    for (let i = 0; i < 300; i++) cache.set(`key ${i}`, i, { ttl: 20 });
+    cache.set('stays', 1);
+    // Upkeep does it: nobody reads or writes.
+    await vi.waitUntil(() => cache.size === 1, { timeout: 20_000 });
+    expect(cache.get('stays')).toBe(1);
   });
 
   it('keep what has a tag in common in one', () => {
