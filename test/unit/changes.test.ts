@@ -447,7 +447,7 @@ describe('a mirror made of changes alone', () => {
       for (let i = 0; i < 6000; i++) {
         writeSomething(cache, random, 600);
         if (random.chance(0.1)) vi.setSystemTime(Date.now() + 1);
-        if (!bytes && i % 10 === 0) mirror.catchUp();
+        if (!bytes && i % 2 === 0) mirror.catchUp();
         if (i % 1000 === 0) expect(cache.checkIntegrity()).toBeUndefined();
       }
       mirror.catchUp();
