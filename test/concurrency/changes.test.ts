@@ -72,7 +72,6 @@ describe.each(PLANS)('$name', ({ options, keys, writes, late }) => {
 
 test('a reader that ended with its thread keeps the log on until its slot is reaped', async () => {
   const arenas = ArenaSet.create(readCacheOptions({ memory: '8mb', partitions: 4 }).arena);
-  const arena = arenas.arenas[0]!;
   using cache = new Cache(arenas, 0);
   const worker = new Worker(READER, { workerData: { handle: cache.share() } });
   await once(worker, 'message');
