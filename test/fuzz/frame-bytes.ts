@@ -70,7 +70,7 @@ class FrameBytes implements FuzzTarget {
 
   /** Does what the canary says that the target does wrong. */
   #sabotage(
-    { arena }: FuzzArena<undefined>,
+    { arena, set }: FuzzArena<undefined>,
     frame: Buffer,
     result: Uint8Array | FrameFault,
   ): Uint8Array | FrameFault {
@@ -98,8 +98,10 @@ class FrameBytes implements FuzzTarget {
         bytes[arena.reply.byteOffset + arena.reply.length + 5000]! ^= 1;
         return result;
       case 'an entry is written to': {
-        const at = Buffer.from(bytes.buffer).lastIndexOf('sentinel of 3000 bytes');
-        bytes[at + 100] = 1;
+        for (const { bytes: all } of set.arenas) {
+          const at = Buffer.from(all.buffer).lastIndexOf('sentinel of 3000 bytes');
+          if (at >= 0) all[at + 100] = 1;
+        }
         return result;
       }
       default:

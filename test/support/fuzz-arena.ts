@@ -29,13 +29,13 @@ interface Region {
 }
 
 export class FuzzArena<C> {
+  readonly set: ArenaSet;
   /** The first of several, as a rule the only one. */
   readonly arena: Arena;
   readonly executor: Frames<C>;
   readonly options: Omit<ArenaSetOptions, 'maxThreads'>;
   /** Bytes of the longest frame. */
   readonly areaBytes: number;
-  readonly #set: ArenaSet;
   readonly #neighbours: ArenaSet[];
   readonly #regions: Region[];
   readonly #sentinels = new Map<string, Buffer>();
@@ -48,18 +48,18 @@ export class FuzzArena<C> {
   ) {
     this.options = options;
     const first = ArenaSet.create({ ...options, maxThreads: THREADS });
-    this.#set = ArenaSet.attach(first.handle);
-    this.arena = this.#set.arenas[0]!;
+    this.set = ArenaSet.attach(first.handle);
+    this.arena = this.set.arenas[0]!;
     this.#neighbours = [first, ArenaSet.attach(first.handle)];
-    this.executor = createExecutor(this.#set, host, { maxReplyBytes: MAX_REPLY_BYTES, now });
+    this.executor = createExecutor(this.set, host, { maxReplyBytes: MAX_REPLY_BYTES, now });
     this.areaBytes = this.arena.facts.areaBytes;
     this.#setSentinels();
-    this.#regions = this.#set.arenas.flatMap((_, index) => this.#protectedRegions(index));
+    this.#regions = this.set.arenas.flatMap((_, index) => this.#protectedRegions(index));
   }
 
   /** Everything that no frame of the fuzzed thread may change, but for the heap itself. */
   #protectedRegions(index: number): Region[] {
-    const arena = this.#set.arenas[index]!;
+    const arena = this.set.arenas[index]!;
     const { buffer } = arena.handle.memory;
     const region = (what: string, start: number, end: number): Region => {
       const bytes = Buffer.from(buffer, start, end - start);
@@ -107,7 +107,7 @@ export class FuzzArena<C> {
       if (!bytes.equals(before))
         throw new Error(`${what} have changed: a write outside of its place`);
     }
-    const broken = this.#set.checkIntegrity();
+    const broken = this.set.checkIntegrity();
     if (broken !== undefined) throw new Error(`integrity: ${broken}`);
     for (const [key, value] of this.#sentinels) this.#checkSentinel(key, value);
   }
@@ -120,7 +120,7 @@ export class FuzzArena<C> {
   }
 
   close(): void {
-    for (const set of [this.#set, ...this.#neighbours]) set.close();
+    for (const set of [this.set, ...this.#neighbours]) set.close();
   }
 }
 
