@@ -243,8 +243,11 @@ const ALWAYS_SEEN = [
   ...['PERSIST true', 'PERSIST false'],
 ];
 
-/** Take more than chance brings into one frame: test/golden/replies.test.ts has them. */
-const RARE_ERRORS = ['ERROR_HOST_COMMANDS', 'ERROR_REPLY_TOO_LARGE'];
+/**
+ * Take more than chance brings into one frame (test/golden/replies.test.ts has them), or several
+ * arenas.
+ */
+const RARE_ERRORS = ['ERROR_HOST_COMMANDS', 'ERROR_REPLY_TOO_LARGE', 'ERROR_CROSS_ARENA'];
 
 const MUST_BE_SEEN = [
   ...ALWAYS_SEEN,
