@@ -19,7 +19,14 @@ test('chooses defaults from the machine', () => {
       maxMessageBytes: MIB + 128 * 1024,
       maxBacklogBytes: 16 * MIB,
     },
-    arena: { memoryBytes: 2 * GIB, policy: 'adaptive', maxValueBytes: MIB, maxThreads: 5 },
+    arena: {
+      memoryBytes: 2 * GIB,
+      policy: 'adaptive',
+      maxValueBytes: MIB,
+      maxThreads: 5,
+      stamps: false,
+      structures: false,
+    },
   });
 });
 
@@ -62,6 +69,8 @@ test('takes what it is given', () => {
     maxEntries: 1000,
     maxValueBytes: 65_536,
     maxThreads: 64,
+    stamps: false,
+    structures: false,
   });
   expect(serve).toMatchObject({ port: 0, host: '::1', maxMessageBytes: 131_072, frontEnd: 'ws' });
   expect(serve.tokenDigest).toHaveLength(32);
@@ -76,7 +85,7 @@ test.each<[NodeOptions | Record<string, unknown>, string]>([
   [{ unix: `/tmp/${'x'.repeat(200)}` }, 'unix must be a path of 1 to '],
   [{ unix: '' }, 'unix must be a path of 1 to '],
   [{ memory: 'lots' }, 'memory must be '],
-  [{ memory: '8gb' }, 'memory must be '],
+  [{ memory: '300gb' }, 'memory must be '],
   [{ threads: 0 }, 'threads must be a whole number from 1 to 63, not 0'],
   [{ threads: 64 }, 'threads must be a whole number from 1 to 63, not 64'],
   [{ threads: 1.5 }, 'threads must be a whole number from 1 to 63, not 1.5'],
