@@ -48,7 +48,9 @@ export function arenasFor(memoryBytes: number): number {
 
 /** The options of arena number `index` of so many. */
 function shareOf(options: ArenaSetOptions, arenas: number, index: number): ArenaOptions {
-  const { arenas: _, memoryBytes, maxEntries, ...rest } = options;
+  const { arenas: _, memoryBytes, maxEntries, ...given } = options;
+  // The first arena's structures serve all.
+  const rest = index === 0 ? given : { ...given, structures: false };
   if (arenas === 1)
     return { ...rest, memoryBytes, ...(maxEntries !== undefined && { maxEntries }) };
   const bytes = Math.floor(memoryBytes / arenas / PAGE_BYTES) * PAGE_BYTES;

@@ -5,8 +5,8 @@
  */
 import { Command } from 'commander';
 import { ArenaSet } from '../engine/arena-set.js';
+import { Cache } from '../engine/cache.js';
 import { isFault } from '../engine/frame.js';
-import { attachCache } from '../engine/open.js';
 import { createExecutor } from '../engine/routed-frame.js';
 import { parseByteSize } from '../engine/units.js';
 import { readEnvironment } from './environment.js';
@@ -144,8 +144,7 @@ class Scale {
 
   /** Nanoseconds of `cache.get(key)`: the median slice. */
   #readSingly(indices: Uint32Array): number {
-    const handle = this.#set.handle;
-    const cache = attachCache({ slabring: 'cache', arenas: handle, defaultTtlMs: 0 });
+    const cache = new Cache(ArenaSet.attach(this.#set.handle), 0);
     const keys = Array.from(indices, makeKey);
     const ns = medianSlice(keys.length, 1, (number) => {
       const value = cache.get<Buffer>(keys[number]!);

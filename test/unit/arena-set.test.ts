@@ -1,8 +1,9 @@
 /** Several arenas as one cache: sizes, sharing, sums, slots; and calls that go to the right one. */
-import { attachCache, type Cache, openCache, SlabringError } from 'slabring';
+import { attachCache, openCache, SlabringError } from 'slabring';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Arena, MAX_MEMORY_BYTES } from '#engine/arena.js';
 import { ArenaSet, arenasFor, MAX_ARENAS, MAX_SET_BYTES } from '#engine/arena-set.js';
+import { Cache } from '#engine/cache.js';
 import { PARTITIONS, Partition } from '../support/kernel-memory.js';
 
 const MIB = 2 ** 20;
@@ -157,6 +158,34 @@ describe('several arenas', () => {
     expect(cache.checkIntegrity()).toBeUndefined();
   });
 
+  it('keep decoded values and structures as one does', () => {
+    const cache = open(3, { decoded: { entries: 1000 }, structures: true });
+    const other = attachCache(cache.share());
+    caches.push(other);
+    for (let i = 0; i < 300; i++) cache.set(`user ${i}`, { name: `n${i}`, age: i });
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < 300; i++) {
+        const value = other.get(`user ${i}`);
+        expect(value).toEqual({ name: `n${i}`, age: i });
+        expect(other.get(`user ${i}`)).toBe(value);
+      }
+    }
+    // Whichever arena it is in, a write is seen at once.
+    for (let i = 0; i < 300; i += 7) cache.set(`user ${i}`, { name: 'new', age: 1000 + i });
+    for (let i = 0; i < 300; i++) {
+      const [name, age] = i % 7 === 0 ? ['new', 1000 + i] : [`n${i}`, i];
+      expect(other.get(`user ${i}`)).toEqual({ name, age });
+    }
+    expect(cache.getMany(['user 0', 'user 1'])).toEqual([
+      { name: 'new', age: 1000 },
+      { name: 'n1', age: 1 },
+    ]);
+    // The keys of the objects are kept once, in the first arena.
+    const sizes = cache.share().arenas.arenas.map(({ facts }) => facts.structureBytes);
+    expect(sizes.map((bytes) => bytes > 0)).toEqual([true, false, false]);
+    expect(cache.checkIntegrity()).toBeUndefined();
+  });
+
   it('tell the changes in all of them, with partitions numbered through', () => {
     const cache = open(3, { partitions: 2 });
     const changes = cache.changes({ types: ['set'] });
@@ -185,7 +214,7 @@ describe('several arenas', () => {
 
   it('keep what has a tag in common in one', () => {
     const set = create();
-    const cache = attachCache({ slabring: 'cache', arenas: set.handle, defaultTtlMs: 0 });
+    const cache = new Cache(ArenaSet.attach(set.handle), 0);
     caches.push(cache);
     for (let i = 0; i < 200; i++) cache.set(`{user:7}:field ${i}`, i);
     const shares = set.arenas.map((arena) => arena.stats().entries).sort();
@@ -194,7 +223,7 @@ describe('several arenas', () => {
 
   it('say which of them is broken', () => {
     const set = create();
-    const cache = attachCache({ slabring: 'cache', arenas: set.handle, defaultTtlMs: 0 });
+    const cache = new Cache(ArenaSet.attach(set.handle), 0);
     caches.push(cache);
     for (let i = 0; i < 100; i++) cache.set(`key ${i}`, 'value');
     expect(set.checkIntegrity()).toBeUndefined();
