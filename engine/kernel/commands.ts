@@ -71,7 +71,10 @@ export function addCommand(
 /** The code of a command's name in any case, or CODES and above when there is none. */
 export function codeOfName(name: Address, nameBytes: u32): u32 {
   if (nameBytes == 0 || nameBytes > COMMAND_NAME_BYTES) return CODES;
+  let first = load<u8>(name);
+  if (first >= 0x61 && first <= 0x7a) first -= 0x20;
   for (let code: u32 = 0; code < NAMED_CODES; code++) {
+    if (load<u8>(COMMAND_NAMES + code * COMMAND_NAME_BYTES) != first) continue;
     if (isKnown(code) && nameIs(COMMAND_NAMES + code * COMMAND_NAME_BYTES, name, nameBytes)) return code;
   }
   return CODES;
