@@ -1,29 +1,33 @@
 /*
  * A chunk holds an entry, a piece of a chained entry, a block of records (records.ts), a part of the
- * side table (eviction/sidetable.ts), or nothing. Byte 6 tells which, for whoever walks a page.
+ * side table (eviction/sidetable.ts), or nothing. Byte 4 tells which, for whoever walks a page.
  *
  * Entry:
- *   +0  valueBytes  u32   bytes of the value (msgpack, as the client sent it)
- *   +4  keyBytes    u16
- *   +6  kind        u8    CHUNK_BLOB
- *   +7  flags       u8    which of the optional fields follow
- *   +8  expiry      i48   HAS_EXPIRY: Unix time in ms from which on the entry is gone
+ *   +0  valueBytes  u16   bytes of the value (msgpack, as the client sent it); CHAINED: 0, see below
+ *   +2  keyBytes    u16
+ *   +4  kind        u8    CHUNK_BLOB
+ *   +5  flags       u8    which of the optional fields follow, at any alignment
+ *   +6  expiry      i48   HAS_EXPIRY: Unix time in ms from which on the entry is gone
  *       wheelSlot   u8    the slot of the wheel that has the entry's record, 0: none yet (wheel.ts)
  *       wheelPass   u8    the last pass of trimming that met the record, 0: none
  *       version     u64   HAS_VERSION: see below
  *       key         keyBytes                 (none with LONG_KEY)
- *       value       valueBytes               (CHAINED: u32 address of the first piece, u32 hash instead)
- * Fields that an entry does not use cost nothing: 16-byte key, 32-byte value and no TTL fit a chunk of 64 bytes.
+ *       value       valueBytes               (CHAINED: a link instead)
+ * Fields that an entry does not use cost nothing: 16-byte key, 32-byte value and no TTL fit a chunk of 56 bytes.
  *
  * A CHAINED entry keeps its value in pieces; with LONG_KEY its key too, before the value.
+ * Link:
+ *   +0  first       u32   address of the first piece
+ *   +4  hash        u32   the key's
+ *   +8  valueBytes  u32
  * Piece:
  *   +0  next        u32   address of the next piece, 0: last
- *   +6  kind        u8    CHUNK_PIECE
+ *   +4  kind        u8    CHUNK_PIECE
  *   +8  previous    u32   the piece before this one; for the first piece the entry
  *   +12 bytes       u32   payload bytes here
  *   +16 payload
  *
- * Free chunk: +0 u32 next free chunk of the page, +6 kind CHUNK_FREE.
+ * Free chunk: +0 u32 next free chunk of the page, +4 kind CHUNK_FREE.
  *
  * Versions are lazy. GETV gives an entry its version field, and every later write of that entry a new version from its
  * partition's counter, which starts at the time of the arena's creation and never repeats. An entry without the field
@@ -45,16 +49,19 @@ export const HAS_VERSION: u8 = 2;
 export const CHAINED: u8 = 4;
 export const LONG_KEY: u8 = 8;
 
-export const ENTRY_FIXED_BYTES: u32 = 8;
+export const ENTRY_FIXED_BYTES: u32 = 6;
 export const PIECE_FIXED_BYTES: u32 = 16;
 /** Longer keys go into the chain: the head of a chained entry stays within one chunk. */
 export const MAX_INLINE_KEY: u32 = 2048;
-/** Bytes that stand for the chained payload in the head: first piece, hash. */
-export const CHAIN_LINK_BYTES: u32 = 8;
+/** Bytes that stand for the chained payload in the head. */
+export const CHAIN_LINK_BYTES: u32 = 12;
+const LINK_HASH: u32 = 4;
+export const LINK_VALUE_BYTES: u32 = 8;
 
 @unmanaged
 export class Entry {
-  valueBytes: u32;
+  /** Not for entries that may be chained: `valueBytesOf`. */
+  valueBytes: u16;
   keyBytes: u16;
   kind: u8;
   flags: u8;
@@ -63,9 +70,9 @@ export class Entry {
 @unmanaged
 export class Piece {
   next: Address;
-  unused: u16;
   kind: u8;
   spare: u8;
+  unused: u16;
   previous: Address;
   bytes: u32;
 }
@@ -103,10 +110,21 @@ export function valueAddress(address: Address, entry: Entry): Address {
   return keyAddress(address, entry.flags) + inlineKeyBytes(entry);
 }
 
+/** Only with CHAINED. */
+@inline
+export function chainedValueBytes(address: Address, entry: Entry): u32 {
+  return load<u32>(valueAddress(address, entry), LINK_VALUE_BYTES);
+}
+
+@inline
+export function valueBytesOf(address: Address, entry: Entry): u32 {
+  return entry.flags & CHAINED ? chainedValueBytes(address, entry) : <u32>entry.valueBytes;
+}
+
 /** Bytes of the chunk that the entry fills. */
 @inline
 export function entryBytes(entry: Entry): u32 {
-  const payload = entry.flags & CHAINED ? CHAIN_LINK_BYTES : entry.valueBytes;
+  const payload = entry.flags & CHAINED ? CHAIN_LINK_BYTES : <u32>entry.valueBytes;
   return fieldsBytes(entry.flags) + inlineKeyBytes(entry) + payload;
 }
 
@@ -176,10 +194,18 @@ export function setFirstPiece(address: Address, entry: Entry, piece: Address): v
   store<u32>(valueAddress(address, entry), piece);
 }
 
+/** Sets what stands in the link of a chained entry besides the first piece. */
+@inline
+export function describeChain(address: Address, entry: Entry, hash: u32, valueBytes: u32): void {
+  const link = valueAddress(address, entry);
+  store<u32>(link, hash, LINK_HASH);
+  store<u32>(link, valueBytes, LINK_VALUE_BYTES);
+}
+
 @inline
 export function hashOfEntry(address: Address): u32 {
   const entry = entryAt(address);
-  if (entry.flags & LONG_KEY) return load<u32>(valueAddress(address, entry), 4);
+  if (entry.flags & LONG_KEY) return load<u32>(valueAddress(address, entry), LINK_HASH);
   return hashKey(keyAddress(address, entry.flags), entry.keyBytes);
 }
 

@@ -41,6 +41,12 @@ const REPLY_MARGIN: u32 = 256;
 const GET: u32 = 0x10;
 const SET: u32 = 0x11;
 
+/**
+ * Touched besides an entry's beginning: in the line behind it, or a small entry's end. Chunks of 64 bytes and more make
+ * it readable where a page ends; smaller ones read on in the next page, or in the guard pages.
+ */
+const SMALL_ENTRY_END: u32 = 48;
+
 /** A bit behind a bucket's slots, so that there is a first one. */
 const SLOTS_END: i32 = 1 << SLOTS;
 
@@ -144,7 +150,8 @@ function refuseGroup(first: Address, end: Address, status: u32): void {
 /**
  * Passes two and three. The loops that miss the caches are as short as can be: the CPU overlaps as many misses as fit
  * its reorder buffer, so every instruction in them costs parallelism. A command without a key or a match touches
- * NOTHING.
+ * NOTHING. Entries are not aligned to cache lines: without the second touch, a GET of a small one took 1.4 times as
+ * long at a million keys.
  */
 @inline
 function touchGroup(first: Address, end: Address): void {
@@ -160,7 +167,8 @@ function touchGroup(first: Address, end: Address): void {
     command.entry = bits ? entryOf(slot) : NOTHING;
   }
   for (let at = first; at < end; at += STAGED_BYTES) {
-    sum += load<u32>(changetype<Staged>(at).entry);
+    const entry = changetype<Staged>(at).entry;
+    sum += load<u32>(entry) + load<u32>(entry, SMALL_ENTRY_END);
   }
   touched(sum);
 }

@@ -5,7 +5,7 @@
  * for a new one enrollment.ts brings a block. Everything here runs under the partition's lock.
  */
 import { LOG_EXPIRED } from './changelog';
-import { entryAt, expiryOf, hashOfEntry, isExpired, setExpiry, wheelSlotOf } from './entry';
+import { entryAt, expiryOf, hashOfEntry, isExpired, setExpiry, valueBytesOf, wheelSlotOf } from './entry';
 import { isPinned, removeEntry } from './eviction/removal';
 import { Address, MAX_CHUNK } from './layout';
 import { Partition } from './partition';
@@ -194,7 +194,7 @@ function workOffRecord(partition: Partition, wheel: Wheel, record: u32, nowMs: i
     place(partition, wheel, record, address);
     return 1;
   }
-  const pieces = entry.valueBytes / MAX_CHUNK;
+  const pieces = valueBytesOf(address, entry) / MAX_CHUNK;
   partition.expired += 1;
   removeEntry(partition, slot, hashOfEntry(address), LOG_EXPIRED);
   return 1 + pieces;

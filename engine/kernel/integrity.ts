@@ -19,6 +19,7 @@ import {
   hashOfEntry,
   PIECE_FIXED_BYTES,
   pieceAt,
+  valueBytesOf,
 } from './entry';
 import { Address, header, PAGE_BYTES, PageNumber } from './layout';
 import { lockToRead, unlock } from './lock';
@@ -197,10 +198,10 @@ function checkSlot(partition: Partition, segment: Address, slot: Slot): u32 {
   if (findEntry(hash, address) != slot) return BROKEN_SLOT_UNREACHABLE;
   entriesSeen += 1;
   expiriesSeen += entry.flags & HAS_EXPIRY;
-  payloadSeen += <u64>entry.keyBytes + <u64>entry.valueBytes;
+  payloadSeen += <u64>entry.keyBytes + <u64>valueBytesOf(address, entry);
   chunksSeen += chunkBytesOf(info.sizeClass);
   if (!(entry.flags & CHAINED)) return 0;
-  let left = <u64>chainSkip(entry) + <u64>entry.valueBytes;
+  let left = <u64>chainSkip(entry) + <u64>valueBytesOf(address, entry);
   let previous = address;
   for (let piece = firstPiece(address, entry); piece; piece = pieceAt(piece).next) {
     if (pageOf(piece) < header().firstPage || pageOf(piece) >= header().endPage) return BROKEN_CHAIN;

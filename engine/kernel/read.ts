@@ -6,6 +6,7 @@ import { copyBytes, equalBytes } from './bytes';
 import { LOG_EXPIRED } from './changelog';
 import {
   CHAINED,
+  chainedValueBytes,
   chainSkip,
   copyFromChain,
   Entry,
@@ -17,6 +18,7 @@ import {
   keyAddress,
   LONG_KEY,
   valueAddress,
+  valueBytesOf,
 } from './entry';
 import { sample } from './eviction/adaptive';
 import { removeEntry } from './eviction/removal';
@@ -78,7 +80,7 @@ function copyOnce(
   const entry = entryAt(address);
   foundSlot = slot;
   if (entry.flags & (HAS_EXPIRY | CHAINED)) return copySlowly(out, limit, address, entry, nowMs);
-  const bytes = entry.valueBytes;
+  const bytes = <u32>entry.valueBytes;
   if (bytes > MAX_CHUNK) return TORN;
   if (out + bytes > limit) return NO_ROOM;
   copyBytes(out, valueAddress(address, entry), bytes);
@@ -93,9 +95,9 @@ function copySlowly(
   nowMs: i64,
 ): u32 {
   if (entry.flags & HAS_EXPIRY && isExpired(address, entry, timeOf(nowMs))) return EXPIRED;
-  const bytes = entry.valueBytes;
   // Read once: a writer may make the entry another one between the check of the length and the copy that it is for.
   const isChained = (entry.flags & CHAINED) != 0;
+  const bytes = isChained ? chainedValueBytes(address, entry) : <u32>entry.valueBytes;
   if (bytes > (isChained ? header().maxValueBytes : MAX_CHUNK)) return TORN;
   if (out + bytes > limit) return NO_ROOM;
   if (isChained) {
@@ -137,12 +139,12 @@ export function readValue(
   if (staged.slot) {
     const address = staged.entry;
     const head = load<u64>(address);
-    const flags = <u32>(head >> 56);
-    const bytes = <u32>head;
+    const flags = <u32>(head >> 40) & 0xff;
+    const bytes = <u32>head & 0xffff;
     const key = keyAddress(address, flags);
     const value = key + staged.keyBytes;
     if (
-      (<u32>(head >> 32) & 0xffff) == staged.keyBytes &&
+      (<u32>head >> 16) == staged.keyBytes &&
       (flags & (CHAINED | LONG_KEY)) == 0 &&
       bytes <= MAX_CHUNK &&
       out + bytes <= limit &&
@@ -307,7 +309,7 @@ export function findStaged(partition: Partition, staged: Staged, word: u64, nowM
 export function copyHeld(slot: Slot, out: Address, limit: Address): u32 {
   const address = entryOf(slot);
   const entry = entryAt(address);
-  const bytes = entry.valueBytes;
+  const bytes = valueBytesOf(address, entry);
   if (out + bytes > limit) return NO_ROOM;
   if (entry.flags & CHAINED) {
     const low = pageAddress(header().firstPage);

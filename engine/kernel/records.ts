@@ -12,8 +12,8 @@
  *
  * Block, a chunk of RECORD_BLOCK_BYTES in pages of its own class:
  *   +0  next     u32   the block behind, 0: last
- *   +4  count    u16   records in it
- *   +6  kind     u8    CHUNK_RECORDS
+ *   +4  kind     u8    CHUNK_RECORDS
+ *   +6  count    u16   records in it
  *   +8  records  u32 x RECORDS_PER_BLOCK
  *
  * Everything here runs under the partition's lock.
@@ -41,9 +41,9 @@ export class Queue {
 @unmanaged
 export class Block {
   next: Address;
-  count: u16;
   kind: u8;
   spare: u8;
+  count: u16;
 }
 
 const BLOCK_HEAD: u32 = 8;

@@ -45,6 +45,7 @@ import {
   fieldsBytes,
   HAS_EXPIRY,
   hashOfEntry,
+  LINK_VALUE_BYTES,
   LONG_KEY,
 } from './entry';
 import { Address, alignUp, header, MAX_CHUNK } from './layout';
@@ -298,10 +299,12 @@ function copyEntry(
 ): u32 {
   // Read once: what is checked here must be what is used below.
   const head = load<u64>(address);
-  const valueBytes = <u32>head;
-  const keyBytes = <u32>(head >> 32) & 0xffff;
-  const kind = <u32>(head >> 48) & 0xff;
-  const flags = <u32>(head >> 56);
+  const keyBytes = <u32>head >> 16;
+  const kind = <u32>(head >> 32) & 0xff;
+  const flags = <u32>(head >> 40) & 0xff;
+  const payload = address + fieldsBytes(flags);
+  const link = payload + (flags & LONG_KEY ? 0 : keyBytes);
+  const valueBytes = flags & CHAINED ? load<u32>(link, LINK_VALUE_BYTES) : <u32>head & 0xffff;
   const expiryMs = flags & HAS_EXPIRY ? expiryOf(address) : 0;
   if (expiryMs != 0 && expiryMs <= nowMs) return out;
   const hasValue = valueBytes <= maxValueBytes;
@@ -313,19 +316,18 @@ function copyEntry(
   store<u32>(out, valueBytes, 4);
   store<f64>(out, <f64>expiryMs, 8);
   const key = out + RECORD_FIXED_BYTES;
-  const payload = address + fieldsBytes(flags);
   const low = pageAddress(header().firstPage);
   const high = header().endAddress;
   if (flags & LONG_KEY) {
-    if (!copyFromChain(load<u32>(payload), 0, keyBytes, key, low, high)) return TORN;
+    if (!copyFromChain(load<u32>(link), 0, keyBytes, key, low, high)) return TORN;
   } else {
     copyBytes(key, payload, keyBytes);
   }
   if (!hasValue) return end;
   if (flags & LONG_KEY) {
-    if (!copyFromChain(load<u32>(payload), keyBytes, valueBytes, key + keyBytes, low, high)) return TORN;
+    if (!copyFromChain(load<u32>(link), keyBytes, valueBytes, key + keyBytes, low, high)) return TORN;
   } else if (flags & CHAINED) {
-    if (!copyFromChain(load<u32>(payload + keyBytes), 0, valueBytes, key + keyBytes, low, high)) return TORN;
+    if (!copyFromChain(load<u32>(link), 0, valueBytes, key + keyBytes, low, high)) return TORN;
   } else {
     if (valueBytes > MAX_CHUNK) return TORN;
     copyBytes(key + keyBytes, payload + keyBytes, valueBytes);

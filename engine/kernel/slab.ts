@@ -30,7 +30,9 @@ import {
   PAGE_SLAB,
   PageInfo,
   pageAddress,
+  pageBelongs,
   pageInfo,
+  pageKind,
   pageOf,
   takePage,
 } from './pages';
@@ -221,6 +223,12 @@ export function closePage(partition: Partition, page: PageNumber): void {
   const pages = pageInfo(page);
   if (pages.count == PAGE_ROOMY) leaveRoomy(classInfo(partition, pages.sizeClass), page, pages);
   pages.count = PAGE_CLOSED;
+}
+
+/** Whether a page is one that `closePage` closed; it may have gone to the pool meanwhile, and to anybody. */
+export function isClosed(partition: Partition, page: PageNumber): bool {
+  if (!pageBelongs(page, partitionIndex(partition)) || pageKind(page) != PAGE_SLAB) return false;
+  return pageInfo(page).count == PAGE_CLOSED;
 }
 
 /** The opposite of `closePage`, for a page that keeps something. */

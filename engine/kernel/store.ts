@@ -9,6 +9,7 @@ import {
   CHAINED,
   CHUNK_BLOB,
   CHUNK_PIECE,
+  describeChain,
   ENTRY_FIXED_BYTES,
   entryAt,
   entryBytes,
@@ -128,7 +129,7 @@ function buildEntry(
   const address = allocate(partition, classOf(bytes), thread, nowMs);
   if (address == 0) return 0;
   const entry = entryAt(address);
-  entry.valueBytes = valueBytes;
+  entry.valueBytes = flags & CHAINED ? 0 : <u16>valueBytes;
   entry.keyBytes = <u16>keyBytes;
   entry.kind = CHUNK_BLOB;
   entry.flags = <u8>flags;
@@ -144,7 +145,7 @@ function buildEntry(
       giveChunk(partition, address);
       return 0;
     }
-    store<u32>(valueAddress(address, entry), hash, 4);
+    describeChain(address, entry, hash, valueBytes);
   } else {
     copyBytes(address + fields + keyBytes, value, valueBytes);
   }
@@ -175,7 +176,7 @@ export function overwrite(
   const address = entryOf(slot);
   const entry = entryAt(address);
   const flags = <u32>entry.flags;
-  if (entry.valueBytes != valueBytes) return false;
+  if (<u32>entry.valueBytes != valueBytes) return false;
   if ((flags & ~HAS_VERSION) != <u32>(expiryMs != 0)) return false;
   if (flags & HAS_EXPIRY && expiryMs < expiryOf(address)) return false;
   partition.overwriting = address;
@@ -213,7 +214,7 @@ export function put(
       if (flags & HAS_EXPIRY && !changeExpiry(partition, slot, hash, expiryMs, thread, nowMs)) return false;
       partition.overwriting = address;
       partition.payloadBytes += <u64>valueBytes - <u64>entry.valueBytes;
-      entry.valueBytes = valueBytes;
+      entry.valueBytes = <u16>valueBytes;
       if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
       copyBytes(keyAddress(address, flags) + keyBytes, value, valueBytes);
       partition.overwriting = 0;

@@ -25,6 +25,7 @@ import {
   closePage,
   giveChunk,
   hasSlack,
+  isClosed,
   recordClass,
   reopenPage,
   takeChunk,
@@ -130,9 +131,9 @@ export function emptyPage(partition: Partition, nowMs: i64): bool {
   closePage(partition, best);
   const pages = partition.slabPages;
   clearOut(partition, best, nowMs);
-  if (partition.slabPages < pages) return true;
-  reopenPage(partition, best);
-  return false;
+  // An evicted chain may have given back another page, and this one is closed still.
+  if (isClosed(partition, best)) reopenPage(partition, best);
+  return partition.slabPages < pages;
 }
 
 function clearOut(partition: Partition, page: PageNumber, nowMs: i64): void {

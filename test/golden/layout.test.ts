@@ -281,22 +281,22 @@ describe('entries', () => {
     [
       'nothing else: lengths of value and key, kind, flags, key, value',
       [command('SET', key, integer(1))],
-      '01 00 00 00  01 00  01 00  61 01',
+      '01 00  01 00  01 00  61 01',
     ],
     [
       'an expiry',
       [command('SET', key, integer(1), integer(1000))],
-      '01 00 00 00  01 00  01 01  e8 80 bd 06 90 01 1d 00  61 01',
+      '01 00  01 00  01 01  e8 80 bd 06 90 01 1d 00  61 01',
     ],
     [
       'a version',
       [command('SET', key, integer(1)), command('GETV', key)],
-      '01 00 00 00  01 00  01 02  00 01 00 00 00 00 00 00  61 01',
+      '01 00  01 00  01 02  00 01 00 00 00 00 00 00  61 01',
     ],
     [
-      'both: a header of 24 bytes, and never more',
+      'both: a header of 22 bytes, and never more',
       [command('SET', key, integer(1), integer(1000)), command('GETV', key)],
-      '01 00 00 00  01 00  01 03  e8 80 bd 06 90 01 1d 00  00 01 00 00 00 00 00 00  61 01',
+      '01 00  01 00  01 03  e8 80 bd 06 90 01 1d 00  00 01 00 00 00 00 00 00  61 01',
     ],
   ];
 
@@ -306,33 +306,33 @@ describe('entries', () => {
     expect(dump.at(dump.entry('a'), (bytes.length + 1) / 3)).toBe(bytes);
   });
 
-  it('in a chain: address of the first piece and hash instead of the value', () => {
+  it('in a chain: address of the first piece, hash and length instead of the value', () => {
     const dump = new Dump(command('SET', key, bin(Buffer.alloc(9000, 0x55))));
     const entry = 0x4b_0000;
     expect(dump.entry('a')).toBe(entry);
-    expect(dump.at(entry, 17)).toBe('2b 23 00 00 01 00 01 04 61 00 00 4c 00 a8 c2 82 da');
-    // Next piece, 2 unused bytes, kind, a spare byte, what comes before, bytes of payload, payload.
-    const first = '00 00 4d 00 00 00 ff 00 00 00 4b 00 f0 1f 00 00 c5 23 28 55';
+    expect(dump.at(entry, 19)).toBe('00 00 01 00 01 04 61 00 00 4c 00 a8 c2 82 da 2b 23 00 00');
+    // Next piece, kind, a spare byte, 2 unused bytes, what comes before, bytes of payload, payload.
+    const first = '00 00 4d 00 ff 00 00 00 00 00 4b 00 f0 1f 00 00 c5 23 28 55';
     expect(dump.at(0x4c_0000, 20)).toBe(first);
-    expect(dump.at(0x4d_0000, 17)).toBe('00 00 00 00 00 00 ff 00 00 00 4c 00 3b 03 00 00 55');
+    expect(dump.at(0x4d_0000, 17)).toBe('00 00 00 00 ff 00 00 00 00 00 4c 00 3b 03 00 00 55');
   });
 
   it('with a long key: that is the beginning of the chain', () => {
     const long = 'l'.repeat(3000);
     const dump = new Dump(command('SET', str(long), bin(Buffer.alloc(6000, 0x55))));
     expect(dump.entry(long)).toBe(0x4b_0000);
-    expect(dump.at(0x4b_0000, 16)).toBe('73 17 00 00 b8 0b 01 0c 00 00 4c 00 6c 86 87 d4');
+    expect(dump.at(0x4b_0000, 18)).toBe('00 00 b8 0b 01 0c 00 00 4c 00 6c 86 87 d4 73 17 00 00');
     expect(dump.at(0x4c_0000 + 16 + 2999, 5)).toBe('6c c5 17 70 55');
   });
 
-  it('as free chunks: the next free one of the page, kind 0', () => {
+  it('as free chunks: the next free one of the page, kind 0, and what was there', () => {
     const names = ['a', 'b', 'c'];
     const dump = new Dump(...names.map((name) => command('SET', str(name), integer(1))));
     const [a, b] = names.map((name) => dump.entry(name));
     dump.bench.run(command('DEL', str('a')), command('DEL', str('b')));
     expect(b).toBe(a! + 16);
-    expect(dump.at(b!, 8)).toBe('00 00 4b 00 01 00 00 00');
-    expect(dump.at(a!, 8)).toBe('00 00 00 00 01 00 00 00');
+    expect(dump.at(b!, 8)).toBe('00 00 4b 00 00 00 62 01');
+    expect(dump.at(a!, 8)).toBe('00 00 00 00 00 00 61 01');
   });
 });
 
@@ -404,7 +404,7 @@ describe('a block of records', () => {
     const hash = memory.hash(Buffer.from('b'));
     const record = Buffer.alloc(4);
     record.writeUInt32LE(((hash & ~0xe000) | (6 << 13)) >>> 0);
-    const expected = `00 00 00 00 02 00 fe 00 a8 42 82 da ${spaced(record)}`;
+    const expected = `00 00 00 00 fe 00 02 00 a8 42 82 da ${spaced(record)}`;
     expect(spaced(memory.bytes.subarray(block, block! + 16))).toBe(expected);
     for (let i = 0; i < 125; i++) bench.one(command('SET', str(`c${i}`), integer(1)));
     const [first, second] = memory.blocks(0);

@@ -116,7 +116,7 @@ export const Queue = { head: 0, headIndex: 4, tail: 8, records: 12 } as const;
 export const RECORD_BLOCK_BYTES = 512;
 export const RECORDS_PER_BLOCK = 126;
 /** Offsets in a block of records. */
-export const Block = { next: 0, count: 4, kind: 6, records: 8 } as const;
+export const Block = { next: 0, kind: 4, count: 6, records: 8 } as const;
 
 /** Offsets in the wheel of a partition: its first fields. */
 export const Wheel = { tick: 0, records: 8, entries: 12, due: 16, spare: 24, heads: 64 } as const;
@@ -154,10 +154,13 @@ export const Bucket = { marks: 12, overflow: 15, entries: 16 } as const;
 export const GENERATION_MASK = 7;
 
 /** Offsets in an entry; the optional fields and the key follow. */
-export const Entry = { valueBytes: 0, keyBytes: 4, kind: 6, flags: 7, fields: 8 } as const;
+export const Entry = { valueBytes: 0, keyBytes: 2, kind: 4, flags: 5, fields: 6 } as const;
 export const Flag = { EXPIRY: 1, VERSION: 2, CHAINED: 4, LONG_KEY: 8 } as const;
+/** Offsets in what a chained entry has in place of its value. */
+export const Link = { first: 0, hash: 4, valueBytes: 8 } as const;
+
 /** Offsets in a piece of a chained entry; its payload follows. */
-export const Piece = { next: 0, kind: 6, previous: 8, bytes: 12, payload: 16 } as const;
+export const Piece = { next: 0, kind: 4, previous: 8, bytes: 12, payload: 16 } as const;
 
 /** Midday of some day: tests set their own clocks. */
 export const NOON = 1_718_100_000_000;
@@ -406,8 +409,13 @@ export class ArenaMemory {
     return this.bytes.subarray(at, at + length);
   }
 
+  valueLength(entry: number): number {
+    if (!(this.flags(entry) & Flag.CHAINED)) return this.u16(entry + Entry.valueBytes);
+    return this.u32(this.valueAddress(entry) + Link.valueBytes);
+  }
+
   valueOf(entry: number): Buffer {
-    const length = this.u32(entry + Entry.valueBytes);
+    const length = this.valueLength(entry);
     if (this.flags(entry) & Flag.CHAINED) {
       const skip = this.flags(entry) & Flag.LONG_KEY ? this.u16(entry + Entry.keyBytes) : 0;
       return this.chain(entry).subarray(skip, skip + length);

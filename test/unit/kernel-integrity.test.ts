@@ -12,6 +12,7 @@ import {
   Entry,
   Header,
   KIB,
+  Link,
   Log,
   MIB,
   PAGE_BYTES,
@@ -126,7 +127,7 @@ class Patient extends Bench {
 type Harm = (patient: Patient) => void;
 
 /** Where an entry with an expiry names the slot of its record. */
-const WHEEL_SLOT = 14;
+const WHEEL_SLOT = Entry.fields + 6;
 
 const add = (patient: Patient, address: number, more: number): void =>
   patient.memory.setU32(address, patient.memory.u32(address) + more);
@@ -228,7 +229,8 @@ const HARMS: Record<string, Record<string, Harm>> = {
     'a piece with too much payload': (p) => p.memory.setU32(pieces(p)[1]! + Piece.bytes, 1_000_000),
     'a piece of a length of another class': (p) => p.memory.setU32(pieces(p)[1]! + Piece.bytes, 50),
     'a ring': (p) => p.memory.setU32(pieces(p)[1]! + Piece.next, pieces(p)[0]!),
-    'a value longer than the chain': (p) => add(p, p.memory.entry(p.chained) + Entry.valueBytes, 1),
+    'a value longer than the chain': (p) =>
+      add(p, p.memory.valueAddress(p.memory.entry(p.chained)) + Link.valueBytes, 1),
     'a key longer than what is before the value': (p) =>
       p.memory.setU16(p.memory.entry(p.long) + Entry.keyBytes, 3001),
   },

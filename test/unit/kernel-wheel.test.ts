@@ -359,7 +359,7 @@ describe('memory that is used up, with the policy none', () => {
     // A page of blocks; then entries that have room for another field, until all memory is used.
     set(bench, 'first', 20 * HOUR);
     let count = 0;
-    const value = bin(Buffer.alloc(115));
+    const value = bin(Buffer.alloc(117));
     while (set(bench, name(count), 0, value).equals(TRUE)) count += 1;
     const expiries: number[] = [];
     for (let i = 0; i < count; i++) {

@@ -2,7 +2,7 @@
  * An entry leaves: out of its slot, its chunks back to their pages. Everything here runs under the partition's lock.
  */
 import { LOG_EVICTED, LOG_EXPIRED, noteDelete } from '../changelog';
-import { CHAINED, entryAt, firstPiece, HAS_EXPIRY, hashOfEntry, isExpired, pieceAt } from '../entry';
+import { CHAINED, entryAt, firstPiece, HAS_EXPIRY, hashOfEntry, isExpired, pieceAt, valueBytesOf } from '../entry';
 import { Address } from '../layout';
 import { Partition } from '../partition';
 import { dropQueues } from '../records';
@@ -15,7 +15,7 @@ import { dropWheel, wheelOf } from '../wheel';
 export function freeEntry(partition: Partition, address: Address): void {
   const entry = entryAt(address);
   let piece: Address = entry.flags & CHAINED ? firstPiece(address, entry) : 0;
-  partition.payloadBytes -= <u64>entry.valueBytes + <u64>entry.keyBytes;
+  partition.payloadBytes -= <u64>valueBytesOf(address, entry) + <u64>entry.keyBytes;
   if (entry.flags & HAS_EXPIRY) wheelOf(partition).entries -= 1;
   giveChunk(partition, address);
   freeChain(partition, piece);

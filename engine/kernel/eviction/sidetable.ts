@@ -2,8 +2,8 @@
  * The side table: what a policy remembers of keys beyond their marks, be they in the cache or not: ghosts (ghosts.ts)
  * or a frequency sketch (sketch.ts). Units of 64 bytes, found by hash, in chunks of the slab:
  *
- *   root    +0  unused        +6  kind CHUNK_TABLE, +7 ROOT    +8  u32 x blocks: their addresses
- *   block   +0  u32 its index +6  kind CHUNK_TABLE, +7 BLOCK   +64 units
+ *   root    +0  unused        +4  kind CHUNK_TABLE, +5 ROOT    +8  u32 x blocks: their addresses
+ *   block   +0  u32 its index +4  kind CHUNK_TABLE, +5 BLOCK   +64 units
  *
  * The chunks, of the largest class, are had one by one, before an entry is built, as the partition fills. A table that
  * grows starts to look elsewhere for most keys, and so forgets them: it grows by a quarter at least, so that is seldom.

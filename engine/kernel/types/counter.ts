@@ -1,6 +1,6 @@
 /* INCR: a value that is a msgpack integer, counted in 64 bits. */
 import { noteSet } from '../changelog';
-import { entryAt, CHAINED, expiryOf, HAS_EXPIRY, valueAddress } from '../entry';
+import { entryAt, CHAINED, expiryOf, HAS_EXPIRY, valueAddress, valueBytesOf } from '../entry';
 import { mayEvict } from '../eviction/policy';
 import { Address } from '../layout';
 import { lock, unlock } from '../lock';
@@ -71,7 +71,7 @@ function integerOfEntry(thread: u32, slot: Slot): u32 {
   const address = entryOf(slot);
   const entry = entryAt(address);
   if (!(entry.flags & CHAINED)) return integerOf(valueAddress(address, entry));
-  if (entry.valueBytes > MAX_INTEGER_BYTES) return NOT_AN_INTEGER;
+  if (valueBytesOf(address, entry) > MAX_INTEGER_BYTES) return NOT_AN_INTEGER;
   // Short, and yet in a chain: its key is so long that no chunk holds both.
   const copy = scratchOf(thread);
   copyHeld(slot, copy, copy + MAX_INTEGER_BYTES);
