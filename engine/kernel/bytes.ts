@@ -47,10 +47,7 @@ function copyShort(target: Address, source: Address, length: u32): void {
   }
 }
 
-/**
- * Whether `length` bytes at `a` and `b` are the same; may read up to 7 bytes more, which is no other line for aligned
- * keys.
- */
+/** Whether `length` bytes at `a` and `b` are the same; may read up to 7 bytes more. */
 @inline
 export function equalBytes(a: Address, b: Address, length: u32): bool {
   let i: u32 = 0;
