@@ -2,9 +2,10 @@
  * The process of one contestant. Ends when it has finished, or when the bench that started it is
  * gone.
  */
-import { type Contestant, Unavailable } from './case.js';
+import { replyOf } from './ask.js';
+import type { Contestant } from './case.js';
 import { corpus } from './corpus.js';
-import type { Answers, Question, Reply } from './process-contract.js';
+import type { Answers, Question } from './process-contract.js';
 
 let contestant: Contestant | undefined;
 let isFinished = false;
@@ -30,19 +31,8 @@ async function answer(question: Question): Promise<Answers[keyof Answers]> {
   }
 }
 
-async function reply(question: Question): Promise<Reply> {
-  try {
-    return { answer: await answer(question) };
-  } catch (error) {
-    return {
-      error: error instanceof Error ? error.message : String(error),
-      unavailable: error instanceof Unavailable,
-    };
-  }
-}
-
 process.on('message', (question: Question) => {
-  busy = reply(question).then((message) => {
+  busy = replyOf(() => answer(question)).then((message) => {
     if (!process.connected) return;
     process.send!(message, undefined, undefined, () => {
       if (isFinished) process.disconnect();

@@ -29,9 +29,6 @@ export interface Environment {
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 export function readEnvironment(): Environment {
-  const { version } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as {
-    version: string;
-  };
   const commit = readCommit();
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
@@ -41,11 +38,17 @@ export function readEnvironment(): Environment {
     arch: process.arch,
     node: process.version,
     v8: process.versions.v8,
-    slabring: version,
+    slabring: slabringVersion(),
     ...(commit !== undefined && { commit }),
     date: new Date().toISOString(),
     load: Number(loadavg()[0]!.toFixed(1)),
   };
+}
+
+/** The version of this package. */
+export function slabringVersion(): string {
+  const text = readFileSync(`${ROOT}package.json`, 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }
 
 function readCommit(): string | undefined {

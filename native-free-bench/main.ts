@@ -1,7 +1,4 @@
 /** `npm run bench`: times the corpus, replays the traces, prints tables, writes JSON. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { MAX_PARTITIONS, type Policy } from '../engine/arena.js';
 import { CLOCKS, type Clock, type Setting } from './case.js';
@@ -10,8 +7,10 @@ import { readEnvironment } from './environment.js';
 import { EVICTING_POLICIES, type HitRatioOutcome, nameOf, replayAll } from './hit-ratio.js';
 import { hitRatiosAsText } from './hit-ratio-report.js';
 import { summarize } from './hit-ratio-summary.js';
+import { memoryCommand } from './memory/command.js';
 import { openRemote } from './remote.js';
 import { caseAsText, environmentAsText } from './report.js';
+import { saveResult } from './results.js';
 import { type CaseOutcome, FULL_PLAN, type Plan, QUICK_PLAN, runCase } from './rounds.js';
 import { readRows, SHIPPED_TRACES } from './traces.js';
 
@@ -26,13 +25,13 @@ interface Options {
   partitions: readonly number[];
 }
 
-const RESULTS = fileURLToPath(new URL('../../bench-results/', import.meta.url));
-
 /** The default, known by identity: what is given replaces it. */
 const ONE_PARTITION: readonly number[] = [1];
 
 const program = new Command('bench')
-  .description('Times slabring in this process beside its peers, and replays traces.')
+  .description(
+    'Without a command: times slabring in this process beside its peers, and replays traces.',
+  )
   .option('--filter <text...>', 'only what has one of these texts in its name')
   .option('--quick', 'fewer and shorter rounds: a look, not a result', false)
   .option('--list', 'print the names and what they mean, and end', false)
@@ -63,7 +62,16 @@ const program = new Command('bench')
       .argParser(partitionCounts)
       .default(ONE_PARTITION, '1'),
   )
-  .showHelpAfterError('--help tells what there is.');
+  .showHelpAfterError('--help tells what there is.')
+  // Behind the name of a command all options are that command's.
+  .enablePositionalOptions()
+  .action(async (options: Options) => {
+    if (!(await runCorpus(options))) process.exitCode = 1;
+  });
+
+for (const command of [memoryCommand]) {
+  program.addCommand(command.copyInheritedSettings(program));
+}
 
 /** Each number of the option, with those before it. */
 function partitionCounts(text: string, before: readonly number[]): readonly number[] {
@@ -74,7 +82,8 @@ function partitionCounts(text: string, before: readonly number[]): readonly numb
   return before === ONE_PARTITION ? [count] : [...before, count];
 }
 
-async function main(options: Options): Promise<boolean> {
+/** Times the cases and replays the traces that are wanted; whether all went well. */
+async function runCorpus(options: Options): Promise<boolean> {
   const isWanted = (name: string): boolean =>
     options.filter?.some((text) => name.includes(text)) ?? true;
   const cases = corpus.filter(({ name }) => isWanted(name));
@@ -107,13 +116,9 @@ async function main(options: Options): Promise<boolean> {
   ];
   const hitRatioSummary = summarize(hitRatios);
   if (hitRatios.length > 0) console.log(hitRatiosAsText(hitRatios, hitRatioSummary));
-  const path = options.json ?? join(RESULTS, `${environment.date.replaceAll(':', '-')}.json`);
-  mkdirSync(dirname(path), { recursive: true });
   const settings = { ...plan, clock: options.clock };
-  writeFileSync(
-    path,
-    `${JSON.stringify({ environment, settings, cases: outcomes, hitRatios, hitRatioSummary }, null, 2)}\n`,
-  );
+  const results = { settings, cases: outcomes, hitRatios, hitRatioSummary };
+  const path = saveResult(options.json, environment, results);
   console.log(`JSON in ${path}`);
   return isClean(outcomes, hitRatios);
 }
@@ -137,7 +142,7 @@ function isClean(cases: readonly CaseOutcome[], hitRatios: readonly HitRatioOutc
 }
 
 try {
-  if (!(await main(program.parse().opts<Options>()))) process.exitCode = 1;
+  await program.parseAsync();
 } catch (error) {
   console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;

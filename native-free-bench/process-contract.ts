@@ -22,7 +22,3 @@ export interface Answers {
   slice: Slice;
   finish: Finish;
 }
-
-export type Reply =
-  | { readonly answer: Answers[keyof Answers] }
-  | { readonly error: string; readonly unavailable: boolean };

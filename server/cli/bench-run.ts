@@ -2,9 +2,10 @@
  * The measurement behind `slabring bench`: contestants, filled and warmed up, measured in turns.
  */
 import { Histogram } from './histogram.js';
+import { fill } from './load/fill.js';
 import { Loader, type LoadResult, type LoadTarget } from './load/loader.js';
-import { LoadError, type LoadProtocol } from './load/protocol.js';
-import { fillReel, type Reel, randomReel, type Workload } from './load/reel.js';
+import type { LoadProtocol } from './load/protocol.js';
+import { type Reel, randomReel, type Workload } from './load/reel.js';
 import { cpuSeconds } from './machine.js';
 
 /** A server to measure. */
@@ -57,14 +58,6 @@ export interface BenchOutcome {
 
 /** Before a contestant is measured, its code gets hot and its keys settle. */
 const WARM_UP_SECONDS = 0.5;
-/** Keys are set in frames of this many commands, or fewer large ones. */
-const FILL_PIPELINE = 512;
-const FILL_FRAME_BYTES = 2 ** 20;
-/**
- * ... and in reels of about this many bytes, so that filling needs little memory whatever the
- * number of keys.
- */
-const FILL_REEL_BYTES = 32 * 2 ** 20;
 
 /**
  * Measures the contestants in turns (A B A B ...), so that a machine whose speed drifts drifts for
@@ -108,7 +101,10 @@ class Lane {
     const { connections, inFlight } = plan;
     const loader = await Loader.open({ target, protocol, connections, inFlight });
     try {
-      await fill(contestant, loader, plan);
+      const { keys, valueBytes } = plan.workload;
+      const onProgress = (done: number): void =>
+        plan.onProgress?.(`filling ${contestant.name}`, done, keys);
+      await fill({ name: contestant.name, loader, protocol, keys, valueBytes, onProgress });
       const lane = new Lane(contestant, loader, randomReel(plan.workload, protocol));
       plan.onProgress?.(`warming up ${contestant.name}`, 0, plan.rounds);
       await loader.sendFor(lane.#reel, WARM_UP_SECONDS);
@@ -161,25 +157,4 @@ class Lane {
   close(): void {
     this.#loader.close();
   }
-}
-
-/** Sets every key once, so that GETs find something to copy. */
-async function fill(contestant: Contestant, loader: Loader, plan: BenchPlan): Promise<void> {
-  const { protocol, name } = contestant;
-  const { keys, valueBytes } = plan.workload;
-  const commandBytes = protocol.frameBytesMax(1, valueBytes);
-  const pipeline = clamp(Math.floor(FILL_FRAME_BYTES / commandBytes), 1, FILL_PIPELINE);
-  const step = clamp(Math.floor(FILL_REEL_BYTES / commandBytes), 1, keys);
-  for (let first = 0; first < keys; first += step) {
-    plan.onProgress?.(`filling ${name}`, first, keys);
-    const reel = fillReel(first, Math.min(first + step, keys), plan.workload, pipeline, protocol);
-    const { replies } = await loader.sendOnce(reel);
-    if (replies.errors > 0) {
-      throw new LoadError(`${name} refused ${replies.errors} SETs: ${replies.firstError}`);
-    }
-  }
-}
-
-function clamp(value: number, min: number, max: number): number {
-  return Math.min(max, Math.max(min, value));
 }

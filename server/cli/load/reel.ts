@@ -113,13 +113,28 @@ export function randomReel(workload: Workload, writer: FrameWriter): Reel {
 export function fillReel(
   first: number,
   end: number,
-  workload: Workload,
+  { valueBytes }: Pick<Workload, 'valueBytes'>,
   pipeline: number,
   writer: FrameWriter,
 ): Reel {
-  const keys = Uint32Array.from({ length: end - first }, (_, index) => first + index);
   const sets = new Uint8Array(end - first).fill(1);
-  return new Reel(keys, sets, pipeline, workload.valueBytes, writer);
+  return new Reel(numbersFrom(first, end), sets, pipeline, valueBytes, writer);
+}
+
+/** A reel that gets them. */
+export function readReel(
+  first: number,
+  end: number,
+  { valueBytes }: Pick<Workload, 'valueBytes'>,
+  pipeline: number,
+  writer: FrameWriter,
+): Reel {
+  const sets = new Uint8Array(end - first);
+  return new Reel(numbersFrom(first, end), sets, pipeline, valueBytes, writer);
+}
+
+function numbersFrom(first: number, end: number): Uint32Array {
+  return Uint32Array.from({ length: end - first }, (_, index) => first + index);
 }
 
 export const KEY_BYTES = 16;
