@@ -12,6 +12,7 @@ import { openRemote } from './remote.js';
 import { caseAsText, environmentAsText } from './report.js';
 import { saveResult } from './results.js';
 import { type CaseOutcome, FULL_PLAN, type Plan, QUICK_PLAN, runCase } from './rounds.js';
+import { threadsCommand } from './threads/command.js';
 import { readRows, SHIPPED_TRACES } from './traces.js';
 
 interface Options {
@@ -69,7 +70,7 @@ const program = new Command('bench')
     if (!(await runCorpus(options))) process.exitCode = 1;
   });
 
-for (const command of [memoryCommand]) {
+for (const command of [memoryCommand, threadsCommand]) {
   program.addCommand(command.copyInheritedSettings(program));
 }
 

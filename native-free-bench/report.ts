@@ -47,7 +47,8 @@ function cells(row: Row): string[] {
   ];
 }
 
-function ratioText({ median, p25, p75 }: Spread): string {
+/** A median and its quartiles, as a ratio is told. */
+export function ratioText({ median, p25, p75 }: Spread): string {
   return `${median.toFixed(2)} (${p25.toFixed(2)} - ${p75.toFixed(2)})`;
 }
 
