@@ -8,6 +8,7 @@ import { EVICTING_POLICIES, type HitRatioOutcome, nameOf, replayAll } from './hi
 import { hitRatiosAsText } from './hit-ratio-report.js';
 import { summarize } from './hit-ratio-summary.js';
 import { memoryCommand } from './memory/command.js';
+import { pausesCommand } from './pauses/command.js';
 import { openRemote } from './remote.js';
 import { caseAsText, environmentAsText } from './report.js';
 import { saveResult } from './results.js';
@@ -70,7 +71,7 @@ const program = new Command('bench')
     if (!(await runCorpus(options))) process.exitCode = 1;
   });
 
-for (const command of [memoryCommand, threadsCommand]) {
+for (const command of [memoryCommand, pausesCommand, threadsCommand]) {
   program.addCommand(command.copyInheritedSettings(program));
 }
 
