@@ -15,6 +15,8 @@ const GET_BYTES = 3 + KEY_BYTES;
 /** A value as msgpack: bin 8 header, length, bytes. */
 const PACKED_VALUE_BYTES = 2 + VALUE_BYTES;
 const SET_BYTES = GET_BYTES + PACKED_VALUE_BYTES;
+/** A time to live as msgpack: uint 32. */
+const TTL_BYTES = 5;
 const TRUE = 0xc3;
 
 export type FrameKind = 'get' | 'set';
@@ -27,22 +29,27 @@ export class Frames {
   readonly count: number;
   readonly #frameBytes: number;
   readonly #bytes: Buffer;
+  readonly #ttlMs: number | undefined;
 
   /**
    * @param indices as many as fill whole frames of `perFrame` commands
    * @param valueAt which value a SET of a key stores
+   * @param ttlMs what a SET gives it to live; undefined: nothing
    */
   constructor(
     kind: FrameKind,
     indices: Uint32Array,
     perFrame: number,
     valueAt: (index: number) => number = (index) => index,
+    ttlMs?: number,
   ) {
     this.kind = kind;
+    this.#ttlMs = ttlMs;
     this.indices = indices;
     this.perFrame = perFrame;
     this.count = indices.length / perFrame;
-    const commandBytes = kind === 'get' ? GET_BYTES : SET_BYTES;
+    const setBytes = SET_BYTES + (ttlMs === undefined ? 0 : TTL_BYTES);
+    const commandBytes = kind === 'get' ? GET_BYTES : setBytes;
     this.#frameBytes = HEAD.length + perFrame * commandBytes;
     this.#bytes = Buffer.allocUnsafe(this.count * this.#frameBytes);
     for (let frame = 0; frame < this.count; frame++) {
@@ -88,11 +95,15 @@ export class Frames {
   #writeCommand(at: number, index: number, value: number): void {
     const bytes = this.#bytes;
     const isGet = this.kind === 'get';
-    bytes[at] = isGet ? 0x92 : 0x93;
+    bytes[at] = isGet ? 0x92 : this.#ttlMs === undefined ? 0x93 : 0x94;
     bytes[at + 1] = isGet ? 0x10 : 0x11;
     bytes[at + 2] = 0xa0 + KEY_BYTES;
     writeKey(bytes, at + 3, index);
-    if (!isGet) writePackedValue(bytes, at + GET_BYTES, value);
+    if (isGet) return;
+    writePackedValue(bytes, at + GET_BYTES, value);
+    if (this.#ttlMs === undefined) return;
+    bytes[at + SET_BYTES] = 0xce;
+    bytes.writeUInt32BE(this.#ttlMs, at + SET_BYTES + 1);
   }
 }
 
@@ -106,10 +117,9 @@ function writePackedValue(bytes: Uint8Array, at: number, index: number): void {
  * Frames that SET every key once: those to be read to their own value, those to be written to their
  * neighbour's, so that a SET that does nothing is seen.
  */
-export function fillFrames(kind: FrameKind, keys: number): Frames {
+export function fillFrames(kind: FrameKind, keys: number, ttlMs?: number): Frames {
   const perFrame = 100;
   const indices = Uint32Array.from({ length: keys }, (_, i) => i);
-  return new Frames('set', indices, perFrame, (index) =>
-    kind === 'get' ? index : (index + 1) % keys,
-  );
+  const valueAt = (index: number): number => (kind === 'get' ? index : (index + 1) % keys);
+  return new Frames('set', indices, perFrame, valueAt, ttlMs);
 }

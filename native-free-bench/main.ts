@@ -7,12 +7,13 @@ import { readEnvironment } from './environment.js';
 import { EVICTING_POLICIES, type HitRatioOutcome, nameOf, replayAll } from './hit-ratio.js';
 import { hitRatiosAsText } from './hit-ratio-report.js';
 import { summarize } from './hit-ratio-summary.js';
+import { kernelCCommand } from './kernel-c.js';
 import { memoryCommand } from './memory/command.js';
 import { pausesCommand } from './pauses/command.js';
 import { openRemote } from './remote.js';
 import { caseAsText, environmentAsText } from './report.js';
 import { saveResult } from './results.js';
-import { type CaseOutcome, FULL_PLAN, type Plan, QUICK_PLAN, runCase } from './rounds.js';
+import { type CaseOutcome, FULL_PLAN, planAsText, QUICK_PLAN, runCase } from './rounds.js';
 import { threadsCommand } from './threads/command.js';
 import { readRows, SHIPPED_TRACES } from './traces.js';
 
@@ -71,7 +72,7 @@ const program = new Command('bench')
     if (!(await runCorpus(options))) process.exitCode = 1;
   });
 
-for (const command of [memoryCommand, pausesCommand, threadsCommand]) {
+for (const command of [kernelCCommand, memoryCommand, pausesCommand, threadsCommand]) {
   program.addCommand(command.copyInheritedSettings(program));
 }
 
@@ -123,15 +124,6 @@ async function runCorpus(options: Options): Promise<boolean> {
   const path = saveResult(options.json, environment, results);
   console.log(`JSON in ${path}`);
   return isClean(outcomes, hitRatios);
-}
-
-function planAsText({ rounds, sliceMs }: Plan, clock: Clock): string {
-  const unit = clock === 'cpu' ? 'CPU time' : 'wall time';
-  return (
-    `${rounds} rounds of slices of ${sliceMs} ms, ${unit}. ` +
-    "ns/op: median and quartiles of the rounds' means; " +
-    'ratios: of the two slices of each round; below 1 slabring is faster.'
-  );
 }
 
 /** Whether all that could run here ran, and right. */

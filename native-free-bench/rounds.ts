@@ -14,7 +14,7 @@
  * the time of another, and what V8 learned from the calls of one does not slow down or speed up the
  * next.
  */
-import { type BenchCase, type Contestant, type Slice, Unavailable } from './case.js';
+import { type BenchCase, type Clock, type Contestant, type Slice, Unavailable } from './case.js';
 import { type Spread, spreadOf } from './statistics.js';
 
 export interface Plan {
@@ -30,6 +30,16 @@ export interface Plan {
 
 export const FULL_PLAN: Plan = { rounds: 21, sliceMs: 40, warmupMs: 400 };
 export const QUICK_PLAN: Plan = { rounds: 5, sliceMs: 20, warmupMs: 100 };
+
+/** A plan and its clock, and how to read what comes of it. */
+export function planAsText({ rounds, sliceMs }: Plan, clock: Clock): string {
+  const unit = clock === 'cpu' ? 'CPU time' : 'wall time';
+  return (
+    `${rounds} rounds of slices of ${sliceMs} ms, ${unit}. ` +
+    "ns/op: median and quartiles of the rounds' means; " +
+    'ratios: of the two slices of each round; below 1 slabring is faster.'
+  );
+}
 
 export interface CaseOutcome {
   readonly name: string;

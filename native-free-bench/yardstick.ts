@@ -1,14 +1,15 @@
 /**
- * The C yardstick (baseline/staged-get.c) as a contestant: compiled where there is a gcc, driven
- * over its stdin.
+ * The C yardstick (baseline/staged-get.c) as a contestant: compiled where there is a compiler,
+ * driven over its stdin.
  */
 import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { findProgram } from '../server/cli/machine.js';
 import {
   type Clock,
   type Contestant,
@@ -23,13 +24,12 @@ import { Frames, fillFrames } from './frames.js';
 const SOURCE = fileURLToPath(
   new URL('../../native-free-bench/baseline/staged-get.c', import.meta.url),
 );
-const BUILD_FOLDER = fileURLToPath(new URL('./baseline/', import.meta.url));
-const PROGRAM = join(BUILD_FOLDER, 'staged-get');
+const PROGRAM = fileURLToPath(new URL('./baseline/staged-get', import.meta.url));
 const NS_PER_MS = 1e6;
 
 /**
  * Sets the C program up with the same keys, frames and values as the kernel.
- * @throws Unavailable without a gcc
+ * @throws Unavailable without a C compiler
  */
 export async function openYardstick(
   frames: Frames,
@@ -42,19 +42,29 @@ export async function openYardstick(
   return yardstick;
 }
 
-/** Compiles unless what was compiled last is newer than the source. */
-function compile(): void {
-  const builtMs = statSync(PROGRAM, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+/** What C compilers are called, the preferred one first; `CC` comes before them. */
+const COMPILERS = ['gcc', 'cc', 'clang'];
+
+/**
+ * Compiles unless what was compiled last is newer than the source.
+ * @throws Unavailable without a compiler, or when it does not compile here
+ */
+export function compile(program = PROGRAM): void {
+  const builtMs = statSync(program, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   if (builtMs > statSync(SOURCE).mtimeMs) return;
-  mkdirSync(BUILD_FOLDER, { recursive: true });
-  const unfinished = `${PROGRAM}.${process.pid}`;
-  try {
-    execFileSync('gcc', ['-O2', '-march=native', '-o', unfinished, SOURCE], { stdio: 'pipe' });
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new Unavailable(code === 'ENOENT' ? 'there is no gcc on PATH' : message);
+  const { CC } = process.env;
+  const compiler = (CC ? [CC] : COMPILERS).find((name) => findProgram(name) !== undefined);
+  if (compiler === undefined) {
+    throw new Unavailable(`there is no C compiler on PATH (${CC ? CC : COMPILERS.join(', ')})`);
   }
-  renameSync(unfinished, PROGRAM);
+  mkdirSync(dirname(program), { recursive: true });
+  const unfinished = `${program}.${process.pid}`;
+  try {
+    execFileSync(compiler, ['-O2', '-march=native', '-o', unfinished, SOURCE], { stdio: 'pipe' });
+  } catch (error) {
+    throw new Unavailable((error as Error).message);
+  }
+  renameSync(unfinished, program);
 }
 
 class Yardstick implements Contestant {

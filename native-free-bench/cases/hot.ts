@@ -9,7 +9,7 @@ const HOT_KEYS = 1000;
 
 function hotCase(heldKeys: boolean, besideWriter: boolean): BenchCase {
   const keys = heldKeys ? 'the very strings that were stored' : 'keys just built';
-  const beside = besideWriter ? ', while another thread writes other keys' : '';
+  const beside = besideWriter ? ', while another thread writes other keys; wall time' : '';
   return embeddedCase({
     name: `hot-object/10k${heldKeys ? '/held-keys' : ''}${besideWriter ? '/beside-writer' : ''}`,
     what: `get of 1,000 hot objects of 10 fields, kept decoded, by ${keys}${beside}`,
