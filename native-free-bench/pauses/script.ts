@@ -66,17 +66,22 @@ const MIDDLE_BYTES = 150;
 const MIB = 2 ** 20;
 /** Entries with a TTL go within so long of each other. */
 const EXPIRY_SPREAD_MS = 1000;
-const DEADLINE_MS = 120_000;
+/** A script that takes longer does not get on. Most need a hundredth of it. */
+const DEADLINE_MS = 60_000;
+const DEADLINE_MS_PER_ENTRY = 0.3;
 const SEED = 7;
 
 /** What the scripts have in common. */
 class Work {
   readonly cache: Cache;
   readonly #next = random(SEED);
-  readonly #deadlineMs = performance.now() + DEADLINE_MS;
+  readonly #limitMs: number;
+  readonly #deadlineMs: number;
 
-  constructor(options: CacheOptions) {
+  constructor(entries: number, options: CacheOptions) {
     this.cache = openCache(options);
+    this.#limitMs = DEADLINE_MS + entries * DEADLINE_MS_PER_ENTRY;
+    this.#deadlineMs = performance.now() + this.#limitMs;
   }
 
   below(limit: number): number {
@@ -123,7 +128,7 @@ class Work {
 
   checkTime(): void {
     if (performance.now() > this.#deadlineMs) {
-      throw new Error(`it has not come to an end within ${DEADLINE_MS / 1000} s`);
+      throw new Error(`it has not come to an end within ${this.#limitMs / 1000} s`);
     }
   }
 }
@@ -134,7 +139,7 @@ const roomFor = (entries: number, bytesEach: number): number =>
 /** Nothing happens but reads and writes of entries that stay. */
 export function stillFor(ms: number): OpenScript {
   return (entries) => {
-    const work = new Work({ memory: 8 * MIB + roomFor(entries, 160) });
+    const work = new Work(entries, { memory: 8 * MIB + roomFor(entries, 160) });
     for (let i = 0; i < entries; i++) work.store(i);
     const endMs = performance.now() + ms;
     return {
@@ -153,7 +158,7 @@ export function stillFor(ms: number): OpenScript {
 /** Entries expire within a second, beside a fourth of their number that stays. */
 export const openExpiry: OpenScript = (entries) => {
   const staying = Math.ceil(entries / 4);
-  const work = new Work({ memory: 8 * MIB + roomFor(entries, 220) });
+  const work = new Work(entries, { memory: 8 * MIB + roomFor(entries, 220) });
   const startMs = performance.now();
   for (let i = 0; i < staying; i++) work.store(i);
   work.storeExpiring(staying, entries, (performance.now() - startMs) / staying);
@@ -184,14 +189,14 @@ export const openExpiry: OpenScript = (entries) => {
 /** A full cache whose values become larger, and small again: pages go from class to class. */
 export const openMoves: OpenScript = (entries) => {
   const memory = roomFor(entries, 100);
-  const work = new Work({ memory });
+  const work = new Work(entries, { memory });
   let written = 0;
   while (work.cache.stats().evictions === 0) {
     for (let i = 0; i < 1000; i++) work.store(written++);
   }
   const first = written;
-  const larger = Math.ceil((2 * memory) / LARGER_BYTES);
-  const smaller = Math.ceil((2 * memory) / 64);
+  const larger = Math.ceil((1.5 * memory) / LARGER_BYTES);
+  const smaller = Math.ceil((1.5 * memory) / 64);
   const meanBytes = (): number => {
     const { payloadBytes, entries: stored } = work.cache.stats();
     return payloadBytes / stored;
@@ -234,7 +239,7 @@ export const openMoves: OpenScript = (entries) => {
 
 /** An empty cache fills. */
 export const openGrowth: OpenScript = (entries) => {
-  const work = new Work({ memory: 8 * MIB + roomFor(entries, 160) });
+  const work = new Work(entries, { memory: 8 * MIB + roomFor(entries, 160) });
   let written = 0;
   let isSet = false;
   return {
@@ -264,7 +269,7 @@ export const openGrowth: OpenScript = (entries) => {
  */
 export const openTogether: OpenScript = (entries) => {
   const expiring = Math.ceil(entries / 4);
-  const work = new Work({ memory: roomFor(entries, 160) });
+  const work = new Work(entries, { memory: roomFor(entries, 160) });
   const trial = Math.ceil(expiring / 10);
   const startMs = performance.now();
   for (let i = 0; i < trial; i++) work.store(i);

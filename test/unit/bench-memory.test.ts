@@ -60,8 +60,8 @@ describe('the arithmetic', () => {
   it('waits until the memory rests, and no longer than half a minute', async () => {
     let sleeps = 0;
     const sleep = async (): Promise<void> => void sleeps++;
-    const bytes = [500, 400, 300, 300, 200];
-    expect(await settledBytes(() => bytes.shift()!, sleep)).toBe(300);
+    const bytes = [500, 400, 300, 300.1, 200];
+    expect(await settledBytes(() => bytes.shift()!, sleep)).toBe(300.1);
     expect(sleeps).toBe(3);
     let falling = 1e9;
     expect(await settledBytes(() => (falling *= 0.9), sleep)).toBeLessThan(1e9);

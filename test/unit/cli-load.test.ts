@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { Packr, Unpackr } from 'msgpackr';
 import { afterEach, describe, expect, it } from 'vitest';
+import { fill, readBack } from '#server/cli/load/fill.js';
 import { Loader } from '#server/cli/load/loader.js';
 import type { LoadProtocol } from '#server/cli/load/protocol.js';
 import { fillReel, Reel, randomReel } from '#server/cli/load/reel.js';
@@ -293,6 +294,32 @@ describe('the loader', () => {
     expect(replies).toEqual({ checked: 20, gets: 0, misses: 0, errors: 2, firstError: 'OOM full' });
     const gets = new Reel(Uint32Array.of(1, 2, 3), new Uint8Array(3), 2, 8, protocol);
     expect((await loader.sendOnce(gets)).replies).toMatchObject({ gets: 3, misses: 3 });
+  });
+
+  it('fills a server in reels, and reads all of it back', async () => {
+    const map = new Map<string, Buffer>();
+    const port = await standIn(slabring(honest, map), atOnce);
+    const protocol = new SlabringProtocol('127.0.0.1');
+    const loader = await open(port, protocol);
+    const steps: number[] = [];
+    // Values so large that a reel has few of them.
+    const onProgress = (done: number) => void steps.push(done);
+    const filling = { name: 'it', loader, protocol, keys: 36, valueBytes: 1e6, onProgress };
+    await fill(filling);
+    expect(map.size).toBe(36);
+    expect(steps).toEqual([0, 33]);
+    await readBack(filling);
+    expect(steps).toHaveLength(4);
+    map.delete([...map.keys()][35]!);
+    await expect(readBack(filling)).rejects.toThrow('it has lost 1 keys');
+  });
+
+  it('fills no server that refuses', async () => {
+    const full = slabring(([, key]) => (String(key).endsWith('3') ? errorReply('OOM full') : true));
+    const protocol = new SlabringProtocol('127.0.0.1');
+    const loader = await open(await standIn(full, atOnce), protocol);
+    const filling = { name: 'it', loader, protocol, keys: 20, valueBytes: 8 };
+    await expect(fill(filling)).rejects.toThrow('it refused 2 SETs: OOM full');
   });
 
   const value = (key: number): Buffer => Buffer.from(String(key).padStart(12, '0').padEnd(16, 'v'));
