@@ -2,13 +2,11 @@
  * What a probe has seen: how long operations took, and how long without the time in which the
  * thread wanted a core and had none.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
 import { Histogram } from '../../server/cli/histogram.js';
+import { CoreClock } from '../core-times.js';
 
 /** From here on it is worth asking the system whether the thread had a core: asking takes 5 us. */
 export const LONG_MS = 0.1;
-
-const NS_PER_MS = 1e6;
 
 export class Probe {
   /** As the clock has it. */
@@ -28,42 +26,24 @@ export class Probe {
   }
 }
 
-/** How long the calling thread has waited for a core, as the system counts it. */
+/** How long the calling thread waited for a core between two calls; 0 where nobody tells. */
 export class CoreWait {
-  readonly #file: number | undefined;
-  readonly #text = Buffer.alloc(128);
-  #lastMs = 0;
-
-  constructor() {
-    try {
-      this.#file = openSync('/proc/thread-self/schedstat', 'r');
-    } catch {
-      // Not Linux, or one that does not count: all time is the thread's own.
-      this.#file = undefined;
-    }
-    this.sinceLastMs();
-  }
+  readonly #clock = new CoreClock();
+  #lastMs = this.#clock.read().waitedMs;
 
   get isKnown(): boolean {
-    return this.#file !== undefined;
+    return this.#clock.isKnown;
   }
 
   /** Milliseconds of waiting since the last call. */
   sinceLastMs(): number {
-    if (this.#file === undefined) return 0;
-    const length = readSync(this.#file, this.#text, 0, this.#text.length, 0);
-    const nowMs = waitedMsOf(this.#text.toString('latin1', 0, length));
+    const nowMs = this.#clock.read().waitedMs;
     const sinceMs = nowMs - this.#lastMs;
     this.#lastMs = nowMs;
     return sinceMs;
   }
 
   close(): void {
-    if (this.#file !== undefined) closeSync(this.#file);
+    this.#clock.close();
   }
-}
-
-/** Of a line of schedstat: nanoseconds on a core, nanoseconds waiting for one, turns on it. */
-export function waitedMsOf(schedstat: string): number {
-  return Number(schedstat.split(' ')[1]) / NS_PER_MS;
 }

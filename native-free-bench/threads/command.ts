@@ -34,8 +34,10 @@ SET; by getBytes and setBytes, and by frames of 128 commands.
   none     no cache: each thread copies the same values from and to memory of its
            own. What does not scale there, the machine does not give
 
-Ratios are to one thread of the same ground in the same round. The main thread
-sleeps meanwhile.`;
+Ratios are to one thread of the same ground in the same round, by the clock, and
+by the time that each thread had a core, as Linux counts it: the second leaves out
+what other programs take, but also waiting for a lock. The main thread sleeps
+meanwhile.`;
 
 export const threadsCommand = new Command('threads')
   .description('operations a second of 1, 2, ... threads on one cache')
@@ -85,14 +87,15 @@ async function run(options: Options): Promise<void> {
   console.log(`JSON in ${saveResult(options.json, environment, { settings, threads: rows })}`);
 }
 
-const HEAD = ['', 'ground', 'threads', 'ops/s', 'p25 - p75', 'to one thread'];
+const HEAD = ['', 'ground', 'threads', 'ops/s', 'p25 - p75', 'to one thread', 'by time on a core'];
 
 /** A table of all rows. */
 export function scalingAsText(rows: readonly ScalingRow[]): string {
   return table([HEAD, ...rows.map(cells)]);
 }
 
-function cells({ way, work, ground, threads, opsPerSecond, ratio }: ScalingRow): string[] {
+function cells(row: ScalingRow): string[] {
+  const { way, work, ground, threads, opsPerSecond, ratio, ratioOnCore } = row;
   const { median, p25, p75 } = opsPerSecond;
   return [
     `${work} by ${way}`,
@@ -101,5 +104,6 @@ function cells({ way, work, ground, threads, opsPerSecond, ratio }: ScalingRow):
     rate(median),
     `${rate(p25)} - ${rate(p75)}`,
     ratio === undefined ? '' : ratioText(ratio),
+    ratioOnCore === undefined ? '' : ratioText(ratioOnCore),
   ];
 }

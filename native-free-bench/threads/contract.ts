@@ -55,6 +55,8 @@ export interface Share {
   readonly operations: number;
   /** From the start that was given to the end of the last batch. */
   readonly ns: number;
+  /** Of it, on a core; 0 where the system does not tell. */
+  readonly coreNs: number;
   /** Batches whose results did not add up to what they should. */
   readonly wrong: number;
 }

@@ -20,6 +20,8 @@ const START_MS = 5;
 export interface Together {
   /** Of all threads together. */
   readonly opsPerSecond: number;
+  /** By the time that each thread had a core; undefined where that is not known. */
+  readonly opsPerCoreSecond: number | undefined;
   readonly operations: number;
 }
 
@@ -79,10 +81,7 @@ export class Crew {
     const shares = (await this.#askAll({ ask: 'run', way, work, startNs, ms }, threads)) as Share[];
     const wrong = shares.reduce((sum, share) => sum + share.wrong, 0);
     if (wrong > 0) throw new Error(`${this.ground}: ${wrong} batches of ${work} came out wrong`);
-    return {
-      opsPerSecond: shares.reduce((sum, { operations, ns }) => sum + (operations / ns) * 1e9, 0),
-      operations: shares.reduce((sum, { operations }) => sum + operations, 0),
-    };
+    return togetherOf(shares);
   }
 
   /**
@@ -118,4 +117,18 @@ export class Crew {
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
     this.#shared?.close();
   }
+}
+
+/** What threads did, in one. */
+export function togetherOf(shares: readonly Share[]): Together {
+  const sumOf = (read: (share: Share) => number): number =>
+    shares.reduce((sum, share) => sum + read(share), 0);
+  const isKnown = shares.every(({ coreNs }) => coreNs > 0);
+  return {
+    opsPerSecond: sumOf(({ operations, ns }) => (operations / ns) * 1e9),
+    opsPerCoreSecond: isKnown
+      ? sumOf(({ operations, coreNs }) => (operations / coreNs) * 1e9)
+      : undefined,
+    operations: sumOf(({ operations }) => operations),
+  };
 }

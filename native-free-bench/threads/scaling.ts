@@ -21,6 +21,8 @@ export interface ScalingRow {
   readonly opsPerSecond: Spread;
   /** To one thread's in the same round; `undefined` for one thread. */
   readonly ratio: Spread | undefined;
+  /** The same by the time that the threads had a core; `undefined` where that is not known. */
+  readonly ratioOnCore: Spread | undefined;
   readonly operations: number;
 }
 
@@ -73,12 +75,26 @@ async function measureWork(
   }
   return lanes.map(({ ground, threads, slices }) => {
     const single = lanes.find((lane) => lane.ground === ground)!.slices;
-    const ratios = slices.map((slice, i) => slice.opsPerSecond / single[i]!.opsPerSecond);
     return {
       ...{ way, work, ground, threads },
       opsPerSecond: spreadOf(slices.map((slice) => slice.opsPerSecond)),
-      ratio: threads === 1 ? undefined : spreadOf(ratios),
+      ratio: threads === 1 ? undefined : ratioOf(slices, single, (slice) => slice.opsPerSecond),
+      ratioOnCore:
+        threads === 1 ? undefined : ratioOf(slices, single, (slice) => slice.opsPerCoreSecond),
       operations: slices.reduce((sum, { operations }) => sum + operations, 0),
     };
   });
+}
+
+/** Of the rounds in which it is known of both; undefined when it is of none. */
+function ratioOf(
+  slices: readonly Together[],
+  single: readonly Together[],
+  read: (slice: Together) => number | undefined,
+): Spread | undefined {
+  const ratios = slices.flatMap((slice, round) => {
+    const [together, alone] = [read(slice), read(single[round]!)];
+    return together === undefined || alone === undefined ? [] : [together / alone];
+  });
+  return ratios.length === 0 ? undefined : spreadOf(ratios);
 }

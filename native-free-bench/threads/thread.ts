@@ -1,6 +1,7 @@
 /** One of the threads whose speed is measured. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { replyOf } from '../ask.js';
+import { CoreClock } from '../core-times.js';
 import { uniformSequence } from '../fixture.js';
 import {
   type Gate,
@@ -26,6 +27,7 @@ const places = placesOf(
   entries,
   uniformSequence(batches * PER_BATCH, entries),
 );
+const clock = new CoreClock();
 let next = first;
 
 function gate(): Gate {
@@ -57,6 +59,7 @@ function run({ way, work, startNs, ms }: Run): Share {
   let wrong = 0;
   while (nowNs() < startNs);
   // Who gets no core in time, or loses it in between, has done so much less.
+  const before = clock.read();
   let atNs = startNs;
   for (; atNs < endNs; done++) {
     const batch = next;
@@ -66,7 +69,8 @@ function run({ way, work, startNs, ms }: Run): Share {
     } else if (place.get(batch) !== place.expectedOfGet(batch)) wrong++;
     atNs = nowNs();
   }
-  return { operations: done * PER_BATCH, ns: atNs - startNs, wrong };
+  const coreNs = (clock.read().onCoreMs - before.onCoreMs) * 1e6;
+  return { operations: done * PER_BATCH, ns: atNs - startNs, coreNs, wrong };
 }
 
 function answer(question: ThreadQuestion): Gate | Share | string | undefined {

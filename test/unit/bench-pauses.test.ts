@@ -4,8 +4,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { coreTimesOf } from '#bench/core-times.js';
 import { type PhaseOutcome, PROBES, runScript } from '#bench/pauses/measure.js';
-import { CoreWait, Probe, waitedMsOf } from '#bench/pauses/probe.js';
+import { CoreWait, Probe } from '#bench/pauses/probe.js';
 import { phaseAsText, rowsOf } from '#bench/pauses/report.js';
 import { makeValue, openGrowth, type Script } from '#bench/pauses/script.js';
 import type { Cache } from '#engine/index.js';
@@ -27,7 +28,7 @@ describe('a probe', () => {
   });
 
   it('reads how long the thread waited', () => {
-    expect(waitedMsOf('112219 80752 2\n')).toBe(0.080752);
+    expect(coreTimesOf('112219 80752 2\n')).toEqual({ onCoreMs: 0.112219, waitedMs: 0.080752 });
     const wait = new CoreWait();
     expect(wait.isKnown).toBe(process.platform === 'linux');
     expect(wait.sinceLastMs()).toBeGreaterThanOrEqual(0);

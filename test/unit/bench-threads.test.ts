@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { uniformSequence } from '#bench/fixture.js';
 import { scalingAsText } from '#bench/threads/command.js';
 import { PER_BATCH, WAYS } from '#bench/threads/contract.js';
-import { Crew } from '#bench/threads/crew.js';
+import { Crew, togetherOf } from '#bench/threads/crew.js';
 import { checkSet, createSet, fillSet, placesOf } from '#bench/threads/place.js';
 import { countsUpTo, measureScaling } from '#bench/threads/scaling.js';
 import { ArenaSet } from '#engine/arena-set.js';
@@ -40,7 +40,9 @@ describe('scaling', () => {
         if (ms === 9) round = -1;
         else if (calls.length % 6 === 4) round++;
         const speed = way === 'calls' && work === 'get' ? speeds[round]! : 1;
-        return { opsPerSecond: 1e6 * speed * (threads === 2 ? 1.8 : 1), operations: 7 };
+        const opsPerSecond = 1e6 * speed * (threads === 2 ? 1.8 : 1);
+        const opsPerCoreSecond = ground === 'none' ? undefined : opsPerSecond * threads;
+        return { opsPerSecond, opsPerCoreSecond, operations: 7 };
       },
       () => {},
     );
@@ -58,10 +60,24 @@ describe('scaling', () => {
     expect(two!.ratio!.p25).toBeCloseTo(1.8);
     expect(two!.ratio!.p75).toBeCloseTo(1.8);
     expect(two!.operations).toBe(21);
+    expect(two!.ratioOnCore!.median).toBeCloseTo(3.6);
+    expect(rows[5]).toMatchObject({ ground: 'none', threads: 2, ratioOnCore: undefined });
     const lines = scalingAsText(rows).split('\n');
     expect(lines[1]).toMatch(/^get by calls +shared +1 +1\.00 M +1\.00 M - 5\.50 M$/);
-    expect(lines[2]).toMatch(/^get by calls +shared +2 +1\.80 M .* 1\.80 \(1\.80 - 1\.80\)$/);
+    expect(lines[2]).toMatch(
+      /^get by calls +shared +2 +1\.80 M .* 1\.80 \(1\.80 - 1\.80\) +3\.60 \(.*\)$/,
+    );
   });
+});
+
+it('threads add up, by the clock and by their time on a core', () => {
+  const share = (operations: number, ns: number, coreNs: number) => {
+    return { operations, ns, coreNs, wrong: 0 };
+  };
+  expect(togetherOf([share(100, 1e9, 5e8), share(300, 2e9, 1e9)])).toEqual({
+    ...{ opsPerSecond: 250, opsPerCoreSecond: 500, operations: 400 },
+  });
+  expect(togetherOf([share(1, 1, 1), share(1, 1, 0)]).opsPerCoreSecond).toBeUndefined();
 });
 
 describe('what a thread works on', () => {
