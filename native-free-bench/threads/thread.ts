@@ -58,17 +58,18 @@ function run({ way, work, startNs, ms }: Run): Share {
   let done = 0;
   let wrong = 0;
   while (nowNs() < startNs);
-  // Who gets no core in time, or loses it in between, has done so much less.
+  // Who gets no core in time, or loses it in between, has done so much less, but one batch.
   const before = clock.read();
   let atNs = startNs;
-  for (; atNs < endNs; done++) {
+  do {
     const batch = next;
     next = batch + 1 === batches ? 0 : batch + 1;
     if (work === 'set' || (work === 'mix' && done % MIX === 0)) {
       if (place.set(batch) !== place.expectedOfSet(batch)) wrong++;
     } else if (place.get(batch) !== place.expectedOfGet(batch)) wrong++;
+    done++;
     atNs = nowNs();
-  }
+  } while (atNs < endNs);
   const coreNs = (clock.read().onCoreMs - before.onCoreMs) * 1e6;
   return { operations: done * PER_BATCH, ns: atNs - startNs, coreNs, wrong };
 }
