@@ -146,7 +146,7 @@ describe('npm run bench -- threads', () => {
     const { code, stdout } = await run(...small, '--json', json);
     expect(stdout).toMatch(/cores, \d+ GiB, .*\nNode v\d+/);
     expect(stdout).toMatch(/\nget by calls +shared +1 /);
-    expect(stdout).toMatch(/\nset by frames +none +2 .* \d\.\d\d \(\d+\.\d\d - \d+\.\d\d\)\n/);
+    expect(stdout).toMatch(/\nset by frames +none +2 .* \d+\.\d\d \(\d+\.\d\d - \d+\.\d\d\)\n/);
     expect(stdout).toMatch(/\nchecksum of what was read \d+, the same for all\n/);
     expect(code).toBe(0);
     expect(JSON.parse(readFileSync(json, 'utf8')).threads).toHaveLength(36);
