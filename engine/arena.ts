@@ -387,7 +387,11 @@ export class Arena {
    */
   checkIntegrity(): string | undefined {
     const broken = this.kernel.checkIntegrity(this.slot);
-    if (broken === 0) return undefined;
+    return broken === 0 ? undefined : this.ruleOf(broken);
+  }
+
+  /** A broken rule that the kernel returned, as text: its name and what it says. */
+  ruleOf(broken: number): string {
     const rule = Object.keys(INTEGRITY_RULES).find(
       (name) => constantOf(this.kernel, name) === broken,
     );

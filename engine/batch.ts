@@ -64,6 +64,8 @@ export class Batch {
   readonly #frames: FrameRange[] = [];
   #start = 0;
   #commands = 0;
+  /** Where the command begun last begins. */
+  #last = 0;
 
   /** Begins a command; its key and `args - 1` further arguments are to follow. */
   begin(code: number, key: Key, args: number): void {
@@ -74,6 +76,7 @@ export class Batch {
     this.#reserve(COMMAND_SLACK_BYTES + keyLength);
     if (this.#commands === 0) this.#bytes[this.#end++] = FRAME_ID;
     this.#commands++;
+    this.#last = this.#end;
     this.#end = writeCommand(code, key, keyLength, args, this.#bytes, this.#end);
   }
 
@@ -91,6 +94,25 @@ export class Batch {
   value(value: unknown, packed: Packed | undefined, maxBytes: number): void {
     this.#reserve(COMMAND_SLACK_BYTES + mostBytes(value, packed, maxBytes));
     this.#end = writeValue(value, packed, this.#bytes, this.#end, maxBytes);
+  }
+
+  /** Takes back the command begun last, of which an argument could not be written. */
+  cancel(): void {
+    this.#commands--;
+    this.#end = this.#commands === 0 ? this.#start : this.#last;
+  }
+
+  /** Begins anew, in the same memory. */
+  clear(): void {
+    this.#frames.length = 0;
+    this.#start = 0;
+    this.#end = 0;
+    this.#commands = 0;
+  }
+
+  /** Bytes written. */
+  get length(): number {
+    return this.#end;
   }
 
   /** The frames written, as ranges of {@link bytes}. */

@@ -6,7 +6,7 @@
 import type { Duration, IncrementOptions, Key, SetOptions, TimeLeft, Versioned } from './api.js';
 import type { ArenaStats } from './arena.js';
 import type { ArenaSet } from './arena-set.js';
-import { checkDelta, iterate, readIncrementTtl } from './arguments.js';
+import { checkBytes, checkDelta, checkFunction, iterate, readIncrementTtl } from './arguments.js';
 import type { Changes, ChangesOptions } from './changes.js';
 import { packValue, readBytes, readValue, writeBytes, writeValue } from './codec.js';
 import { SetFlag } from './commands.js';
@@ -14,6 +14,7 @@ import { type DecodedConfig, DecodedValues } from './decoded.js';
 import { CLOCK_WHEN_NEEDED, Desk } from './desk.js';
 import { SlabringError } from './errors.js';
 import { type CacheEvents, Observers } from './events.js';
+import * as jobs from './jobs/cache-jobs.js';
 import { writeKey } from './keys.js';
 import { Many } from './many.js';
 import { Tag, valueEnd } from './msgpack.js';
@@ -23,7 +24,7 @@ import type { Routes } from './route.js';
 import { SetArguments } from './setoptions.js';
 import { REPLY_START, Single } from './single.js';
 import { openStructures, type Structures } from './structures.js';
-import { parseDuration, show } from './units.js';
+import { parseDuration } from './units.js';
 import { entriesOf, type FoundKey, keysOf, valuesOf, Walk } from './walk.js';
 
 /** A cache as one thread has it open. Made by `openCache` and `attachCache`. */
@@ -45,6 +46,7 @@ export class Cache {
   readonly #stopUpkeep: () => void;
   readonly #single: Single;
   readonly #observers: Observers;
+  readonly #jobs: jobs.CacheJobs;
   #closed = false;
 
   /** Use `openCache` or `attachCache`. The cache owns the arenas: `close` closes them. */
@@ -69,6 +71,7 @@ export class Cache {
     this.#decoded =
       decoded && new DecodedValues(decoded, (key) => this.#deskFor(key), this.#structures);
     this.#stopUpkeep = arenas.startUpkeep();
+    this.#jobs = new jobs.CacheJobs(arenas, defaultTtlMs);
   }
 
   /** The value of the key, or `undefined` when it is absent or expired. */
@@ -140,9 +143,7 @@ export class Cache {
    * @throws SlabringError as `set` does
    */
   setBytes(key: Key, value: Uint8Array, options?: SetOptions): boolean {
-    if (!(value instanceof Uint8Array)) {
-      throw new SlabringError('OPTION', `setBytes takes a Uint8Array, not ${show(value)}`);
-    }
+    checkBytes(value, 'setBytes');
     const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
     const desk = this.#deskFor(key);
     const keyLength = writeKey(key, desk.keys);
@@ -235,12 +236,7 @@ export class Cache {
    */
   getMany<T = unknown>(keys: Iterable<Key>): (T | undefined)[] {
     const list = [...iterate(keys, 'getMany', 'keys')];
-    const values = this.#many.forKeys('GET', list) as (T | null | undefined)[];
-    for (let i = 0; i < values.length; i++) {
-      // A frame says nil for an absent key and for a stored null.
-      if (values[i] === null) values[i] = this.has(list[i]!) ? this.get(list[i]!) : undefined;
-    }
-    return values as (T | undefined)[];
+    return this.#many.get(list, (key) => (this.has(key) ? this.get<T>(key) : undefined));
   }
 
   /**
@@ -305,9 +301,7 @@ export class Cache {
    * writes meanwhile.
    */
   forEach<T = unknown>(call: (value: T, key: FoundKey, cache: this) => void): void {
-    if (typeof call !== 'function') {
-      throw new SlabringError('OPTION', `forEach takes a function, not ${show(call)}`);
-    }
+    checkFunction(call, 'forEach');
     for (const [key, value] of this.entries<T>()) call(value, key, this);
   }
 
@@ -330,6 +324,39 @@ export class Cache {
   checkIntegrity(): string | undefined {
     this.#checkOpen();
     return this.#arenas.checkIntegrity();
+  }
+
+  /**
+   * `checkIntegrity` by other threads, while this one goes on; `onProgress` counts partitions.
+   * @throws SlabringError `OPTION`, `CLOSED`, `INTERNAL`; the reason of an aborted signal
+   */
+  verify(options?: jobs.JobOptions): Promise<jobs.BrokenRule | undefined> {
+    return this.#jobs.verify(options);
+  }
+
+  /**
+   * Stores the entries of a file, by other threads.
+   * @throws ImportError at a wrong entry; SlabringError as `verify`
+   */
+  importFile(path: string | URL, options?: jobs.ImportOptions): Promise<jobs.ImportResult> {
+    return this.#jobs.importFile(path, options);
+  }
+
+  /**
+   * Writes all entries into a file that `importFile` reads, by another thread.
+   * @throws SlabringError `WRONGTYPE` for what the format cannot say; as `verify`
+   */
+  exportFile(path: string | URL, options?: jobs.ExportOptions): Promise<jobs.ExportResult> {
+    return this.#jobs.exportFile(path, options);
+  }
+
+  /**
+   * Repairs what ended threads left locked, and frees their slots; how many. Done when needed
+   * anyway. Without /proc, which tells, say which worker has ended by its `threadId`.
+   */
+  reapThreads(endedThreadId?: number): number {
+    this.#checkOpen();
+    return this.#arenas.reapThreads(endedThreadId);
   }
 
   /**
@@ -383,6 +410,7 @@ export class Cache {
   close(): void {
     if (this.#closed) return;
     this.#observers.close();
+    this.#jobs.close();
     this.#closed = true;
     this.#stopUpkeep();
     this.#decoded?.close();

@@ -31,6 +31,15 @@ export class Many {
     });
   }
 
+  /**
+   * The value of each key, `undefined` for an absent one.
+   * @param readNull reads a key again whose value is absent or null: a frame says nil for both
+   */
+  get<T>(keys: readonly Key[], readNull: (key: Key) => T | undefined): (T | undefined)[] {
+    const values = this.forKeys('GET', keys) as (T | null)[];
+    return values.map((value, i) => (value === null ? readNull(keys[i]!) : value));
+  }
+
   /** The replies to one command for each key. */
   forKeys(name: CommandName, keys: Iterable<Key>): unknown[] {
     const batch = new Batch();

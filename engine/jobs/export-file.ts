@@ -1,0 +1,69 @@
+/** `cache.exportFile()`. */
+import { randomBytes } from 'node:crypto';
+import { rename, rm } from 'node:fs/promises';
+import { SlabringError } from '../errors.js';
+import { checkOptionNames } from '../units.js';
+import type { Exported, ExportInput } from './export-entries.js';
+import { unpackFault } from './faults.js';
+import { type FileFormat, readFormat, readPath } from './files.js';
+import type { Jobs } from './jobs.js';
+import { checkJobOptions, JOB_OPTIONS, type JobOptions } from './options.js';
+
+/** Options of `exportFile`. `onProgress` counts entries; how many there will be is a guess. */
+export interface ExportOptions extends Omit<JobOptions, 'threads'> {
+  /** Default: by the file's name, which then ends in .ndjson, .jsonl, .msgpack or .mp. */
+  format?: FileFormat;
+}
+
+export interface ExportResult {
+  /** Entries written. */
+  readonly entries: number;
+  /** Bytes of the file. */
+  readonly bytes: number;
+  readonly seconds: number;
+}
+
+const OPTION_NAMES = [
+  ...JOB_OPTIONS.filter((name) => name !== 'threads'),
+  'format',
+] as const satisfies readonly (keyof ExportOptions)[];
+
+/**
+ * Writes all entries into a file, which is there only once it is complete.
+ * @throws SlabringError `OPTION`; `WRONGTYPE` for an entry that the format has no form for; as
+ *   {@link Jobs.run} does
+ */
+export async function exportFile(
+  jobs: Jobs,
+  file: string | URL,
+  options: ExportOptions,
+): Promise<ExportResult> {
+  checkOptionNames(options, OPTION_NAMES, 'exportFile');
+  checkJobOptions(options);
+  const path = readPath(file, 'exportFile');
+  const format = readFormat(options.format, path);
+  const startedMs = performance.now();
+  // Beside it, so that it can be renamed.
+  const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const input: ExportInput = { path: draft, format };
+  const total = jobs.arenas.stats().entries;
+  try {
+    const plan = { job: 'exportEntries', input, slices: 1, total } as const;
+    const { results, failure } = await jobs.run<Exported>(plan, options);
+    if (failure !== undefined) throw writeError(unpackFault(failure.fault), path);
+    await rename(draft, path);
+    const { entries, bytes } = results[0]!.result;
+    return { entries, bytes, seconds: (performance.now() - startedMs) / 1000 };
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+}
+
+/** An error of the system becomes one of ours. */
+function writeError(error: Error, path: string): Error {
+  if (error instanceof SlabringError) return error;
+  return new SlabringError('OPTION', `exportFile cannot write ${path}: ${error.message}`, {
+    cause: error,
+  });
+}
