@@ -24,13 +24,18 @@ export interface SliceResult<Result> {
   readonly result: Result;
 }
 
+export interface SliceFailure {
+  readonly slice: number;
+  readonly fault: Fault;
+}
+
 /** What a thread has done of a job. */
 export interface TaskReport<Result> {
   /** Why it could not even attach to the arenas. */
   readonly refusal: Fault | undefined;
   readonly results: readonly SliceResult<Result>[];
   /** The slice that failed here, if one did. */
-  readonly failure: { readonly slice: number; readonly fault: Fault } | undefined;
+  readonly failure: SliceFailure | undefined;
 }
 
 /** A message of a thread of the pool: some more of a job is done. */

@@ -49,7 +49,8 @@ export async function exportFile(
   const total = jobs.arenas.stats().entries;
   try {
     const plan = { job: 'exportEntries', input, slices: 1, total } as const;
-    const { results, failure } = await jobs.run<Exported>(plan, options);
+    const { results, failures } = await jobs.run<Exported>(plan, options);
+    const [failure] = failures;
     if (failure !== undefined) throw writeError(unpackFault(failure.fault), path);
     await rename(draft, path);
     const { entries, bytes } = results[0]!.result;

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import type { Duration } from '../api.js';
 import { SlabringError } from '../errors.js';
 import { checkOptionNames, parseDuration } from '../units.js';
+import type { SliceFailure } from './contract.js';
 import { type Fault, unpackFault } from './faults.js';
 import { type FileFormat, readFormat, readPath } from './files.js';
 import type { Imported } from './import-ndjson.js';
@@ -87,8 +88,11 @@ export async function importFile(
   const job = format === 'ndjson' ? 'importNdjson' : 'importMsgpack';
   const plan = { job, input, slices, total: bytes } as const;
   const outcome = await jobs.run<Imported>(plan, options);
-  const entries = outcome.results.reduce((sum, { result }) => sum + result.entries, 0);
-  if (outcome.failure !== undefined) throw errorOf(outcome, path, entries);
+  const entries =
+    outcome.results.reduce((sum, { result }) => sum + result.entries, 0) +
+    outcome.failures.reduce((sum, { fault }) => sum + (fault.place?.entries ?? 0), 0);
+  const [failure] = outcome.failures;
+  if (failure !== undefined) throw errorOf(failure, outcome, path, entries);
   return { entries, bytes, seconds: (performance.now() - startedMs) / 1000 };
 }
 
@@ -110,8 +114,12 @@ function sliceFor(bytes: number): number {
   return Math.min(Math.max(Math.ceil(bytes / SLICES), LEAST_SLICE_BYTES), MOST_SLICE_BYTES);
 }
 
-function errorOf(outcome: JobOutcome<Imported>, path: string, entries: number): Error {
-  const { slice, fault } = outcome.failure!;
+function errorOf(
+  { slice, fault }: SliceFailure,
+  outcome: JobOutcome<Imported>,
+  path: string,
+  entries: number,
+): Error {
   const error = unpackFault(fault);
   const { place } = fault;
   if (place === undefined) return error;
@@ -124,7 +132,7 @@ function errorOf(outcome: JobOutcome<Imported>, path: string, entries: number): 
   return new ImportError(
     codeOf(fault),
     `${path}, ${where}: ${fault.message}`,
-    { path, byte, line, entries: entries + place.entries },
+    { path, byte, line, entries },
     { cause: error },
   );
 }

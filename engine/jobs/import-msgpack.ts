@@ -78,7 +78,8 @@ class RecordImporter {
 
   #errorAt(at: number, error: unknown, isTooLong: boolean): SlabringError {
     const reason = (error as Error).message;
-    if (/begins no msgpack/.test(reason)) return syntax(reason);
+    // Of all other first bytes it is said where the rest of a header is missing.
+    if (reason.startsWith(`0x${Tag.NEVER_USED.toString(16)} `)) return syntax(reason);
     if (!isTooLong) return syntax('the file ends inside a record');
     const most = this.#longestRecord;
     const tag = this.#window.bytes[at - this.#window.start]!;

@@ -19,6 +19,7 @@ export interface Imported {
 }
 
 const LINE_BREAK = 0x0a;
+/** Some programs begin a text with it. */
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
 /** JSON has at most so many bytes for one of msgpack: `\u0000` in a text. */
@@ -69,7 +70,7 @@ class LineImporter {
   /** Where the first line of a range begins; `end` or more: there is none. */
   #firstLine(start: number, end: number): number {
     const { bytes, start: base } = this.#window;
-    if (start === 0) return BYTE_ORDER_MARK.every((byte, i) => bytes[i] === byte) ? 3 : 0;
+    if (start === 0) return 0;
     const lineBreak = bytes.subarray(0, end - base).indexOf(LINE_BREAK);
     return lineBreak < 0 ? end : base + lineBreak + 1;
   }
@@ -110,7 +111,8 @@ class LineImporter {
 
   #addLine(start: number, end: number): void {
     const { bytes, start: base } = this.#window;
-    const line = bytes.subarray(start - base, end - base);
+    let line = bytes.subarray(start - base, end - base);
+    if (start === 0 && startsWith(line, BYTE_ORDER_MARK)) line = line.subarray(3);
     // A line break at the very end is not followed by an empty line; others do no harm.
     if (isBlank(line)) return;
     try {
@@ -128,6 +130,10 @@ class LineImporter {
     this.#loader.flush();
     throw new PlacedError(error, this.#loader.placeOf(byte, line));
   }
+}
+
+function startsWith(line: Uint8Array, bytes: readonly number[]): boolean {
+  return bytes.every((byte, i) => line[i] === byte);
 }
 
 function isBlank(line: Uint8Array): boolean {

@@ -6,9 +6,9 @@
 import { availableParallelism } from 'node:os';
 import type { ArenaSet } from '../arena-set.js';
 import { SlabringError } from '../errors.js';
-import type { JobTask, SliceDone, SliceResult, TaskReport } from './contract.js';
+import type { JobTask, SliceDone, SliceFailure, SliceResult, TaskReport } from './contract.js';
 import { JobControl } from './control.js';
-import { type Fault, unpackFault } from './faults.js';
+import { unpackFault } from './faults.js';
 import type { JobOptions } from './options.js';
 import { JobPool } from './pool.js';
 import type { JobName } from './table.js';
@@ -27,7 +27,8 @@ export interface JobPlan {
 export interface JobOutcome<Result> {
   /** In the order of slices. Of a failed job also what was done of slices behind the failed one. */
   readonly results: readonly SliceResult<Result>[];
-  readonly failure: { readonly slice: number; readonly fault: Fault } | undefined;
+  /** The slices that failed, in their order: none, or one for each thread at most. */
+  readonly failures: readonly SliceFailure[];
 }
 
 /** A job that waits for its turn. */
@@ -70,11 +71,6 @@ export class Jobs {
       if (this.#closed) this.#pool.end();
       this.#queue.shift()?.begin();
     }
-  }
-
-  /** Throws the error of a slice, where a job knows no better what to make of it. */
-  throwFailure(failure: JobOutcome<unknown>['failure']): void {
-    if (failure !== undefined) throw unpackFault(failure.fault);
   }
 
   /**
@@ -143,7 +139,7 @@ export class Jobs {
       progress.checkListener();
       const reports = this.#reportsOf<Result>(ends, control);
       const outcome = outcomeOf(reports);
-      if (outcome.failure === undefined) progress.finish();
+      if (outcome.failures.length === 0) progress.finish();
       return outcome;
     } finally {
       options.signal?.removeEventListener('abort', giveUp);
@@ -193,7 +189,7 @@ function outcomeOf<Result>(reports: readonly TaskReport<Result>[]): JobOutcome<R
   results.sort((left, right) => left.slice - right.slice);
   const failures = reports.flatMap(({ failure }) => (failure === undefined ? [] : [failure]));
   failures.sort((left, right) => left.slice - right.slice);
-  return { results, failure: failures[0] };
+  return { results, failures };
 }
 
 /** Adds up what the threads of a job tell, and tells the listener. */

@@ -1,5 +1,6 @@
 /** `cache.verify()`. */
 import { checkOptionNames } from '../units.js';
+import { unpackFault } from './faults.js';
 import type { Jobs } from './jobs.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions } from './options.js';
 import type { BrokenRule } from './verify-part.js';
@@ -17,7 +18,7 @@ export async function verify(
   const { arenas, facts } = jobs.arenas;
   const slices = arenas.length * (facts.partitions + 1);
   const plan = { job: 'verify', input: undefined, slices, total: slices } as const;
-  const { results, failure } = await jobs.run<BrokenRule | undefined>(plan, options);
-  jobs.throwFailure(failure);
+  const { results, failures } = await jobs.run<BrokenRule | undefined>(plan, options);
+  if (failures[0] !== undefined) throw unpackFault(failures[0].fault);
   return results.find(({ result }) => result !== undefined)?.result;
 }
