@@ -14,8 +14,8 @@
  *
  * A file whose parts do not show where they begin is read like this: whoever has slice n waits for
  * its start, looks where it ends, tells that as the start of slice n + 1, and only then does the
- * work. So looking is done by one thread at a time, working by all of them. Only the holder of slice
- * n writes `start` once slice n's is known, and only after it has read it.
+ * work. So looking is done by one thread at a time, working by all of them. Once slice n's start is
+ * known, only the holder of slice n writes `start`, and only after it has read it.
  */
 
 const NEXT = 0;

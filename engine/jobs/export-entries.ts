@@ -1,8 +1,8 @@
 /**
- * Export of all entries into a file as a job of one slice, for one thread: the kernel copies a batch
- * of entries at a time (engine/kernel/scan.ts draws them), and this writes them as import-ndjson.ts
- * and import-msgpack.ts read them. Nobody else uses the thread's areas meanwhile, so a batch counts
- * as it was copied: each entry as it was at one moment.
+ * Export of all entries into a file as a job of one slice, for one thread: the kernel copies a
+ * batch of entries at a time (engine/kernel/scan.ts draws them), and this writes them as
+ * import-ndjson.ts and import-msgpack.ts read them. Nobody else uses the thread's areas meanwhile,
+ * so a batch counts as it was copied: each entry as it was at one moment.
  */
 import { Buffer } from 'node:buffer';
 import type { Arena } from '../arena.js';

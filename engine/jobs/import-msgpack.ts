@@ -10,7 +10,6 @@ import { itemsOf, Tag, valueEnd } from '../msgpack.js';
 import { recordStart } from '../structures.js';
 import { parseDuration, show } from '../units.js';
 import type { JobContext } from './contract.js';
-import { PlacedError } from './faults.js';
 import type { Imported } from './import-ndjson.js';
 import { type ImportInput, InputWindow } from './input-file.js';
 import { Loader, packedView } from './loader.js';
@@ -34,7 +33,7 @@ class RecordImporter {
 
   constructor(context: JobContext<ImportInput>) {
     this.#context = context;
-    this.#loader = new Loader(context.arenas);
+    this.#loader = new Loader(context.arenas, (byte) => ({ byte, line: undefined }));
     this.#window = new InputWindow(context.input);
     this.#longestRecord = context.arenas.facts.maxValueBytes + RECORD_MARGIN_BYTES;
   }
@@ -59,7 +58,7 @@ class RecordImporter {
     return { entries: this.#loader.stored, lines: 0 };
   }
 
-  /** Finds where the records end that begin from `at` to `sliceEnd`; what is wrong, if something. */
+  /** Finds where the records end that begin from `at` to `sliceEnd`; what is wrong with one. */
   #findEnds(at: number, sliceEnd: number, ends: number[]): unknown {
     const window = this.#window;
     while (at < sliceEnd) {
@@ -128,7 +127,7 @@ class RecordImporter {
   /** Stores what came before, and throws. */
   #fail(error: unknown, byte: number): never {
     this.#loader.flush();
-    throw new PlacedError(error, this.#loader.placeOf(byte, 0));
+    throw this.#loader.errorAt(byte, error);
   }
 }
 

@@ -1,13 +1,13 @@
 /**
- * Import of NDJSON as a job: a JSON object in each line, `{"key": ..., "value": ..., "ttl": ...}`. A
- * slice is a range of bytes of the file, and the lines that begin in it are its lines: whoever has
- * the slice finds the first of them behind the first line break from the byte before the range on.
+ * Import of NDJSON as a job: a JSON object in each line, `{"key": ..., "value": ..., "ttl": ...}`.
+ * A slice is a range of bytes of the file, and the lines that begin in it are its lines: whoever
+ * has the slice finds the first of them behind the first line break from the byte before the range
+ * on.
  */
-import { isUtf8 } from 'node:buffer';
+import { type Buffer, isUtf8 } from 'node:buffer';
 import { SlabringError } from '../errors.js';
 import { parseDuration, show } from '../units.js';
 import type { JobContext } from './contract.js';
-import { PlacedError } from './faults.js';
 import { type ImportInput, InputWindow } from './input-file.js';
 import { Loader } from './loader.js';
 
@@ -20,7 +20,7 @@ export interface Imported {
 
 const LINE_BREAK = 0x0a;
 /** Some programs begin a text with it. */
-const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
+const BYTE_ORDER_MARK = '\ufeff';
 
 /** JSON has at most so many bytes for one of msgpack: `\u0000` in a text. */
 const JSON_PER_MSGPACK = 6;
@@ -40,13 +40,15 @@ class LineImporter {
   readonly #window: InputWindow;
   readonly #longestLine: number;
   #slice = 0;
-  /** Lines of the slice begun. */
-  #line = 0;
+  /** Where the first line of the slice begins. */
+  #first = 0;
+  /** Whether that is so of its last line. */
+  #isTooLong = false;
 
   constructor(context: JobContext<ImportInput>) {
     const { arenas, input } = context;
     this.#context = context;
-    this.#loader = new Loader(arenas);
+    this.#loader = new Loader(arenas, (line) => ({ byte: this.#startOf(line), line }));
     this.#window = new InputWindow(input);
     this.#longestLine = Math.min(
       JSON_PER_MSGPACK * arenas.facts.maxValueBytes + LINE_MARGIN_BYTES,
@@ -59,86 +61,112 @@ class LineImporter {
     const start = slice * input.sliceBytes;
     const end = Math.min(start + input.sliceBytes, input.bytes);
     this.#slice = slice;
-    this.#line = 0;
+    this.#isTooLong = false;
     this.#loader.reset();
     this.#window.open(Math.max(0, start - 1), end - start + 1);
-    const lines = this.#importLines(this.#firstLine(start, end), end);
+    this.#first = this.#findFirst(start, end);
+    const lines = this.#first < end ? this.#importLines(end) : 0;
     this.#context.progress(end - start);
     return { entries: this.#loader.stored, lines };
   }
 
   /** Where the first line of a range begins; `end` or more: there is none. */
-  #firstLine(start: number, end: number): number {
-    const { bytes, start: base } = this.#window;
+  #findFirst(start: number, end: number): number {
     if (start === 0) return 0;
+    const { bytes, start: base } = this.#window;
     const lineBreak = bytes.subarray(0, end - base).indexOf(LINE_BREAK);
     return lineBreak < 0 ? end : base + lineBreak + 1;
   }
 
-  /** Stores the lines that begin from `at` to `end`; how many line breaks that was. */
-  #importLines(at: number, end: number): number {
+  /** Stores the lines that begin before `end`; how many line breaks were passed. */
+  #importLines(end: number): number {
     const { control } = this.#context;
-    let lines = 0;
-    while (at < end) {
-      const lineEnd = this.#findLineEnd(at);
-      this.#line++;
-      this.#addLine(at, lineEnd);
-      lines++;
+    const last = this.#findLast(end);
+    const bytes = this.#part(this.#first, last);
+    // Faster than line by line, for JSON.parse as well.
+    let text = bytes.toString();
+    if (this.#first === 0 && text.startsWith(BYTE_ORDER_MARK)) text = text.slice(1);
+    const broken = isUtf8(bytes) ? 0 : lineWithWrongUtf8(bytes);
+    let line = 0;
+    for (let at = 0; at <= text.length; ) {
+      const lineBreak = text.indexOf('\n', at);
+      const lineEnd = lineBreak < 0 ? text.length : lineBreak;
+      line++;
+      if (line === broken) this.#fail(syntax('the line is not UTF-8'), line);
+      this.#addLine(text.slice(at, lineEnd), line);
       at = lineEnd + 1;
       if (!this.#loader.isFull) continue;
       this.#loader.flush();
-      if (!control.isWorth(this.#slice)) return lines;
+      if (!control.isWorth(this.#slice)) return line;
     }
+    // The last line in the text was the nothing before it.
+    if (this.#isTooLong) this.#fail(this.#tooLong(), line);
     this.#loader.flush();
-    return lines;
+    return line;
   }
 
-  /** Where the line that begins at `at` ends, without its line break. */
-  #findLineEnd(at: number): number {
+  /**
+   * Where the last line that begins before `end` ends, without its line break; where it begins, if
+   * it is too long.
+   */
+  #findLast(end: number): number {
     const window = this.#window;
-    for (let searched = at; ; ) {
-      const lineBreak = window.bytes.indexOf(LINE_BREAK, searched - window.start);
+    for (let from = Math.max(this.#first, end - 1); ; ) {
+      const lineBreak = window.bytes.indexOf(LINE_BREAK, from - window.start);
       if (lineBreak >= 0) return window.start + lineBreak;
       if (window.isAtEnd) return window.end;
-      if (window.end - at > this.#longestLine) {
-        const most = this.#longestLine;
-        this.#fail(new SlabringError('TOOLARGE', `a line may have at most ${most} bytes here`), at);
-      }
-      searched = window.end;
+      const start = this.#first + this.#part(this.#first, end).lastIndexOf(LINE_BREAK) + 1;
+      this.#isTooLong = window.end - start > this.#longestLine;
+      if (this.#isTooLong) return start;
+      from = window.end;
       window.widen();
     }
   }
 
-  #addLine(start: number, end: number): void {
-    const { bytes, start: base } = this.#window;
-    let line = bytes.subarray(start - base, end - base);
-    if (start === 0 && startsWith(line, BYTE_ORDER_MARK)) line = line.subarray(3);
-    // A line break at the very end is not followed by an empty line; others do no harm.
-    if (isBlank(line)) return;
+  #addLine(text: string, line: number): void {
     try {
-      if (!isUtf8(line)) throw new SlabringError('SYNTAX', 'the line is not UTF-8');
-      const { key, value, ttl } = readLine(line.toString());
+      const entry = readLine(text);
+      if (entry === undefined) return;
+      const { key, value, ttl } = entry;
       const ttlMs = ttl === undefined ? this.#context.input.ttlMs : parseDuration(ttl, 'ttl');
-      this.#loader.add(key, value, ttlMs, start, this.#line);
+      this.#loader.add(key, value, ttlMs, line);
     } catch (error) {
-      this.#fail(error, start, this.#line);
+      this.#fail(error, line);
     }
   }
 
-  /** Stores what came before, and throws. */
-  #fail(error: unknown, byte: number, line = this.#line + 1): never {
+  /** Stores what came before the line, and throws. */
+  #fail(error: unknown, line: number): never {
     this.#loader.flush();
-    throw new PlacedError(error, this.#loader.placeOf(byte, line));
+    throw this.#loader.errorAt(line, error);
+  }
+
+  #tooLong(): SlabringError {
+    return new SlabringError('TOOLARGE', `a line may have at most ${this.#longestLine} bytes here`);
+  }
+
+  #part(start: number, end: number): Buffer {
+    const { bytes, start: base } = this.#window;
+    return bytes.subarray(start - base, end - base);
+  }
+
+  /** Where a line of the slice begins. */
+  #startOf(line: number): number {
+    const { bytes, start: base } = this.#window;
+    let at = this.#first - base;
+    for (let i = 1; i < line; i++) at = bytes.indexOf(LINE_BREAK, at) + 1;
+    return base + at;
   }
 }
 
-function startsWith(line: Uint8Array, bytes: readonly number[]): boolean {
-  return bytes.every((byte, i) => line[i] === byte);
-}
-
-function isBlank(line: Uint8Array): boolean {
-  for (const byte of line) if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0d) return false;
-  return true;
+/** Which of the lines in the bytes is the first that is not UTF-8, from 1. */
+function lineWithWrongUtf8(bytes: Buffer): number {
+  for (let line = 1, at = 0; ; line++) {
+    const lineBreak = bytes.indexOf(LINE_BREAK, at);
+    const end = lineBreak < 0 ? bytes.length : lineBreak;
+    if (!isUtf8(bytes.subarray(at, end))) return line;
+    at = end + 1;
+  }
 }
 
 interface Line {
@@ -148,12 +176,16 @@ interface Line {
   readonly ttl: number | string | undefined;
 }
 
-/** @throws SlabringError `SYNTAX` */
-function readLine(text: string): Line {
+/**
+ * What a line says; undefined for an empty one, which does no harm.
+ * @throws SlabringError `SYNTAX`
+ */
+function readLine(text: string): Line | undefined {
   let line: unknown;
   try {
     line = JSON.parse(text);
   } catch (error) {
+    if (/^[ \t\r]*$/.test(text)) return undefined;
     throw syntax(`it is no JSON: ${(error as Error).message}`);
   }
   if (typeof line !== 'object' || line === null || Array.isArray(line)) {

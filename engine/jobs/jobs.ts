@@ -152,7 +152,7 @@ export class Jobs {
 
   #threadsFor(plan: JobPlan, { threads }: JobOptions): number {
     const { maxThreads } = this.arenas.facts;
-    // Those that ended without giving their slots back count here, though a claim would take theirs.
+    // A slot whose thread has ended counts as taken here, though a claim would take it.
     const free = maxThreads - this.arenas.stats().threads;
     const wanted = threads ?? availableParallelism() - 1;
     return Math.max(1, Math.min(wanted, free, plan.slices));

@@ -15,7 +15,8 @@ export function toJson(value: unknown, key: Buffer): string {
     if (!isJson(part)) {
       throw new SlabringError(
         'WRONGTYPE',
-        `the value of ${show(key.toString())} holds ${show(part)}, which JSON has no form for: use msgpack`,
+        `the value of ${show(key.toString())} holds ${show(part)}, ` +
+          'which JSON has no form for: use msgpack',
       );
     }
     return part;

@@ -14,7 +14,7 @@ import { Tag } from '../msgpack.js';
 import { ReplyReader } from '../reply.js';
 import { createExecutor } from '../routed-frame.js';
 import { openStructures, type Structures } from '../structures.js';
-import { PlacedError } from './faults.js';
+import { type Place, PlacedError } from './faults.js';
 
 /** Entries stored at once: two frames of the batch. */
 const GROUP = 512;
@@ -29,12 +29,17 @@ export class Loader {
   readonly #maxValueBytes: number;
   readonly #structures: Structures | undefined;
   readonly #batch = new Batch();
-  /** Where the entries of the batch stand in the file, and in which lines. */
-  readonly #bytes: number[] = [];
-  readonly #lines: number[] = [];
+  readonly #placeOf: (at: number) => Pick<Place, 'byte' | 'line'>;
+  /** Where the entries of the batch stand. */
+  readonly #places: number[] = [];
   #stored = 0;
 
-  constructor(arenas: ArenaSet) {
+  /**
+   * @param placeOf a place in the file by what {@link add} was told: bytes or lines, whichever the
+   *   caller has at hand
+   */
+  constructor(arenas: ArenaSet, placeOf: (at: number) => Pick<Place, 'byte' | 'line'>) {
+    this.#placeOf = placeOf;
     this.#maxValueBytes = arenas.facts.maxValueBytes;
     this.#structures = openStructures(arenas.arenas[0]!);
     this.#executor = createExecutor<undefined>(arenas, refuseHostCommand, {
@@ -54,26 +59,21 @@ export class Loader {
 
   /** Whether it is time to {@link flush}. */
   get isFull(): boolean {
-    return this.#bytes.length >= GROUP || this.#batch.length >= GROUP_BYTES;
+    return this.#places.length >= GROUP || this.#batch.length >= GROUP_BYTES;
   }
 
   /**
    * Adds an entry; it is stored by {@link flush}.
-   * @param byte where it stands in the file
-   * @param line which line of the slice that is, from 1; 0: there are none
+   * @param at where it stands
    * @throws SlabringError when key or value cannot be stored; nothing was added then
    */
-  add(key: Key, value: unknown, ttlMs: number, byte: number, line: number): void {
-    this.#add(key, value, packValue(value, this.#structures), ttlMs);
-    this.#bytes.push(byte);
-    this.#lines.push(line);
+  add(key: Key, value: unknown, ttlMs: number, at: number): void {
+    this.#add(key, value, packValue(value, this.#structures), ttlMs, at);
   }
 
   /** {@link add} of a value that is msgpack already. */
-  addPacked(key: Key, value: Packed, ttlMs: number, byte: number): void {
-    this.#add(key, undefined, value, ttlMs);
-    this.#bytes.push(byte);
-    this.#lines.push(0);
+  addPacked(key: Key, value: Packed, ttlMs: number, at: number): void {
+    this.#add(key, undefined, value, ttlMs, at);
   }
 
   /**
@@ -101,19 +101,18 @@ export class Loader {
       }
       first += commands;
     }
-    const place = refused && this.placeOf(this.#bytes[refused.entry]!, this.#lines[refused.entry]!);
+    const at = refused && this.#places[refused.entry]!;
     this.#batch.clear();
-    this.#bytes.length = 0;
-    this.#lines.length = 0;
-    if (place !== undefined) throw new PlacedError(refused!.error, place);
+    this.#places.length = 0;
+    if (at !== undefined) throw this.errorAt(at, refused!.error);
   }
 
-  /** A place in the file, with what was stored by now. */
-  placeOf(byte: number, line: number): PlacedError['place'] {
-    return { byte, line: line === 0 ? undefined : line, entries: this.#stored };
+  /** An error at a place, with what has been stored by now. */
+  errorAt(at: number, error: unknown): PlacedError {
+    return new PlacedError(error, { ...this.#placeOf(at), entries: this.#stored });
   }
 
-  #add(key: Key, value: unknown, packed: Packed | undefined, ttlMs: number): void {
+  #add(key: Key, value: unknown, packed: Packed | undefined, ttlMs: number, at: number): void {
     this.#batch.begin(COMMANDS.SET.code, key, SET_ARGS);
     try {
       this.#batch.value(value, packed, this.#maxValueBytes);
@@ -122,6 +121,7 @@ export class Loader {
       throw error;
     }
     this.#batch.integer(ttlMs);
+    this.#places.push(at);
   }
 }
 

@@ -19,8 +19,8 @@ export interface JobOptions {
    */
   onProgress?: (progress: JobProgress) => void;
   /**
-   * The most threads that work on it. Default: one less than there are cores, at least 1. Each takes
-   * one of the cache's `maxThreads` while it works; of more than are free, the rest do nothing.
+   * The most threads that work on it. Default: one less than there are cores, at least 1. Each
+   * takes one of the cache's `maxThreads` while it works, so there are no more than are free.
    */
   threads?: number;
 }

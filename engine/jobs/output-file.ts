@@ -71,8 +71,9 @@ export class OutputFile {
       );
     }
     const decoded = readValue(value, 0, value.length, this.#structures);
+    const name = JSON.stringify(key.toString());
     const ttl = ttlMs === 0 ? '' : `,"ttl":${ttlMs}`;
-    const line = `{"key":${JSON.stringify(key.toString())},"value":${toJson(decoded, key)}${ttl}}\n`;
+    const line = `{"key":${name},"value":${toJson(decoded, key)}${ttl}}\n`;
     this.#reserve(3 * line.length);
     this.#end += this.#buffer.write(line, this.#end);
   }

@@ -1,4 +1,4 @@
-/** Import and export of files: what a line may hold, ranges that cut it anywhere, what goes wrong. */
+/** Import and export of files: what they may hold, ranges that cut them anywhere, what fails. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -397,6 +397,16 @@ describe('an import', () => {
     return { path, sliceBytes, goOn: bench.hold(1) };
   }
 
+  /** Ends a thread of the pool at the first progress. */
+  const endThread = (then: () => void) => {
+    let hasEnded = false;
+    return () => {
+      if (hasEnded) return;
+      hasEnded = true;
+      void bench.pool.threads[0]!.terminate().then(then);
+    };
+  };
+
   it('is given up with its signal; what was stored stays', async () => {
     const { path, sliceBytes, goOn } = waiting();
     const giveUp = new AbortController();
@@ -425,9 +435,7 @@ describe('an import', () => {
 
   it('fails when one of its threads ends; the cache is sound', async () => {
     const { path, sliceBytes, goOn } = waiting();
-    const onProgress = () => {
-      void bench.pool.threads[0]!.terminate().then(goOn);
-    };
+    const onProgress = endThread(goOn);
     const error = await failed(path, { onProgress, threads: 1 }, sliceBytes);
     expect(error).toMatchObject({ code: 'INTERNAL' });
     expect(cache.size).toBeGreaterThanOrEqual(10);
@@ -442,9 +450,7 @@ describe('an import', () => {
     );
     const path = bench.file('wait.msgpack', Buffer.concat(records));
     const goOn = bench.hold(1);
-    const onProgress = () => {
-      void bench.pool.threads[0]!.terminate().then(goOn);
-    };
+    const onProgress = endThread(goOn);
     const { length: sliceBytes } = Buffer.concat(records.slice(0, 10));
     const error = await failed(path, { onProgress, threads: 3 }, sliceBytes);
     expect(error).toMatchObject({ code: 'INTERNAL' });
