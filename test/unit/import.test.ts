@@ -444,6 +444,15 @@ describe('an import', () => {
     expect(await load(path)).toMatchObject({ entries: 100 });
   });
 
+  it('goes no further in its other threads when one of them ends', async () => {
+    const { path, sliceBytes, goOn } = waiting();
+    // In a turn of its own, when the end of the thread is known.
+    const onProgress = endThread(() => setImmediate(goOn));
+    const error = await failed(path, { onProgress, threads: 2 }, sliceBytes);
+    expect(error).toMatchObject({ code: 'INTERNAL' });
+    expect(cache.size).toBeLessThan(50);
+  });
+
   it('fails for those that wait for the thread that ended, too', async () => {
     const records = Array.from({ length: 100 }, (_, i) =>
       record(bench.keyIn(i < 10 ? 0 : 1, `key ${1000 + i} `), i),

@@ -2,15 +2,17 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
-import { Worker } from 'node:worker_threads';
+import { threadId, Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Arena } from '#engine/arena.js';
 import { ArenaSet } from '#engine/arena-set.js';
 import { attachCache, openCache, SlabringError } from '#engine/index.js';
+import type { JobTask } from '#engine/jobs/contract.js';
 import { JobControl } from '#engine/jobs/control.js';
 import { packFault, unpackFault } from '#engine/jobs/faults.js';
 import type { JobOptions, JobProgress } from '#engine/jobs/options.js';
 import { verify } from '#engine/jobs/verify.js';
+import runTask from '#engine/jobs/worker.js';
 import { NO_OS_THREAD } from '#engine/liveness.js';
 import { JobBench } from '../support/job-bench.js';
 import { ArenaMemory, Header, MIB } from '../support/kernel-memory.js';
@@ -245,6 +247,23 @@ describe('a job', () => {
   });
 });
 
+describe('a thread of a job', () => {
+  const taskOf = (input: unknown, control: JobControl): JobTask => ({
+    ...{ job: 'importNdjson', id: 1, index: 0, handle: bench.arenas.handle, input },
+    control: control.memory,
+  });
+
+  it('that failed tells the others, and gives its slot back', () => {
+    const path = bench.file('wrong.ndjson', 'wrong\n'.repeat(10));
+    const control = JobControl.create(10, 1);
+    const report = runTask(taskOf({ path, bytes: 60, sliceBytes: 6, ttlMs: 0 }, control));
+    expect(report).toMatchObject({ refusal: undefined, results: [], failure: { slice: 0 } });
+    expect([control.isWorth(0), control.isWorth(1)]).toEqual([true, false]);
+    expect(control.threadAt(0) ?? 0).toBe(threadId);
+    expect(bench.slots).toBe(1);
+  });
+});
+
 describe('the control of a job', () => {
   it('gives slices in order, and none behind the one that failed', () => {
     const control = JobControl.create(4, 1);
@@ -324,10 +343,11 @@ describe('a cache', () => {
       import { Worker } from 'node:worker_threads';
       import { openCache } from 'slabring';
       const cache = openCache({ memory: '8mb' });
-      process.env.NODE_OPTIONS = '--require=/no/such/file.cjs';
+      const { env } = process;
+      env.NODE_OPTIONS = '--require=/no/such/file.cjs';
       const error = await cache.verify().catch((error) => error);
       console.log(error.code, String(error.cause).includes('/no/such/file.cjs'));
-      delete process.env.NODE_OPTIONS;
+      delete env.NODE_OPTIONS;
       console.log(await cache.verify());
     `;
     const { stdout } = await runNode(['--input-type=module', '-e', program]);
