@@ -66,7 +66,7 @@ export class JobPool {
       idleTimeout: this.#idleMs,
       // Jobs are long: what waiting in Atomics.wait saves is nothing to them.
       atomics: 'disabled',
-      // Options of the program for its own code, such as --input-type, stop threads from starting.
+      // What the program loads at its start, such as by --require, is not meant for these threads.
       execArgv: [],
     });
     piscina.on('message', (message: SliceDone) => this.#onDone(message));

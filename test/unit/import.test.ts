@@ -302,6 +302,15 @@ describe('msgpack', () => {
     for (const bytes of records) expect(again).toContain(bytes.toString('hex'));
   });
 
+  it('may have a record much longer than what is read at once', async () => {
+    const text = 'x'.repeat(900 * KIB);
+    const records = [record('first', 1), record('large', text), record('behind', 2)];
+    const path = bench.file('long.msgpack', Buffer.concat(records));
+    expect(await load(path, { threads: 2 }, 50_000)).toMatchObject({ entries: 3 });
+    expect(cache.get('large')).toBe(text);
+    expect(runHere(importMsgpack, path, 1000)).toEqual({ entries: 3, lines: 0 });
+  });
+
   it('gives entries their time to live, or the usual one', async () => {
     const records = [record('ms', 1, 5000), record('text', 1, '2h'), record('never', 1, 0)];
     const rest = [record('usual', 1), record('nil', 1, null)];
@@ -419,6 +428,22 @@ describe('an import', () => {
     expect(cache.size).toBeGreaterThanOrEqual(10);
     expect(cache.size).toBeLessThan(40);
     expect(bench.slots).toBe(2);
+  });
+
+  it.each([
+    ['given-up.ndjson', importNdjson, (i: number) => Buffer.from(`${line(`key ${i}`, i)}\n`)],
+    ['given-up.msgpack', importMsgpack, (i: number) => record(`key ${i}`, i)],
+  ])('of %s is given up in the middle of a slice', (name, job, write) => {
+    const path = bench.file(name, Buffer.concat(Array.from({ length: 3000 }, (_, i) => write(i))));
+    const { size: bytes } = statSync(path);
+    const control = Object.assign(JobControl.create(1, 1), {
+      isWorth: () => false,
+      awaitStart: () => 0,
+    });
+    const input = { path, bytes, sliceBytes: bytes, ttlMs: 0 };
+    const { entries } = job({ arenas: bench.arenas, input, control, progress: () => {} })(0);
+    expect(entries).toBeLessThan(1000);
+    expect(entries).toBe(cache.size);
   });
 
   it('is given up when the cache is closed', async () => {

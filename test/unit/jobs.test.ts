@@ -7,11 +7,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Arena } from '#engine/arena.js';
 import { ArenaSet } from '#engine/arena-set.js';
 import { attachCache, openCache, SlabringError } from '#engine/index.js';
-import type { JobTask } from '#engine/jobs/contract.js';
+import type { JobTask, TaskReport } from '#engine/jobs/contract.js';
 import { JobControl } from '#engine/jobs/control.js';
 import { packFault, unpackFault } from '#engine/jobs/faults.js';
+import { Jobs } from '#engine/jobs/jobs.js';
 import type { JobOptions, JobProgress } from '#engine/jobs/options.js';
+import { JobPool } from '#engine/jobs/pool.js';
 import { verify } from '#engine/jobs/verify.js';
+import { verifyPart } from '#engine/jobs/verify-part.js';
 import runTask from '#engine/jobs/worker.js';
 import { NO_OS_THREAD } from '#engine/liveness.js';
 import { JobBench } from '../support/job-bench.js';
@@ -78,6 +81,16 @@ describe('verify', () => {
     addEntry(0, 1);
     expect(await verify(bench.jobs, { threads: 2 })).toMatchObject({ arena: 0, partition: 1 });
     expect(bench.arenas.checkIntegrity()).toMatch(/^arena 0: BROKEN_ENTRY_COUNT/);
+  });
+
+  it('looks no further than to the first broken rule', () => {
+    const memory = new ArenaMemory(bench.arenas.arenas[0]!);
+    memory.setU32(memory.partition(0, 'entries'), 1);
+    const control = JobControl.create(3, 1);
+    const { arenas } = bench;
+    const check = verifyPart({ arenas, input: undefined, control, progress: () => {} });
+    expect(check(0)).toMatchObject({ partition: 0 });
+    expect(control.isWorth(1)).toBe(false);
   });
 
   it('names a rule of the arena as a whole without a partition', async () => {
@@ -264,6 +277,23 @@ describe('a thread of a job', () => {
   });
 });
 
+describe('the outcome of a job', () => {
+  it('has results and failures in the order of slices, whoever they are from', async () => {
+    const fault = packFault(new Error('wrong'));
+    const reports: TaskReport<string>[] = [
+      { refusal: undefined, results: [{ slice: 1, result: 'b' }], failure: { slice: 4, fault } },
+      { refusal: undefined, results: [{ slice: 0, result: 'a' }], failure: { slice: 2, fault } },
+    ];
+    const pool = new JobPool();
+    pool.start = async () => reports.map((report) => Promise.resolve(report));
+    const jobs = new Jobs(bench.arenas, pool);
+    const plan = { job: 'verify', input: undefined, slices: 5, total: 5 } as const;
+    const { results, failures } = await jobs.run<string>(plan, { threads: 2 });
+    expect(results.map(({ result }) => result)).toEqual(['a', 'b']);
+    expect(failures.map(({ slice }) => slice)).toEqual([2, 4]);
+  });
+});
+
 describe('the control of a job', () => {
   it('gives slices in order, and none behind the one that failed', () => {
     const control = JobControl.create(4, 1);
@@ -325,7 +355,8 @@ describe('a cache', () => {
     cache.close();
   });
 
-  it('does not keep the process alive, nor mind the options of the program', async () => {
+  it('does not keep the process alive, nor run what the program runs at its start', async () => {
+    const setup = bench.file('setup.cjs', "console.log('set up');");
     const program = `
       import { openCache } from 'slabring';
       const cache = openCache({ memory: '8mb' });
@@ -334,8 +365,9 @@ describe('a cache', () => {
       console.log(await cache.verify());
       used.close();
     `;
-    const { stdout, stderr } = await runNode(['--input-type=module', '-e', program]);
-    expect([stdout, stderr]).toEqual(['undefined\n', '']);
+    const args = ['--require', setup, '--input-type=module', '-e', program];
+    const { stdout, stderr } = await runNode(args);
+    expect([stdout, stderr]).toEqual(['set up\nundefined\n', '']);
   });
 
   it('says what is wrong when threads cannot be started', async () => {
