@@ -22,7 +22,10 @@ import type { FileFormat } from './files.js';
 import { OutputFile } from './output-file.js';
 
 export interface ExportInput {
+  /** The file that is asked for, for errors. */
   readonly path: string;
+  /** The file that is written. */
+  readonly draft: string;
   readonly format: FileFormat;
 }
 
@@ -39,7 +42,7 @@ export function exportEntries(context: JobContext<ExportInput>): (slice: number)
   const { arenas, control, input, progress } = context;
   const structures = openStructures(arenas.arenas[0]!);
   return (slice) => {
-    const output = new OutputFile(input.path, input.format, structures);
+    const output = new OutputFile(input, structures);
     try {
       for (const arena of arenas.arenas) {
         const source = new EntrySource(arena);

@@ -1,11 +1,10 @@
 /** `cache.exportFile()`. */
 import { randomBytes } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
-import { SlabringError } from '../errors.js';
 import { checkOptionNames } from '../units.js';
 import type { Exported, ExportInput } from './export-entries.js';
-import { unpackFault } from './faults.js';
-import { type FileFormat, readFormat, readPath } from './files.js';
+import { errorOfFault } from './faults.js';
+import { type FileFormat, readFormat, readPath, refuseFile } from './files.js';
 import type { Jobs } from './jobs.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions } from './options.js';
 
@@ -45,26 +44,20 @@ export async function exportFile(
   const startedMs = performance.now();
   // Beside it, so that it can be renamed.
   const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  const input: ExportInput = { path: draft, format };
+  const input: ExportInput = { path, draft, format };
   const total = jobs.arenas.stats().entries;
   try {
     const plan = { job: 'exportEntries', input, slices: 1, total } as const;
     const { results, failures } = await jobs.run<Exported>(plan, options);
     const [failure] = failures;
-    if (failure !== undefined) throw writeError(unpackFault(failure.fault), path);
-    await rename(draft, path);
+    if (failure !== undefined) throw errorOfFault(failure.fault);
+    await rename(draft, path).catch((error: unknown) =>
+      refuseFile('exportFile', 'write', path, error),
+    );
     const { entries, bytes } = results[0]!.result;
     return { entries, bytes, seconds: (performance.now() - startedMs) / 1000 };
   } catch (error) {
     await rm(draft, { force: true });
     throw error;
   }
-}
-
-/** An error of the system becomes one of ours. */
-function writeError(error: Error, path: string): Error {
-  if (error instanceof SlabringError) return error;
-  return new SlabringError('OPTION', `exportFile cannot write ${path}: ${error.message}`, {
-    cause: error,
-  });
 }

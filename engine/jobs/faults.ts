@@ -52,6 +52,13 @@ export function packFault(error: unknown): Fault {
   };
 }
 
+/** The error that a job rejects with: as it was thrown, and of what nobody foresaw `INTERNAL`. */
+export function errorOfFault(fault: Fault): SlabringError {
+  const error = unpackFault(fault);
+  if (error instanceof SlabringError) return error;
+  return new SlabringError('INTERNAL', `a job failed: ${error.message}`, { cause: error });
+}
+
 /** The error as it was thrown in the other thread, with the stack that it had there. */
 export function unpackFault(fault: Fault): Error {
   const { message, code } = fault;

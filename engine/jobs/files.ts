@@ -14,6 +14,14 @@ const FORMAT_OF_ENDING: Readonly<Record<string, FileFormat>> = {
   mp: 'msgpack',
 };
 
+/** @throws SlabringError `OPTION`: that the system does not let a method read or write the file */
+export function refuseFile(method: string, verb: string, path: string, error: unknown): never {
+  const reason = (error as Error).message;
+  throw new SlabringError('OPTION', `${method} cannot ${verb} ${path}: ${reason}`, {
+    cause: error,
+  });
+}
+
 /** @throws SlabringError `OPTION` */
 export function readPath(path: string | URL, method: string): string {
   if (typeof path === 'string' && path !== '' && !path.includes('\0')) return path;

@@ -1,11 +1,12 @@
 /** `cache.importFile()`. */
+import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Duration } from '../api.js';
 import { SlabringError } from '../errors.js';
 import { checkOptionNames, parseDuration } from '../units.js';
 import type { SliceFailure } from './contract.js';
-import { type Fault, unpackFault } from './faults.js';
-import { type FileFormat, readFormat, readPath } from './files.js';
+import { errorOfFault } from './faults.js';
+import { type FileFormat, readFormat, readPath, refuseFile } from './files.js';
 import type { Imported } from './import-ndjson.js';
 import type { ImportInput } from './input-file.js';
 import type { JobOutcome, Jobs } from './jobs.js';
@@ -82,8 +83,11 @@ export async function importFile(
   const format = readFormat(options.format, path);
   const ttlMs = options.ttl === undefined ? defaultTtlMs : parseDuration(options.ttl, 'ttl');
   const startedMs = performance.now();
-  const bytes = await sizeOf(path);
-  const input: ImportInput = { path, bytes, sliceBytes: sliceBytes ?? sliceFor(bytes), ttlMs };
+  const { size: bytes, ino: inode } = await lookAt(path);
+  const input: ImportInput = {
+    ...{ path, inode, bytes, ttlMs },
+    sliceBytes: sliceBytes ?? sliceFor(bytes),
+  };
   const slices = Math.ceil(bytes / input.sliceBytes);
   const job = format === 'ndjson' ? 'importNdjson' : 'importMsgpack';
   const plan = { job, input, slices, total: bytes } as const;
@@ -97,16 +101,11 @@ export async function importFile(
 }
 
 /** @throws SlabringError `OPTION` */
-async function sizeOf(path: string): Promise<number> {
-  try {
-    const facts = await stat(path);
-    if (facts.isFile()) return facts.size;
-  } catch (error) {
-    const reason = (error as Error).message;
-    throw new SlabringError('OPTION', `importFile cannot read ${path}: ${reason}`, {
-      cause: error,
-    });
-  }
+async function lookAt(path: string): Promise<Stats> {
+  const facts = await stat(path).catch((error: unknown) =>
+    refuseFile('importFile', 'read', path, error),
+  );
+  if (facts.isFile()) return facts;
   throw new SlabringError('OPTION', `importFile reads regular files only, which ${path} is not`);
 }
 
@@ -120,7 +119,7 @@ function errorOf(
   path: string,
   entries: number,
 ): Error {
-  const error = unpackFault(fault);
+  const error = errorOfFault(fault);
   const { place } = fault;
   if (place === undefined) return error;
   const { byte } = place;
@@ -130,15 +129,10 @@ function errorOf(
   const line = place.line === undefined ? undefined : linesBefore + place.line;
   const where = line === undefined ? `byte ${byte}` : `line ${line}, byte ${byte}`;
   return new ImportError(
-    codeOf(fault),
+    // What is a wrong argument of `set` is a wrong text here.
+    error.code === 'OPTION' ? 'SYNTAX' : error.code,
     `${path}, ${where}: ${fault.message}`,
     { path, byte, line, entries },
     { cause: error },
   );
-}
-
-/** What is a wrong argument of `set` is a wrong text here. */
-function codeOf({ isOurs, code }: Fault): SlabringError['code'] {
-  if (!isOurs) return 'INTERNAL';
-  return code === 'OPTION' ? 'SYNTAX' : (code as SlabringError['code']);
 }

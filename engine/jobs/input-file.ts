@@ -1,10 +1,13 @@
 /** A file that a job reads, slice by slice. */
 import { Buffer } from 'node:buffer';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { refuseFile } from './files.js';
 
 /** What an import job gets as its input. */
 export interface ImportInput {
   readonly path: string;
+  /** Tells whether another file has come in its place. */
+  readonly inode: number;
   /** Of the file, as it was when the job began. */
   readonly bytes: number;
   readonly sliceBytes: number;
@@ -37,7 +40,10 @@ export class InputWindow {
     return this.end === this.#input.bytes;
   }
 
-  /** Opens at `start`, with `length` bytes and some more, as far as the file goes. */
+  /**
+   * Opens at `start`, with `length` bytes and some more, as far as the file goes.
+   * @throws SlabringError `OPTION`, as does `widen`, when the file cannot be read any more
+   */
   open(start: number, length: number): void {
     this.start = start;
     this.end = start;
@@ -53,7 +59,7 @@ export class InputWindow {
   }
 
   #read(length: number): void {
-    const { path, bytes } = this.#input;
+    const { path, bytes, inode } = this.#input;
     const end = Math.min(this.start + length, bytes);
     const wanted = end - this.start;
     if (this.#memory.length < wanted) {
@@ -62,16 +68,20 @@ export class InputWindow {
       this.#memory = larger;
     }
     // Opened for each read: a thread may end between any two, and then nothing stays open.
-    const file = openSync(path, 'r');
+    let file: number | undefined;
     try {
+      file = openSync(path, 'r');
+      if (fstatSync(file).ino !== inode) throw new Error('it was replaced meanwhile');
       while (this.end < end) {
         const at = this.end - this.start;
         const read = readSync(file, this.#memory, at, wanted - at, this.end);
-        if (read === 0) throw new Error(`${path} has become shorter while it was read`);
+        if (read === 0) throw new Error('it became shorter meanwhile');
         this.end += read;
       }
+    } catch (error) {
+      refuseFile('importFile', 'read', path, error);
     } finally {
-      closeSync(file);
+      if (file !== undefined) closeSync(file);
     }
     this.bytes = this.#memory.subarray(0, wanted);
   }

@@ -5,7 +5,8 @@ import { packValue, readValue, writeValue } from '../codec.js';
 import { SlabringError } from '../errors.js';
 import { writeArrayHeader, writeBinHeader, writeInteger, writeString } from '../msgpack.js';
 import { recordStart, type Structures } from '../structures.js';
-import type { FileFormat } from './files.js';
+import type { ExportInput } from './export-entries.js';
+import { type FileFormat, refuseFile } from './files.js';
 import { toJson } from './json.js';
 
 /** Bytes written at once. */
@@ -15,6 +16,7 @@ const ENTRY_SLACK_BYTES = 32;
 
 export class OutputFile {
   readonly #file: number;
+  readonly #path: string;
   readonly #format: FileFormat;
   readonly #structures: Structures | undefined;
   #buffer = Buffer.allocUnsafeSlow(2 * FULL_BYTES);
@@ -22,11 +24,17 @@ export class OutputFile {
   #bytes = 0;
   #entries = 0;
 
-  /** @param path of a file that is made, or emptied */
-  constructor(path: string, format: FileFormat, structures: Structures | undefined) {
-    this.#file = openSync(path, 'w');
-    this.#format = format;
+  /** @throws SlabringError `OPTION`, as do the methods, when the system refuses */
+  constructor(input: ExportInput, structures: Structures | undefined) {
+    this.#path = input.path;
+    this.#format = input.format;
     this.#structures = structures;
+    try {
+      // A new one, whatever has the name.
+      this.#file = openSync(input.draft, 'wx');
+    } catch (error) {
+      refuseFile('exportFile', 'write', this.#path, error);
+    }
   }
 
   get entries(): number {
@@ -52,8 +60,12 @@ export class OutputFile {
   }
 
   flush(): void {
-    for (let at = 0; at < this.#end; ) {
-      at += writeSync(this.#file, this.#buffer, at, this.#end - at);
+    try {
+      for (let at = 0; at < this.#end; ) {
+        at += writeSync(this.#file, this.#buffer, at, this.#end - at);
+      }
+    } catch (error) {
+      refuseFile('exportFile', 'write', this.#path, error);
     }
     this.#bytes += this.#end;
     this.#end = 0;

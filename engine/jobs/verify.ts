@@ -1,6 +1,6 @@
 /** `cache.verify()`. */
 import { checkOptionNames } from '../units.js';
-import { unpackFault } from './faults.js';
+import { errorOfFault } from './faults.js';
 import type { Jobs } from './jobs.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions } from './options.js';
 import type { BrokenRule } from './verify-part.js';
@@ -19,6 +19,6 @@ export async function verify(
   const slices = arenas.length * (facts.partitions + 1);
   const plan = { job: 'verify', input: undefined, slices, total: slices } as const;
   const { results, failures } = await jobs.run<BrokenRule | undefined>(plan, options);
-  if (failures[0] !== undefined) throw unpackFault(failures[0].fault);
+  if (failures[0] !== undefined) throw errorOfFault(failures[0].fault);
   return results.find(({ result }) => result !== undefined)?.result;
 }

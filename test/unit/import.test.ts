@@ -1,5 +1,13 @@
 /** Import and export of files: what they may hold, ranges that cut them anywhere, what fails. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Packr } from 'msgpackr';
@@ -56,13 +64,13 @@ function runHere(
   sliceBytes: number,
   order: (slices: number[]) => number[] = (slices) => slices,
 ): { entries: number; lines: number } {
-  const { size: bytes } = statSync(path);
+  const { size: bytes, ino: inode } = statSync(path);
   const slices = Math.ceil(bytes / sliceBytes);
   const control = JobControl.create(slices, 1);
   let done = 0;
   const run = job({
     arenas: bench.arenas,
-    input: { path, bytes, sliceBytes, ttlMs: 0 },
+    input: { path, inode, bytes, sliceBytes, ttlMs: 0 },
     control,
     progress: (more) => {
       done += more;
@@ -435,12 +443,12 @@ describe('an import', () => {
     ['given-up.msgpack', importMsgpack, (i: number) => record(`key ${i}`, i)],
   ])('of %s is given up in the middle of a slice', (name, job, write) => {
     const path = bench.file(name, Buffer.concat(Array.from({ length: 3000 }, (_, i) => write(i))));
-    const { size: bytes } = statSync(path);
+    const { size: bytes, ino: inode } = statSync(path);
     const control = Object.assign(JobControl.create(1, 1), {
       isWorth: () => false,
       awaitStart: () => 0,
     });
-    const input = { path, bytes, sliceBytes: bytes, ttlMs: 0 };
+    const input = { path, inode, bytes, sliceBytes: bytes, ttlMs: 0 };
     const { entries } = job({ arenas: bench.arenas, input, control, progress: () => {} })(0);
     expect(entries).toBeLessThan(1000);
     expect(entries).toBe(cache.size);
@@ -506,6 +514,20 @@ describe('an import', () => {
     for (let i = 0; i < 3000; i++) expect(cache.get(`key ${i}`)).toEqual([i]);
   });
 
+  it('shares record structures among its threads', async () => {
+    const target = openCache({ memory: '16mb', structures: true });
+    const objectOf = (i: number) =>
+      i % 2 ? { name: `n ${i}`, number: i } : { name: `n ${i}`, list: [{ id: i }, { id: i + 1 }] };
+    const lines = Array.from({ length: 4000 }, (_, i) => line(`key ${i}`, objectOf(i)));
+    const path = bench.file('objects.ndjson', lines.join('\n'));
+    await target.importFile(path, { threads: 3 });
+    for (let i = 0; i < 4000; i++) expect(target.get(`key ${i}`)).toEqual(objectOf(i));
+    const { payloadBytes } = target.stats();
+    await load(path);
+    expect(payloadBytes).toBeLessThan(0.9 * cache.stats().payloadBytes);
+    target.close();
+  });
+
   it('takes a URL, and a name in capitals', async () => {
     const path = bench.file('UPPER.NDJSON', line('a', 1));
     expect(await importFile(bench.jobs, pathToFileURL(path), {}, 0)).toMatchObject({ entries: 1 });
@@ -533,15 +555,28 @@ describe('an import', () => {
     else expect(error.message).toMatch(message);
   });
 
-  it('of a file that shrinks meanwhile fails', () => {
-    const path = bench.file('short.ndjson', line('a', 1));
-    const run = importNdjson({
-      arenas: bench.arenas,
-      input: { path, bytes: 1000, sliceBytes: 1000, ttlMs: 0 },
-      control: JobControl.create(1, 1),
-      progress: () => {},
-    });
-    expect(() => run(0)).toThrow(`${path} has become shorter while it was read`);
+  it.each([
+    ['shrinks', (path: string) => writeFileSync(path, ''), 'it became shorter meanwhile'],
+    ['goes', (path: string) => rmSync(path), /^importFile cannot read .*: ENOENT/],
+    [
+      'is replaced',
+      (path: string) => renameSync(bench.file('other', 'x'.repeat(10_000)), path),
+      'it was replaced meanwhile',
+    ],
+  ])('of a file that %s meanwhile fails', async (_, change, message) => {
+    const lines = Array.from({ length: 100 }, (_, i) =>
+      line(bench.keyIn(i < 50 ? 0 : 1, `${i} `), i),
+    );
+    const path = bench.file('changes.ndjson', lines.join('\n'));
+    const goOn = bench.hold(1);
+    const onProgress = () => {
+      change(path);
+      goOn();
+    };
+    const error = await failed(path, { onProgress, threads: 1 }, 200);
+    expect(error.code).toBe('OPTION');
+    expect(error.message).toMatch(message);
+    expect(error.line).toBeUndefined();
   });
 });
 

@@ -1,6 +1,7 @@
 /** Jobs: the pool and its threads, giving up, what becomes of errors. Shown on the verify job. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { statSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { threadId, Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -9,7 +10,7 @@ import { ArenaSet } from '#engine/arena-set.js';
 import { attachCache, openCache, SlabringError } from '#engine/index.js';
 import type { JobTask, TaskReport } from '#engine/jobs/contract.js';
 import { JobControl } from '#engine/jobs/control.js';
-import { packFault, unpackFault } from '#engine/jobs/faults.js';
+import { errorOfFault, packFault, unpackFault } from '#engine/jobs/faults.js';
 import { Jobs } from '#engine/jobs/jobs.js';
 import type { JobOptions, JobProgress } from '#engine/jobs/options.js';
 import { JobPool } from '#engine/jobs/pool.js';
@@ -269,7 +270,8 @@ describe('a thread of a job', () => {
   it('that failed tells the others, and gives its slot back', () => {
     const path = bench.file('wrong.ndjson', 'wrong\n'.repeat(10));
     const control = JobControl.create(10, 1);
-    const report = runTask(taskOf({ path, bytes: 60, sliceBytes: 6, ttlMs: 0 }, control));
+    const input = { path, inode: statSync(path).ino, bytes: 60, sliceBytes: 6, ttlMs: 0 };
+    const report = runTask(taskOf(input, control));
     expect(report).toMatchObject({ refusal: undefined, results: [], failure: { slice: 0 } });
     expect([control.isWorth(0), control.isWorth(1)]).toEqual([true, false]);
     expect(control.threadAt(0) ?? 0).toBe(threadId);
@@ -330,6 +332,11 @@ describe('an error from another thread', () => {
     expect(back).toBeInstanceOf(SlabringError);
     expect(back).toMatchObject({ code: 'OOM', message: 'no room', stack: error.stack });
     expect(back.cause).toMatchObject({ name: 'TypeError', code: 'ENOENT', message: 'of old' });
+    expect(errorOfFault(packFault(error))).toMatchObject({ code: 'OOM', message: 'no room' });
+    expect(errorOfFault(packFault(cause))).toMatchObject({
+      ...{ code: 'INTERNAL', message: 'a job failed: of old' },
+      cause: expect.objectContaining({ name: 'TypeError' }) as Error,
+    });
     expect(unpackFault(packFault('a text'))).toMatchObject({ message: 'a text' });
   });
 });
@@ -344,6 +351,42 @@ describe('a cache', () => {
     cache.close();
     await expect(running).rejects.toThrow(CLOSED);
     await expect(cache.verify()).rejects.toThrow(CLOSED);
+  });
+
+  it('finds itself sound while others write and jobs store', async () => {
+    const cache = openCache({ memory: '8mb', partitions: 4 });
+    const program = `
+      const { parentPort, workerData } = require('node:worker_threads');
+      import('slabring').then(({ attachCache }) => {
+        const cache = attachCache(workerData.handle);
+        const isOver = new Int32Array(workerData.isOver);
+        let sets = 0;
+        for (; Atomics.load(isOver, 0) === 0; sets++) {
+          cache.set('key ' + (sets % 50_000), 'x'.repeat(sets % 700), { ttl: sets % 3 ? 0 : 5 });
+          if (sets % 5 === 0) cache.delete('key ' + (sets % 40_000));
+          if (sets === 1000) parentPort.postMessage('writes');
+        }
+        cache.close();
+        parentPort.postMessage(sets);
+      });
+    `;
+    const isOver = new SharedArrayBuffer(4);
+    const workerData = { handle: cache.share(), isOver };
+    const worker = new Worker(program, { eval: true, workerData });
+    await once(worker, 'message');
+    const lines = Array.from({ length: 5000 }, (_, i) =>
+      JSON.stringify({ key: `key ${i}`, value: i }),
+    );
+    const path = bench.file('others.ndjson', lines.join('\n'));
+    for (let i = 0; i < 5; i++) {
+      const importing = cache.importFile(path, { threads: 2 });
+      expect(await cache.verify({ threads: 2 })).toBeUndefined();
+      expect(await importing).toMatchObject({ entries: 5000 });
+    }
+    Atomics.store(new Int32Array(isOver), 0, 1);
+    await once(worker, 'message');
+    expect(cache.checkIntegrity()).toBeUndefined();
+    cache.close();
   });
 
   it('of another thread has jobs of its own', async () => {
