@@ -52,6 +52,11 @@ export class Loader {
     return this.#stored;
   }
 
+  /** Whether objects are encoded with the cache's record structures. */
+  get hasStructures(): boolean {
+    return this.#structures !== undefined;
+  }
+
   /** Begins to count anew. */
   reset(): void {
     this.#stored = 0;

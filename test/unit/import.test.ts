@@ -193,7 +193,7 @@ describe('NDJSON', () => {
     ['no key', '{"value":1}', /: key must be a string, not undefined/],
     ['a number as key', '{"key":5,"value":1}', /: key must be a string, not 5/],
     ['an empty key', '{"key":"","value":1}', /: a key must have 1 to 65535 bytes, not 0/],
-    ['a long key', line('k'.repeat(65_536), 1), /: a key must have 1 to 65535 bytes, not 65536 ch/],
+    ['a long key', line('k'.repeat(65_536), 1), /: a key must have 1 to 65535 bytes, not 65536/],
     ['no value', '{"key":"x","ttl":5}', /: value is missing/],
     ['a wrong ttl', line('x', 1, 'soon'), /: ttl must be milliseconds from 0 to .* not 'soon'/],
     ['a negative ttl', line('x', 1, -1), /: ttl must be milliseconds from 0 to .* not -1/],
