@@ -240,8 +240,7 @@ export class JsonLines {
       for (let i = digits; i < at; i++) value = value * 10 + (bytes[i]! - ZERO);
       if (isNegative) value = -value;
     }
-    // 1e5 and what else there may be.
-    if (!this.#isDelimiter(at)) return NOT_HERE;
+    // What follows, such as the e of 1e5, is the caller's to refuse.
     this.#to = Number.isSafeInteger(value)
       ? writeInteger(value, this.#out, this.#to)
       : writeFloat(value, this.#out, this.#to);
@@ -252,11 +251,6 @@ export class JsonLines {
     const bytes = this.#bytes;
     while (at < this.#end && bytes[at]! >= ZERO && bytes[at]! <= NINE) at++;
     return at;
-  }
-
-  #isDelimiter(at: number): boolean {
-    const byte = this.#bytes[at];
-    return byte === COMMA || byte === CLOSE_OBJECT || byte === CLOSE_LIST || byte === SPACE;
   }
 
   #isWord(at: number, word: string): boolean {

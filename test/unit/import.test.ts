@@ -569,8 +569,8 @@ describe('an import', () => {
     );
     const path = bench.file('changes.ndjson', lines.join('\n'));
     const goOn = bench.hold(1);
-    const onProgress = () => {
-      change(path);
+    const onProgress = ({ done }: { done: number }) => {
+      if (done === 200) change(path);
       goOn();
     };
     const error = await failed(path, { onProgress, threads: 1 }, 200);

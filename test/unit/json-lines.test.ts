@@ -4,8 +4,6 @@ import { readValue } from '#engine/codec.js';
 import { JsonLines } from '#engine/jobs/json-lines.js';
 import { freshSeed, Random } from '../support/fuzz-random.mjs';
 
-const lines = new JsonLines();
-
 interface Read {
   readonly key: string;
   readonly value: unknown;
@@ -16,6 +14,7 @@ interface Read {
 /** What is read of a line; undefined: it is left to JSON.parse. */
 function read(line: string | Buffer, at = 0): Read | undefined {
   const bytes = Buffer.from(line);
+  const lines = new JsonLines();
   lines.open(bytes);
   const end = lines.read(at);
   if (end < 0) return undefined;
