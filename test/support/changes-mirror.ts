@@ -2,9 +2,12 @@
  * A copy of a cache that is made of its changes alone. If every effect of every write is in the
  * log, it holds what the cache holds.
  */
+import { inspect, isDeepStrictEqual } from 'node:util';
 import type { Cache, Change, Changes } from 'slabring';
 
 interface Mirrored {
+  /** As it was told: text, or bytes that are no UTF-8. */
+  key: string | Buffer;
   value: unknown;
   expiresAt: number | undefined;
 }
@@ -40,7 +43,7 @@ export class Mirror {
     this.counts[change.type]++;
     switch (change.type) {
       case 'set':
-        this.entries.set(String(change.key), { value: change.value, expiresAt: change.expiresAt });
+        this.#set(change.key, change.value, change.expiresAt);
         break;
       case 'delete':
         this.reasons[change.reason]++;
@@ -66,25 +69,31 @@ export class Mirror {
     for (const [key, { expiresAt }] of this.entries) {
       if (expiresAt !== undefined && expiresAt <= now) this.entries.delete(key);
     }
+    const unseen = new Set(this.entries.keys());
     for (const [key, value] of this.#cache.entries()) {
       const mirrored = this.entries.get(String(key));
       if (mirrored === undefined) return `${key} is not in the mirror`;
       // A value that the log had no room for is the present one, undefined when there was none.
-      const same = JSON.stringify(mirrored.value) === JSON.stringify(value);
-      if (!same) return `${key} is ${JSON.stringify(mirrored.value)?.slice(0, 80)} in the mirror`;
+      if (!isDeepStrictEqual(mirrored.value, value)) {
+        return `${key} is ${inspect(mirrored.value).slice(0, 80)} in the mirror`;
+      }
       if ((mirrored.expiresAt === undefined) !== (this.#cache.ttl(key) === Infinity)) {
         return `${key} expires at ${mirrored.expiresAt} in the mirror`;
       }
-      this.entries.delete(String(key));
+      unseen.delete(String(key));
     }
-    const [left] = this.entries.keys();
+    const [left] = unseen;
     return left === undefined ? undefined : `${left} is in the mirror only`;
   }
 
   #forget(partition: number): void {
-    for (const key of this.entries.keys()) {
-      if (this.changes.partitionOf(key) === partition) this.entries.delete(key);
+    for (const [name, { key }] of this.entries) {
+      if (this.changes.partitionOf(key) === partition) this.entries.delete(name);
     }
+  }
+
+  #set(key: string | Buffer, value: unknown, expiresAt: number | undefined): void {
+    this.entries.set(String(key), { key, value, expiresAt });
   }
 
   #snapshot(partition: number | undefined): void {
@@ -93,7 +102,7 @@ export class Mirror {
       const left = this.#cache.ttl(key);
       if (left === undefined) continue;
       const expiresAt = left === Infinity ? undefined : Date.now() + left;
-      this.entries.set(String(key), { value, expiresAt });
+      this.#set(key, value, expiresAt);
     }
   }
 }

@@ -1,0 +1,461 @@
+/** One cache and its model, side by side: random calls by every way there is. */
+import { attachCache, type Cache, SlabringError } from 'slabring';
+import { vi } from 'vitest';
+import type { Arena, ArenaStats } from '#engine/arena.js';
+import { ArenaSet } from '#engine/arena-set.js';
+import { Cache as EngineCache } from '#engine/cache.js';
+import { type CacheOptions, readCacheOptions } from '#engine/config.js';
+import { type Frames, isFault } from '#engine/frame.js';
+import { readReply, readVersioned } from '#engine/reply.js';
+import { createExecutor } from '#engine/routed-frame.js';
+import { openStructures, type Structures } from '#engine/structures.js';
+import { Mirror } from '../support/changes-mirror.js';
+import { Header } from '../support/kernel-memory.js';
+import type { Random } from '../support/kernel-random.js';
+import { frame, valuesOf, type Wire } from '../support/kernel-wire.js';
+import type { Axes } from './cache-axes.js';
+import { type Call, nextCall, type Source, spoil } from './cache-calls.js';
+import { asIs, CacheModel, Refusal } from './cache-model.js';
+import { type ModelKey, makeKeys, ValueSource } from './cache-values.js';
+import { Walks } from './cache-walks.js';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Memory that is soon full, for each arena, by partitions; and some that holds everything. */
+const TIGHT = { 1: 1000 * KIB, 4: 2000 * KIB, 16: 6 * MIB } as const;
+const AMPLE = 64 * MIB;
+/** Entries for each partition, where there are few. */
+const FEW = 6;
+const KEYS = 160;
+const HOT_KEYS = 10;
+const MAX_VALUE_BYTES = 300 * KIB;
+const MAX_FRAME_BYTES = 200 * KIB;
+
+export const START = Date.UTC(2030, 0, 1);
+/** Upkeep comes twice a second, and a tick of the wheel (engine/kernel/wheel.ts) is 512 ms. */
+const UPKEEP_MS = 1100;
+
+/** Buffers that were handed out, with what was in them: they must belong to whoever has them. */
+const KEPT_BUFFERS = 8;
+
+export class Run {
+  readonly model: CacheModel;
+  /** The last calls, for the message of a failure. */
+  readonly last: string[] = [];
+  readonly seen = new Set<string>();
+  readonly #axes: Axes;
+  readonly #random: Random;
+  readonly #source: Source;
+  readonly #set: ArenaSet;
+  readonly #cache: Cache;
+  readonly #frames: Frames<undefined>;
+  readonly #structures: Structures | undefined;
+  readonly #keys: readonly ModelKey[];
+  readonly #walks: Walks;
+  readonly #maxEntries: number | undefined;
+  readonly #isExact: boolean;
+  readonly #kept: { bytes: Buffer; copy: Buffer }[] = [];
+  #hotKeys: readonly ModelKey[];
+  #other: Cache | undefined;
+  #mirror: Mirror | undefined;
+  /** The handle that it reads by. */
+  #watcher: Cache | undefined;
+  /** What was counted before and after the mirror began, which takes memory, and may evict. */
+  #mirroredFrom: readonly ArenaStats[] = [];
+  /** Entries that clear() took. */
+  #cleared = 0;
+
+  /** The clock must be a false one already: versions begin at the time of creation. */
+  constructor(axes: Axes, random: Random) {
+    this.#axes = axes;
+    this.#random = random;
+    const partitions = axes.partitions * axes.arenas;
+    this.#maxEntries = axes.maxEntries === 'few' ? FEW * partitions : undefined;
+    const isTight = axes.memory === 'tight';
+    const options: CacheOptions = {
+      memory: isTight ? TIGHT[axes.partitions] * axes.arenas : AMPLE * axes.arenas,
+      policy: axes.policy,
+      partitions: axes.partitions,
+      arenas: axes.arenas,
+      maxValue: MAX_VALUE_BYTES,
+      maxThreads: 3,
+      structures: axes.structures,
+      decoded: axes.decoded === 'few' ? { entries: 8, freeze: false } : axes.decoded === 'on',
+      ttl: axes.ttl,
+      ...(this.#maxEntries !== undefined && { maxEntries: this.#maxEntries }),
+    };
+    const { arena, defaultTtlMs, decoded } = readCacheOptions(options);
+    this.#set = openRepeatable(arena, random);
+    this.#cache = new EngineCache(this.#set, defaultTtlMs, decoded);
+    this.#structures = openStructures(this.#set.arenas[0]!);
+    const refuse = (): never => {
+      throw new SlabringError('INTERNAL', 'no command of the host');
+    };
+    this.#frames = createExecutor<undefined>(this.#set, refuse);
+    this.#isExact = axes.policy === 'none' || (!isTight && axes.maxEntries === 'none');
+    this.model = new CacheModel({
+      mayEvict: !this.#isExact,
+      mayRefuse: (key) => axes.policy === 'none' && (isTight || this.#isFull(key)),
+    });
+    this.#keys = makeKeys(KEYS);
+    this.#hotKeys = this.#keys.slice(0, HOT_KEYS);
+    this.#source = {
+      random,
+      model: this.model,
+      values: new ValueSource(random, axes.values),
+      key: () => this.#someKey(),
+      defaultTtl: axes.ttl,
+      maxValueBytes: MAX_VALUE_BYTES,
+    };
+    this.#walks = new Walks(this.model, random, this.#isExact, this.seen);
+    if (axes.handles === 2) this.#attach();
+    if (axes.changes === 'on') this.#watch();
+  }
+
+  /** One random thing. */
+  step(): void {
+    const dice = this.#random.below(1000);
+    if (dice < 30) this.#pass();
+    else if (dice < 60) this.#do('walk', () => this.#walks.step(this.#handle()));
+    else if (dice < 64) this.#forEach();
+    else if (dice < 66) this.#clear();
+    else if (dice < 68) this.#do('size', () => this.#checkSize());
+    else if (dice < 72) this.#comeAndGo();
+    else if (dice < 90) this.#do('read changes', () => this.#mirror?.catchUp(this.#some()));
+    else if (dice < 250 && this.#axes.frames) this.#frame();
+    else this.#call();
+  }
+
+  #comeAndGo(): void {
+    const { handles, changes } = this.#axes;
+    if (handles === 2 && (changes !== 'now and then' || this.#random.chance(0.5))) this.#attach();
+    else if (changes === 'now and then' && this.#mirror) this.#unwatch();
+    else if (changes === 'now and then') this.#watch();
+  }
+
+  /** Everything that must hold at any time. */
+  check(): void {
+    this.#do('check', () => {
+      const broken = this.#cache.checkIntegrity();
+      if (broken !== undefined) throw new Error(broken);
+      this.#checkStats();
+      this.#checkMirror();
+      for (const { bytes, copy } of this.#kept) {
+        if (!bytes.equals(copy)) throw new Error('bytes that were handed out have changed');
+      }
+    });
+  }
+
+  /** Reads every key by every handle, and all of them by walks. */
+  finish(): void {
+    for (const cache of [this.#cache, this.#other]) {
+      if (!cache) continue;
+      this.#do('all keys', () => this.#walks.whole(cache));
+      for (const key of this.#keys) {
+        const [form] = key.forms;
+        this.#do(`last get ${key.id.slice(0, 24)}`, () =>
+          this.model.apply(key.id, cache.get(form!), (state) => this.model.read(state)),
+        );
+      }
+    }
+    this.check();
+  }
+
+  close(): void {
+    this.#mirror?.changes.close();
+    this.#other?.close();
+    this.#cache.close();
+  }
+
+  #do(text: string, action: () => unknown): void {
+    this.last.push(text);
+    if (this.last.length > 12) this.last.shift();
+    action();
+  }
+
+  #some(): number {
+    return this.#random.below(this.#random.chance(0.5) ? 30 : 3000);
+  }
+
+  #someKey(): ModelKey {
+    const random = this.#random;
+    if (random.chance(0.005)) {
+      this.#hotKeys = Array.from({ length: HOT_KEYS }, () => random.pick(this.#keys));
+    }
+    return random.chance(0.5) ? random.pick(this.#hotKeys) : random.pick(this.#keys);
+  }
+
+  #handle(): Cache {
+    return this.#other && this.#random.chance(0.5) ? this.#other : this.#cache;
+  }
+
+  /** Attaches another handle in place of the one there was. */
+  #attach(): void {
+    if (this.#other && this.#watcher === this.#other) this.#unwatch();
+    this.#do('attach', () => {
+      this.#walks.forget(this.#other);
+      this.#other?.close();
+      this.#other = attachCache(this.#cache.share());
+    });
+    if (this.#axes.changes === 'on' && !this.#mirror) this.#watch();
+  }
+
+  /** Begins to read the change log. */
+  #watch(): void {
+    this.#do('changes begin', () => {
+      const watcher = this.#handle();
+      try {
+        const before = this.#cache.stats();
+        const changes = watcher.changes();
+        this.#mirroredFrom = [before, this.#cache.stats()];
+        this.#mirror = new Mirror(this.#cache, changes);
+        this.#watcher = watcher;
+        this.seen.add('mirror');
+      } catch (error) {
+        // Where all pages are in use, there is none for the log.
+        const isFull = error instanceof SlabringError && error.code === 'OOM';
+        if (!isFull || this.#axes.memory === 'ample') throw error;
+        this.seen.add('no memory for the log');
+      }
+    });
+  }
+
+  #unwatch(): void {
+    this.#do('changes end', () => {
+      this.#checkMirror();
+      this.#mirror?.changes.close();
+      this.#mirror = undefined;
+    });
+  }
+
+  /** Time passes: a moment, or seconds in which upkeep has its turns. */
+  #pass(): void {
+    const random = this.#random;
+    const ms = random.pick([1, 5, 100, 500, 1500, 4000]);
+    if (random.chance(0.5)) {
+      this.#do(`${ms} ms without upkeep`, () => vi.setSystemTime(Date.now() + ms));
+      return;
+    }
+    this.#do(`${ms} ms`, () => vi.advanceTimersByTime(ms));
+    if (ms < UPKEEP_MS || !this.#isExact) return;
+    const { entries } = this.#cache.stats();
+    const deadlines = [...this.model.deadlines().values()];
+    const most = deadlines.filter((deadline) => deadline > Date.now() - UPKEEP_MS).length;
+    if (entries > most)
+      throw new Error(`${entries} entries, though ${most} at most have not expired`);
+  }
+
+  #clear(): void {
+    this.#do('clear', () => {
+      const before = this.#cache.stats().entries;
+      this.#handle().clear();
+      this.#cleared += before;
+      this.model.clear();
+      this.seen.add('cleared');
+    });
+  }
+
+  /** `forEach`, with calls in the middle of it. */
+  #forEach(): void {
+    const cache = this.#handle();
+    this.#do('forEach', () => {
+      const walk = this.#walks.begin('entries');
+      cache.forEach((value, key) => {
+        this.#walks.take(walk, [key, value]);
+        if (this.#random.chance(0.1)) this.#call();
+      });
+      this.#walks.end(walk);
+    });
+  }
+
+  #call(): void {
+    const call = nextCall(this.#source);
+    this.#do(call.text, () => {
+      const reply = outcomeOf(() => call.direct(this.#handle()));
+      this.#note(call, reply);
+      call.check(this.model, reply, asIs);
+      if (reply instanceof Refusal) this.#look(call.keys ?? []);
+      this.#keep(reply);
+    });
+  }
+
+  /** Sees what became of keys. */
+  #look(keys: readonly ModelKey[]): void {
+    for (const { id, bytes } of keys) {
+      this.model.apply(id, this.#cache.peek(bytes), (state) => this.model.read(state, false), {
+        leaves: true,
+      });
+    }
+  }
+
+  /** Some commands as one frame, whose clock stands still. */
+  #frame(): void {
+    const calls: Call[] = [];
+    const wires: Wire[] = [];
+    let bytes = 0;
+    for (let wanted = 1 + this.#random.below(60); wanted > 0; wanted--) {
+      const call = nextCall(this.#source);
+      const wire = call.wire?.();
+      if (wire === undefined) continue;
+      bytes += wire.length;
+      if (bytes > MAX_FRAME_BYTES) break;
+      calls.push(call);
+      wires.push(wire);
+    }
+    if (calls.length === 0) return;
+    this.#do(`frame of ${calls.map(({ text }) => text).join(', ')}`, () => {
+      const result = this.#frames.execute(frame(7, ...wires), undefined);
+      if (isFault(result)) throw new Error(result.reason);
+      const [, ...replies] = valuesOf(result);
+      if (replies.length !== calls.length) throw new Error(`${replies.length} replies`);
+      for (const [i, call] of calls.entries()) {
+        const bytes = replies[i]!;
+        const read = call.isVersioned ? readVersioned : readReply;
+        const reply = outcomeOf(() => read(bytes, 0, bytes.length, this.#structures));
+        this.#note(call, reply);
+        try {
+          call.check(this.model, reply, call.shown ?? asIs);
+        } catch (cause) {
+          throw new Error(`command ${i}, ${call.text}: ${(cause as Error).message}`, { cause });
+        }
+      }
+    });
+  }
+
+  #note(call: Call, reply: unknown): void {
+    const name = call.text.split(' ', 1)[0]!;
+    const kind =
+      reply instanceof Refusal ? reply.code : reply === undefined ? 'nothing' : typeof reply;
+    this.seen.add(`${name} ${kind}`);
+  }
+
+  /** Changes what was handed out, which nobody else should see; and keeps bytes, to see them again. */
+  #keep(reply: unknown): void {
+    if (Buffer.isBuffer(reply)) {
+      if (this.#random.chance(0.5)) spoil(reply);
+      this.#kept.push({ bytes: reply, copy: Buffer.from(reply) });
+      if (this.#kept.length > KEPT_BUFFERS) this.#kept.shift();
+    } else if (this.#axes.decoded === 'off') {
+      spoil(reply);
+    }
+  }
+
+  /** Whether the partition of the key may have no place for one more entry. */
+  #isFull(key: string): boolean {
+    if (this.#maxEntries === undefined) return false;
+    const found = [...this.model.deadlines().keys()];
+    const partition = this.#partitionOf(key);
+    return found.filter((other) => this.#partitionOf(other) === partition).length >= FEW;
+  }
+
+  readonly #known = new Map<string, number>();
+
+  #partitionOf(id: string): number {
+    const known = this.#known.get(id);
+    if (known !== undefined) return known;
+    const { bytes } = this.#keys.find((key) => key.id === id)!;
+    const arena = this.#arenaOf(bytes);
+    arena.request.set(bytes);
+    const first = this.#set.arenas.indexOf(arena) * this.#axes.partitions;
+    const partition = first + arena.kernel.partitionOfKey(arena.slot, bytes.length);
+    this.#known.set(id, partition);
+    return partition;
+  }
+
+  #checkSize(): void {
+    const { size } = this.#handle();
+    const least = this.#isExact ? this.model.sureKeys().length : 0;
+    const most = this.model.deadlines().size;
+    if (size < least || size > most) throw new Error(`size ${size}, not ${least} to ${most}`);
+  }
+
+  #checkStats(): void {
+    this.#checkSize();
+    // Hits that a thread served by itself are told when it asks.
+    this.#other?.stats();
+    const stats = this.#cache.stats();
+    const { least, most } = this.model;
+    for (const name of ['hits', 'misses', 'sets'] as const) {
+      within(name, stats[name], least[name], most[name]);
+    }
+    const { entries, evictions, expired } = stats;
+    const deletes = stats.deletes - this.#cleared;
+    within('deletes', deletes, least.deletes, most.deletes);
+    const created = entries + stats.deletes + evictions + expired;
+    within('entries and those that went', created, least.created, most.created);
+    within('entries', entries, 0, this.#maxEntries ?? Infinity);
+    within('usedBytes', stats.usedBytes, 1, stats.memoryBytes);
+    within('payloadBytes', stats.payloadBytes, entries, stats.chunkBytes);
+    if (this.#isExact) within('evictions', evictions, 0, 0);
+    this.#checkPayload(stats);
+    if (evictions > 0) this.seen.add('evicted');
+    if (expired > 0) this.seen.add('expired');
+    within('threads', stats.threads, 1 + Number(!!this.#other), 1 + Number(!!this.#other));
+  }
+
+  /** Bytes of keys and values, where nothing that has expired is among them. */
+  #checkPayload({ entries, payloadBytes }: ArenaStats): void {
+    let found = 0;
+    let bytes = 0;
+    for (const { id, bytes: key } of this.#keys) {
+      if (!this.model.possible(id).some(Boolean)) continue;
+      const { kernel, slot, request } = this.#arenaOf(key);
+      request.set(key);
+      const length = kernel.peekDirect(slot, key.length, Date.now());
+      if (length < 0) continue;
+      found++;
+      bytes += key.length + length;
+    }
+    within('entries found', found, 0, entries);
+    within('their bytes', bytes, found === entries ? payloadBytes : 0, payloadBytes);
+  }
+
+  #arenaOf(key: Buffer): Arena {
+    return this.#set.arenas[this.#set.routes?.arenaOf(key) ?? 0]!;
+  }
+
+  /** What the log told must be what there is, and what was counted. */
+  #checkMirror(): void {
+    const mirror = this.#mirror;
+    if (!mirror) return;
+    while (mirror.catchUp() > 0);
+    const difference = mirror.difference();
+    if (difference !== undefined) throw new Error(`the mirror: ${difference}`);
+    const { counts, reasons } = mirror;
+    this.seen.add(counts.overrun > 0 ? 'overrun' : 'no overrun');
+    if (counts.overrun > 0) return;
+    const told = { sets: counts.set, expired: reasons.expired, evictions: reasons.evicted };
+    const stats = this.#cache.stats();
+    const [before, after] = this.#mirroredFrom as [ArenaStats, ArenaStats];
+    for (const name of ['sets', 'expired', 'evictions'] as const) {
+      const [least, most] = [stats[name] - after[name], stats[name] - before[name]];
+      within(`${name} told by the log`, told[name], least, most);
+    }
+  }
+}
+
+function within(name: string, count: number, least: number, most: number): void {
+  if (count < least || count > most) throw new Error(`${name}: ${count}, not ${least} to ${most}`);
+}
+
+function outcomeOf(call: () => unknown): unknown {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof SlabringError) return new Refusal(error.code);
+    throw error;
+  }
+}
+
+/** Arenas whose keys lie where they lay before, so that a failure can be repeated. */
+function openRepeatable(options: Parameters<typeof ArenaSet.create>[0], random: Random): ArenaSet {
+  const made = ArenaSet.create(options);
+  // Nothing was hashed yet.
+  for (const { bytes } of made.arenas) {
+    new DataView(bytes.buffer).setUint32(Header.hashSeed, random.below(2 ** 32), true);
+  }
+  const set = ArenaSet.attach({ ...made.handle, routeSeed: random.below(2 ** 32) });
+  made.close();
+  return set;
+}
