@@ -24,6 +24,8 @@ export const AXES = {
   /** Handles of the cache that take turns, each with its thread slot; the second comes and goes. */
   handles: [1, 2],
   values: ['small', 'mixed'],
+  /** Whether there are so many keys for a while that a table of a partition splits. */
+  crowd: [false, true],
 } as const;
 
 export type AxisName = keyof typeof AXES;

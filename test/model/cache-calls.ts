@@ -327,7 +327,15 @@ function getMany(source: Source): Call {
 function setMany(source: Source): Call {
   const keys = someKeys(source, 600);
   const entries = keys.map((key): [Key, unknown] => [formOf(source, key), source.values.next()]);
-  const { options, write } = someOptions(source, undefined);
+  return setManyOf(source, keys, entries, someOptions(source, undefined));
+}
+
+export function setManyOf(
+  source: Source,
+  keys: readonly ModelKey[],
+  entries: readonly [Key, unknown][],
+  { options, write }: WriteOptions,
+): Call {
   const isSet = source.random.chance(0.5);
   return {
     text: `setMany of ${keys.length} ${JSON.stringify(options) ?? ''}`,

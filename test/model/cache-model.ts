@@ -97,14 +97,18 @@ export class CacheModel {
     return [...this.#states.keys()].filter((key) => this.possible(key).every(Boolean));
   }
 
-  /** Keys that may have had an entry, expired since or not, with the latest deadline of that. */
-  deadlines(): Map<string, number> {
-    const found = new Map<string, number>();
-    for (const [key, states] of this.#states) {
-      const deadlines = states.flatMap((state) => state?.deadline ?? []);
-      if (deadlines.length > 0) found.set(key, Math.max(...deadlines));
+  /** Keys that may have an entry, expired or not. */
+  someKeys(): IterableIterator<string> {
+    return this.#states.keys();
+  }
+
+  /** How many keys may have an entry that has not expired at `time`. */
+  mostAt(time: number): number {
+    let most = 0;
+    for (const states of this.#states.values()) {
+      if (states.some((state) => state !== undefined && state.deadline > time)) most++;
     }
-    return found;
+    return most;
   }
 
   versionsOf(key: string): readonly number[] {
@@ -282,7 +286,8 @@ export class CacheModel {
       if (at < 0) distinct.push(state);
       else if (state && state.born !== distinct[at]!.born) distinct[at] = { ...state, born: 0 };
     }
-    this.#states.set(key, distinct);
+    if (distinct.some(Boolean)) this.#states.set(key, distinct);
+    else this.#states.delete(key);
   }
 }
 

@@ -10,7 +10,7 @@ export interface ModelKey {
   readonly forms: readonly Key[];
 }
 
-function textKey(text: string): ModelKey {
+export function textKey(text: string): ModelKey {
   const bytes = Buffer.from(text);
   return { id: text, bytes, forms: [text, text, text, bytes] };
 }

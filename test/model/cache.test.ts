@@ -9,7 +9,7 @@ import { type Axes, axesOfRow, caseNumber, caseOf, coveringRows, uncovered } fro
 import { Run, START } from './cache-run.js';
 
 const ROUNDS = Number(process.env.MODEL_ROUNDS ?? 1);
-const STEPS = 2500;
+const STEPS = 2000;
 const CHECK_EVERY = 50;
 
 /** The cases of this run. */
@@ -39,7 +39,16 @@ const MUST_BE_SEEN = [
   ...['getMany object', 'setMany object', 'setMany OOM', 'set OOM', 'swap OOM', 'increment OOM'],
   ...['deleteMany number', 'hasMany number', 'touchMany number'],
   ...['wrong: OPTION', 'wrong: TOOLARGE'],
-  ...['evicted', 'expired', 'cleared', 'walk to its end', 'mirror', 'overrun', 'no overrun'],
+  ...[
+    'evicted',
+    'expired',
+    'cleared',
+    'walk to its end',
+    'mirror',
+    'overrun',
+    'no overrun',
+    'split',
+  ],
 ];
 
 afterEach(() => {
