@@ -95,6 +95,13 @@ export const DRAIN_DEADLINE_MS = 5_000;
 export const LINGER_MS = 500;
 
 /**
+ * Threads that were told to drop their sockets get this long to end. They need milliseconds; on a
+ * machine that is short of processors, seconds. Together with the two before, less than the 10 s
+ * after which process managers kill.
+ */
+export const STOP_DEADLINE_MS = 4_000;
+
+/**
  * A WebSocket close reason is at most this long (RFC 6455: a control frame holds 125 bytes, 2 are
  * the code).
  */

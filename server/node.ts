@@ -9,7 +9,7 @@ import { CacheJobs, type ImportResult } from '../engine/jobs/cache-jobs.js';
 import { type Acceptor, createAcceptor } from './acceptor.js';
 import { createCounters } from './counters.js';
 import { loadUws, NoBinary, type UwsModule } from './front-end.js';
-import { DRAIN_DEADLINE_MS, LINGER_MS } from './limits.js';
+import { DRAIN_DEADLINE_MS, LINGER_MS, STOP_DEADLINE_MS } from './limits.js';
 import { type NodeOptions, readNodeOptions, type ServeConfig } from './options.js';
 import { SOFTWARE_VERSION } from './software.js';
 import { hostPort, probePort, resolveHost } from './tcp-port.js';
@@ -237,7 +237,7 @@ async function stop(
   const ended = threads.map((thread) => thread.ended);
   if (await within(LINGER_MS, ended)) return;
   for (const thread of threads) thread.stop();
-  if (await within(LINGER_MS, ended)) return;
+  if (await within(STOP_DEADLINE_MS, ended)) return;
   throw new SlabringError('INTERNAL', 'a serving thread does not end');
 }
 

@@ -6,25 +6,17 @@
 import { describe, expect, test } from 'vitest';
 import {
   type DeathPlan,
-  Deaths,
+  type Deaths,
   FRESH,
   NEW,
   NOW_MS,
   type Operation,
 } from '../support/chaos-deaths.js';
 import { DeathReader } from '../support/chaos-reader.js';
-import { Random } from '../support/fuzz-random.mjs';
+import { dieOf, type PlannedOperation } from '../support/chaos-run.js';
 import { compileKernel, type Edit } from '../support/hammer-kernel.js';
-import type { Kernels } from '../support/hammer-schedules.js';
 import { KIB } from '../support/kernel-memory.js';
 
-/** Steps of one operation that are tried in a row; of a longer one, some of them. */
-const STEPS_MAX = process.env.CHAOS_SECONDS ? 20_000 : 250;
-/** Deaths of an operation after which the rescuer dies, too, and steps of its that are tried. */
-const SECOND_DEATHS = process.env.CHAOS_SECONDS ? 40 : 4;
-const SECOND_STEPS = process.env.CHAOS_SECONDS ? 40 : 5;
-
-const AMPLE: DeathPlan = { memoryBytes: 2400 * KIB, partitions: 2, policy: 'none' };
 const TIGHT: DeathPlan = {
   memoryBytes: 1000 * KIB,
   partitions: 2,
@@ -84,7 +76,7 @@ const readShortly: Operation['run'] = ({ arena }) => {
   arena.kernel.detachLog(arena.slot);
 };
 
-const OPERATIONS: Record<string, Operation & { plan?: DeathPlan }> = {
+const OPERATIONS: Record<string, PlannedOperation> = {
   'SET of the same length': { run: set(3, 100), touches: [3] },
   'SET of the same length, with a version': {
     prepare: withVersion(3),
@@ -178,47 +170,6 @@ const OPERATIONS: Record<string, Operation & { plan?: DeathPlan }> = {
 /** A read takes no lock where nobody disturbs it, and where nobody has died nothing is to be done. */
 const LOCKS_NOTHING = ['GET', 'reapThreads'];
 
-/** All numbers from 1 to `end`, or some of them: the first and last ones and a random rest. */
-function someSteps(end: number, most: number, random: Random): number[] {
-  if (end <= most) return Array.from({ length: end }, (_, i) => i + 1);
-  const rest = Array.from({ length: most }, (_, i) => {
-    const edge = Math.floor(most / 4);
-    if (i < edge) return i + 1;
-    if (i < 2 * edge) return end - i + edge;
-    return random.between(1, end);
-  });
-  return [...new Set(rest)];
-}
-
-function dieOf(name: string, kernels: Kernels, seed: number): Deaths {
-  const { plan = AMPLE, prepare, ...operation } = OPERATIONS[name]!;
-  const random = new Random(seed);
-  const deaths = new Deaths(kernels, plan, seed);
-  prepare?.(deaths);
-  deaths.save();
-  const steps = deaths.countSteps(operation);
-  const dying = someSteps(steps, STEPS_MAX, random);
-  let at = '';
-  try {
-    for (const step of dying) {
-      at = `step ${step} of ${steps}`;
-      deaths.die(operation, step);
-    }
-    for (let i = 0; i < SECOND_DEATHS; i++) {
-      const step = random.pick(dying);
-      at = `step ${step} of ${steps}, recovering`;
-      const more = deaths.countRecoverySteps(operation, step);
-      for (const second of someSteps(more, SECOND_STEPS, random)) {
-        at = `step ${step} of ${steps} and step ${second} of ${more}`;
-        deaths.die(operation, step, second);
-      }
-    }
-  } catch (error) {
-    throw new Error(`${(error as Error).message}; died at ${at}, seed ${seed}`, { cause: error });
-  }
-  return deaths;
-}
-
 const SEED = 11;
 const EVERYWHERE = /\.ts$/;
 const NOWHERE = /^$/;
@@ -227,7 +178,7 @@ describe('death at any step of', async () => {
   const interrupted = await compileKernel(EVERYWHERE);
 
   test.each(Object.keys(OPERATIONS))('%s', { timeout: 600_000 }, (name) => {
-    const { held, kept, emptied } = dieOf(name, { interrupted }, SEED);
+    const { held, kept, emptied } = dieOf(OPERATIONS[name]!, { interrupted }, SEED);
     expect(held + kept + emptied).toBeGreaterThan(LOCKS_NOTHING.includes(name) ? -1 : 40);
   });
 });
@@ -283,6 +234,6 @@ test.each(Object.entries(CANARIES))(
   async (_name, { operation, words, ...edit }) => {
     const interrupted = await compileKernel(EVERYWHERE, [edit]);
     const other = await compileKernel(NOWHERE, [edit]);
-    expect(() => dieOf(operation, { interrupted, other }, SEED)).toThrow(words);
+    expect(() => dieOf(OPERATIONS[operation]!, { interrupted, other }, SEED)).toThrow(words);
   },
 );

@@ -28,6 +28,8 @@ const SET_NX = 1;
 const SET_GET = 8;
 const SET_IFVERSION = 16;
 const FRAME_COMMANDS = [1, 32, 128];
+/** Turns between two times that a thread gives its slot back, where threads come and go. */
+const REATTACH_EVERY = 83;
 /** Bytes of a command besides its value; keys have up to 3,000. */
 const COMMAND_ROOM = 3200;
 /** Half of all commands go to this many keys. */
@@ -117,7 +119,7 @@ export class Hammer {
     const random = this.#random;
     this.#turns++;
     if (this.#plan.clears && this.#turns % 3000 === 0) this.#arena.clear();
-    if (this.#plan.reattaches && random.chance(0.01)) this.#reattach();
+    if (this.#plan.reattaches && this.#turns % REATTACH_EVERY === 0) this.#reattach();
     const what = this.#plan.countsOnly ? 0 : random.below(10);
     if (what < 6) this.#frame(random.pick(FRAME_COMMANDS));
     else if (what < 9) this.#direct();

@@ -98,6 +98,8 @@ const PLAN: HammerPlan = {
 const MORE_THREADS = 4;
 /** Turns of the main thread between two looks at the clock. */
 const TURNS_PER_SLICE = 20;
+/** Of the main thread. However slow the machine is, each run does something worth checking. */
+const LEAST_TURNS = 300;
 const INTEGRITY_EVERY_MS = 100;
 /** A run that takes this much longer than it should hangs. */
 const HANG_MS = 60_000;
@@ -144,8 +146,11 @@ export async function hammer(run: HammerRun): Promise<HammerTotals> {
 
 async function hammerUntil(self: Hammer, board: Board, deadline: number): Promise<void> {
   let checked = Date.now();
-  for (let now = checked; now < deadline && !board.stopped; now = Date.now()) {
+  let turns = 0;
+  for (let now = checked; !board.stopped; now = Date.now()) {
+    if (now >= deadline && turns >= LEAST_TURNS) break;
     for (let i = 0; i < TURNS_PER_SLICE; i++) self.turn();
+    turns += TURNS_PER_SLICE;
     if (now - checked >= INTEGRITY_EVERY_MS) {
       checkIntegrity(self);
       checked = now;
