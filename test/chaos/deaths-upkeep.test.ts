@@ -15,7 +15,7 @@ import {
 } from '../support/chaos-deaths.js';
 import { DeathReader } from '../support/chaos-reader.js';
 import { dieOf, type PlannedOperation } from '../support/chaos-run.js';
-import { compileKernel, type Edit } from '../support/hammer-kernel.js';
+import { compileKernel } from '../support/hammer-kernel.js';
 import { KIB } from '../support/kernel-memory.js';
 
 const TICK_MS = 512;
@@ -189,7 +189,6 @@ const OPERATIONS: Record<string, PlannedOperation> = {
 
 const SEED = 12;
 const EVERYWHERE = /\.ts$/;
-const NOWHERE = /^$/;
 
 describe('death at any step of', async () => {
   const interrupted = await compileKernel(EVERYWHERE);

@@ -18,7 +18,7 @@ export const AXES = {
   /** Readers of the change log: none, one all the time, one that comes and goes. */
   changes: ['off', 'on', 'now and then'],
   /** The default time to live, in ms. */
-  ttl: [0, 2500],
+  ttl: [0, 20_000],
   /** Whether commands also come in frames. */
   frames: [false, true],
   /** Handles of the cache that take turns, each with its thread slot; the second comes and goes. */

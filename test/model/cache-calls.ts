@@ -81,7 +81,7 @@ function someTtl(source: Source): Duration {
   const { random } = source;
   if (random.chance(0.2)) return 0;
   if (random.chance(0.1)) return random.pick(['2s', '1500ms', '1h', 2 ** 40]);
-  return random.between(1, 4000);
+  return random.between(1, random.pick([100, 4000, 60_000]));
 }
 
 const DURATIONS: Record<string, number> = { '2s': 2000, '1500ms': 1500, '1h': 3_600_000 };
@@ -120,7 +120,7 @@ function setWire(source: Source, key: ModelKey, value: unknown, write: Write, fl
   return command('SET', keyWire(source, key), valueWire(value), ...args);
 }
 
-function get(source: Source): Call {
+export function get(source: Source): Call {
   const key = source.key();
   const form = formOf(source, key);
   return {
@@ -435,26 +435,29 @@ function wrong(source: Source): Call {
 }
 
 /** Each with how often it is drawn. */
-const CALLS: readonly (readonly [number, (source: Source) => Call])[] = [
+const WEIGHTS: readonly (readonly [number, (source: Source) => Call])[] = [
   [22, get],
   [3, peek],
-  [4, take],
+  [2, take],
   [4, getBytes],
   [8, getVersioned],
-  [26, set],
-  [6, swap],
-  [6, remove],
+  [30, set],
+  [8, swap],
+  [3, remove],
   [4, has],
   [4, ttl],
   [5, expire],
   [3, persist],
-  [8, increment],
+  [9, increment],
   [3, getMany],
   [3, setMany],
   [3, countMany],
   [1, wrong],
 ];
-const DRAWN = CALLS.flatMap(([weight, call]) => new Array<typeof call>(weight).fill(call));
+const DRAWN = WEIGHTS.flatMap(([weight, call]) => new Array<typeof call>(weight).fill(call));
+
+/** Each once. */
+export const CALLS = WEIGHTS.map(([, call]) => call);
 
 export function nextCall(source: Source): Call {
   return source.random.pick(DRAWN)(source);

@@ -14,7 +14,7 @@ import { Header } from '../support/kernel-memory.js';
 import type { Random } from '../support/kernel-random.js';
 import { frame, valuesOf, type Wire } from '../support/kernel-wire.js';
 import type { Axes } from './cache-axes.js';
-import { type Call, nextCall, type Source, setManyOf, spoil } from './cache-calls.js';
+import { CALLS, type Call, get, nextCall, type Source, setManyOf, spoil } from './cache-calls.js';
 import { asIs, CacheModel, Refusal } from './cache-model.js';
 import { type ModelKey, makeKeys, textKey, ValueSource } from './cache-values.js';
 import { Walks } from './cache-walks.js';
@@ -44,6 +44,12 @@ const UPKEEP_MS = 1100;
 /** Buffers that were handed out, with what was in them: they must belong to whoever has them. */
 const KEPT_BUFFERS = 8;
 
+interface Story {
+  /** Steps. */
+  left: number;
+  readonly calls: readonly ((source: Source) => Call)[];
+}
+
 export class Run {
   readonly model: CacheModel;
   /** The last calls, for the message of a failure. */
@@ -65,6 +71,8 @@ export class Run {
   readonly #isExact: boolean;
   readonly #kept: { bytes: Buffer; copy: Buffer }[] = [];
   #hotKeys: readonly ModelKey[];
+  #lastKey: ModelKey;
+  #story: Story | undefined;
   #other: Cache | undefined;
   #mirror: Mirror | undefined;
   /** The handle that it reads by. */
@@ -110,6 +118,7 @@ export class Run {
     this.#crowdKeys = this.#hasCrowd ? this.#makeCrowd() : [];
     this.#allKeys = [...this.#keys, ...this.#crowdKeys];
     this.#hotKeys = this.#keys.slice(0, HOT_KEYS);
+    this.#lastKey = this.#keys[0]!;
     this.#source = {
       random,
       model: this.model,
@@ -126,16 +135,39 @@ export class Run {
   /** One random thing. */
   step(): void {
     if (this.#steps++ === CROWDED && this.#hasCrowd) this.#gather();
+    if (this.#story) {
+      this.#tell(this.#story);
+      return;
+    }
     const dice = this.#random.below(1000);
-    if (dice < 30) this.#pass();
-    else if (dice < 60) this.#do('walk', () => this.#walks.step(this.#handle()));
-    else if (dice < 64) this.#forEach();
-    else if (dice < 66) this.#clear();
-    else if (dice < 68) this.#do('size', () => this.#checkSize());
-    else if (dice < 72) this.#comeAndGo();
-    else if (dice < 90) this.#do('read changes', () => this.#mirror?.catchUp(this.#some()));
+    if (dice < 20) this.#pass();
+    else if (dice < 60) this.#beginStory();
+    else if (dice < 80) this.#do('walk', () => this.#walks.step(this.#handle()));
+    else if (dice < 84) this.#forEach();
+    else if (dice < 86) this.#clear();
+    else if (dice < 88) this.#do('size', () => this.#checkSize());
+    else if (dice < 92) this.#comeAndGo();
+    else if (dice < 110) this.#do('read changes', () => this.#mirror?.catchUp(this.#some()));
     else if (dice < 250 && this.#axes.frames) this.#frame();
     else this.#call();
+  }
+
+  /**
+   * Goes on with a story of one key and few kinds of calls: what one of them leaves behind is what
+   * the next one meets.
+   */
+  #tell(story: Story): void {
+    const random = this.#random;
+    if (--story.left === 0) this.#story = undefined;
+    if (random.chance(0.2)) this.#pass();
+    else if (random.chance(0.45)) this.#make(get(this.#source));
+    else this.#make(random.pick(story.calls)(this.#source));
+  }
+
+  #beginStory(): void {
+    const random = this.#random;
+    this.#lastKey = this.#anotherKey();
+    this.#story = { left: random.between(4, 16), calls: [random.pick(CALLS), random.pick(CALLS)] };
   }
 
   #comeAndGo(): void {
@@ -194,6 +226,13 @@ export class Run {
     if (random.chance(0.005)) {
       this.#hotKeys = Array.from({ length: HOT_KEYS }, () => random.pick(this.#keys));
     }
+    if (this.#story && random.chance(0.9)) return this.#lastKey;
+    this.#lastKey = this.#anotherKey();
+    return this.#lastKey;
+  }
+
+  #anotherKey(): ModelKey {
+    const random = this.#random;
     if (random.chance(0.5)) return random.pick(this.#hotKeys);
     return random.pick(this.#hasCrowd && random.chance(0.1) ? this.#crowdKeys : this.#keys);
   }
@@ -269,8 +308,8 @@ export class Run {
   /** Time passes: a moment, or seconds in which upkeep has its turns. */
   #pass(): void {
     const random = this.#random;
-    const ms = random.pick([1, 5, 100, 500, 1500, 4000]);
-    if (random.chance(0.5)) {
+    const ms = random.pick(random.chance(0.3) ? [500, 1500, 4000] : [1, 5, 40, 200]);
+    if (random.chance(0.7)) {
       this.#do(`${ms} ms without upkeep`, () => vi.setSystemTime(Date.now() + ms));
       return;
     }
