@@ -2,31 +2,24 @@
 import { attachCache, type Cache, SlabringError } from 'slabring';
 import { vi } from 'vitest';
 import type { Arena, ArenaStats } from '#engine/arena.js';
-import { ArenaSet } from '#engine/arena-set.js';
+import type { ArenaSet } from '#engine/arena-set.js';
 import { Cache as EngineCache } from '#engine/cache.js';
-import { type CacheOptions, readCacheOptions } from '#engine/config.js';
+import { readCacheOptions } from '#engine/config.js';
 import { type Frames, isFault } from '#engine/frame.js';
 import { readReply, readVersioned } from '#engine/reply.js';
 import { createExecutor } from '#engine/routed-frame.js';
 import { openStructures, type Structures } from '#engine/structures.js';
 import { Mirror } from '../support/changes-mirror.js';
-import { Header } from '../support/kernel-memory.js';
 import type { Random } from '../support/kernel-random.js';
 import { frame, valuesOf, type Wire } from '../support/kernel-wire.js';
 import type { Axes } from './cache-axes.js';
 import { CALLS, type Call, get, nextCall, type Source, setManyOf, spoil } from './cache-calls.js';
+import { checkMirror, checkTotals, within } from './cache-checks.js';
 import { asIs, CacheModel, Refusal } from './cache-model.js';
+import { FEW, MAX_VALUE_BYTES, maxEntriesOf, openRepeatable, optionsOf } from './cache-open.js';
 import { type ModelKey, makeKeys, textKey, ValueSource } from './cache-values.js';
 import { Walks } from './cache-walks.js';
 
-const KIB = 1024;
-const MIB = 1024 * KIB;
-
-/** Memory that is soon full, for each arena, by partitions; and some that holds everything. */
-const TIGHT = { 1: 1000 * KIB, 4: 2000 * KIB, 16: 6 * MIB } as const;
-const AMPLE = 64 * MIB;
-/** Entries for each partition, where there are few. */
-const FEW = 6;
 const KEYS = 160;
 /** A table splits at 13/16 of its 12,288 slots. */
 const CROWD = 10_500;
@@ -34,8 +27,7 @@ const CROWD_AT_ONCE = 500;
 /** The step before which the crowd comes. */
 const CROWDED = 700;
 const HOT_KEYS = 10;
-const MAX_VALUE_BYTES = 300 * KIB;
-const MAX_FRAME_BYTES = 200 * KIB;
+const MAX_FRAME_BYTES = 200 * 1024;
 
 export const START = Date.UTC(2030, 0, 1);
 /** Upkeep comes twice a second, and a tick of the wheel (engine/kernel/wheel.ts) is 512 ms. */
@@ -86,22 +78,9 @@ export class Run {
   constructor(axes: Axes, random: Random) {
     this.#axes = axes;
     this.#random = random;
-    const partitions = axes.partitions * axes.arenas;
-    this.#maxEntries = axes.maxEntries === 'few' ? FEW * partitions : undefined;
+    this.#maxEntries = maxEntriesOf(axes);
     const isTight = axes.memory === 'tight';
-    const options: CacheOptions = {
-      memory: isTight ? TIGHT[axes.partitions] * axes.arenas : AMPLE * axes.arenas,
-      policy: axes.policy,
-      partitions: axes.partitions,
-      arenas: axes.arenas,
-      maxValue: MAX_VALUE_BYTES,
-      maxThreads: 3,
-      structures: axes.structures,
-      decoded: axes.decoded === 'few' ? { entries: 8, freeze: false } : axes.decoded === 'on',
-      ttl: axes.ttl,
-      ...(this.#maxEntries !== undefined && { maxEntries: this.#maxEntries }),
-    };
-    const { arena, defaultTtlMs, decoded } = readCacheOptions(options);
+    const { arena, defaultTtlMs, decoded } = readCacheOptions(optionsOf(axes));
     this.#set = openRepeatable(arena, random);
     this.#cache = new EngineCache(this.#set, defaultTtlMs, decoded);
     this.#structures = openStructures(this.#set.arenas[0]!);
@@ -455,23 +434,15 @@ export class Run {
     // Hits that a thread served by itself are told when it asks.
     this.#other?.stats();
     const stats = this.#cache.stats();
-    const { least, most } = this.model;
-    for (const name of ['hits', 'misses', 'sets'] as const) {
-      within(name, stats[name], least[name], most[name]);
-    }
-    const { entries, evictions, expired } = stats;
-    const deletes = stats.deletes - this.#cleared;
-    within('deletes', deletes, least.deletes, most.deletes);
-    const created = entries + stats.deletes + evictions + expired;
-    within('entries and those that went', created, least.created, most.created);
-    within('entries', entries, 0, this.#maxEntries ?? Infinity);
-    within('usedBytes', stats.usedBytes, 1, stats.memoryBytes);
-    within('payloadBytes', stats.payloadBytes, entries, stats.chunkBytes);
-    if (this.#isExact) within('evictions', evictions, 0, 0);
+    checkTotals(stats, this.model, {
+      cleared: this.#cleared,
+      isExact: this.#isExact,
+      maxEntries: this.#maxEntries,
+      threads: this.#other ? 2 : 1,
+    });
     if (!this.#hasCrowd || this.#random.chance(0.1)) this.#checkPayload(stats);
-    if (evictions > 0) this.seen.add('evicted');
-    if (expired > 0) this.seen.add('expired');
-    within('threads', stats.threads, 1 + Number(!!this.#other), 1 + Number(!!this.#other));
+    if (stats.evictions > 0) this.seen.add('evicted');
+    if (stats.expired > 0) this.seen.add('expired');
   }
 
   /** Bytes of keys and values, where nothing that has expired is among them. */
@@ -499,24 +470,9 @@ export class Run {
   #checkMirror(): void {
     const mirror = this.#mirror;
     if (!mirror) return;
-    while (mirror.catchUp() > 0);
-    const difference = mirror.difference();
-    if (difference !== undefined) throw new Error(`the mirror: ${difference}`);
-    const { counts, reasons } = mirror;
-    this.seen.add(counts.overrun > 0 ? 'overrun' : 'no overrun');
-    if (counts.overrun > 0) return;
-    const told = { sets: counts.set, expired: reasons.expired, evictions: reasons.evicted };
-    const stats = this.#cache.stats();
-    const [before, after] = this.#mirroredFrom as [ArenaStats, ArenaStats];
-    for (const name of ['sets', 'expired', 'evictions'] as const) {
-      const [least, most] = [stats[name] - after[name], stats[name] - before[name]];
-      within(`${name} told by the log`, told[name], least, most);
-    }
+    checkMirror(mirror, this.#cache, this.#mirroredFrom);
+    this.seen.add(mirror.counts.overrun > 0 ? 'overrun' : 'no overrun');
   }
-}
-
-function within(name: string, count: number, least: number, most: number): void {
-  if (count < least || count > most) throw new Error(`${name}: ${count}, not ${least} to ${most}`);
 }
 
 function outcomeOf(call: () => unknown): unknown {
@@ -526,16 +482,4 @@ function outcomeOf(call: () => unknown): unknown {
     if (error instanceof SlabringError) return new Refusal(error.code);
     throw error;
   }
-}
-
-/** Arenas whose keys lie where they lay before, so that a failure can be repeated. */
-function openRepeatable(options: Parameters<typeof ArenaSet.create>[0], random: Random): ArenaSet {
-  const made = ArenaSet.create(options);
-  // Nothing was hashed yet.
-  for (const { bytes } of made.arenas) {
-    new DataView(bytes.buffer).setUint32(Header.hashSeed, random.below(2 ** 32), true);
-  }
-  const set = ArenaSet.attach({ ...made.handle, routeSeed: random.below(2 ** 32) });
-  made.close();
-  return set;
 }
