@@ -8,6 +8,7 @@ import {
   type DeathPlan,
   type Deaths,
   FRESH,
+  type Key,
   type Mortal,
   NEW,
   NOW_MS,
@@ -19,6 +20,8 @@ import { compileKernel } from '../support/hammer-kernel.js';
 import { KIB } from '../support/kernel-memory.js';
 
 const TICK_MS = 512;
+/** 15/16 of its slots: then something must give way for a page to split into. */
+const MOST_IN_SEGMENT = 11_520;
 const GETV = 0x18;
 
 /** Writes or deletes keys that are nobody's. */
@@ -31,13 +34,18 @@ function crowd({ arena, request }: Mortal, count: number, bytes: number, ttlMs =
   }
 }
 
-function disperse({ arena, request }: Mortal, first: number, end: number): void {
+/** @param spared of so many, one stays */
+function disperse({ arena, request }: Mortal, first: number, end: number, spared = Infinity): void {
   for (let i = first; i < end; i++) {
+    if (i % spared === spared - 1) continue;
     const key = Buffer.from(`one of a crowd ${i}`);
     request.set(key);
     arena.kernel.deleteDirect(arena.slot, key.length, NOW_MS);
   }
 }
+
+/** A key that is nobody's. */
+const named = ([any]: readonly Key[], name: string): Key => ({ ...any!, bytes: Buffer.from(name) });
 
 /** Upkeep at that time, until it has nothing more to do. */
 const keepUp =
@@ -46,8 +54,9 @@ const keepUp =
     while (arena.kernel.upkeep(arena.slot, NOW_MS + laterMs) === 0);
   };
 
-const ALL_KEYS = Array.from({ length: FRESH }, (_, i) => i);
 const ROOMY: DeathPlan = { memoryBytes: 4000 * KIB, partitions: 2, policy: 'none' };
+/** So many partitions that each thread owns one: others leave it alone while it is not overdue. */
+const SHARED: DeathPlan = { memoryBytes: 8000 * KIB, partitions: 4, policy: 'none' };
 
 const reader = new DeathReader();
 const logged = (operation: PlannedOperation): PlannedOperation => ({
@@ -72,12 +81,11 @@ const EXPIRY: PlannedOperation = {
   touches: [0, 1, 2, 3, 4, 5],
 };
 
-/** Sets and gets until the shadows of the policy `adaptive` have seen a window of them. */
+/** New entries, each of which takes another one's place, and uses of some that are there. */
 const manyUses: Operation['run'] = (mortal, { keys }) => {
-  for (let i = 0; i < 60; i++) {
-    mortal.set(keys[FRESH + (i % 3)]!, NEW, 300);
-    mortal.look(keys[i % 16]!);
-  }
+  for (const key of keys.slice(FRESH)) mortal.set(key, NEW, 300);
+  for (const key of keys) mortal.look(key);
+  crowd(mortal, 12, 300);
 };
 
 const EVICTING = POLICIES.filter((policy) => policy !== 'none');
@@ -105,16 +113,16 @@ const OPERATIONS: Record<string, PlannedOperation> = {
     touches: [0, 1, 2, 3, 4, 5],
   },
   'upkeep that trims the wheel': {
-    plan: ROOMY,
+    plan: SHARED,
     // Each expiry is nearer than the one before, and takes another record.
     prepare: ({ survivor }) => {
-      for (let ttlMs = 300_000; ttlMs > 200_000; ttlMs -= 20_000) crowd(survivor, 700, 20, ttlMs);
-      disperse(survivor, 0, 600);
+      for (let ttlMs = 300_000; ttlMs > 200_000; ttlMs -= 20_000) crowd(survivor, 1400, 20, ttlMs);
+      disperse(survivor, 0, 1200);
     },
     run: keepUp(0),
   },
   'upkeep that trims queues': {
-    plan: { ...ROOMY, policy: 'clock' },
+    plan: { ...SHARED, policy: 'clock' },
     prepare: ({ survivor }) => {
       crowd(survivor, 2000, 20);
       disperse(survivor, 0, 2000);
@@ -126,18 +134,18 @@ const OPERATIONS: Record<string, PlannedOperation> = {
     run: keepUp(0),
   },
   'upkeep that vacates pages': {
-    plan: ROOMY,
+    plan: SHARED,
     prepare: ({ survivor }) => {
-      crowd(survivor, 3000, 300);
-      disperse(survivor, 400, 2600);
+      crowd(survivor, 5000, 300);
+      disperse(survivor, 0, 5000, 5);
     },
     run: keepUp(0),
   },
   'upkeep that vacates pages of chains': {
-    plan: ROOMY,
+    plan: SHARED,
     prepare: ({ survivor }) => {
-      crowd(survivor, 80, 20_000);
-      disperse(survivor, 10, 75);
+      crowd(survivor, 160, 20_000);
+      disperse(survivor, 0, 160, 4);
     },
     run: keepUp(0),
   },
@@ -158,17 +166,20 @@ const OPERATIONS: Record<string, PlannedOperation> = {
     touches: [9],
   },
   'SET that splits a segment, in a page that something was evicted for': {
-    plan: {
-      memoryBytes: 1100 * KIB,
-      partitions: 1,
-      policy: 'clock',
-      fill: [9984 - FRESH, 8],
-    },
-    prepare: ({ survivor }) => {
-      for (let i = 0; i < 40; i++) crowd(survivor, 1, 7000 + i);
+    plan: { memoryBytes: 1800 * KIB, partitions: 1, policy: 'clock' },
+    // Large ones first, which take all pages: no page is left when the table would have split.
+    prepare: ({ survivor, keys }) => {
+      for (let i = 0; i < 250; i++) survivor.set(named(keys, `large ${i}`), 1, 7000);
+      crowd(survivor, 11_000, 8);
+      const { arena } = survivor;
+      for (let i = 0; arena.stats().entries < MOST_IN_SEGMENT; i++) {
+        survivor.set(named(keys, `small ${i}`), 1, 20);
+      }
+      if (arena.stats().tableSplits > 0) throw new Error('it has split already');
     },
     run: (mortal, { keys }) => {
       for (const key of keys.slice(FRESH)) mortal.set(key, NEW, 60);
+      for (let i = 0; i < 40; i++) mortal.set(named(keys, `more ${i}`), 1, 20);
     },
     touches: [FRESH, FRESH + 1, FRESH + 2, FRESH + 3],
     evicts: true,
@@ -178,9 +189,8 @@ const OPERATIONS: Record<string, PlannedOperation> = {
       `SETs and GETs with the policy ${policy}`,
       {
         plan: { memoryBytes: 1000 * KIB, partitions: 2, policy, fill: [3000, 300] },
-        prepare: (deaths) => manyUses(deaths.survivor, deaths),
         run: manyUses,
-        touches: [...ALL_KEYS, FRESH, FRESH + 1, FRESH + 2],
+        touches: [FRESH, FRESH + 1, FRESH + 2, FRESH + 3],
         evicts: true,
       },
     ]),
@@ -189,6 +199,7 @@ const OPERATIONS: Record<string, PlannedOperation> = {
 
 const SEED = 12;
 const EVERYWHERE = /\.ts$/;
+const NOWHERE = /^$/;
 
 describe('death at any step of', async () => {
   const interrupted = await compileKernel(EVERYWHERE);
@@ -196,5 +207,29 @@ describe('death at any step of', async () => {
   test.each(Object.keys(OPERATIONS))('%s', { timeout: 600_000 }, (name) => {
     const { held, kept, emptied } = dieOf(OPERATIONS[name]!, { interrupted }, SEED);
     expect(held + kept + emptied).toBeGreaterThan(40);
+  });
+});
+
+/** What has died in the midst of these is damaged: left as it is, the checks must say so. */
+const DAMAGING = [
+  'upkeep that expires a slot of many records',
+  'upkeep that moves records to nearer slots',
+  'upkeep that trims the wheel',
+  'upkeep that trims queues',
+  'upkeep that vacates pages',
+  'SETs and GETs with the policy lru',
+];
+
+describe('canary: nothing is done about a death in', async () => {
+  const edit = {
+    file: 'recovery.ts',
+    from: 'return false;\n  if (torn)',
+    to: '0;\n  if (torn)',
+  };
+  const interrupted = await compileKernel(EVERYWHERE, [edit]);
+  const other = await compileKernel(NOWHERE, [edit]);
+
+  test.each(DAMAGING)('%s', { timeout: 600_000 }, (name) => {
+    expect(() => dieOf(OPERATIONS[name]!, { interrupted, other }, SEED)).toThrow(/integrity after/);
   });
 });
