@@ -107,10 +107,14 @@ export const PAGE_BYTES = 64 * KIB;
 export const MAX_MEMORY_BYTES = 4096 * MIB - 256 * MIB;
 /** More partitions than this bring no less contention with the 64 threads there can be. */
 export const MAX_PARTITIONS = 256;
-/** A value crosses the border to the kernel in one piece, through an area that every thread has. */
-export const MAX_VALUE_BYTES = 1 * MIB;
+export const MAX_VALUE_BYTES = 64 * MIB;
 /**
- * What an area holds beside one largest value: its key (up to 64 KiB) and the command around them.
+ * Up to this, a value crosses the border to the kernel in one piece, through an area that every
+ * thread has. The host copies larger ones into the arena and out of it (large.ts).
+ */
+const AREA_VALUE_BYTES = 1 * MIB;
+/**
+ * What an area holds beside one such value: its key (up to 64 KiB) and the command around them.
  */
 const AREA_MARGIN_BYTES = 128 * KIB;
 /**
@@ -211,7 +215,8 @@ function checkOptions(options: ArenaOptions): ArenaFacts {
       `maxEntries must be at least the number of partitions, ${partitions}, not ${maxEntries}`,
     );
   }
-  const areaBytes = Math.ceil((maxValueBytes + AREA_MARGIN_BYTES) / (4 * KIB)) * 4 * KIB;
+  const passing = Math.min(maxValueBytes, AREA_VALUE_BYTES) + AREA_MARGIN_BYTES;
+  const areaBytes = Math.ceil(passing / (4 * KIB)) * 4 * KIB;
   const extras = extrasFor(options);
   return {
     ...{ memoryBytes, partitions, policy, maxEntries, maxValueBytes, maxThreads, areaBytes },

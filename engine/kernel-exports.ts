@@ -21,6 +21,11 @@ export interface KernelExports {
   readonly EXEC_HOST_COMMAND: Constant;
   readonly EXEC_MALFORMED: Constant;
   readonly EXEC_BAD_FRAME_ID: Constant;
+  readonly EXEC_LARGE_VALUE: Constant;
+  readonly DRAFT_BEGUN: Constant;
+  readonly DRAFT_WITH_KEY: Constant;
+  readonly OLD_IS_KNOWN: Constant;
+  readonly ERROR_OUT_OF_MEMORY: Constant;
   readonly ERROR_REPLY_TOO_LARGE: Constant;
   readonly ROW_HOST: Constant;
   readonly ROW_KEYS_APART: Constant;
@@ -91,6 +96,42 @@ export interface KernelExports {
   ): number;
   deleteDirect(thread: number, keyBytes: number, nowMs: number): number;
   hasDirect(thread: number, keyBytes: number, nowMs: number): number;
+
+  draftBegin(
+    thread: number,
+    keyBytes: number,
+    valueBytes: number,
+    flags: number,
+    version: number,
+    nowMs: number,
+  ): number;
+  draftGrow(thread: number, count: number, nowMs: number): number;
+  draftCommit(
+    thread: number,
+    keyBytes: number,
+    ttlMs: number,
+    flags: number,
+    version: number,
+    knownOld: number,
+    nowMs: number,
+  ): number;
+  draftAbort(thread: number): void;
+  setKnowing(
+    thread: number,
+    keyBytes: number,
+    valueBytes: number,
+    ttlMs: number,
+    flags: number,
+    version: number,
+    knownOld: number,
+    nowMs: number,
+  ): number;
+  getVersionedDirect(thread: number, keyBytes: number, known: number, nowMs: number): number;
+  largeOpen(thread: number, keyBytes: number, nowMs: number): number;
+  largeIsStill(thread: number, keyBytes: number, chain: number): number;
+  largeHold(thread: number, keyBytes: number): void;
+  largeRelease(thread: number, keyBytes: number): void;
+  largeRemove(thread: number, keyBytes: number, chain: number, nowMs: number): number;
 
   structuresAt(): number;
   getStamped(thread: number, keyBytes: number): number;
@@ -190,6 +231,7 @@ export const INTEGRITY_RULES: Readonly<Record<string, string>> = {
   BROKEN_POOL_STACK: 'the pool counts the pages on its stack',
   BROKEN_QUEUE: 'a queue of records counts its records and ends where its tail is',
   BROKEN_SIDE_TABLE: "the policy's side table has the blocks that it counts",
+  BROKEN_DRAFT: 'a value being written is a chain of the pages that its thread counts',
   BROKEN_LOG:
     'a log is a ring of its pages whose records are whole and numbered without a gap, or there is none',
   BROKEN_RECORDS: 'every entry that may be evicted has a record in a queue',

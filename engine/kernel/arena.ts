@@ -237,6 +237,7 @@ export function collectStats(thread: u32): u32 {
     commands += block.commands;
     frames += block.frames;
     threads += <u64>(block.identity != 0);
+    slabPages += block.draftPages;
   }
   const pages = <u64>(head.endPage - head.firstPage);
   let out = replyArea(thread);

@@ -3,20 +3,31 @@
  * right behind it; a value that was read lies at the start of the reply area.
  */
 import { hashKey } from './hash';
-import { header } from './layout';
+import { Address, header } from './layout';
 import { ABSENT, look, NO_ROOM, peekValue, readValueAgain } from './read';
 import { Staged, stageKey } from './staging';
 import { replyArea, requestArea, stagingOf } from './threads';
 import { setValue } from './types/blob';
 import { removeKey, takeKey } from './types/keys';
 
-/** Length of the key's value, or -1 when it is absent. `nowMs` of -1: the clock is read when needed (read.ts). */
+/** The value does not fit the reply area: it is read in parts (large.ts), and nothing was done. */
+const IS_LARGE: i32 = -2;
+
+@inline
+export function lengthOrWhy(end: Address, out: Address): i32 {
+  if (end > NO_ROOM) return <i32>(end - out);
+  return end == NO_ROOM ? IS_LARGE : -1;
+}
+
+/**
+ * Length of the key's value, -1 when it is absent, IS_LARGE. `nowMs` of -1: the clock is read when needed (read.ts).
+ */
 export function getDirect(thread: u32, keyBytes: u32, nowMs: f64): i32 {
   const key = requestArea(thread);
   const out = replyArea(thread);
   const limit = out + header().areaBytes;
   const end = readValueAgain(thread, out, limit, hashKey(key, keyBytes), key, keyBytes, <i64>nowMs);
-  return end == ABSENT || end == NO_ROOM ? -1 : <i32>(end - out);
+  return lengthOrWhy(end, out);
 }
 
 /** `getDirect` that leaves no trace: nothing is marked as used or counted. */
@@ -25,7 +36,7 @@ export function peekDirect(thread: u32, keyBytes: u32, nowMs: f64): i32 {
   const out = replyArea(thread);
   const limit = out + header().areaBytes;
   const end = peekValue(thread, out, limit, hashKey(key, keyBytes), key, keyBytes, <i64>nowMs);
-  return end == ABSENT || end == NO_ROOM ? -1 : <i32>(end - out);
+  return lengthOrWhy(end, out);
 }
 
 /** `getDirect` that removes the key. */
@@ -34,7 +45,7 @@ export function takeDirect(thread: u32, keyBytes: u32, nowMs: f64): i32 {
   const out = replyArea(thread);
   const limit = out + header().areaBytes;
   const end = takeKey(thread, hashKey(key, keyBytes), key, keyBytes, out, limit, <i64>nowMs);
-  return end == ABSENT || end == NO_ROOM ? -1 : <i32>(end - out);
+  return lengthOrWhy(end, out);
 }
 
 /** 1 stored, 0 a condition failed, negative: minus an error status. With SET_GET the old value is in the reply area. */

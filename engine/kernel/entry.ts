@@ -15,11 +15,13 @@
  *       value       valueBytes               (CHAINED: a link instead)
  * Fields that an entry does not use cost nothing: 16-byte key, 32-byte value and no TTL fit a chunk of 56 bytes.
  *
- * A CHAINED entry keeps its value in pieces; with LONG_KEY its key too, before the value.
+ * A CHAINED entry keeps its value in pieces; with LONG_KEY its key too, before the value. Chains of more than
+ * LARGE_BYTES are made of pieces of a whole page, which never move; others of pieces of up to MAX_CHUNK.
  * Link:
  *   +0  first       u32   address of the first piece
  *   +4  hash        u32   the key's
  *   +8  valueBytes  u32
+ *   +12 chain       u64   a number that no other chain of the partition ever had: same number, same bytes
  * Piece:
  *   +0  next        u32   address of the next piece, 0: last
  *   +4  kind        u8    CHUNK_PIECE
@@ -34,7 +36,7 @@
  * was created after any version of its key was handed out, so no version anybody holds can be equal: IFVERSION fails,
  * rightly.
  */
-import { Address } from './layout';
+import { Address, PAGE_BYTES } from './layout';
 import { copyBytes, equalBytes } from './bytes';
 import { hashKey } from './hash';
 
@@ -54,9 +56,12 @@ export const PIECE_FIXED_BYTES: u32 = 16;
 /** Longer keys go into the chain: the head of a chained entry stays within one chunk. */
 export const MAX_INLINE_KEY: u32 = 2048;
 /** Bytes that stand for the chained payload in the head. */
-export const CHAIN_LINK_BYTES: u32 = 12;
+export const CHAIN_LINK_BYTES: u32 = 20;
 const LINK_HASH: u32 = 4;
 export const LINK_VALUE_BYTES: u32 = 8;
+const LINK_CHAIN: u32 = 12;
+/** Payload of a piece that is a whole page. */
+export const PAGE_PAYLOAD: u32 = PAGE_BYTES - PIECE_FIXED_BYTES;
 
 @unmanaged
 export class Entry {
@@ -196,10 +201,17 @@ export function setFirstPiece(address: Address, entry: Entry, piece: Address): v
 
 /** Sets what stands in the link of a chained entry besides the first piece. */
 @inline
-export function describeChain(address: Address, entry: Entry, hash: u32, valueBytes: u32): void {
+export function describeChain(address: Address, entry: Entry, hash: u32, valueBytes: u32, chain: u64): void {
   const link = valueAddress(address, entry);
   store<u32>(link, hash, LINK_HASH);
   store<u32>(link, valueBytes, LINK_VALUE_BYTES);
+  store<u64>(link, chain, LINK_CHAIN);
+}
+
+/** The number of an entry's chain; 0: it has none. */
+@inline
+export function chainOf(address: Address, entry: Entry): u64 {
+  return entry.flags & CHAINED ? load<u64>(valueAddress(address, entry), LINK_CHAIN) : 0;
 }
 
 @inline

@@ -18,7 +18,7 @@ import { integerOf, IS_INTEGER, lastInteger, skipValue, writeInteger } from './m
 import { GROUP, stage, Staged, STAGED_BYTES, STAGED_ERROR } from './staging';
 import { ERROR_HOST_COMMANDS, writeError } from './status';
 import { entryOf, matchTag, SLOTS, tagOf } from './table';
-import { blockOf, replyArea, requestArea, stagingOf } from './threads';
+import { blockOf, replyArea, requestArea, stagingOf, ThreadBlock } from './threads';
 import { get, getVersioned, set } from './types/blob';
 import { increment } from './types/counter';
 import { exists, expire, persist, remove, timeToLive, touch } from './types/keys';
@@ -34,6 +34,12 @@ export const EXEC_HOST_COMMAND: i32 = 2;
 export const EXEC_MALFORMED: i32 = 3;
 /** The frame does not begin with an unsigned integer from 1 to 2^32-1. */
 export const EXEC_BAD_FRAME_ID: i32 = 4;
+
+/**
+ * The reply of the command at hand does not fit a reply area that holds nothing but the frame's id: the host answers it
+ * (large.ts). It is told as a host command is, but `consumed` stands before it. Only GET, GETV, and SET with GET.
+ */
+export const EXEC_LARGE_VALUE: i32 = 5;
 
 /** Room that every reply but a value fits in; values ask for theirs. */
 const REPLY_MARGIN: u32 = 256;
@@ -93,6 +99,7 @@ function execCommands(
   const block = blockOf(thread);
   const reply = replyArea(thread);
   const limit = reply + header().areaBytes;
+  const empty = out;
   let outcome = EXEC_DONE;
   const first = stagingOf(thread);
   const groupEnd = first + GROUP * STAGED_BYTES;
@@ -122,14 +129,16 @@ function execCommands(
       }
       if (behind == 0) {
         outcome = EXEC_REPLY_FULL;
+        if (out == empty) {
+          tellHost(block, command, request);
+          outcome = EXEC_LARGE_VALUE;
+          running += STAGED_BYTES;
+        }
         break;
       }
       at = command.end;
       if (behind == IS_HOST_COMMAND) {
-        block.hostCode = command.code;
-        block.hostArgs = command.args - request;
-        block.hostArgCount = command.argCount;
-        block.hostEnd = at - request;
+        tellHost(block, command, request);
         outcome = EXEC_HOST_COMMAND;
         running += STAGED_BYTES;
         break;
@@ -141,6 +150,13 @@ function execCommands(
   block.consumed = at - request;
   block.replyBytes = out - reply;
   return outcome;
+}
+
+function tellHost(block: ThreadBlock, command: Staged, request: Address): void {
+  block.hostCode = command.code;
+  block.hostArgs = command.args - request;
+  block.hostArgCount = command.argCount;
+  block.hostEnd = command.end - request;
 }
 
 function refuseGroup(first: Address, end: Address, status: u32): void {

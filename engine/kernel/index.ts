@@ -34,10 +34,20 @@ export {
 export { addCommand, ROW_HOST, ROW_KEYS_APART, ROW_KEYS_TOGETHER } from './commands';
 export { deleteDirect, getDirect, hasDirect, peekDirect, setDirect, takeDirect } from './direct';
 export {
+  DRAFT_BEGUN,
+  DRAFT_WITH_KEY,
+  draftAbort,
+  draftBegin,
+  draftCommit,
+  draftGrow,
+  OLD_IS_KNOWN,
+} from './draft';
+export {
   exec,
   EXEC_BAD_FRAME_ID,
   EXEC_DONE,
   EXEC_HOST_COMMAND,
+  EXEC_LARGE_VALUE,
   EXEC_MALFORMED,
   EXEC_REPLY_FULL,
 } from './exec';
@@ -52,6 +62,15 @@ export {
   POLICY_NONE,
   POLICY_S3FIFO,
 } from './layout';
+export {
+  getVersionedDirect,
+  largeHold,
+  largeIsStill,
+  largeOpen,
+  largeRelease,
+  largeRemove,
+  setKnowing,
+} from './large';
 export { addHits, getStamped, stampedAt, touchStamped } from './kept';
 export { setStrongOrder } from './lock';
 export { scan } from './scan';

@@ -23,13 +23,25 @@ import {
 } from './entry';
 import { Address, header, PAGE_BYTES, PageNumber } from './layout';
 import { lockToRead, unlock } from './lock';
-import { PAGE_SEGMENT, PAGE_SLAB, PageInfo, pageAddress, pageInfo, pageOf, sweepPool } from './pages';
+import {
+  isDraftOf,
+  PAGE_DRAFT,
+  PAGE_SEGMENT,
+  PAGE_SLAB,
+  PageInfo,
+  pageAddress,
+  pageInfo,
+  pageKind,
+  pageOf,
+  sweepPool,
+} from './pages';
 import { tableBytes } from './eviction/sidetable';
 import { mayEvict } from './eviction/policy';
 import { classInfo, MAX_QUEUES, Partition, partitionAt, partitionIndex, partitionOfHash, queueOf } from './partition';
 import { blocksWalked, checkSpares, entriesRecorded, walkQueue } from './records';
 import { chunkBytesOf, chunksPerPage, classOf, classOfChunk, recordClass } from './slab';
 import { entryOf, findEntry, generationOf, overflowOf, segmentOf, Slot, SLOTS, tagOf } from './table';
+import { blockOf, isSlotGone } from './threads';
 import { walkWheel, wheelBlocks, wheelEntries, wheelOf } from './wheel';
 
 export const BROKEN_DIRECTORY: u32 = 1;
@@ -60,6 +72,7 @@ export const BROKEN_SIDE_TABLE: u32 = 25;
 export const BROKEN_WHEEL: u32 = 26;
 export const BROKEN_EXPIRY: u32 = 27;
 export const BROKEN_LOG: u32 = 28;
+export const BROKEN_DRAFT: u32 = 29;
 
 const BUCKET_BYTES: u32 = 64;
 
@@ -324,7 +337,39 @@ export function checkPool(thread: u32): u32 {
     if (page >= head.poolBump || stacked > head.poolStacked) broken = BROKEN_POOL_STACK;
   }
   if (broken == 0 && stacked != head.poolStacked) broken = BROKEN_POOL_STACK;
+  const drafts = countDrafts();
+  if (broken == 0 && !areDraftsSound(drafts)) broken = BROKEN_DRAFT;
+  used += drafts;
   if (broken == 0 && used + stacked != head.poolBump - head.firstPage) broken = BROKEN_PAGE_TOTAL;
   for (let i: u32 = 0; i < head.partitionCount; i++) unlock(partitionAt(i));
   return broken;
+}
+
+/** Pages of values that are being written. */
+function countDrafts(): u32 {
+  let count: u32 = 0;
+  for (let page = header().firstPage; page < header().poolBump; page++) count += <u32>(pageKind(page) == PAGE_DRAFT);
+  return count;
+}
+
+/** Every draft is a chain of as many pages as its thread's block counts, and these are all `drafts` pages. */
+function areDraftsSound(drafts: u32): bool {
+  let chained: u32 = 0;
+  for (let thread: u32 = 0; thread < header().maxThreads; thread++) {
+    const block = blockOf(thread);
+    // What a thread left that has ended may be in any state, until its slot is cleaned.
+    if (block.isDrafting != 0 && isSlotGone(thread, 0)) return true;
+    let count: u32 = 0;
+    let previous: Address = 0;
+    for (let piece = block.draftFirst; piece; piece = pieceAt(piece).next) {
+      const page = pageOf(piece);
+      if (page < header().firstPage || page >= header().endPage || !isDraftOf(page, thread)) return false;
+      if (piece != pageAddress(page) || pieceAt(piece).previous != previous || count == block.draftPages) return false;
+      count += 1;
+      previous = piece;
+    }
+    if (count != block.draftPages) return false;
+    chained += count;
+  }
+  return chained == drafts;
 }

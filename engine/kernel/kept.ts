@@ -2,12 +2,13 @@
  * What the host needs to keep a value decoded (engine/decoded.ts): the value with its stamp (stamps.ts), and ways to
  * tell that what is kept was used.
  */
+import { lengthOrWhy } from './direct';
 import { sample } from './eviction/adaptive';
 import { hashKey } from './hash';
 import { Address, header } from './layout';
 import { mark } from './marks';
 import { partitionOfHash } from './partition';
-import { ABSENT, lastExpiry, look, NO_ROOM, PRESENT, readValueAgain, WHEN_NEEDED } from './read';
+import { lastExpiry, look, NO_ROOM, PRESENT, readValueAgain, WHEN_NEEDED } from './read';
 import { stampAddressOf } from './stamps';
 import { find, homeBucket } from './table';
 import { blockOf, replyArea, requestArea, scratchOf } from './threads';
@@ -30,7 +31,7 @@ export function stampedAt(thread: u32): Address {
   return scratchOf(thread);
 }
 
-/** `getDirect` for a value that is to be kept. */
+/** `getDirect` for a value that is to be kept. A large one is not. */
 export function getStamped(thread: u32, keyBytes: u32): i32 {
   const key = requestArea(thread);
   const out = replyArea(thread);
@@ -40,7 +41,7 @@ export function getStamped(thread: u32, keyBytes: u32): i32 {
   const at = stampAddressOf(hash);
   const stamp = atomic.load<u32>(at);
   const end = readValueAgain(thread, out, limit, hash, key, keyBytes, WHEN_NEEDED);
-  if (end == ABSENT || end == NO_ROOM) return -1;
+  if (end <= NO_ROOM) return lengthOrWhy(end, out);
   const found = look(thread, hash, key, keyBytes, false, WHEN_NEEDED);
   const result = changetype<Stamped>(scratchOf(thread));
   result.expiry = <f64>lastExpiry();

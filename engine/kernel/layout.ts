@@ -38,9 +38,11 @@ export const PAGE_BYTES: u32 = 1 << PAGE_SHIFT;
  * A chunk is never larger than this: eight to a page, so that the last chunk's slack stays below a ninth of the page.
  */
 export const MAX_CHUNK: u32 = 8192;
+/** Payloads of chains above this are cut into whole pages: fewer pieces to free, and they never move (large.ts). */
+export const LARGE_BYTES: u32 = 1 << 20;
 /** Chunks are multiples of 8 bytes, so that keys and fixed fields can be read as words. */
 export const MIN_CHUNK: u32 = 16;
-/** Room for every class of `buildClasses` and the one for blocks of records, with some to spare. */
+/** Room for every class of `buildClasses`, those of blocks of records and of whole pages too, with some to spare. */
 export const MAX_CLASSES: u32 = 64;
 /**
  * Blocks of eviction's records (records.ts): 1.6% of it is no record, and a partition has a few that are half empty.

@@ -1,7 +1,8 @@
 /*
  * Pages of 64 KiB, from one pool shared by all partitions. A page is free, a table segment (table.ts), a slab of
- * chunks of one size (slab.ts), or a part of a change log (changelog.ts). What it is now stands in its PageInfo; while
- * it is not free, its partition's lock guards it.
+ * chunks of one size (slab.ts), a part of a change log (changelog.ts), or a part of a value that a thread is writing
+ * (draft.ts). What it is now stands in its PageInfo; while it is not free, its partition's lock guards it; a draft's
+ * is its thread's alone.
  *
  * A page that became a table segment stays one as long as the arena lives: readers set access marks in segments without
  * the lock, so a segment's memory must never become anything else.
@@ -15,6 +16,11 @@ export const PAGE_SLAB: u8 = 2;
 export const PAGE_SPARE_SEGMENT: u8 = 3;
 /** A part of a partition's change log; linked in a ring by `next`. */
 export const PAGE_LOG: u8 = 4;
+
+/** A part of a thread's draft: `partition` is DRAFT_OWNER and the thread's slot. Linked as pieces. */
+export const PAGE_DRAFT: u8 = 5;
+/** No partition has such a number. */
+export const DRAFT_OWNER: u32 = 0x8000;
 
 /** In the list of pages with room. */
 export const PAGE_ROOMY: u32 = 1;
@@ -71,6 +77,13 @@ export function claimPage(page: PageNumber, kind: u8, sizeClass: u32, partition:
 @inline
 export function pageKind(page: PageNumber): u8 {
   return atomic.load<u8>(changetype<usize>(pageInfo(page)));
+}
+
+/** Whether the page is a part of the thread's draft. */
+@inline
+export function isDraftOf(page: PageNumber, thread: u32): bool {
+  const owner = atomic.load<u32>(changetype<usize>(pageInfo(page)));
+  return <u8>owner == PAGE_DRAFT && owner >> 16 == (DRAFT_OWNER | thread);
 }
 
 /** Whether the page is this partition's. Under its lock, that stays so. */

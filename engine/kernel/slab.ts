@@ -53,7 +53,8 @@ export function buildClasses(): void {
   }
   store<u32>(CLASS_SIZES + (count << 2), MAX_CHUNK);
   store<u32>(CLASS_SIZES + ((count + 1) << 2), RECORD_BLOCK_BYTES);
-  header().classCount = count + 2;
+  store<u32>(CLASS_SIZES + ((count + 2) << 2), PAGE_BYTES);
+  header().classCount = count + 3;
   for (let i: u32 = 0; i < header().classCount; i++) {
     store<u32>(CLASS_CAPACITIES + (i << 2), PAGE_BYTES / chunkBytesOf(i));
   }
@@ -73,6 +74,12 @@ export function classOf(bytes: u32): u32 {
 /** The class of blocks of records, in pages of their own. */
 @inline
 export function recordClass(): u32 {
+  return header().classCount - 2;
+}
+
+/** The class of pieces that are a whole page. They never move. */
+@inline
+export function pageClass(): u32 {
   return header().classCount - 1;
 }
 
@@ -173,6 +180,24 @@ export function hasSlack(info: ClassInfo, sizeClass: u32): bool {
 function addPage(partition: Partition, sizeClass: u32, info: ClassInfo): PageNumber {
   const page = takePage();
   if (page == 0) return 0;
+  joinClass(partition, page, sizeClass, info);
+  joinRoomy(info, page, pageInfo(page));
+  return page;
+}
+
+/** Makes a page that a draft has filled (draft.ts) a slab of the partition, with one chunk, which is in use. */
+export function adoptPage(partition: Partition, page: PageNumber): void {
+  const info = classInfo(partition, pageClass());
+  joinClass(partition, page, pageClass(), info);
+  const pages = pageInfo(page);
+  pages.bump = 1;
+  pages.used = 1;
+  info.chunksUsed += 1;
+  partition.chunkBytes += PAGE_BYTES;
+}
+
+/** Makes a page a slab of the class without a chunk in use. */
+function joinClass(partition: Partition, page: PageNumber, sizeClass: u32, info: ClassInfo): void {
   const pages = pageInfo(page);
   claimPage(page, PAGE_SLAB, sizeClass, partitionIndex(partition));
   pages.freeChunk = 0;
@@ -194,8 +219,6 @@ function addPage(partition: Partition, sizeClass: u32, info: ClassInfo): PageNum
   if (info.pages == 0) partition.classesUsed += 1;
   info.pages += 1;
   partition.slabPages += 1;
-  joinRoomy(info, page, pages);
-  return page;
 }
 
 function removePage(

@@ -9,8 +9,9 @@
  *
  * A slot passes on, to `free` or to a new owner's use, only when no partition's word names it any more: then whoever
  * finds it in a word knows whom to ask about (lock.ts). So every way out cleans first: it recovers the partitions that
- * the slot still holds and takes it off the count of sleepers. An adopter that dies leaves the slot to the next one.
+ * the slot still holds, gives a value that was being written back, and takes it off the count of sleepers. An adopter that dies leaves the slot to the next one.
  */
+import { recoverDraft } from './draft';
 import { abandonSample } from './eviction/adaptive';
 import { forgetReaders, settleLog } from './logreaders';
 import { header } from './layout';
@@ -83,4 +84,6 @@ function clean(slot: u32): void {
     block.sleepsOn = 0;
     atomic.sub<u32>(partition + offsetof<Partition>('waiters'), 1);
   }
+  // Behind that: it may sleep itself.
+  recoverDraft(slot);
 }

@@ -4,11 +4,11 @@
  * from entries that it evicted on the way.
  */
 import { copyBytes } from './bytes';
+import { buildChain } from './chain';
 import {
   CHAIN_LINK_BYTES,
   CHAINED,
   CHUNK_BLOB,
-  CHUNK_PIECE,
   describeChain,
   ENTRY_FIXED_BYTES,
   entryAt,
@@ -23,16 +23,14 @@ import {
   LONG_KEY,
   MAX_INLINE_KEY,
   moveExpiry,
-  PIECE_FIXED_BYTES,
   pieceAt,
   setExpiry,
-  setFirstPiece,
   valueAddress,
   versionAddress,
 } from './entry';
 import { sample } from './eviction/adaptive';
 import { mayEvict, queueOfNew, settle } from './eviction/policy';
-import { evictEntry, freeChain, freeEntry } from './eviction/removal';
+import { evictEntry, freeEntry } from './eviction/removal';
 import { changeExpiry, copyWheelFields, enroll, inherit } from './enrollment';
 import { Address, MAX_CHUNK } from './layout';
 import { Partition } from './partition';
@@ -42,66 +40,6 @@ import { chunkBytesOf, classOf, classOfChunk, giveChunk, recordClass } from './s
 import { mark } from './marks';
 import { crowdedSlot, entryOf, erase, insert, isSplittable, recordOf, setEntryOf, Slot } from './table';
 import { wheelOf } from './wheel';
-
-/**
- * Makes the chain of an entry for `keyBytes` (0: the key is inline) and `valueBytes`. False: out of memory. While it
- * grows, its pieces may be moved (vacate.ts), so it hangs on its entry from the start.
- */
-function buildChain(
-  partition: Partition,
-  address: Address,
-  key: Address,
-  keyBytes: u32,
-  value: Address,
-  valueBytes: u32,
-  thread: u32,
-  nowMs: i64,
-): bool {
-  const entry = entryAt(address);
-  setFirstPiece(address, entry, 0);
-  partition.chainEnd = 0;
-  const total = keyBytes + valueBytes;
-  let done: u32 = 0;
-  while (done < total) {
-    const bytes = min<u32>(total - done, MAX_CHUNK - PIECE_FIXED_BYTES);
-    const piece = allocate(partition, classOf(bytes + PIECE_FIXED_BYTES), thread, nowMs);
-    if (piece == 0) break;
-    const end = partition.chainEnd;
-    const fields = pieceAt(piece);
-    fields.next = 0;
-    fields.kind = CHUNK_PIECE;
-    fields.previous = end ? end : address;
-    fields.bytes = bytes;
-    copyTwo(piece + PIECE_FIXED_BYTES, done, bytes, key, keyBytes, value);
-    if (end) pieceAt(end).next = piece;
-    else setFirstPiece(address, entry, piece);
-    partition.chainEnd = piece;
-    done += bytes;
-  }
-  partition.chainEnd = 0;
-  if (done == total) return true;
-  freeChain(partition, firstPiece(address, entry));
-  return false;
-}
-
-/** Copies `length` bytes from byte `skip` on of `a` (of `aBytes`) followed by `b`. */
-function copyTwo(
-  target: Address,
-  skip: u32,
-  length: u32,
-  a: Address,
-  aBytes: u32,
-  b: Address,
-): void {
-  if (skip < aBytes) {
-    const part = min<u32>(aBytes - skip, length);
-    memory.copy(target, a + skip, part);
-    target += part;
-    length -= part;
-    skip = aBytes;
-  }
-  if (length) memory.copy(target, b + (skip - aBytes), length);
-}
 
 /**
  * An entry in no slot yet, or 0 when out of memory. Sets expiry and version fields as `flags` say; the wheel knows
@@ -126,16 +64,8 @@ function buildEntry(
     if (keyBytes > MAX_INLINE_KEY) flags |= LONG_KEY;
     bytes = fields + (flags & LONG_KEY ? 0 : keyBytes) + CHAIN_LINK_BYTES;
   }
-  const address = allocate(partition, classOf(bytes), thread, nowMs);
+  const address = newEntry(partition, bytes, key, keyBytes, valueBytes, flags, expiryMs, thread, nowMs);
   if (address == 0) return 0;
-  const entry = entryAt(address);
-  entry.valueBytes = flags & CHAINED ? 0 : <u16>valueBytes;
-  entry.keyBytes = <u16>keyBytes;
-  entry.kind = CHUNK_BLOB;
-  entry.flags = <u8>flags;
-  if (flags & HAS_EXPIRY) setExpiry(address, expiryMs);
-  if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
-  if (!(flags & LONG_KEY)) copyBytes(address + fields, key, keyBytes);
   if (flags & CHAINED) {
     partition.pinnedNew = address;
     const longKeyBytes = flags & LONG_KEY ? keyBytes : 0;
@@ -145,13 +75,46 @@ function buildEntry(
       giveChunk(partition, address);
       return 0;
     }
-    describeChain(address, entry, hash, valueBytes);
+    describeChain(address, entryAt(address), hash, valueBytes, nextVersion(partition));
   } else {
     copyBytes(address + fields + keyBytes, value, valueBytes);
   }
-  partition.payloadBytes += <u64>keyBytes + <u64>valueBytes;
-  if (flags & HAS_EXPIRY) wheelOf(partition).entries += 1;
+  countNew(partition, address, valueBytes);
   return address;
+}
+
+/** A chunk of so many bytes with all of an entry but its value or its link; 0: out of memory. */
+@inline
+export function newEntry(
+  partition: Partition,
+  bytes: u32,
+  key: Address,
+  keyBytes: u32,
+  valueBytes: u32,
+  flags: u32,
+  expiryMs: i64,
+  thread: u32,
+  nowMs: i64,
+): Address {
+  const address = allocate(partition, classOf(bytes), thread, nowMs);
+  if (address == 0) return 0;
+  const entry = entryAt(address);
+  entry.valueBytes = flags & CHAINED ? 0 : <u16>valueBytes;
+  entry.keyBytes = <u16>keyBytes;
+  entry.kind = CHUNK_BLOB;
+  entry.flags = <u8>flags;
+  if (flags & HAS_EXPIRY) setExpiry(address, expiryMs);
+  if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
+  if (!(flags & LONG_KEY)) copyBytes(keyAddress(address, flags), key, keyBytes);
+  return address;
+}
+
+/** Counts an entry that was built; `freeEntry` takes it off again. */
+@inline
+export function countNew(partition: Partition, address: Address, valueBytes: u32): void {
+  const entry = entryAt(address);
+  partition.payloadBytes += <u64>entry.keyBytes + <u64>valueBytes;
+  if (entry.flags & HAS_EXPIRY) wheelOf(partition).entries += 1;
 }
 
 @inline
@@ -245,6 +208,24 @@ function replace(
 ): bool {
   partition.pinnedOld = old;
   const address = buildEntry(partition, hash, key, keyBytes, value, valueBytes, flags, expiryMs, thread, nowMs);
+  return takePlace(partition, slot, hash, old, address, expiryMs, thread, nowMs);
+}
+
+/**
+ * Lets an entry that was built (0: there was no memory) take the slot of an old one, which is pinned. False: out of
+ * memory, the new one is freed.
+ */
+@inline
+export function takePlace(
+  partition: Partition,
+  slot: Slot,
+  hash: u32,
+  old: Address,
+  address: Address,
+  expiryMs: i64,
+  thread: u32,
+  nowMs: i64,
+): bool {
   partition.pinnedNew = address;
   const replaced = address != 0 && inherit(partition, slot, hash, old, address, expiryMs, thread, nowMs);
   partition.pinnedOld = 0;
@@ -295,7 +276,21 @@ function add(
   const queue = queueOfNew(partition, hash, thread, nowMs);
   if (!makeRoomForOne(partition, nowMs)) return false;
   const address = buildEntry(partition, hash, key, keyBytes, value, valueBytes, flags, expiryMs, thread, nowMs);
-  if (address == 0) return false;
+  return address != 0 && addBuilt(partition, queue, hash, address, expiryMs, thread, nowMs);
+}
+
+/** Puts an entry that was built into the table, and its record into `queue`. False: out of memory, it is freed. */
+@inline
+export function addBuilt(
+  partition: Partition,
+  queue: Queue,
+  hash: u32,
+  address: Address,
+  expiryMs: i64,
+  thread: u32,
+  nowMs: i64,
+): bool {
+  const flags = <u32>entryAt(address).flags;
   partition.pinnedNew = address;
   const slot = insertMakingRoom(partition, hash, address, thread, nowMs);
   let added = slot != 0 && (!mayEvict() || admit(partition, queue, recordOf(slot, hash), thread, nowMs));

@@ -43,6 +43,20 @@ export class ThreadBlock {
   // -- its thread only
   /** The partition at which the next slice of upkeep begins. */
   upkeepNext: u32;
+  /** The chain (entry.ts) that the host has read, so that SET with GET need not copy it; 0: none. */
+  knownOld: u64;
+  // -- the value that the thread is writing (draft.ts); changed under some partition's lock
+  /** 1: pages may be a draft of this slot. Set before the first one is, and back after the last one. */
+  isDrafting: u32;
+  /** Pages that are, or one more: it is counted before it is claimed. */
+  draftPages: u32;
+  draftFirst: Address;
+  draftLast: Address;
+  /** Bytes of the whole payload, and of the pages so far. */
+  draftBytes: u32;
+  draftDone: u32;
+  /** The partition that is to give the next page. */
+  draftNext: u32;
 }
 
 const SCRATCH: u32 = 256;

@@ -46,7 +46,7 @@ export function vacateAny(partition: Partition): bool {
 }
 
 function vacatePage(partition: Partition, sizeClass: u32): bool {
-  if (sizeClass == recordClass() || !hasSlack(classInfo(partition, sizeClass), sizeClass)) return false;
+  if (sizeClass >= recordClass() || !hasSlack(classInfo(partition, sizeClass), sizeClass)) return false;
   const page = emptiestPage(partition, sizeClass);
   if (page == 0) return false;
   closePage(partition, page);

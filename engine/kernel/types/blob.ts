@@ -3,7 +3,7 @@
  * when the reply does not fit before `limit`; then it has changed nothing.
  */
 import { noteSet } from '../changelog';
-import { entryAt, expiryOf, HAS_EXPIRY, HAS_VERSION, versionAddress } from '../entry';
+import { chainOf, entryAt, expiryOf, HAS_EXPIRY, HAS_VERSION, versionAddress } from '../entry';
 import { Address, header } from '../layout';
 import { lock, unlock } from '../lock';
 import {
@@ -64,6 +64,12 @@ export const NO_ROOM_FOR_OLD: i32 = 2;
 /** Behind the old value that `setValue` wrote for the GET flag. Read right after the call. Not state. */
 let oldValueEnd: Address = 0;
 
+/** Where the old value ends; where the reply begins: it is the one that the host knows already (`knownOld`). */
+@inline
+export function lastOldValueEnd(): Address {
+  return oldValueEnd;
+}
+
 @inline
 export function flagsConflict(flags: u32, ttlMs: i64): bool {
   return (flags & (SET_NX | SET_XX)) == (SET_NX | SET_XX) || ((flags & SET_KEEPTTL) != 0 && ttlMs > 0);
@@ -88,7 +94,7 @@ export function setValue(
   const slot = findStaged(partition, staged, word, nowMs);
   let expiryMs: i64 = ttlMs > 0 ? nowMs + ttlMs : 0;
   if (flags) {
-    const outcome = checkConditions(slot, flags, version, out, limit);
+    const outcome = checkConditions(thread, slot, flags, version, out, limit);
     if (outcome != STORED) {
       unlock(partition);
       return outcome;
@@ -115,12 +121,14 @@ export function setValue(
 }
 
 @inline
-function expiryOfSlot(slot: Slot): i64 {
+export function expiryOfSlot(slot: Slot): i64 {
   const address = entryOf(slot);
   return entryAt(address).flags & HAS_EXPIRY ? expiryOf(address) : 0;
 }
 
-function checkConditions(
+/** Under the lock: STORED when the flags let the value in the slot (0: none) be replaced. */
+export function checkConditions(
+  thread: u32,
   slot: Slot,
   flags: u32,
   version: u64,
@@ -132,7 +140,11 @@ function checkConditions(
       oldValueEnd = writeNil(out);
     } else {
       oldValueEnd = copyHeld(slot, out, limit);
-      if (oldValueEnd == NO_ROOM) return NO_ROOM_FOR_OLD;
+      if (oldValueEnd == NO_ROOM) {
+        const address = entryOf(slot);
+        if (chainOf(address, entryAt(address)) != blockOf(thread).knownOld) return NO_ROOM_FOR_OLD;
+        oldValueEnd = out;
+      }
     }
   }
   if (flags & SET_NX && slot != 0) return NOT_STORED;
@@ -225,16 +237,22 @@ function copyVersioned(
 ): Address {
   const end = copyHeld(slot, out + 1, limit - 16);
   if (end == NO_ROOM) return 0;
+  const version = versionOf(partition, thread, slot, nowMs);
+  if (version == 0) return writeError(out, ERROR_OUT_OF_MEMORY);
+  store<u8>(out, 0x92);
+  return writeInteger(end, <i64>version);
+}
+
+/** The version of the entry in a slot, which counts as a hit. Gives it one if it has none; 0: out of memory. */
+export function versionOf(partition: Partition, thread: u32, slot: Slot, nowMs: i64): u64 {
   let address = entryOf(slot);
   const flags = <u32>entryAt(address).flags;
   if (!(flags & HAS_VERSION)) {
     address = reshape(partition, slot, (flags & HAS_EXPIRY) | HAS_VERSION, thread, nowMs);
-    if (address == 0) return writeError(out, ERROR_OUT_OF_MEMORY);
+    if (address == 0) return 0;
     store<u64>(versionAddress(address, entryAt(address).flags), nextVersion(partition));
   }
   mark(partition, slot);
   blockOf(thread).hits += 1;
-  store<u8>(out, 0x92);
-  const version = load<u64>(versionAddress(address, entryAt(address).flags));
-  return writeInteger(end, <i64>version);
+  return load<u64>(versionAddress(address, entryAt(address).flags));
 }

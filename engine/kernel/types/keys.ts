@@ -41,7 +41,7 @@ export function removeKey(thread: u32, hash: u32, key: Address, keyBytes: u32, n
 
 /**
  * Copies one key's value to `out` and removes the key, counted as a read and a delete: the address behind the copy,
- * ABSENT, or NO_ROOM, and then it stays.
+ * ABSENT, or NO_ROOM, and then it stays and nothing is counted.
  */
 export function takeKey(
   thread: u32,
@@ -66,7 +66,7 @@ export function takeKey(
   unlock(partition);
   const block = blockOf(thread);
   if (end == ABSENT) block.misses += 1;
-  else block.hits += 1;
+  else if (end != NO_ROOM) block.hits += 1;
   return end;
 }
 
