@@ -5,7 +5,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Key } from './api.js';
-import { type Packed, writeValue } from './codec.js';
+import { type Packed, TOO_LONG, writeValue } from './codec.js';
 import { keyBytes } from './keys.js';
 import {
   MAX_SCALAR_BYTES,
@@ -51,7 +51,8 @@ export function writeCommand(
 
 /**
  * A frame ends with the command that takes it to this many bytes. With the key and value of that
- * command it fits into a request area, which is 128 KiB larger than the largest value.
+ * command it fits into a request area, which is 128 KiB larger than the largest value that goes
+ * through it.
  */
 const FULL_FRAME_BYTES = 32 * 1024;
 /** Eight of the kernel's groups: more would only make the reply frame larger. */
@@ -90,10 +91,17 @@ export class Batch {
     this.#bytes[this.#end++] = Tag.NIL;
   }
 
-  /** Writes a value; `packed` is what `packValue` returned for it. */
-  value(value: unknown, packed: Packed | undefined, maxBytes: number): void {
+  /**
+   * Writes a value; `packed` is what `packValue` returned for it. False when it has more than
+   * `maxBytes`: then the command that it was for is taken back.
+   */
+  value(value: unknown, packed: Packed | undefined, maxBytes: number): boolean {
     this.#reserve(COMMAND_SLACK_BYTES + mostBytes(value, packed, maxBytes));
-    this.#end = writeValue(value, packed, this.#bytes, this.#end, maxBytes);
+    const end = writeValue(value, packed, this.#bytes, this.#end, maxBytes);
+    const fits = end !== TOO_LONG;
+    if (fits) this.#end = end;
+    else this.cancel();
+    return fits;
   }
 
   /** Takes back the command begun last, of which an argument could not be written. */
@@ -115,7 +123,7 @@ export class Batch {
     return this.#end;
   }
 
-  /** The frames written, as ranges of {@link bytes}. */
+  /** The frames written, as ranges of {@link bytes}. What follows goes into another one. */
   frames(): readonly FrameRange[] {
     if (this.#commands > 0) this.#closeFrame();
     return this.#frames;

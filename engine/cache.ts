@@ -8,7 +8,7 @@ import type { ArenaStats } from './arena.js';
 import type { ArenaSet } from './arena-set.js';
 import { checkBytes, checkDelta, checkFunction, iterate, readIncrementTtl } from './arguments.js';
 import type { Changes, ChangesOptions } from './changes.js';
-import { packValue, readBytes, readValue, writeBytes, writeValue } from './codec.js';
+import { packValue, readBytes, readValue, TOO_LONG, writeBytes, writeValue } from './codec.js';
 import { SetFlag } from './commands.js';
 import { type DecodedConfig, DecodedValues } from './decoded.js';
 import { CLOCK_WHEN_NEEDED, Desk } from './desk.js';
@@ -16,13 +16,15 @@ import { SlabringError } from './errors.js';
 import { type CacheEvents, Observers } from './events.js';
 import * as jobs from './jobs/cache-jobs.js';
 import { writeKey } from './keys.js';
+import { LARGE_BYTES } from './large.js';
+import { LargeCalls } from './large-calls.js';
 import { Many } from './many.js';
 import { Tag, valueEnd } from './msgpack.js';
 import type { CacheHandle } from './open.js';
 import { readVersioned } from './reply.js';
 import type { Routes } from './route.js';
 import { SetArguments } from './setoptions.js';
-import { REPLY_START, Single } from './single.js';
+import { IS_LARGE, REPLY_START, Single } from './single.js';
 import { openStructures, type Structures } from './structures.js';
 import { parseDuration } from './units.js';
 import { entriesOf, type FoundKey, keysOf, valuesOf, Walk } from './walk.js';
@@ -35,7 +37,9 @@ export class Cache {
   readonly #desks: readonly Desk[];
   /** Which of the desks a key belongs to; undefined with one. */
   readonly #routes: Routes | undefined;
-  readonly #maxValueBytes: number;
+  /** The largest value that passes through a request area. */
+  readonly #passingBytes: number;
+  readonly #large: LargeCalls;
   readonly #defaultTtlMs: number;
   readonly #many: Many;
   readonly #structures: Structures | undefined;
@@ -56,17 +60,23 @@ export class Cache {
     this.#desk = this.#desks[0]!;
     this.#single = new Single(this.#desk);
     this.#routes = arenas.routes;
-    this.#maxValueBytes = arenas.facts.maxValueBytes;
+    this.#passingBytes = Math.min(arenas.facts.maxValueBytes, LARGE_BYTES);
     this.#defaultTtlMs = defaultTtlMs;
     // One region serves all: structures are the same, wherever their values are.
     this.#structures = openStructures(arenas.arenas[0]!);
+    this.#large = new LargeCalls(arenas.facts.maxValueBytes, this.#structures);
     this.#observers = new Observers({
       arenas: arenas.arenas,
       currentValue: (key) => this.peek(key),
       partitionOf: (key) => this.#partitionOf(key),
       structures: this.#structures,
     });
-    this.#many = new Many(arenas, () => this.#checkOpen(), this.#structures);
+    this.#many = new Many(
+      arenas,
+      () => this.#checkOpen(),
+      (key) => this.#deskFor(key),
+      this.#structures,
+    );
     this.#decodedConfig = decoded;
     this.#decoded =
       decoded && new DecodedValues(decoded, (key) => this.#deskFor(key), this.#structures);
@@ -81,7 +91,7 @@ export class Cache {
     }
     const desk = this.#deskFor(key);
     const length = desk.find(key);
-    if (length < 0) return undefined;
+    if (length < 0) return this.#large.read(length, desk, key, 'get') as T | undefined;
     if (desk.reply[0] === Tag.BIN8) return desk.shortBytes.copy(length - 2) as T;
     return readValue(desk.reply, 0, length, this.#structures) as T;
   }
@@ -94,7 +104,8 @@ export class Cache {
     const desk = this.#deskFor(key);
     const keyLength = writeKey(key, desk.keys);
     const length = desk.kernel.peekDirect(desk.slot, keyLength, CLOCK_WHEN_NEEDED);
-    return length < 0 ? undefined : (readValue(desk.reply, 0, length, this.#structures) as T);
+    if (length < 0) return this.#large.read(length, desk, key, 'peek') as T | undefined;
+    return readValue(desk.reply, 0, length, this.#structures) as T;
   }
 
   /**
@@ -105,7 +116,8 @@ export class Cache {
     const desk = this.#deskFor(key);
     const keyLength = writeKey(key, desk.keys);
     const length = desk.kernel.takeDirect(desk.slot, keyLength, Date.now());
-    return length < 0 ? undefined : (readValue(desk.reply, 0, length, this.#structures) as T);
+    if (length < 0) return this.#large.read(length, desk, key, 'take') as T | undefined;
+    return readValue(desk.reply, 0, length, this.#structures) as T;
   }
 
   /**
@@ -116,7 +128,7 @@ export class Cache {
   getBytes(key: Key): Buffer | undefined {
     const desk = this.#deskFor(key);
     const length = desk.find(key);
-    if (length < 0) return undefined;
+    if (length < 0) return this.#large.readBytes(length, desk, key);
     if (desk.reply[0] === Tag.BIN8) return desk.shortBytes.copy(length - 2);
     return readBytes(desk.reply, 0, length);
   }
@@ -133,7 +145,10 @@ export class Cache {
     const packed = packValue(value, this.#structures);
     const desk = this.#deskFor(key);
     const keyLength = writeKey(key, desk.keys);
-    const end = writeValue(value, packed, desk.request, keyLength, this.#maxValueBytes);
+    const end = writeValue(value, packed, desk.request, keyLength, this.#passingBytes);
+    if (end === TOO_LONG) {
+      return this.#large.set(desk, keyLength, value, packed, ttlMs, flags, version).stored;
+    }
     return desk.store(keyLength, end - keyLength, ttlMs, flags, version);
   }
 
@@ -147,7 +162,10 @@ export class Cache {
     const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
     const desk = this.#deskFor(key);
     const keyLength = writeKey(key, desk.keys);
-    const end = writeBytes(value, desk.request, keyLength, this.#maxValueBytes);
+    const end = writeBytes(value, desk.request, keyLength, this.#passingBytes);
+    if (end === TOO_LONG) {
+      return this.#large.set(desk, keyLength, value, undefined, ttlMs, flags, version).stored;
+    }
     return desk.store(keyLength, end - keyLength, ttlMs, flags, version);
   }
 
@@ -210,6 +228,7 @@ export class Cache {
   getVersioned<T = unknown>(key: Key): Versioned<T> | undefined {
     const desk = this.#deskFor(key);
     const end = this.#single.begin(desk, 'GETV', key, 1).run();
+    if (end === IS_LARGE) return this.#large.readVersioned<T>(desk, key);
     return readVersioned<T>(desk.reply, REPLY_START, end, this.#structures);
   }
 
@@ -224,9 +243,14 @@ export class Cache {
     const packed = packValue(value, this.#structures);
     const desk = this.#deskFor(key);
     const keyLength = writeKey(key, desk.keys);
-    const end = writeValue(value, packed, desk.request, keyLength, this.#maxValueBytes);
-    desk.store(keyLength, end - keyLength, ttlMs, flags | SetFlag.GET, version);
-    const old = readValue(desk.reply, 0, valueEnd(desk.reply, 0), this.#structures);
+    const end = writeValue(value, packed, desk.request, keyLength, this.#passingBytes);
+    const large =
+      end === TOO_LONG
+        ? this.#large.set(desk, keyLength, value, packed, ttlMs, flags | SetFlag.GET, version).old
+        : desk.swap(keyLength, end - keyLength, ttlMs, flags, version);
+    const old = large
+      ? this.#large.decode(large)
+      : readValue(desk.reply, 0, valueEnd(desk.reply, 0), this.#structures);
     return (old ?? undefined) as T | undefined;
   }
 
@@ -431,7 +455,7 @@ export class Cache {
 
   #walk(wantsValues: boolean): Walk {
     this.#checkOpen();
-    return new Walk(this.#arenas.arenas, () => this.#checkOpen(), wantsValues, this.#structures);
+    return new Walk(this.#desks, () => this.#checkOpen(), wantsValues, this.#structures);
   }
 
   /** The number of the key's partition, those of all arenas numbered through. */

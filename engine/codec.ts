@@ -117,11 +117,14 @@ function fits64(value: bigint): boolean {
   return value >= -0x8000000000000000n && value <= 0xffffffffffffffffn;
 }
 
+/** Instead of an end: the encoded value is longer than allowed. */
+export const TOO_LONG = -1;
+
 /**
- * Writes a value at `at` and returns its end. `packed` is what {@link packValue} returned for it.
+ * Writes a value at `at` and returns its end, or {@link TOO_LONG}. `packed` is what
+ * {@link packValue} returned for it.
  * @param maxBytes the most bytes the encoded value may have; `bytes` must have room for them and a
  * few more
- * @throws SlabringError `TOOLARGE`
  */
 export function writeValue(
   value: unknown,
@@ -150,12 +153,10 @@ export function writeValue(
   }
 }
 
-/**
- * Writes bytes as a msgpack bin and returns the end. Parameters and errors as {@link writeValue}'s.
- */
+/** Writes bytes as a msgpack bin. Parameters and result as {@link writeValue}'s. */
 export function writeBytes(value: Uint8Array, bytes: Buffer, at: number, maxBytes: number): number {
   const length = value.length;
-  if (length + 5 > maxBytes) checkLength(length + binHeaderBytes(length), maxBytes);
+  if (length + 5 > maxBytes && length + binHeaderBytes(length) > maxBytes) return TOO_LONG;
   const start = writeBinHeader(length, bytes, at);
   return copy(value, 0, length, bytes, start);
 }
@@ -167,27 +168,62 @@ function binHeaderBytes(length: number): number {
 
 function writePacked(packed: Packed, bytes: Buffer, at: number, maxBytes: number): number {
   const length = packed.end - packed.start;
+  if (length > maxBytes) return TOO_LONG;
   if (packed.hasRecords) {
-    checkLength(length + recordHeaderBytes(length), maxBytes);
+    if (length + recordHeaderBytes(length) > maxBytes) return TOO_LONG;
     at = writeRecordHeader(length, bytes, at);
-  } else {
-    checkLength(length, maxBytes);
   }
   return copy(packed.bytes, packed.start, packed.end, bytes, at);
 }
 
 function writeText(text: string, bytes: Buffer, at: number, maxBytes: number): number {
   // Only long texts are worth counting: a character has at most 3 bytes.
-  if (3 * text.length + 5 > maxBytes) {
-    const length = text.length > maxBytes ? text.length : Buffer.byteLength(text);
-    const header = length < 0x20 ? 1 : binHeaderBytes(length);
-    checkLength(header + length, maxBytes);
-  }
+  if (3 * text.length + 5 > maxBytes && textBytes(text, maxBytes) > maxBytes) return TOO_LONG;
   return writeString(text, bytes, at);
 }
 
-function checkLength(length: number, maxBytes: number): void {
+/** Bytes of a text once encoded; where that is more than `maxBytes`, it may be only nearly so. */
+function textBytes(text: string, maxBytes: number): number {
+  const length = text.length > maxBytes ? text.length : Buffer.byteLength(text);
+  return length + (length < 0x20 ? 1 : binHeaderBytes(length));
+}
+
+/**
+ * The encoded bytes, in parts, of a value that {@link writeValue} found too long for its place. They
+ * may be parts of the value itself, or of msgpackr's buffer: to be used at once.
+ * @param maxBytes the most that any value may have
+ * @throws SlabringError `TOOLARGE`
+ */
+export function encodedParts(
+  value: unknown,
+  packed: Packed | undefined,
+  maxBytes: number,
+): readonly Uint8Array[] {
+  if (packed !== undefined) {
+    const length = packed.end - packed.start;
+    const headerBytes = packed.hasRecords ? recordHeaderBytes(length) : 0;
+    if (length + headerBytes > maxBytes) refuseLength(length + headerBytes, maxBytes);
+    const head = Buffer.alloc(headerBytes);
+    if (headerBytes > 0) writeRecordHeader(length, head, 0);
+    return [head, packed.bytes.subarray(packed.start, packed.end)];
+  }
+  if (typeof value === 'string') {
+    const length = textBytes(value, maxBytes);
+    if (length > maxBytes) refuseLength(length, maxBytes);
+    const text = Buffer.from(value);
+    return [longHeader(Tag.STR32, text.length), text];
+  }
+  const bytes = value as Uint8Array;
+  const length = bytes.length + binHeaderBytes(bytes.length);
   if (length > maxBytes) refuseLength(length, maxBytes);
+  return [longHeader(Tag.BIN32, bytes.length), bytes];
+}
+
+function longHeader(tag: number, length: number): Buffer {
+  const header = Buffer.alloc(5);
+  header[0] = tag;
+  header.writeUInt32BE(length, 1);
+  return header;
 }
 
 /** Up to this many bytes a loop beats `set`, which is a call out of compiled code. */
@@ -317,6 +353,20 @@ export function readAscii(bytes: Uint8Array, start: number, end: number): string
   return seen < 0x80 ? text : undefined;
 }
 
+/**
+ * {@link readValue} of bytes that are nobody else's: where the value is bytes, it is a view of them,
+ * and nothing is copied that need not be. For large values.
+ */
+export function readOwnValue(bytes: Buffer, structures: Structures | undefined): unknown {
+  const tag = bytes[0]!;
+  if (tag === Tag.BIN32) return bytes.subarray(5);
+  if (tag === Tag.STR32 || bytes.length <= FIRST_SCRATCH_BYTES) {
+    return readValue(bytes, 0, bytes.length, structures);
+  }
+  const records = structures === undefined ? 0 : recordStart(tag, bytes, 0);
+  return decode(bytes.subarray(records), bytes.length - records, records > 0, structures);
+}
+
 const FIRST_SCRATCH_BYTES = 8192;
 
 /**
@@ -345,11 +395,22 @@ function unpack(
   }
   copy(bytes, start, end, target, 0);
   try {
-    return records > 0 ? structures!.unpack(target, length) : packr.unpack(target, length);
+    return decode(target, length, records > 0, structures);
+  } finally {
+    scratch = target;
+  }
+}
+
+function decode(
+  bytes: Buffer,
+  length: number,
+  hasRecords: boolean,
+  structures: Structures | undefined,
+): unknown {
+  try {
+    return hasRecords ? structures!.unpack(bytes, length) : packr.unpack(bytes, length);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new SlabringError('WRONGTYPE', `the value cannot be read: ${reason}`, { cause: error });
-  } finally {
-    scratch = target;
   }
 }

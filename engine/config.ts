@@ -4,7 +4,7 @@
  */
 import type { ByteSize, Duration } from './api.js';
 import { MAX_PARTITIONS, MAX_THREADS, MAX_VALUE_BYTES, POLICIES, type Policy } from './arena.js';
-import { type ArenaSetOptions, MAX_ARENAS, MAX_SET_BYTES } from './arena-set.js';
+import { type ArenaSetOptions, arenasFor, MAX_ARENAS, MAX_SET_BYTES } from './arena-set.js';
 import { type DecodedConfig, type DecodedOptions, readDecodedOption } from './decoded.js';
 import { SlabringError } from './errors.js';
 import { checkOptionNames, parseByteSize, parseDuration, show } from './units.js';
@@ -40,7 +40,11 @@ export interface CacheOptions {
   partitions?: number;
   /** The most entries kept; evicts as `policy` says. Default: as many as fit in `memory`. */
   maxEntries?: number;
-  /** The largest value that can be stored, in encoded bytes. Default and maximum `'1mb'`. */
+  /**
+   * The largest value that can be stored, in encoded bytes, up to `'64mb'`; a larger one is refused
+   * with `TOOLARGE`. Default: `'64mb'`, or half of an arena's memory if that is less. A value that
+   * `maxValue` allows and the memory cannot hold is refused with `OOM`, and evicts nothing.
+   */
   maxValue?: ByteSize;
   /** The most threads that can have the cache open at once. Default and maximum 64. */
   maxThreads?: number;
@@ -103,7 +107,7 @@ export function readCacheOptions(options: CacheOptions = {}): CacheConfig {
     policy = DEFAULT_POLICY,
     partitions,
     maxEntries,
-    maxValue = MAX_VALUE_BYTES,
+    maxValue,
     maxThreads = MAX_THREADS,
     arenas,
     ttl = 0,
@@ -111,12 +115,18 @@ export function readCacheOptions(options: CacheOptions = {}): CacheConfig {
     structures = false,
   } = options;
   const decodedConfig = readDecodedOption(decoded);
+  const memoryBytes = readSize(memory, 'memory', MAX_SET_BYTES);
+  const count =
+    arenas === undefined ? arenasFor(memoryBytes) : readCount(arenas, 'arenas', MAX_ARENAS);
   const arena: ArenaSetOptions = {
-    memoryBytes: readSize(memory, 'memory', MAX_SET_BYTES),
+    memoryBytes,
     policy: readPolicy(policy),
-    maxValueBytes: readSize(maxValue, 'maxValue', MAX_VALUE_BYTES),
+    maxValueBytes:
+      maxValue === undefined
+        ? defaultMaxValue(memoryBytes / count)
+        : readSize(maxValue, 'maxValue', MAX_VALUE_BYTES),
     maxThreads: readCount(maxThreads, 'maxThreads', MAX_THREADS),
-    ...(arenas !== undefined && { arenas: readCount(arenas, 'arenas', MAX_ARENAS) }),
+    ...(arenas !== undefined && { arenas: count }),
     ...(partitions !== undefined && { partitions: readPartitions(partitions) }),
     ...(maxEntries !== undefined && {
       maxEntries: readCount(maxEntries, 'maxEntries', MAX_ENTRIES),
@@ -125,6 +135,11 @@ export function readCacheOptions(options: CacheOptions = {}): CacheConfig {
     structures: readSwitch(structures, 'structures'),
   };
   return { arena, defaultTtlMs: parseDuration(ttl, 'ttl'), decoded: decodedConfig };
+}
+
+/** A value and its successor fit: the old one stays until the new one is there. */
+export function defaultMaxValue(arenaBytes: number): number {
+  return Math.max(1, Math.min(MAX_VALUE_BYTES, Math.floor(arenaBytes / 2)));
 }
 
 function readSize(size: ByteSize, option: string, mostBytes: number): number {

@@ -6,7 +6,9 @@
  *
  * It is a Map from keys to what is kept, bounded by a CLOCK over an array.
  */
-import { readValue } from './codec.js';
+import type { Key } from './api.js';
+import { readOwnValue, readValue } from './codec.js';
+import { ABSENT } from './desk.js';
 import { SlabringError } from './errors.js';
 import type { KernelExports } from './kernel-exports.js';
 import { type KeyArea, writeKey } from './keys.js';
@@ -63,6 +65,7 @@ export interface Desk {
   readonly slot: number;
   readonly keys: KeyArea;
   readonly reply: Buffer;
+  readLarge(key: Key, mode: 'get'): Buffer | undefined;
 }
 
 /** Hits that a thread counts by itself before it tells the arena, for `stats` of other threads. */
@@ -190,7 +193,7 @@ export class DecodedValues {
     const length = desk.kernel.getStamped(desk.slot, keyLength);
     if (length < 0) {
       if (kept !== undefined) release(kept);
-      return undefined;
+      return length === ABSENT ? undefined : this.#readLarge(desk, key);
     }
     // Before anything is decoded: an extension of the application may call us.
     const stamped = stampedAt >>> 2;
@@ -214,6 +217,12 @@ export class DecodedValues {
     place.lock = words[lockAt]!;
     place.patience = Math.min(entries / TOUCHES_A_ROUND, MOST_PATIENCE);
     return value;
+  }
+
+  /** A value that is too large to be kept: it would be most of what a thread keeps. */
+  #readLarge(desk: Desk, key: string): unknown {
+    const bytes = desk.readLarge(key, 'get');
+    return bytes && readOwnValue(bytes, this.#structures);
   }
 
   #open(desk: Desk): Views {

@@ -15,7 +15,7 @@ import { valueEnd } from './msgpack.js';
 export type ReadMode = 'get' | 'peek' | 'take';
 
 /** Makes the place that a value of so many bytes is copied to; may be asked more than once. */
-export type RoomFor = (valueBytes: number) => Uint8Array;
+export type RoomFor = (valueBytes: number) => Buffer;
 
 /** Values above this are written as drafts; those below fit any area. The kernel's LARGE_BYTES. */
 export const LARGE_BYTES = 1024 * 1024;
@@ -30,7 +30,8 @@ const FREE_STARTS = 8;
 const IS_LARGE = -2;
 const IS_KNOWN = -3;
 const IS_OUT_OF_MEMORY = -4;
-const NO_ROOM_FOR_OLD = 2;
+/** The old value does not fit the reply area; nothing was done. */
+export const NO_ROOM_FOR_OLD = 2;
 /* What `largeOpen` writes to the reply area, in words of 32 bits. */
 const OPEN_VALUE_BYTES = 2;
 const OPEN_SKIP = 3;
@@ -40,12 +41,18 @@ const OPEN_PAGES = 4;
 export interface SetOutcome {
   readonly stored: boolean;
   /** With `SetFlag.GET`: the encoded value that was there, nil where there was none. */
-  readonly old: Uint8Array | undefined;
+  readonly old: Buffer | undefined;
+}
+
+/** An encoded value with its version. */
+export interface VersionedBytes {
+  readonly bytes: Buffer;
+  readonly version: bigint;
 }
 
 /** A large value as it was read, with the number of its chain. */
 interface Found {
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   readonly chain: number;
 }
 
@@ -118,7 +125,7 @@ export class LargeValues {
    * The encoded value of the key, in a buffer of its own; undefined when it is absent or expired.
    * @param room where to read a large value to, if not to a new buffer
    */
-  get(key: Uint8Array, mode: ReadMode, room: RoomFor = inOnePiece): Uint8Array | undefined {
+  get(key: Uint8Array, mode: ReadMode, room: RoomFor = inOnePiece): Buffer | undefined {
     for (;;) {
       const keyBytes = this.#writeKey(key);
       const length = this.#readPlainly(keyBytes, mode);
@@ -133,7 +140,7 @@ export class LargeValues {
    * The encoded value with its version; undefined when the key is absent or expired.
    * @throws SlabringError `OOM` when there is no memory for the version
    */
-  getVersioned(key: Uint8Array): { bytes: Uint8Array; version: bigint } | undefined {
+  getVersioned(key: Uint8Array): VersionedBytes | undefined {
     const kernel = this.#kernel;
     let found: Found | undefined;
     for (;;) {
@@ -158,7 +165,7 @@ export class LargeValues {
     return key.length;
   }
 
-  #copyReply(length: number, room: RoomFor = inOnePiece): Uint8Array {
+  #copyReply(length: number, room: RoomFor = inOnePiece): Buffer {
     const bytes = room(length);
     bytes.set(this.#desk.reply.subarray(0, length));
     return bytes.length === length ? bytes : bytes.subarray(0, length);
@@ -238,10 +245,8 @@ export class LargeValues {
     }
     const length = end - keyBytes;
     const now = Date.now();
-    return this.#kernel.setKnowing(
-      this.#slot,
-      ...([keyBytes, length, ttlMs, flags, version, knownOld, now] as const),
-    );
+    const { setKnowing } = this.#kernel;
+    return setKnowing(this.#slot, keyBytes, length, ttlMs, flags, version, knownOld, now);
   }
 
   /** Reads a value that fits the reply area: its length, or why there is none. */

@@ -1,25 +1,45 @@
 /** The calls with many keys: their commands go to the kernel in frames, as a client's do. */
+import { Buffer } from 'node:buffer';
 import type { Key } from './api.js';
 import type { ArenaSet } from './arena-set.js';
 import { Batch } from './batch.js';
-import { packValue } from './codec.js';
+import { encodedParts, packValue } from './codec.js';
 import { COMMANDS, type CommandName, SetFlag } from './commands.js';
+import type { Desk } from './desk.js';
 import { SlabringError } from './errors.js';
 import { type Frames, isFault } from './frame.js';
+import { LARGE_BYTES } from './large.js';
 import { ReplyReader } from './reply.js';
 import { createExecutor } from './routed-frame.js';
 import type { SetArguments } from './setoptions.js';
 import type { Structures } from './structures.js';
 import { show } from './units.js';
 
+/** A value that goes into no frame: it is stored before frame number `frame`. */
+interface LargeSet {
+  readonly frame: number;
+  readonly key: Buffer;
+  readonly bytes: Buffer;
+}
+
 export class Many {
   readonly #executor: Frames<undefined>;
   readonly #maxValueBytes: number;
+  readonly #deskFor: (key: Key) => Desk;
   readonly #checkOpen: () => void;
   readonly #structures: Structures | undefined;
 
-  /** @param checkOpen throws when the cache has been closed; called after all code of the caller */
-  constructor(arenas: ArenaSet, checkOpen: () => void, structures: Structures | undefined) {
+  /**
+   * @param checkOpen throws when the cache has been closed; called after all code of the caller
+   * @param deskFor where a key belongs
+   */
+  constructor(
+    arenas: ArenaSet,
+    checkOpen: () => void,
+    deskFor: (key: Key) => Desk,
+    structures: Structures | undefined,
+  ) {
+    this.#deskFor = deskFor;
     this.#structures = structures;
     this.#maxValueBytes = arenas.facts.maxValueBytes;
     this.#checkOpen = checkOpen;
@@ -56,6 +76,8 @@ export class Many {
   /** For each pair whether it was stored. */
   set(entries: Iterable<unknown>, args: SetArguments): boolean[] {
     const batch = new Batch();
+    const larges: LargeSet[] = [];
+    const mostBytes = Math.min(this.#maxValueBytes, LARGE_BYTES);
     for (const entry of entries) {
       if (!Array.isArray(entry) || entry.length !== 2) {
         throw new SlabringError('OPTION', `setMany takes [key, value] pairs, not ${show(entry)}`);
@@ -63,23 +85,40 @@ export class Many {
       const [key, value] = entry as [Key, unknown];
       const packed = packValue(value, this.#structures);
       batch.begin(COMMANDS.SET.code, key, 5);
-      batch.value(value, packed, this.#maxValueBytes);
+      if (!batch.value(value, packed, mostBytes)) {
+        const bytes = Buffer.concat(encodedParts(value, packed, this.#maxValueBytes));
+        larges.push({ frame: batch.frames().length, key: Buffer.from(key as Uint8Array), bytes });
+        continue;
+      }
       batch.integer(args.ttlMs);
       batch.integer(args.flags);
       if (args.flags & SetFlag.IF_VERSION) batch.integer(args.version);
       else batch.nil();
     }
-    return this.#run(batch) as boolean[];
+    return this.#run(batch, larges, args) as boolean[];
   }
 
   /**
    * Runs the commands of a batch; their replies. An error among them is thrown when all have run.
    */
-  #run(batch: Batch): unknown[] {
+  #run(batch: Batch, larges: readonly LargeSet[] = [], args?: SetArguments): unknown[] {
     this.#checkOpen();
     const replies: unknown[] = [];
     let failed: unknown;
-    for (const { start, end, commands } of batch.frames()) {
+    let large = 0;
+    const frames = batch.frames();
+    for (let frame = 0; ; frame++) {
+      for (; larges[large]?.frame === frame; large++) {
+        try {
+          const { key, bytes } = larges[large]!;
+          const { ttlMs, flags, version } = args!;
+          replies.push(this.#deskFor(key).large.set(key, bytes, ttlMs, flags, version).stored);
+        } catch (error) {
+          failed ??= error;
+        }
+      }
+      if (frame === frames.length) break;
+      const { start, end, commands } = frames[frame]!;
       const result = this.#executor.execute(batch.bytes.subarray(start, end), undefined);
       if (isFault(result)) throw new SlabringError('INTERNAL', result.reason);
       const reader = new ReplyReader(result, this.#structures);

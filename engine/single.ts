@@ -15,6 +15,9 @@ import { readReply } from './reply.js';
 /** Where the reply begins: behind the frame id, of one byte. */
 export const REPLY_START = 1;
 
+/** Instead of an end: the reply does not fit the reply area. Only of GET and GETV. */
+export const IS_LARGE = -1;
+
 export class Single {
   /** Where the frame stands, and where it ends. */
   #desk: Desk;
@@ -50,11 +53,15 @@ export class Single {
     return readReply(this.#desk.reply, REPLY_START, end);
   }
 
-  /** Runs the command; where its reply ends, which begins at {@link REPLY_START}. */
+  /**
+   * Runs the command; where its reply ends, which begins at {@link REPLY_START}, or
+   * {@link IS_LARGE}, and then nothing was done.
+   */
   run(): number {
     const { kernel, slot, arena } = this.#desk;
     const outcome = kernel.exec(slot, 0, this.#end, Date.now());
-    // The reply area holds the largest value and more, so the kernel never stops in between.
+    if (outcome === kernel.EXEC_LARGE_VALUE.value) return IS_LARGE;
+    // The reply area holds any other reply, so the kernel never stops in between.
     if (outcome !== this.#done)
       throw new SlabringError('INTERNAL', `exec came back with ${outcome}`);
     return arena.block[BLOCK_REPLY_BYTES]!;

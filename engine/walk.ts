@@ -6,8 +6,8 @@
  * afterwards it is looked up again.
  */
 import { Buffer } from 'node:buffer';
-import type { Arena } from './arena.js';
-import { readValue } from './codec.js';
+import { readOwnValue, readValue } from './codec.js';
+import { ABSENT, type Desk } from './desk.js';
 import { readKey } from './keys.js';
 import type { Structures } from './structures.js';
 
@@ -38,10 +38,11 @@ const FIRST_BUFFER_BYTES = 4096;
 
 /** For each entry: `while (walk.next())`, then `key()` and `value()`. */
 export class Walk {
-  readonly #arenas: readonly Arena[];
+  /** Those of all arenas. */
+  readonly #desks: readonly Desk[];
   #index = 0;
-  /** The one being walked: `#arenas[#index]`. */
-  #arena: Arena;
+  /** That of the arena being walked: `#desks[#index]`. */
+  #desk: Desk;
   readonly #checkOpen: () => void;
   readonly #wantsValues: boolean;
   readonly #structures: Structures | undefined;
@@ -69,14 +70,14 @@ export class Walk {
 
   /** @param checkOpen throws when the cache has been closed */
   constructor(
-    arenas: readonly Arena[],
+    desks: readonly Desk[],
     checkOpen: () => void,
     wantsValues: boolean,
     structures: Structures | undefined,
   ) {
     this.#structures = structures;
-    this.#arenas = arenas;
-    this.#arena = arenas[0]!;
+    this.#desks = desks;
+    this.#desk = desks[0]!;
     this.#checkOpen = checkOpen;
     this.#wantsValues = wantsValues;
   }
@@ -110,17 +111,17 @@ export class Walk {
   }
 
   #enterNextArena(): boolean {
-    const next = this.#arenas[this.#index + 1];
+    const next = this.#desks[this.#index + 1];
     if (next === undefined) return false;
     this.#index++;
-    this.#arena = next;
+    this.#desk = next;
     this.#cursor = 0;
     this.#isAtEnd = false;
     return true;
   }
 
   #load(): void {
-    const { kernel, slot, reply } = this.#arena;
+    const { kernel, slot, reply } = this.#desk;
     const valueBytes = this.#wantsValues ? MOST_BATCH_VALUE_BYTES : 0;
     this.#cursor = kernel.scan(slot, this.#cursor, this.#batchEntries, valueBytes, Date.now());
     this.#isAtEnd = this.#cursor === 0;
@@ -175,14 +176,19 @@ export class Walk {
   }
 
   #lookUp(): boolean {
-    const { kernel, slot, request, reply } = this.#arena;
+    const { kernel, slot, request, reply, large } = this.#desk;
     const keyBytes = this.#keyEnd - this.#keyStart;
     request.set(this.#bytes.subarray(this.#keyStart, this.#keyEnd));
     if (!this.#wantsValues) return kernel.hasDirect(slot, keyBytes, Date.now()) === 1;
     const length = kernel.peekDirect(slot, keyBytes, Date.now());
-    if (length < 0) return false;
-    const bytes = Buffer.from(reply.buffer, reply.byteOffset, length);
-    this.#value = readValue(bytes, 0, length, this.#structures);
+    if (length === ABSENT) return false;
+    if (length < 0) {
+      const bytes = large.get(Buffer.from(request.subarray(0, keyBytes)), 'peek');
+      if (bytes === undefined) return false;
+      this.#value = readOwnValue(bytes, this.#structures);
+    } else {
+      this.#value = readValue(reply, 0, length, this.#structures);
+    }
     this.#isLookedUp = true;
     return true;
   }

@@ -6,6 +6,8 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Arena } from '../arena.js';
+import { ABSENT, Desk } from '../desk.js';
+import type { LargeValues } from '../large.js';
 import { openStructures } from '../structures.js';
 import {
   HAS_VALUE_SHIFT,
@@ -62,6 +64,7 @@ export function exportEntries(context: JobContext<ExportInput>): (slice: number)
 /** The entries of an arena. */
 class EntrySource {
   readonly #arena: Arena;
+  readonly #large: LargeValues;
   #cursor = 0;
   #isAtEnd = false;
   /** Of the batch at hand. */
@@ -69,6 +72,7 @@ class EntrySource {
 
   constructor(arena: Arena) {
     this.#arena = arena;
+    this.#large = new Desk(arena).large;
   }
 
   /** Writes the next batch; false: there is none. */
@@ -107,6 +111,7 @@ class EntrySource {
     const { kernel, slot, request, reply } = this.#arena;
     request.set(key);
     const length = kernel.peekDirect(slot, key.length, nowMs);
-    return length < 0 ? undefined : Buffer.from(reply.slice(0, length));
+    if (length >= 0) return Buffer.from(reply.slice(0, length));
+    return length === ABSENT ? undefined : this.#large.get(key, 'peek');
   }
 }

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import type { Key } from '../api.js';
 import type { ArenaSet } from '../arena-set.js';
 import { Batch } from '../batch.js';
-import { type Packed, packValue } from '../codec.js';
+import { encodedParts, type Packed, packValue } from '../codec.js';
 import { COMMANDS } from '../commands.js';
 import { SlabringError } from '../errors.js';
 import { type Frames, isFault } from '../frame.js';
@@ -119,11 +119,9 @@ export class Loader {
 
   #add(key: Key, value: unknown, packed: Packed | undefined, ttlMs: number, at: number): void {
     this.#batch.begin(COMMANDS.SET.code, key, SET_ARGS);
-    try {
-      this.#batch.value(value, packed, this.#maxValueBytes);
-    } catch (error) {
-      this.#batch.cancel();
-      throw error;
+    if (!this.#batch.value(value, packed, this.#maxValueBytes)) {
+      // Longer than any value may be: this says so.
+      encodedParts(value, packed, this.#maxValueBytes);
     }
     this.#batch.integer(ttlMs);
     this.#places.push(at);

@@ -61,7 +61,15 @@ import { ERROR_ENTRIES_FULL, ERROR_OUT_OF_MEMORY, ERROR_VALUE_TOO_LARGE } from '
 import { addBuilt, countNew, newEntry, nextVersion, takePlace } from './store';
 import { entryOf, Slot } from './table';
 import { blockOf, replyArea, requestArea } from './threads';
-import { checkConditions, expiryOfSlot, lastOldValueEnd, NO_ROOM_FOR_OLD, SET_GET, SET_KEEPTTL, STORED } from './types/blob';
+import {
+  checkConditions,
+  expiryOfSlot,
+  lastOldValueEnd,
+  NO_ROOM_FOR_OLD,
+  SET_GET,
+  SET_KEEPTTL,
+  STORED,
+} from './types/blob';
 
 /** `draftBegin`: the payload is the value. */
 export const DRAFT_BEGUN: i32 = 1;

@@ -9,7 +9,8 @@
  *
  * A slot passes on, to `free` or to a new owner's use, only when no partition's word names it any more: then whoever
  * finds it in a word knows whom to ask about (lock.ts). So every way out cleans first: it recovers the partitions that
- * the slot still holds, gives a value that was being written back, and takes it off the count of sleepers. An adopter that dies leaves the slot to the next one.
+ * the slot still holds, takes it off the count of sleepers, and gives back the pages of a value that was being written
+ * (draft.ts). An adopter that dies leaves the slot to the next one.
  */
 import { recoverDraft } from './draft';
 import { abandonSample } from './eviction/adaptive';

@@ -1,0 +1,64 @@
+/** What the cache's calls do where a value is too large for the areas: values to bytes and back. */
+import type { Buffer } from 'node:buffer';
+import type { Key, Versioned } from './api.js';
+import { encodedParts, type Packed, readBytes, readOwnValue } from './codec.js';
+import { ABSENT, type Desk } from './desk.js';
+import type { ReadMode, SetOutcome } from './large.js';
+import { Tag } from './msgpack.js';
+import type { Structures } from './structures.js';
+
+export class LargeCalls {
+  readonly #maxValueBytes: number;
+  readonly #structures: Structures | undefined;
+
+  constructor(maxValueBytes: number, structures: Structures | undefined) {
+    this.#maxValueBytes = maxValueBytes;
+    this.#structures = structures;
+  }
+
+  /**
+   * The value of a key that the kernel did not read.
+   * @param why what it said instead of a length: absent, or too large for the reply area
+   */
+  read(why: number, desk: Desk, key: Key, mode: ReadMode): unknown {
+    const bytes = why === ABSENT ? undefined : desk.readLarge(key, mode);
+    return bytes && readOwnValue(bytes, this.#structures);
+  }
+
+  /** The same for `getBytes`. */
+  readBytes(why: number, desk: Desk, key: Key): Buffer | undefined {
+    const bytes = why === ABSENT ? undefined : desk.readLarge(key, 'get');
+    if (bytes === undefined) return undefined;
+    const isLong = bytes[0] === Tag.BIN32 || bytes[0] === Tag.STR32;
+    return isLong ? bytes.subarray(5) : readBytes(bytes, 0, bytes.length);
+  }
+
+  readVersioned<T>(desk: Desk, key: Key): Versioned<T> | undefined {
+    const found = desk.readLargeVersioned(key);
+    if (found === undefined) return undefined;
+    const value = readOwnValue(found.bytes, this.#structures) as T;
+    return { value, version: Number(found.version) };
+  }
+
+  /**
+   * Stores a value that `writeValue` found too long for its place.
+   * @throws SlabringError `TOOLARGE`, and what `LargeValues.set` throws
+   */
+  set(
+    desk: Desk,
+    keyLength: number,
+    value: unknown,
+    packed: Packed | undefined,
+    ttlMs: number,
+    flags: number,
+    version: number,
+  ): SetOutcome {
+    const parts = encodedParts(value, packed, this.#maxValueBytes);
+    return desk.storeLarge(keyLength, parts, ttlMs, flags, version);
+  }
+
+  /** The value that bytes of `SetOutcome.old` are. */
+  decode(bytes: Buffer): unknown {
+    return readOwnValue(bytes, this.#structures);
+  }
+}
