@@ -189,8 +189,8 @@ function textBytes(text: string, maxBytes: number): number {
 }
 
 /**
- * The encoded bytes, in parts, of a value that {@link writeValue} found too long for its place. They
- * may be parts of the value itself, or of msgpackr's buffer: to be used at once.
+ * The encoded bytes, in parts, of a value that {@link writeValue} found too long for its place.
+ * They may be parts of the value itself, or of msgpackr's buffer: to be used at once.
  * @param maxBytes the most that any value may have
  * @throws SlabringError `TOOLARGE`
  */
@@ -354,8 +354,8 @@ export function readAscii(bytes: Uint8Array, start: number, end: number): string
 }
 
 /**
- * {@link readValue} of bytes that are nobody else's: where the value is bytes, it is a view of them,
- * and nothing is copied that need not be. For large values.
+ * {@link readValue} of bytes that are nobody else's: where the value is bytes, it is a view of
+ * them, and nothing is copied that need not be. For large values.
  */
 export function readOwnValue(bytes: Buffer, structures: Structures | undefined): unknown {
   const tag = bytes[0]!;

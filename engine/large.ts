@@ -272,8 +272,8 @@ export class LargeValues {
   }
 
   /**
-   * Reads the value of the key, which it has as a whole at the end, if it is a large one; undefined:
-   * it is not. The key stands in the request area afterwards.
+   * Reads the value of the key, which it has as a whole at the end, if it is a large one;
+   * undefined: it is not. The key stands in the request area afterwards.
    */
   #read(key: Uint8Array, room: RoomFor): Found | undefined {
     const kernel = this.#kernel;

@@ -162,6 +162,21 @@ export const Link = { first: 0, hash: 4, valueBytes: 8 } as const;
 /** Offsets in a piece of a chained entry; its payload follows. */
 export const Piece = { next: 0, kind: 4, previous: 8, bytes: 12, payload: 16 } as const;
 
+/** Bytes of a value in a piece that is a whole page. */
+export const PAGE_PAYLOAD = PAGE_BYTES - Piece.payload;
+
+/** Offsets in a thread's block of what it says about the value that the thread is writing. */
+export const ThreadBlock = {
+  identity: 0,
+  knownOld: 88,
+  isDrafting: 96,
+  draftPages: 100,
+  draftFirst: 104,
+  draftLast: 108,
+  draftBytes: 112,
+  draftDone: 116,
+} as const;
+
 /** Midday of some day: tests set their own clocks. */
 export const NOON = 1_718_100_000_000;
 
@@ -338,9 +353,19 @@ export class ArenaMemory {
     return ((hash & 0xffff_1fff) | (this.generationOf(slot) << 13)) >>> 0;
   }
 
-  /** The class of blocks of records: the last one. */
+  /** The class of blocks of records. */
   get recordClass(): number {
+    return this.header('classCount') - 2;
+  }
+
+  /** The class of pieces that are a whole page: the last one. */
+  get pageClass(): number {
     return this.header('classCount') - 1;
+  }
+
+  /** Where a field of this thread's block stands. */
+  threadBlock(field: keyof typeof ThreadBlock): number {
+    return this.arena.block.byteOffset + ThreadBlock[field];
   }
 
   queue(partition: number, field: keyof typeof Queue = 'head', index = 0): number {

@@ -58,8 +58,11 @@ describe('the options of an arena', () => {
       'memory must be a whole number from 1 to 4026531840, not 4026531841',
     ],
     [{ memoryBytes: '4mb' }, 'memory must be a whole number from 1 to 4026531840, not 4mb'],
-    [{ maxValueBytes: 0 }, 'maxValue must be a whole number from 1 to 1048576, not 0'],
-    [{ maxValueBytes: MIB + 1 }, 'maxValue must be a whole number from 1 to 1048576, not 1048577'],
+    [{ maxValueBytes: 0 }, 'maxValue must be a whole number from 1 to 67108864, not 0'],
+    [
+      { maxValueBytes: 64 * MIB + 1 },
+      'maxValue must be a whole number from 1 to 67108864, not 67108865',
+    ],
     [{ maxThreads: 0 }, 'maxThreads must be a whole number from 1 to 64, not 0'],
     [{ maxThreads: 65 }, 'maxThreads must be a whole number from 1 to 64, not 65'],
     [{ maxEntries: 0 }, 'maxEntries must be a whole number from 1 to 4294967294, not 0'],

@@ -1,6 +1,15 @@
 import { addExtension, pack, unpack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
-import { packValue, readBytes, readValue, writeBytes, writeValue } from '#engine/codec.js';
+import {
+  encodedParts,
+  packValue,
+  readBytes,
+  readOwnValue,
+  readValue,
+  TOO_LONG,
+  writeBytes,
+  writeValue,
+} from '#engine/codec.js';
 import { SlabringError } from '#engine/errors.js';
 import { valueEnd } from '#engine/msgpack.js';
 
@@ -230,9 +239,21 @@ describe('limits', () => {
     [['x'.repeat(97)], 100],
   ])('accepts a value of just the largest size and not of one more', (value, bytes) => {
     expect(write(value, bytes)).toBe(bytes);
-    expect(() => write(value, bytes - 1)).toThrow(
+    expect(write(value, bytes - 1)).toBe(TOO_LONG);
+    expect(() => encodedParts(value, packValue(value), bytes - 1)).toThrow(
       `a value may have at most ${bytes - 1} bytes once encoded, this one has ${bytes}`,
     );
+  });
+
+  it.each([
+    ['text', 'é'.repeat(40_000)],
+    ['bytes', Buffer.alloc(70_000, 'abc')],
+    ['an array', Array.from({ length: 20_000 }, (_, i) => i * i)],
+  ])('gives %s beyond a size in parts that are the value', (_name, value) => {
+    expect(write(value, 65_536)).toBe(TOO_LONG);
+    const whole = Buffer.concat(encodedParts(value, packValue(value), 1_000_000));
+    expect(whole).toEqual(encode(value));
+    expect(readOwnValue(whole, undefined)).toEqual(value);
   });
 });
 

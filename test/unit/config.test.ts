@@ -10,7 +10,7 @@ describe('readCacheOptions', () => {
       arena: {
         memoryBytes: 64 * MB,
         policy: 'adaptive',
-        maxValueBytes: MB,
+        maxValueBytes: 32 * MB,
         maxThreads: 64,
         stamps: false,
         structures: false,
@@ -18,6 +18,17 @@ describe('readCacheOptions', () => {
       defaultTtlMs: 0,
       decoded: undefined,
     });
+  });
+
+  it.each([
+    [{ memory: '1mb' }, MB / 2],
+    [{ memory: '127mb' }, 63.5 * MB],
+    [{ memory: '128mb' }, 64 * MB],
+    [{ memory: '100gb' }, 64 * MB],
+    [{ memory: '200mb', arenas: 4 }, 25 * MB],
+    [{ memory: '1mb', maxValue: '64mb' }, 64 * MB],
+  ])('takes values of up to half of an arena by default: %j', (options, bytes) => {
+    expect(readCacheOptions(options as CacheOptions).arena.maxValueBytes).toBe(bytes);
   });
 
   it('reads what is given', () => {
@@ -70,7 +81,8 @@ describe('readCacheOptions', () => {
     [{ partitions: '4' }, /^partitions must be a whole number from 1 to 256, not '4'$/],
     [{ maxEntries: 0 }, /^maxEntries must be a whole number from 1/],
     [{ maxEntries: 1.5 }, /^maxEntries must be a whole number from 1 .* not 1.5$/],
-    [{ maxValue: '2mb' }, /^maxValue must be from 1 byte to 1mb, not '2mb'$/],
+    [{ maxValue: '65mb' }, /^maxValue must be from 1 byte to 64mb, not '65mb'$/],
+    [{ maxValue: 0 }, /^maxValue must be from 1 byte to 64mb, not 0$/],
     [{ maxThreads: 1000 }, /^maxThreads must be a whole number from 1 to 64, not 1000$/],
     [{ ttl: -1 }, /^ttl must be milliseconds from 0 to .* not -1$/],
     [{ ttl: 'soon' }, /^ttl must be milliseconds from 0 to .* not 'soon'$/],

@@ -51,6 +51,11 @@ class Patient extends Bench {
       command('SET', str(chained), bin(Buffer.alloc(30_000))),
       command('SET', str(long), bin(Buffer.alloc(9000))),
     );
+    const { kernel, slot, request } = this.arena;
+    request.set(plain);
+    // Two pages.
+    expect(kernel.draftBegin(slot, plain.length, 64 * KIB, 0, 0, this.nowMs)).toBe(1);
+    expect(kernel.draftGrow(slot, 9, this.nowMs)).toBe(2);
     this.run(command('DEL', str('gone'), str('page'), str('filler 7'), str('filler 77')));
     this.arena.kernel.attachLog(this.arena.slot, 1, this.nowMs);
     // The log comes round: its oldest record is not its first.
@@ -68,6 +73,10 @@ class Patient extends Bench {
 
   get home(): number {
     return this.memory.partitionIndexOf(this.plain);
+  }
+
+  get draftPage(): number {
+    return this.memory.pageOf(this.memory.u32(this.memory.threadBlock('draftFirst')));
   }
 
   get logPage(): number {
@@ -371,6 +380,20 @@ const HARMS: Record<string, Record<string, Harm>> = {
       p.memory.setU32(p.partitionField('log') + Log.oldestAt, 4096),
     'a record longer than the rest': (p) =>
       p.memory.setU16(p.memory.u32(p.partitionField('log') + Log.oldestAt), 3000),
+  },
+  BROKEN_DRAFT: {
+    'a count of pages': (p) => add(p, p.memory.threadBlock('draftPages'), 1),
+    'a page of another thread': (p) =>
+      p.memory.setU16(p.memory.pageInfo(p.draftPage, 'partition'), 0x8000 + p.arena.slot + 1),
+    'no first page': (p) => p.memory.setU32(p.memory.threadBlock('draftFirst'), 4096),
+    'an address within a page': (p) => add(p, p.memory.threadBlock('draftFirst'), 16),
+    'a chain that ends early': (p) => p.memory.setU32(p.draftPage * PAGE_BYTES + Piece.next, 0),
+    'a page that has another one before it': (p) =>
+      p.memory.setU32(p.draftPage * PAGE_BYTES + Piece.previous, 4096),
+    'pages of a thread that says it has none': (p) => {
+      p.memory.setU32(p.memory.threadBlock('draftFirst'), 0);
+      p.memory.setU32(p.memory.threadBlock('draftPages'), 0);
+    },
   },
   BROKEN_PIN: {
     'the one being replaced': (p) => p.memory.setU32(p.partitionField('pinnedOld'), 4096),
