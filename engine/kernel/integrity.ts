@@ -41,7 +41,7 @@ import { classInfo, MAX_QUEUES, Partition, partitionAt, partitionIndex, partitio
 import { blocksWalked, checkSpares, entriesRecorded, walkQueue } from './records';
 import { chunkBytesOf, chunksPerPage, classOf, classOfChunk, recordClass } from './slab';
 import { entryOf, findEntry, generationOf, overflowOf, segmentOf, Slot, SLOTS, tagOf } from './table';
-import { blockOf, isSlotGone } from './threads';
+import { blockOf, isClaimed, isSlotGone } from './threads';
 import { walkWheel, wheelBlocks, wheelEntries, wheelOf } from './wheel';
 
 export const BROKEN_DIRECTORY: u32 = 1;
@@ -352,13 +352,16 @@ function countDrafts(): u32 {
   return count;
 }
 
-/** Every draft is a chain of as many pages as its thread's block counts, and these are all `drafts` pages. */
+/** A draft is a chain of as many pages as the block of its thread counts, and these are all `drafts` pages. */
 function areDraftsSound(drafts: u32): bool {
   let chained: u32 = 0;
   for (let thread: u32 = 0; thread < header().maxThreads; thread++) {
     const block = blockOf(thread);
-    // What a thread left that has ended may be in any state, until its slot is cleaned.
-    if (block.isDrafting != 0 && isSlotGone(thread, 0)) return true;
+    if (block.isDrafting != 0) {
+      if (!isClaimed(thread)) return false;
+      // What a thread left that has ended may be in any state, until its slot is cleaned.
+      if (isSlotGone(thread, 0)) return true;
+    }
     let count: u32 = 0;
     let previous: Address = 0;
     for (let piece = block.draftFirst; piece; piece = pieceAt(piece).next) {

@@ -10,6 +10,7 @@ import {
   FRESH,
   NEW,
   NOW_MS,
+  OLD,
   type Operation,
 } from '../support/chaos-deaths.js';
 import { DeathReader } from '../support/chaos-reader.js';
@@ -41,6 +42,13 @@ const set =
   (key: number, length: number, ttlMs = 0): Operation['run'] =>
   (mortal, deaths) => {
     mortal.set(deaths.keys[key]!, NEW, length, ttlMs);
+  };
+
+/** In whole pages, filled without a lock (draft.ts). */
+const setByDraft =
+  (key: number, length: number, ttlMs = 0): Operation['run'] =>
+  (mortal, deaths) => {
+    mortal.setByDraft(deaths.keys[key]!, NEW, length, ttlMs);
   };
 
 /** Prepared so that the entry has an expiry, which is not to be seen. */
@@ -134,6 +142,25 @@ const OPERATIONS: Record<string, PlannedOperation> = {
     touches: [FRESH + 1],
     evicts: true,
   },
+  'SET of a draft': { run: setByDraft(FRESH, 140_000), touches: [FRESH] },
+  'SET of a draft with a long key, and a TTL': {
+    run: setByDraft(FRESH + 3, 130_000, 5000),
+    touches: [FRESH + 3],
+  },
+  'SET of a draft instead of a chain': { run: setByDraft(8, 140_000), touches: [8] },
+  'SET of a chunk instead of a draft': {
+    prepare: ({ survivor, keys }) => survivor.setByDraft(keys[4]!, OLD, 140_000),
+    run: set(4, 100),
+    touches: [4],
+  },
+  'SET of a draft that evicts': {
+    plan: TIGHT,
+    run: setByDraft(FRESH, 140_000),
+    touches: [FRESH],
+    evicts: true,
+  },
+  'a draft that is given up': { run: (m, d) => m.dropDraft(d.keys[FRESH]!, 140_000) },
+  'SET of a draft, logged': logged({ run: setByDraft(FRESH, 140_000), touches: [FRESH] }),
   'SET that splits a segment': { plan: CROWDED, run: set(FRESH, 60), touches: [FRESH] },
   clear: { run: ({ arena }) => arena.clear(), touches: Array.from({ length: FRESH }, (_, i) => i) },
   'SET of the same length, logged': logged({ run: set(3, 100), touches: [3] }),
@@ -211,6 +238,20 @@ const CANARIES: Record<string, Canary> = {
     to: '',
     operation: 'SET of a new key that takes a page',
     words: /BROKEN_PAGE_TOTAL/,
+  },
+  'a draft stays what it was': {
+    file: 'slots.ts',
+    from: '  recoverDraft(slot);',
+    to: '  0;',
+    operation: 'SET of a draft',
+    words: /BROKEN_DRAFT|BROKEN_PAGE_TOTAL/,
+  },
+  'a draft is found by its chain only': {
+    file: 'draft.ts',
+    from: 'if (isDraftOf(page, slot)) givePage(page);',
+    to: 'if (page == pageOf(block.draftLast)) givePage(page);',
+    operation: 'SET of a draft',
+    words: /BROKEN_DRAFT|BROKEN_PAGE_TOTAL/,
   },
   'pages that went astray stay there': {
     file: 'pages.ts',

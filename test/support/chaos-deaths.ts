@@ -8,7 +8,14 @@ import { NO_OS_THREAD } from '#engine/liveness.js';
 import { FrameWriter, packKey } from '../concurrency/frames.mjs';
 import { checkValue, writeValue } from '../concurrency/values.mjs';
 import type { Kernels } from './hammer-schedules.js';
-import { Header, KIB, PARTITION_BYTES, PARTITIONS, Partition } from './kernel-memory.js';
+import {
+  Header,
+  KIB,
+  PAGE_PAYLOAD,
+  PARTITION_BYTES,
+  PARTITIONS,
+  Partition,
+} from './kernel-memory.js';
 
 export const NOW_MS = 1_800_000_000_000;
 const OWNER_MASK = 0xffffn;
@@ -64,6 +71,38 @@ export class Mortal {
     this.request.set(key.bytes);
     const end = writeValue(this.request, keyBytes, key.number, slot, sequence, length);
     return kernel.setDirect(slot, keyBytes, end - keyBytes, ttlMs, 0, 0, NOW_MS) === 1;
+  }
+
+  /**
+   * `set` as large values are written (engine/large.ts); whether it was stored. One that dies does
+   * not give its draft up, as a caller's `finally` would.
+   */
+  setByDraft(key: Key, sequence: number, length: number, ttlMs = 0): boolean {
+    const { kernel, slot } = this.arena;
+    const value = Buffer.alloc(length + KIB);
+    const end = writeValue(value, 0, key.number, slot, sequence, length);
+    this.request.set(key.bytes);
+    const begun = kernel.draftBegin(slot, key.bytes.length, end, 0, 0, NOW_MS);
+    if (begun <= 0) return false;
+    const isLong = begun === kernel.DRAFT_WITH_KEY.value;
+    const payload = Buffer.concat([isLong ? key.bytes : Buffer.alloc(0), value.subarray(0, end)]);
+    const places = Math.ceil(payload.length / PAGE_PAYLOAD);
+    if (kernel.draftGrow(slot, places, NOW_MS) !== places) return false;
+    for (let place = 0; place < places; place++) {
+      const part = payload.subarray(place * PAGE_PAYLOAD, (place + 1) * PAGE_PAYLOAD);
+      this.arena.bytes.set(part, this.reply.readUInt32LE(4 * place));
+    }
+    this.request.set(key.bytes);
+    return kernel.draftCommit(slot, key.bytes.length, ttlMs, 0, 0, 0, NOW_MS) === 1;
+  }
+
+  /** Makes a draft, and gives it up. */
+  dropDraft(key: Key, length: number): void {
+    const { kernel, slot } = this.arena;
+    this.request.set(key.bytes);
+    kernel.draftBegin(slot, key.bytes.length, length, 0, 0, NOW_MS);
+    kernel.draftGrow(slot, 9, NOW_MS);
+    kernel.draftAbort(slot);
   }
 
   delete(key: Key): void {
@@ -123,7 +162,7 @@ export class Deaths {
 
   constructor({ interrupted: module, other }: Kernels, plan: DeathPlan, hashSeed: number) {
     const { fill, ...options } = plan;
-    const arena = Arena.create({ ...options, maxValueBytes: 24 * KIB, maxThreads: 4 });
+    const arena = Arena.create({ ...options, maxValueBytes: 150 * KIB, maxThreads: 4 });
     this.#view = new DataView(arena.handle.memory.buffer);
     this.#bytes = Buffer.from(arena.handle.memory.buffer);
     this.#view.setUint32(Header.hashSeed, hashSeed, true);
