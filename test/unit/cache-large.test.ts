@@ -18,14 +18,18 @@ const VALUES: Record<string, () => unknown> = {
   'bytes just above what an area takes': () => bytesOf(MIB - 4, 2),
   text: () => 'text '.repeat(500_000),
   'text of several bytes a character': () => 'ключ'.repeat(300_000),
-  'an array': () => Array.from({ length: 400_000 }, (_, i) => i * 7),
+  'an array': () => Array.from({ length: 250_000 }, (_, i) => 70_000 + i),
   'an object': () => ({
     name: 'x'.repeat(MIB),
     list: [1, [2, { three: 3 }]],
     bytes: bytesOf(99, 1),
   }),
   'objects of the same keys': () =>
-    Array.from({ length: 60_000 }, (_, i) => ({ id: i, name: `name ${i}`, tags: ['a', 'b'] })),
+    Array.from({ length: 12_000 }, (_, i) => ({
+      id: i,
+      name: `${i} `.repeat(20),
+      tags: ['a', 'b'],
+    })),
 };
 
 /** As `toEqual`, which takes seconds for so much. */
@@ -103,7 +107,7 @@ describe.each(Object.entries(OPTIONS))('large values: %s', (_name, options) => {
     expect(cache.set('key', first, { ifPresent: true })).toBe(false);
     expect(cache.set('key', first, { ifAbsent: true, ttl: '1h' })).toBe(true);
     expect(cache.set('key', second, { ifAbsent: true })).toBe(false);
-    expect(cache.swap('key', second, { ifAbsent: true })).toEqual(first);
+    expect(same(cache.swap('key', second, { ifAbsent: true }), first)).toBe(true);
     expect(cache.set('key', second, { keepTtl: true })).toBe(true);
     expect(cache.ttl('key')).toBeGreaterThan(3_500_000);
     expect(() => cache.increment('key')).toThrow(/not an integer/);
@@ -178,16 +182,15 @@ describe.each(Object.entries(OPTIONS))('large values: %s', (_name, options) => {
   });
 });
 
-it('a value that decodes to nothing JavaScript has is refused as a small one', () => {
+it('a value that cannot be stored is refused as a small one is', () => {
   using cache = openCache({ memory: '64mb' });
   const value = Array.from({ length: 300_000 }, (_, i) => i * 70_000);
   cache.set('key', value);
-  expect(cache.get('key')).toEqual(value);
   expect(() => cache.set('key', [value, new Set([1])])).toThrow(/msgpack can hold/);
-  expect(cache.get('key')).toEqual(value);
+  expect(same(cache.get('key'), value)).toBe(true);
 });
 
-it('a large value that was decoded wrongly by nobody is seen by all threads at once', () => {
+it('a large value in the place of one that is kept decoded is seen at once', () => {
   using cache = openCache({ memory: '64mb', decoded: true });
   using other = attachCache(cache.share());
   cache.set('key', { small: true });
