@@ -278,12 +278,18 @@ export class LargeValues {
   #read(key: Uint8Array, room: RoomFor): Found | undefined {
     const kernel = this.#kernel;
     const keyBytes = this.#writeKey(key);
+    let place: Buffer | undefined;
+    // Once more to the same place where it will do: memory that was written is copied to faster.
+    const samePlace: RoomFor = (valueBytes) => {
+      if (place?.length !== valueBytes) place = room(valueBytes);
+      return place;
+    };
     for (let start = 0; ; start++) {
-      // Whoever is overtaken by writers of this very key again and again makes them wait, once.
+      // Who is overtaken by writers of this very key again and again makes them wait, once.
       const isHeld = start >= FREE_STARTS;
       if (isHeld) kernel.largeHold(this.#slot, keyBytes);
       try {
-        const found = this.#readOnce(keyBytes, room);
+        const found = this.#readOnce(keyBytes, samePlace);
         if (found !== 'replaced') return found;
       } finally {
         if (isHeld) kernel.largeRelease(this.#slot, keyBytes);

@@ -1,4 +1,5 @@
 /** Threads that write and read large values of the same keys, in memory that is short. */
+// Sleeps: the threads are to work for so long.
 import { setImmediate as nextTurn, setTimeout as passed } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { type CacheOptions, openCache } from 'slabring';
