@@ -19,7 +19,7 @@ import { header } from './layout';
 import { recoverFrom } from './lock';
 import { Partition, partitionAt } from './partition';
 import { sweepPages } from './recovery';
-import { blockOf, identityAddress, isIdentityGone } from './threads';
+import { blockOf, identityAddress, isIdentityGone, isSlotGone } from './threads';
 
 /** A slot for the thread of this identity, or -1 when all are taken by threads that live. */
 export function claimThread(osThread: u32, started: u32): i32 {
@@ -64,6 +64,18 @@ export function reapThreads(slot: u32): u32 {
   if (freed) settleLog(slot);
   sweepPages(slot, null);
   return freed;
+}
+
+/**
+ * `reapThreads` where a thread has ended while it was writing a large value: up to 64 MiB that nobody else would ask
+ * for as long as there are slots.
+ */
+export function reapDrafts(slot: u32): void {
+  for (let other: u32 = 0; other < header().maxThreads; other++) {
+    if (other == slot || blockOf(other).isDrafting == 0 || !isSlotGone(other, 0)) continue;
+    reapThreads(slot);
+    return;
+  }
 }
 
 /** Makes a slot, whose thread has ended, another thread's. False: it is free, or its thread lives. */

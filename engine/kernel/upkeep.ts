@@ -1,6 +1,6 @@
 /*
  * Upkeep: what keeps an arena in order though nobody reads or writes: expired entries go, stale records are trimmed,
- * pages that can be vacated go back to the pool. The host of every thread calls it every now and then
+ * pages that can be vacated go back to the pool, as do those of a large value whose writer died. The host of every thread calls it every now and then
  * (engine/upkeep.ts); a call holds locks for a slice of work, never waits for one, and says when it wants to be called
  * again.
  *
@@ -14,6 +14,7 @@ import { header } from './layout';
 import { tryLock, unlock } from './lock';
 import { Partition, partitionAt } from './partition';
 import { isTrimDue, trimStep } from './records';
+import { reapDrafts } from './slots';
 import { blockOf, isClaimed } from './threads';
 import { vacateAny } from './vacate';
 import { isWheelIdle, isWheelTrimDue, releaseWheel, TICK_MS, tickOf, trimWheel, TRIM_STEP_RECORDS } from './wheel';
@@ -31,6 +32,7 @@ const RETRY_MS: u32 = 10;
 export function upkeep(thread: u32, nowMillis: f64): u32 {
   const nowMs = <i64>nowMillis;
   const nowTick = tickOf(nowMs);
+  reapDrafts(thread);
   const block = blockOf(thread);
   const count = header().partitionCount;
   const threads = countThreads(header().maxThreads);

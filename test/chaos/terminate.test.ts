@@ -37,6 +37,8 @@ const SET = 0x11;
 const DEL = 0x12;
 const EXPIRE = 0x14;
 const GETV = 0x18;
+const LARGES = 10;
+const LARGE_BYTES = 140_000;
 /** The word of the board that tells the survivor to end; word 0 is the watchdog's. */
 const STOP = 1;
 /** No operation may take longer, whoever dies. */
@@ -62,9 +64,35 @@ function makeFrames(random: Random): Buffer[] {
   });
 }
 
+/** What they store beside, in whole pages. */
+function makeLarges(random: Random): Large[] {
+  return Array.from({ length: LARGES }, (_, i) => {
+    const number = random.below(SHARED_KEYS);
+    const value = Buffer.alloc(LARGE_BYTES + 1024);
+    const end = writeValue(
+      value,
+      0,
+      number,
+      99,
+      random.between(1, 1_000_000),
+      LARGE_BYTES - i * 999,
+    );
+    return { key: keyOf(number), value: value.subarray(0, end) };
+  });
+}
+
+interface Large {
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
 /** One thread's short life; resolves when the system has seen the end of it. */
-async function liveAndDie(arena: Arena, frames: Buffer[], afterMs: number): Promise<void> {
-  const worker = new Worker(DOOMED, { workerData: { handle: arena.handle, frames } });
+async function liveAndDie(
+  arena: Arena,
+  writes: { readonly frames: Buffer[]; readonly larges: Large[] },
+  afterMs: number,
+): Promise<void> {
+  const worker = new Worker(DOOMED, { workerData: { handle: arena.handle, ...writes } });
   await new Promise((resolve, reject) => {
     worker.once('message', resolve);
     worker.once('error', reject);
@@ -83,7 +111,7 @@ const PLANS: Record<string, Omit<ArenaOptions, 'maxThreads' | 'maxValueBytes'>> 
 test.each(Object.entries(PLANS))('%s', { timeout: 3_600_000 }, async (_name, plan) => {
   const seed = freshSeed();
   const random = new Random(seed);
-  const arena = Arena.create({ ...plan, maxThreads: MAX_THREADS, maxValueBytes: 64 * 1024 });
+  const arena = Arena.create({ ...plan, maxThreads: MAX_THREADS, maxValueBytes: 160 * 1024 });
   const board = new SharedArrayBuffer(8);
   const words = new Int32Array(board);
   const unwatch = watch(board, RUN_MS + 60_000, `terminating with seed ${seed}`);
@@ -97,14 +125,14 @@ test.each(Object.entries(PLANS))('%s', { timeout: 3_600_000 }, async (_name, pla
   otherEnded.catch((error) => {
     failure = error;
   });
-  const frames = makeFrames(random);
+  const writes = { frames: makeFrames(random), larges: makeLarges(random) };
   const self = new Survivor(arena, seed, 0, EMPTIED);
   const end = Date.now() + RUN_MS;
   let deaths = 0;
   const isOver = () => Date.now() >= end || failure !== undefined;
   const killOneByOne = async () => {
     while (!isOver()) {
-      await liveAndDie(arena, frames, random.below(40) / 10);
+      await liveAndDie(arena, writes, random.below(40) / 10);
       deaths++;
     }
   };

@@ -418,6 +418,20 @@ describe('while a draft is filled', () => {
     expect(bench.arena.stats().freePages).toBe(freePages);
   });
 
+  it('its thread may end: upkeep of another one gives its pages back', () => {
+    const { kernel, slot, request, block } = other;
+    const { freePages } = bench.arena.stats();
+    request.set(KEY);
+    kernel.draftBegin(slot, KEY.length, 2 * MIB, 0, 0, NOON);
+    kernel.draftGrow(slot, 20, NOON);
+    bench.arena.kernel.upkeep(bench.arena.slot, NOON);
+    expect(bench.arena.stats()).toMatchObject({ freePages: freePages - 20, threads: 2 });
+    block[0] = NOBODY;
+    bench.arena.kernel.upkeep(bench.arena.slot, NOON);
+    expect(bench.arena.stats()).toMatchObject({ freePages, threads: 1 });
+    expectSound(bench);
+  });
+
   it('the cache may be closed', () => {
     const { kernel, slot, request } = other;
     const { freePages } = bench.arena.stats();
