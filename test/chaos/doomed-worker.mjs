@@ -1,7 +1,7 @@
 /**
  * A worker thread that writes for ever, so fast that it mostly is under some partition's lock, and
- * will be terminated. `workerData`: { handle, frames, larges }: frames that it executes in turn, and
- * a value after each, of more than a page, that it stores as large ones are (engine/large.ts).
+ * will be terminated. `workerData`: { handle, frames, larges }: frames that it executes in turn,
+ * and after each a value of more than a page that it stores as large ones are (engine/large.ts).
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Arena } from '#engine/arena.js';
