@@ -8,18 +8,16 @@ import type { ArenaStats } from './arena.js';
 import type { ArenaSet } from './arena-set.js';
 import { checkBytes, checkDelta, checkFunction, iterate, readIncrementTtl } from './arguments.js';
 import type { Changes, ChangesOptions } from './changes.js';
-import { packValue, readBytes, readValue, TOO_LONG, writeBytes, writeValue } from './codec.js';
-import { SetFlag } from './commands.js';
+import { packValue, readBytes, readValue, writeBytes, writeValue } from './codec.js';
 import { type DecodedConfig, DecodedValues } from './decoded.js';
 import { CLOCK_WHEN_NEEDED, Desk } from './desk.js';
 import { SlabringError } from './errors.js';
 import { type CacheEvents, Observers } from './events.js';
 import * as jobs from './jobs/cache-jobs.js';
 import { writeKey } from './keys.js';
-import { LARGE_BYTES } from './large.js';
 import { LargeCalls } from './large-calls.js';
 import { Many } from './many.js';
-import { Tag, valueEnd } from './msgpack.js';
+import { Tag } from './msgpack.js';
 import type { CacheHandle } from './open.js';
 import { readVersioned } from './reply.js';
 import type { Routes } from './route.js';
@@ -37,8 +35,6 @@ export class Cache {
   readonly #desks: readonly Desk[];
   /** Which of the desks a key belongs to; undefined with one. */
   readonly #routes: Routes | undefined;
-  /** The largest value that passes through a request area. */
-  readonly #passingBytes: number;
   readonly #large: LargeCalls;
   readonly #defaultTtlMs: number;
   readonly #many: Many;
@@ -60,7 +56,6 @@ export class Cache {
     this.#desk = this.#desks[0]!;
     this.#single = new Single(this.#desk);
     this.#routes = arenas.routes;
-    this.#passingBytes = Math.min(arenas.facts.maxValueBytes, LARGE_BYTES);
     this.#defaultTtlMs = defaultTtlMs;
     // One region serves all: structures are the same, wherever their values are.
     this.#structures = openStructures(arenas.arenas[0]!);
@@ -71,12 +66,8 @@ export class Cache {
       partitionOf: (key) => this.#partitionOf(key),
       structures: this.#structures,
     });
-    this.#many = new Many(
-      arenas,
-      () => this.#checkOpen(),
-      (key) => this.#deskFor(key),
-      this.#structures,
-    );
+    const open = { check: () => this.#checkOpen(), deskFor: (key: Key) => this.#deskFor(key) };
+    this.#many = new Many(arenas, open, this.#structures);
     this.#decodedConfig = decoded;
     this.#decoded =
       decoded && new DecodedValues(decoded, (key) => this.#deskFor(key), this.#structures);
@@ -102,8 +93,7 @@ export class Cache {
    */
   peek<T = unknown>(key: Key): T | undefined {
     const desk = this.#deskFor(key);
-    const keyLength = writeKey(key, desk.keys);
-    const length = desk.kernel.peekDirect(desk.slot, keyLength, CLOCK_WHEN_NEEDED);
+    const length = desk.kernel.peekDirect(desk.slot, writeKey(key, desk.keys), CLOCK_WHEN_NEEDED);
     if (length < 0) return this.#large.read(length, desk, key, 'peek') as T | undefined;
     return readValue(desk.reply, 0, length, this.#structures) as T;
   }
@@ -114,8 +104,7 @@ export class Cache {
    */
   take<T = unknown>(key: Key): T | undefined {
     const desk = this.#deskFor(key);
-    const keyLength = writeKey(key, desk.keys);
-    const length = desk.kernel.takeDirect(desk.slot, keyLength, Date.now());
+    const length = desk.kernel.takeDirect(desk.slot, writeKey(key, desk.keys), Date.now());
     if (length < 0) return this.#large.read(length, desk, key, 'take') as T | undefined;
     return readValue(desk.reply, 0, length, this.#structures) as T;
   }
@@ -145,11 +134,9 @@ export class Cache {
     const packed = packValue(value, this.#structures);
     const desk = this.#deskFor(key);
     const keyLength = writeKey(key, desk.keys);
-    const end = writeValue(value, packed, desk.request, keyLength, this.#passingBytes);
-    if (end === TOO_LONG) {
-      return this.#large.set(desk, keyLength, value, packed, ttlMs, flags, version).stored;
-    }
-    return desk.store(keyLength, end - keyLength, ttlMs, flags, version);
+    const end = writeValue(value, packed, desk.request, keyLength, desk.passingBytes);
+    if (end > 0) return desk.store(keyLength, end - keyLength, ttlMs, flags, version);
+    return this.#large.set(desk, keyLength, value, packed, ttlMs, flags, version).stored;
   }
 
   /**
@@ -162,25 +149,21 @@ export class Cache {
     const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
     const desk = this.#deskFor(key);
     const keyLength = writeKey(key, desk.keys);
-    const end = writeBytes(value, desk.request, keyLength, this.#passingBytes);
-    if (end === TOO_LONG) {
-      return this.#large.set(desk, keyLength, value, undefined, ttlMs, flags, version).stored;
-    }
-    return desk.store(keyLength, end - keyLength, ttlMs, flags, version);
+    const end = writeBytes(value, desk.request, keyLength, desk.passingBytes);
+    if (end > 0) return desk.store(keyLength, end - keyLength, ttlMs, flags, version);
+    return this.#large.set(desk, keyLength, value, undefined, ttlMs, flags, version).stored;
   }
 
   /** Removes the key; true when it was present. */
   delete(key: Key): boolean {
     const desk = this.#deskFor(key);
-    const keyLength = writeKey(key, desk.keys);
-    return desk.kernel.deleteDirect(desk.slot, keyLength, Date.now()) === 1;
+    return desk.kernel.deleteDirect(desk.slot, writeKey(key, desk.keys), Date.now()) === 1;
   }
 
   /** Whether the key is present. Does not count as a use of it. */
   has(key: Key): boolean {
     const desk = this.#deskFor(key);
-    const keyLength = writeKey(key, desk.keys);
-    return desk.kernel.hasDirect(desk.slot, keyLength, Date.now()) === 1;
+    return desk.kernel.hasDirect(desk.slot, writeKey(key, desk.keys), Date.now()) === 1;
   }
 
   /**
@@ -243,15 +226,8 @@ export class Cache {
     const packed = packValue(value, this.#structures);
     const desk = this.#deskFor(key);
     const keyLength = writeKey(key, desk.keys);
-    const end = writeValue(value, packed, desk.request, keyLength, this.#passingBytes);
-    const large =
-      end === TOO_LONG
-        ? this.#large.set(desk, keyLength, value, packed, ttlMs, flags | SetFlag.GET, version).old
-        : desk.swap(keyLength, end - keyLength, ttlMs, flags, version);
-    const old = large
-      ? this.#large.decode(large)
-      : readValue(desk.reply, 0, valueEnd(desk.reply, 0), this.#structures);
-    return (old ?? undefined) as T | undefined;
+    const end = writeValue(value, packed, desk.request, keyLength, desk.passingBytes);
+    return this.#large.swap(desk, keyLength, end, value, packed, ttlMs, flags, version) as T;
   }
 
   /**

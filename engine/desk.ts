@@ -9,6 +9,7 @@ import { SetFlag } from './commands.js';
 import type { KernelExports } from './kernel-exports.js';
 import { KeyArea, writeKey } from './keys.js';
 import {
+  LARGE_BYTES,
   LargeValues,
   NO_ROOM_FOR_OLD,
   type ReadMode,
@@ -33,6 +34,8 @@ export class Desk {
   readonly reply: Buffer;
   /** Copies of short values out of the reply area. */
   readonly shortBytes: ShortBytes;
+  /** The largest value that passes through the request area. */
+  readonly passingBytes: number;
   /** For values that do not fit the areas. */
   readonly large: LargeValues;
 
@@ -45,6 +48,7 @@ export class Desk {
     this.request = this.keys.bytes;
     this.reply = Buffer.from(buffer, byteOffset, byteLength);
     this.shortBytes = new ShortBytes(this.reply);
+    this.passingBytes = Math.min(arena.facts.maxValueBytes, LARGE_BYTES);
     this.large = new LargeValues(this);
   }
 

@@ -1,10 +1,18 @@
 /** What the cache's calls do where a value is too large for the areas: values to bytes and back. */
 import type { Buffer } from 'node:buffer';
 import type { Key, Versioned } from './api.js';
-import { encodedParts, type Packed, readBytes, readOwnValue } from './codec.js';
+import {
+  encodedParts,
+  type Packed,
+  readBytes,
+  readOwnValue,
+  readValue,
+  TOO_LONG,
+} from './codec.js';
+import { SetFlag } from './commands.js';
 import { ABSENT, type Desk } from './desk.js';
 import type { ReadMode, SetOutcome } from './large.js';
-import { Tag } from './msgpack.js';
+import { Tag, valueEnd } from './msgpack.js';
 import type { Structures } from './structures.js';
 
 export class LargeCalls {
@@ -57,8 +65,28 @@ export class LargeCalls {
     return desk.storeLarge(keyLength, parts, ttlMs, flags, version);
   }
 
-  /** The value that bytes of `SetOutcome.old` are. */
-  decode(bytes: Buffer): unknown {
-    return readOwnValue(bytes, this.#structures);
+  /**
+   * Stores a value that `writeValue` wrote behind the key, up to `end`, or found too long for that;
+   * the value that it replaces. Other parameters as of {@link set}.
+   */
+  swap(
+    desk: Desk,
+    keyLength: number,
+    end: number,
+    value: unknown,
+    packed: Packed | undefined,
+    ttlMs: number,
+    flags: number,
+    version: number,
+  ): unknown {
+    const large =
+      end === TOO_LONG
+        ? this.set(desk, keyLength, value, packed, ttlMs, flags | SetFlag.GET, version).old
+        : desk.swap(keyLength, end - keyLength, ttlMs, flags, version);
+    const { reply } = desk;
+    const old = large
+      ? readOwnValue(large, this.#structures)
+      : readValue(reply, 0, valueEnd(reply, 0), this.#structures);
+    return old ?? undefined;
   }
 }

@@ -30,19 +30,18 @@ export class Many {
   readonly #structures: Structures | undefined;
 
   /**
-   * @param checkOpen throws when the cache has been closed; called after all code of the caller
-   * @param deskFor where a key belongs
+   * @param open `check` throws when the cache has been closed, and is called after all code of the
+   *   caller; `deskFor` says where a key belongs
    */
   constructor(
     arenas: ArenaSet,
-    checkOpen: () => void,
-    deskFor: (key: Key) => Desk,
+    { check, deskFor }: { check: () => void; deskFor: (key: Key) => Desk },
     structures: Structures | undefined,
   ) {
     this.#deskFor = deskFor;
     this.#structures = structures;
     this.#maxValueBytes = arenas.facts.maxValueBytes;
-    this.#checkOpen = checkOpen;
+    this.#checkOpen = check;
     this.#executor = createExecutor<undefined>(arenas, refuseHostCommand, {
       // The caller asked for the values of these keys; how many bytes that is, is his to know.
       maxReplyBytes: Infinity,
