@@ -21,6 +21,12 @@ const FIRST_FRAME_COMMANDS = 50;
 /** However long the replies are: fewer commands a frame would cost more than they are worth. */
 const FRAME_COMMANDS_MIN = 16;
 
+/**
+ * But this many bytes of replies are enough for a frame: a node builds up to 64 MiB, and answers
+ * the commands behind them with TOOLARGE.
+ */
+const REPLY_BYTES_MAX = 32 * 1024 * 1024;
+
 /** What the server at the other end takes. */
 export interface PeerLimits {
   /** The longest message, in bytes. */
@@ -33,6 +39,8 @@ export class FrameLimits {
   /** The longest message that the server takes. */
   messageBytesMax = Number.POSITIVE_INFINITY;
   windowBytesMax = WINDOW_BYTES;
+  /** The server keeps so many bytes of frames, or one frame, while it cannot send replies. */
+  #backlogBytesMax = Number.POSITIVE_INFINITY;
   frameBytesMax: number;
   frameCommandsMax = 0;
   readonly #settings: ClientSettings;
@@ -59,8 +67,18 @@ export class FrameLimits {
     const { messageBytesMax = Number.POSITIVE_INFINITY, backlogBytesMax } = peer;
     this.messageBytesMax = messageBytesMax;
     this.frameBytesMax = Math.min(this.#settings.frameBytes, messageBytesMax);
+    this.#backlogBytesMax = backlogBytesMax ?? Number.POSITIVE_INFINITY;
     // Half: the last frame may pass the window, by as much as it is long.
-    this.windowBytesMax = Math.min(WINDOW_BYTES, (backlogBytesMax ?? Infinity) / 2);
+    this.windowBytesMax = Math.min(WINDOW_BYTES, this.#backlogBytesMax / 2);
+  }
+
+  /**
+   * Whether a frame may leave while others on their way cost the server `windowBytes`. A long one
+   * waits until it fits the server's backlog beside them, or is alone.
+   */
+  allows(windowBytes: number, frameBytes: number): boolean {
+    if (windowBytes === 0) return true;
+    return windowBytes < this.windowBytesMax && windowBytes + frameBytes <= this.#backlogBytesMax;
   }
 
   /**
@@ -74,6 +92,7 @@ export class FrameLimits {
     const latest = Math.max(requestBytes, replyBytes) / commands;
     this.#commandBytes = Math.max(latest, this.#commandBytes + (latest - this.#commandBytes) / 4);
     const fitting = Math.max(FRAME_COMMANDS_MIN, Math.floor(frameBytes / this.#commandBytes));
-    this.frameCommandsMax = Math.min(frameCommands, fitting);
+    const most = Math.max(1, Math.floor(REPLY_BYTES_MAX / this.#commandBytes));
+    this.frameCommandsMax = Math.min(frameCommands, fitting, most);
   }
 }

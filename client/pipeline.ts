@@ -352,10 +352,13 @@ export class Pipeline {
 
   /** Sends what waits, as far as the window allows. */
   #pump(): void {
-    while (this.#socket !== undefined && this.#windowBytes < this.#limits.windowBytesMax) {
-      const frame = this.#queue.shift();
-      if (frame === undefined) return;
-      this.#transmit(frame, this.#socket);
+    for (;;) {
+      const next = this.#queue.oldest;
+      if (this.#socket === undefined || next === undefined) return;
+      const cost = next.size + FRAME_OVERHEAD_BYTES;
+      if (!this.#limits.allows(this.#windowBytes, cost)) return;
+      this.#queue.shift();
+      this.#transmit(next, this.#socket);
     }
   }
 

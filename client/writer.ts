@@ -16,6 +16,15 @@ import { show } from '../engine/units.js';
 /** Large enough that making one is rare. */
 const BUFFER_BYTES = 512 * 1024;
 
+/** Text of so many characters is encoded apart: reserving three bytes for each would be too much. */
+const LARGE_TEXT_CHARS = 1024 * 1024;
+
+/** Larger ones are made for a single frame. */
+const KEPT_BUFFER_BYTES = 4 * BUFFER_BYTES;
+
+/** A command from this length on is not copied into the next frame; what is before it makes way. */
+const LONG_COMMAND_BYTES = 64 * 1024;
+
 /** A client that has little to say needs no more. */
 const FIRST_BUFFER_BYTES = 4 * 1024;
 
@@ -70,17 +79,38 @@ export class FrameWriter {
     const frame = this.#bytes.subarray(this.#frameStart, this.#mark);
     this.#frameStart = this.#mark;
     this.#position = this.#mark;
+    // What was made for a large value is not kept for the little that is left of it.
+    if (this.#bytes.length > KEPT_BUFFER_BYTES) this.#renew(0);
     return frame;
   }
 
   /** Ends the frame before the present command, which becomes the start of a new frame `id`. */
   split(id: number): Uint8Array {
+    const commandBytes = this.#position - this.#mark;
+    if (commandBytes > Math.max(LONG_COMMAND_BYTES, this.#mark - this.#frameStart)) {
+      return this.#splitLong(id);
+    }
     const command = this.#bytes.slice(this.#mark, this.#position);
     const frame = this.end();
     this.begin(id);
     this.#reserve(command.length);
     this.#bytes.set(command, this.#position);
     this.#position += command.length;
+    return frame;
+  }
+
+  /**
+   * `split` where the command is longer than the frame before it: that is copied, and the id of the
+   * new frame takes its last bytes. There are enough: a frame has two besides its id at the least,
+   * and the next id is no more than two bytes longer.
+   */
+  #splitLong(id: number): Uint8Array {
+    const frame = this.#bytes.slice(this.#frameStart, this.#mark);
+    const end = this.#position;
+    this.#frameStart = this.#mark - idBytes(id);
+    this.#position = this.#frameStart;
+    this.integer(id);
+    this.#position = end;
     return frame;
   }
 
@@ -222,6 +252,7 @@ export class FrameWriter {
   }
 
   #longText(text: string): number {
+    if (text.length > LARGE_TEXT_CHARS) return this.#largeText(text);
     // Three bytes are the most that a UTF-16 unit can need. The header is chosen as if all were
     // ASCII; where that proves too short for the length, the text moves up.
     this.#reserve(SCALAR_BYTES + text.length * 3);
@@ -244,6 +275,14 @@ export class FrameWriter {
     }
     this.#position += written;
     return written;
+  }
+
+  #largeText(text: string): number {
+    const bytes = encoder.encode(text);
+    this.#reserve(SCALAR_BYTES + bytes.length);
+    this.#header32(0xdb, bytes.length);
+    this.#raw(bytes);
+    return bytes.length;
   }
 
   #byte(byte: number): void {
@@ -317,6 +356,13 @@ export class FrameWriter {
     this.#mark -= this.#frameStart;
     this.#frameStart = 0;
   }
+}
+
+/** Bytes that `integer` writes for a frame id. */
+function idBytes(id: number): number {
+  if (id < 0x80) return 1;
+  if (id < 0x100) return 2;
+  return id < 0x10000 ? 3 : 5;
 }
 
 function textHeaderBytes(length: number): number {

@@ -3,9 +3,12 @@
  * area, lets the kernel run it, and puts the reply together where the kernel must stop in between.
  */
 import { Packr, Unpackr } from 'msgpackr';
-import type { Arena } from './arena.js';
-import { COMMANDS, type CommandName, ERROR_EXT_TYPE } from './commands.js';
+import { AREA_MARGIN_BYTES, type Arena, type ArenaFacts } from './arena.js';
+import { COMMANDS, type CommandName } from './commands.js';
+import { Desk } from './desk.js';
+import { encodeError } from './error-reply.js';
 import { SlabringError } from './errors.js';
+import { BAD_FRAME_ID, type FrameFault, malformedAt } from './frame-fault.js';
 import {
   BLOCK_CONSUMED,
   BLOCK_HOST_ARG_COUNT,
@@ -15,12 +18,13 @@ import {
   BLOCK_REFUSAL,
   BLOCK_REPLY_BYTES,
 } from './kernel-exports.js';
+import { LargeValues } from './large.js';
+import { LargeCommands, readCommand } from './large-command.js';
+import { executeLongFrame, type LongFrameRunner } from './long-frame.js';
+import { ReplyParts } from './reply-parts.js';
 
-/** Why a connection must be closed, and with which WebSocket close code. */
-export interface FrameFault {
-  readonly closeCode: 1007 | 1009;
-  readonly reason: string;
-}
+export { encodeError } from './error-reply.js';
+export { type FrameFault, isFault } from './frame-fault.js';
 
 /**
  * Answers a command that the kernel leaves to the host. Returns the value to reply with; throwing a
@@ -55,20 +59,6 @@ export interface Frames<C> {
   execute(frame: Uint8Array, context: C): Uint8Array | FrameFault;
 }
 
-export const BAD_FRAME_ID: FrameFault = {
-  closeCode: 1007,
-  reason: 'a frame begins with an id from 1 to 4294967295',
-};
-
-/** The fault of a frame whose bytes from `at` on are not msgpack. */
-export function malformedAt(at: number): FrameFault {
-  return { closeCode: 1007, reason: `bytes from ${at} on are no whole msgpack value` };
-}
-
-export function isFault(result: Uint8Array | FrameFault): result is FrameFault {
-  return !(result instanceof Uint8Array);
-}
-
 const NAMES_BY_CODE = new Map<number, CommandName>(
   Object.entries(COMMANDS).map(([name, row]) => [row.code, name as CommandName]),
 );
@@ -76,68 +66,135 @@ const NAMES_BY_CODE = new Map<number, CommandName>(
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 
-export class FrameExecutor<C> implements Frames<C> {
+/** The longest frame: one largest value, its key (up to 64 KiB) and the command around them. */
+function frameBytesMax({ areaBytes, maxValueBytes }: ArenaFacts): number {
+  return Math.max(areaBytes, maxValueBytes + AREA_MARGIN_BYTES);
+}
+
+/** Where the commands of a frame begin that is gone on with: behind an id of one byte. */
+export const GO_ON_START = 1;
+
+export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
+  readonly areaBytes: number;
+  readonly frameBytesMax: number;
+  readonly maxReplyBytes: number;
   readonly #arena: Arena;
   readonly #host: HostCommands<C>;
-  readonly #maxReplyBytes: number;
   readonly #now: () => number;
   readonly #done: number;
   readonly #hostCommand: number;
+  readonly #largeValue: number;
   readonly #malformed: number;
-  readonly #tooLarge: FrameFault;
   readonly #views: ReplyViews;
+  readonly #large: LargeCommands;
 
   constructor(arena: Arena, host: HostCommands<C>, limits: FrameLimits = {}) {
-    const { kernel } = arena;
+    const { kernel, facts } = arena;
+    this.areaBytes = facts.areaBytes;
+    this.frameBytesMax = frameBytesMax(facts);
+    this.maxReplyBytes = limits.maxReplyBytes ?? DEFAULT_MAX_REPLY_BYTES;
     this.#arena = arena;
     this.#host = host;
-    this.#maxReplyBytes = limits.maxReplyBytes ?? DEFAULT_MAX_REPLY_BYTES;
     this.#now = limits.now ?? Date.now;
     this.#done = kernel.EXEC_DONE.value;
     this.#hostCommand = kernel.EXEC_HOST_COMMAND.value;
+    this.#largeValue = kernel.EXEC_LARGE_VALUE.value;
     this.#malformed = kernel.EXEC_MALFORMED.value;
     this.#views = new ReplyViews(arena.reply);
-    this.#tooLarge = {
-      closeCode: 1009,
-      reason: `a message has at most ${arena.facts.areaBytes} bytes here`,
-    };
+    this.#large = new LargeCommands(new LargeValues(new Desk(arena)), facts.maxValueBytes);
   }
 
   execute(frame: Uint8Array, context: C): Uint8Array | FrameFault {
     const { kernel, slot, request, block } = this.#arena;
-    if (frame.length > request.length) return this.#tooLarge;
+    if (frame.length > request.length) return executeLongFrame(frame, this, context);
     request.set(frame);
     const outcome = kernel.exec(slot, 0, frame.length, this.#now());
     if (outcome === this.#done) return this.#views.of(block[BLOCK_REPLY_BYTES]!);
-    return this.#executeOn(outcome, frame.length, context);
+    const reply = new ReplyParts();
+    return this.#finish(outcome, frame, 0, reply, context) ?? reply.concat();
   }
 
-  /** The rest of a frame that the kernel did not run in one go. */
-  #executeOn(first: number, length: number, context: C): Uint8Array | FrameFault {
+  newReply(): ReplyParts {
+    return new ReplyParts();
+  }
+
+  begin(bytes: Uint8Array, reply: ReplyParts, context: C): FrameFault | undefined {
+    return this.#run(bytes, 0, reply, context);
+  }
+
+  goOn(bytes: Uint8Array, reply: ReplyParts, context: C): FrameFault | undefined {
+    const { kernel, block } = this.#arena;
+    if (reply.totalBytes > this.maxReplyBytes) {
+      block[BLOCK_REFUSAL] = kernel.ERROR_REPLY_TOO_LARGE.value;
+    }
+    return this.#run(bytes, GO_ON_START, reply, context);
+  }
+
+  largeCommandsOf(): LargeCommands {
+    const { kernel, slot } = this.#arena;
+    kernel.countCommand(slot);
+    return this.#large;
+  }
+
+  #run(
+    bytes: Uint8Array,
+    start: number,
+    reply: ReplyParts,
+    context: C,
+  ): FrameFault | undefined {
+    const { kernel, slot, request } = this.#arena;
+    request.set(bytes, start);
+    const outcome = kernel.exec(slot, start, start + bytes.length, this.#now());
+    return this.#finish(outcome, bytes, start, reply, context);
+  }
+
+  /** Executes the rest of what the kernel did not run in one go: `bytes`, which stand at `start`. */
+  #finish(
+    first: number,
+    bytes: Uint8Array,
+    start: number,
+    parts: ReplyParts,
+    context: C,
+  ): FrameFault | undefined {
     const { kernel, slot, reply, block } = this.#arena;
-    const parts: Uint8Array[] = [];
-    let total = 0;
-    const add = (part: Uint8Array): void => {
-      parts.push(part);
-      total += part.length;
-    };
+    const length = start + bytes.length;
     let outcome = first;
     for (;;) {
-      if (outcome === kernel.EXEC_BAD_FRAME_ID.value) {
-        return BAD_FRAME_ID;
-      }
+      if (outcome === kernel.EXEC_BAD_FRAME_ID.value) return BAD_FRAME_ID;
+      let consumed = block[BLOCK_CONSUMED]!;
       if (outcome === this.#malformed) {
-        return malformedAt(block[BLOCK_CONSUMED]!);
+        block[BLOCK_REFUSAL] = 0;
+        return malformedAt(consumed);
       }
-      add(reply.slice(0, block[BLOCK_REPLY_BYTES]));
-      if (outcome === this.#hostCommand) add(this.#runHostCommand(context));
-      if (outcome === this.#done || block[BLOCK_CONSUMED] === length) break;
-      if (total > this.#maxReplyBytes) {
+      parts.add(reply.slice(0, block[BLOCK_REPLY_BYTES]));
+      if (outcome === this.#hostCommand) parts.add(this.#runHostCommand(context));
+      if (outcome === this.#largeValue) consumed = this.runLarge(bytes, start, parts);
+      if (outcome === this.#done || consumed === length) break;
+      if (parts.totalBytes > this.maxReplyBytes) {
         block[BLOCK_REFUSAL] = kernel.ERROR_REPLY_TOO_LARGE.value;
       }
-      outcome = kernel.exec(slot, block[BLOCK_CONSUMED]!, length, this.#now());
+      outcome = kernel.exec(slot, consumed, length, this.#now());
     }
-    return Buffer.concat(parts, total);
+    // A frame for several arenas goes on in this one without beginning there.
+    block[BLOCK_REFUSAL] = 0;
+    return undefined;
+  }
+
+  /**
+   * Runs the command whose reply was too large for the reply area, and puts `bytes` where they
+   * stood, at `start` of the request area; where the command ends there.
+   */
+  runLarge(bytes: Uint8Array, start: number, parts: ReplyParts): number {
+    const { request, block } = this.#arena;
+    const end = block[BLOCK_HOST_END]!;
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const command = readCommand(buffer, block[BLOCK_CONSUMED]! - start);
+    if (typeof command === 'string') {
+      throw new SlabringError('INTERNAL', `the kernel left a command to the host: ${command}`);
+    }
+    this.#large.run(buffer, command, parts);
+    request.set(bytes, start);
+    return end;
   }
 
   #runHostCommand(context: C): Uint8Array {
@@ -189,19 +246,4 @@ export function answerHostCommand<C>(
   } catch (error) {
     return encodeError(error);
   }
-}
-
-/** The longest payload whose length fits one byte. */
-const MAX_ERROR_BYTES = 255;
-
-/** An error reply: ext type 1, `CODE message`. Anything but a SlabringError is INTERNAL. */
-export function encodeError(error: unknown): Uint8Array {
-  const code = error instanceof SlabringError ? error.code : 'INTERNAL';
-  const message = error instanceof Error ? error.message : String(error);
-  const text = Buffer.from(`${code} ${message}`);
-  let length = Math.min(text.length, MAX_ERROR_BYTES);
-  // Cut between characters: what continues one begins with the bits 10.
-  while (length < text.length && (text[length]! & 0xc0) === 0x80) length--;
-  const head = Buffer.from([0xc7, length, ERROR_EXT_TYPE]);
-  return Buffer.concat([head, text.subarray(0, length)]);
 }

@@ -8,17 +8,20 @@ import type { ArenaSet } from './arena-set.js';
 import { SlabringError } from './errors.js';
 import {
   answerHostCommand,
-  BAD_FRAME_ID,
   DEFAULT_MAX_REPLY_BYTES,
   FrameExecutor,
-  type FrameFault,
   type FrameLimits,
   type Frames,
+  GO_ON_START,
   type HostCommands,
-  malformedAt,
   ReplyViews,
 } from './frame.js';
+import { BAD_FRAME_ID, type FrameFault, malformedAt } from './frame-fault.js';
 import { BLOCK_CONSUMED, BLOCK_REFUSAL, BLOCK_REPLY_BYTES } from './kernel-exports.js';
+import type { LargeCommands } from './large-command.js';
+import { executeLongFrame, type LongFrameRunner } from './long-frame.js';
+import { ReplyParts, type ValueRoom } from './reply-parts.js';
+import type { Routes } from './route.js';
 import {
   HEAD_ENTRIES,
   HEAD_HOST_ARG_COUNT,
@@ -26,6 +29,7 @@ import {
   HEAD_HOST_CODE,
   HEAD_HOST_END,
   HEAD_LANE,
+  HEAD_MERGED,
   HEAD_NEXT,
   HEAD_OUT_BYTES,
   HEAD_USED_COUNT,
@@ -47,48 +51,99 @@ export function createExecutor<C>(
     : new RoutedExecutor(set, host, limits);
 }
 
-/** Where a sub-frame's commands begin, behind its id. */
-const SUB_FRAME_START = 1;
-
-class RoutedExecutor<C> implements Frames<C> {
+class RoutedExecutor<C> implements Frames<C>, LongFrameRunner<C> {
+  readonly areaBytes: number;
+  readonly frameBytesMax: number;
+  readonly maxReplyBytes: number;
   readonly #arenas: readonly Arena[];
+  readonly #routes: Routes;
   readonly #router: Router;
   readonly #host: HostCommands<C>;
-  readonly #maxReplyBytes: number;
   readonly #now: () => number;
   readonly #executors: readonly FrameExecutor<C>[];
   readonly #views: ReplyViews;
   readonly #sole: number;
+  readonly #largeValue: number;
   /** Whether an arena has counted the frame at hand. */
   #isCounted = false;
+  /** By arena: whether it has come to a command whose reply is too large for an area. */
+  readonly #hasStopped: boolean[];
 
   constructor(set: ArenaSet, host: HostCommands<C>, limits: FrameLimits) {
     const { arenas, facts, handle } = set;
     this.#arenas = arenas;
+    this.#routes = set.routes!;
     this.#router = new Router(arenas.length, facts.areaBytes, handle.routeSeed);
     this.#host = host;
-    this.#maxReplyBytes = limits.maxReplyBytes ?? DEFAULT_MAX_REPLY_BYTES;
     this.#now = limits.now ?? Date.now;
     this.#executors = arenas.map((arena) => new FrameExecutor(arena, host, limits));
     this.#views = new ReplyViews(this.#router.out);
+    this.#hasStopped = arenas.map(() => false);
     this.#sole = this.#router.kernel.SPLIT_SOLE.value;
+    this.#largeValue = this.#router.kernel.EXEC_LARGE_VALUE.value;
+    const { areaBytes, frameBytesMax, maxReplyBytes } = this.#executors[0]!;
+    this.areaBytes = areaBytes;
+    this.frameBytesMax = frameBytesMax;
+    this.maxReplyBytes = maxReplyBytes;
   }
 
   execute(frame: Uint8Array, context: C): Uint8Array | FrameFault {
     const { kernel, head, frame: area } = this.#router;
-    // Refused for its length, which is the same in all arenas.
-    if (frame.length > area.length) return this.#executors[0]!.execute(frame, context);
+    if (frame.length > area.length) return executeLongFrame(frame, this, context);
     area.set(frame);
     const outcome = kernel.splitFrame(0, frame.length);
     if (outcome === this.#sole) return this.#executors[head[HEAD_LANE]!]!.execute(frame, context);
-    return this.#executeSplit(outcome, frame, context);
-  }
-
-  #executeSplit(first: number, frame: Uint8Array, context: C): Uint8Array | FrameFault {
-    const { kernel, head } = this.#router;
-    if (first === kernel.SPLIT_BAD_FRAME_ID.value) return BAD_FRAME_ID;
     const parts = new Parts(this.#router);
     this.#isCounted = false;
+    const fault = this.#executeSplit(outcome, frame, 0, parts, context);
+    if (fault) return fault;
+    return parts.isEmpty ? this.#views.of(head[HEAD_OUT_BYTES]!) : parts.concat();
+  }
+
+  newReply(): ReplyParts {
+    return new Parts(this.#router);
+  }
+
+  begin(bytes: Uint8Array, reply: ReplyParts, context: C): FrameFault | undefined {
+    const { kernel, head, frame: area } = this.#router;
+    area.set(bytes);
+    const outcome = kernel.splitFrame(0, bytes.length);
+    this.#isCounted = outcome === this.#sole;
+    if (!this.#isCounted) return this.#executeSplit(outcome, bytes, 0, reply as Parts, context);
+    // The id that the router began the replies with is the arena's to give.
+    head[HEAD_OUT_BYTES] = 0;
+    return this.#executors[head[HEAD_LANE]!]!.begin(bytes, reply, context);
+  }
+
+  goOn(bytes: Uint8Array, reply: ReplyParts, context: C): FrameFault | undefined {
+    const { kernel, frame: area } = this.#router;
+    area.set(bytes, GO_ON_START);
+    const parts = reply as Parts;
+    if (reply.totalBytes > this.maxReplyBytes) {
+      return this.#refuse(bytes, GO_ON_START, GO_ON_START, parts);
+    }
+    const outcome = kernel.splitFrame(GO_ON_START, GO_ON_START + bytes.length);
+    return this.#executeSplit(outcome, bytes, GO_ON_START, parts, context);
+  }
+
+  largeCommandsOf(key: Uint8Array): LargeCommands {
+    return this.#executors[this.#routes.arenaOf(key)]!.largeCommandsOf();
+  }
+
+  /**
+   * Executes what the router began to split: `bytes`, which stand in its frame area from `offset`
+   * on.
+   */
+  #executeSplit(
+    first: number,
+    bytes: Uint8Array,
+    offset: number,
+    parts: Parts,
+    context: C,
+  ): FrameFault | undefined {
+    const { kernel, head } = this.#router;
+    if (first === kernel.SPLIT_BAD_FRAME_ID.value) return BAD_FRAME_ID;
+    const length = offset + bytes.length;
     let outcome = first;
     for (;;) {
       if (head[HEAD_ENTRIES]! > 0) this.#runEntries(parts);
@@ -99,21 +154,20 @@ class RoutedExecutor<C> implements Frames<C> {
         return malformedAt(next);
       }
       const isHosts = outcome === kernel.SPLIT_HOST_COMMAND.value;
-      if (isHosts && parts.totalBytes <= this.#maxReplyBytes) {
-        parts.takeOut();
+      if (isHosts && parts.totalBytes <= this.maxReplyBytes) {
         parts.add(this.#runHostCommand(context));
         next = head[HEAD_HOST_END]!;
       }
-      if (next === frame.length) break;
-      if (parts.totalBytes > this.#maxReplyBytes) {
-        const fault = this.#refuse(frame, next, parts);
+      if (next === length) break;
+      if (parts.totalBytes > this.maxReplyBytes) {
+        const fault = this.#refuse(bytes, offset, next, parts);
         if (fault) return fault;
         break;
       }
-      outcome = kernel.splitFrame(next, frame.length);
+      outcome = kernel.splitFrame(next, length);
     }
     if (!this.#isCounted) this.#countFrame();
-    return parts.isEmpty ? this.#views.of(head[HEAD_OUT_BYTES]!) : parts.concat();
+    return undefined;
   }
 
   /** Has the arenas execute what the frame was split into, and merges their replies. */
@@ -129,8 +183,8 @@ class RoutedExecutor<C> implements Frames<C> {
       // The first one begins the frame, and its replies with an id; the others go on with one.
       const isFirst = !this.#isCounted;
       this.#isCounted = true;
-      this.#runLane(index, isFirst ? 0 : SUB_FRAME_START, nowMs);
-      if (isFirst) lane[LANE_AT]! += SUB_FRAME_START;
+      this.#hasStopped[index] = this.#runLane(index, isFirst ? 0 : GO_ON_START, nowMs);
+      if (isFirst) lane[LANE_AT]! += GO_ON_START;
     }
     let isRefusing = false;
     for (;;) {
@@ -142,27 +196,48 @@ class RoutedExecutor<C> implements Frames<C> {
       }
       const index = head[HEAD_LANE]!;
       const { block } = this.#arenas[index]!;
-      if (parts.totalBytes > this.#maxReplyBytes) {
+      if (parts.totalBytes > this.maxReplyBytes) {
         block[BLOCK_REFUSAL] = kernel.ERROR_REPLY_TOO_LARGE.value;
         isRefusing = true;
       }
-      this.#runLane(index, block[BLOCK_CONSUMED]!, nowMs);
+      const hasStopped =
+        (this.#hasStopped[index]! && !isRefusing) ||
+        this.#runLane(index, block[BLOCK_CONSUMED]!, nowMs);
+      this.#hasStopped[index] = false;
+      if (hasStopped) this.#runLarge(index, parts);
     }
     if (isRefusing) for (const { block } of this.#arenas) block[BLOCK_REFUSAL] = 0;
   }
 
-  /** Executes an arena's sub-frame from `start` on, and brings the replies into the router. */
-  #runLane(index: number, start: number, nowMs: number): void {
+  /**
+   * Executes an arena's sub-frame from `start` on, and brings the replies into the router. True
+   * when there are none, because the reply to the command at hand is too large for an area.
+   */
+  #runLane(index: number, start: number, nowMs: number): boolean {
     const { kernel, slot, reply, block } = this.#arenas[index]!;
     const lane = this.#router.lanes[index]!;
-    kernel.exec(slot, start, lane[LANE_CURSOR]! - lane[LANE_START]!, nowMs);
+    const outcome = kernel.exec(slot, start, lane[LANE_CURSOR]! - lane[LANE_START]!, nowMs);
     const replyBytes = block[BLOCK_REPLY_BYTES]!;
-    // An area holds the largest reply, so each call answers one command at least.
-    if (replyBytes === 0) throw new SlabringError('INTERNAL', 'an arena did not go on');
+    const hasStopped = outcome === this.#largeValue;
+    // Each call answers one command at least, or is told that it is the host's.
+    if (replyBytes === 0 && !hasStopped) {
+      throw new SlabringError('INTERNAL', 'an arena did not go on');
+    }
     const at = this.#router.replyAddress(index);
     this.#router.bytes.set(reply.subarray(0, replyBytes), at);
     lane[LANE_AT] = at;
     lane[LANE_END] = at + replyBytes;
+    return hasStopped;
+  }
+
+  /** The next reply is an arena's, and a large value: takes what was merged, and puts it behind. */
+  #runLarge(index: number, parts: Parts): void {
+    const { head, lanes, bytes } = this.#router;
+    const { block } = this.#arenas[index]!;
+    const lane = lanes[index]!;
+    const subFrame = bytes.subarray(lane[LANE_START]! >>> 0, lane[LANE_CURSOR]! >>> 0);
+    block[BLOCK_CONSUMED] = this.#executors[index]!.runLarge(subFrame, 0, parts);
+    head[HEAD_MERGED]!++;
   }
 
   #runHostCommand(context: C): Uint8Array {
@@ -176,16 +251,24 @@ class RoutedExecutor<C> implements Frames<C> {
     );
   }
 
-  /** Has every command from `start` on answered with TOOLARGE, by the first arena. */
-  #refuse(frame: Uint8Array, start: number, parts: Parts): FrameFault | undefined {
+  /**
+   * Has every command from `start` on answered with TOOLARGE, by the first arena; `bytes` stand at
+   * `offset`.
+   */
+  #refuse(
+    bytes: Uint8Array,
+    offset: number,
+    start: number,
+    parts: Parts,
+  ): FrameFault | undefined {
     const { kernel, slot, request, reply, block } = this.#arenas[0]!;
-    parts.takeOut();
-    request.set(frame);
+    const length = offset + bytes.length;
+    request.set(bytes, offset);
     block[BLOCK_CONSUMED] = start;
     block[BLOCK_REFUSAL] = kernel.ERROR_REPLY_TOO_LARGE.value;
     let outcome: number;
     do {
-      outcome = kernel.exec(slot, block[BLOCK_CONSUMED]!, frame.length, this.#now());
+      outcome = kernel.exec(slot, block[BLOCK_CONSUMED]!, length, this.#now());
       parts.add(reply.slice(0, block[BLOCK_REPLY_BYTES]));
     } while (outcome === kernel.EXEC_REPLY_FULL.value);
     block[BLOCK_REFUSAL] = 0;
@@ -201,39 +284,40 @@ class RoutedExecutor<C> implements Frames<C> {
   }
 }
 
-/** A reply that does not come in one piece. */
-class Parts {
+/** A reply the last part of which lies in the router, merged. */
+class Parts extends ReplyParts {
   readonly #router: Router;
-  readonly #parts: Uint8Array[] = [];
-  #bytes = 0;
 
   constructor(router: Router) {
+    super();
     this.#router = router;
   }
 
-  get isEmpty(): boolean {
-    return this.#parts.length === 0;
-  }
-
   /** Of all parts and what was merged behind them. */
-  get totalBytes(): number {
-    return this.#bytes + this.#router.head[HEAD_OUT_BYTES]!;
+  override get totalBytes(): number {
+    return super.totalBytes + this.#router.head[HEAD_OUT_BYTES]!;
   }
 
-  add(part: Uint8Array): void {
-    this.#parts.push(part);
-    this.#bytes += part.length;
+  override add(part: Uint8Array): void {
+    this.takeOut();
+    super.add(part);
+  }
+
+  override roomFor(valueBytes: number): ValueRoom {
+    this.takeOut();
+    return super.roomFor(valueBytes);
   }
 
   /** Makes a part of what was merged, and room for more. */
   takeOut(): void {
     const { head, out } = this.#router;
-    this.add(out.slice(0, head[HEAD_OUT_BYTES]));
+    const merged = out.slice(0, head[HEAD_OUT_BYTES]);
     head[HEAD_OUT_BYTES] = 0;
+    super.add(merged);
   }
 
-  concat(): Uint8Array {
+  override concat(): Uint8Array {
     this.takeOut();
-    return Buffer.concat(this.#parts, this.#bytes);
+    return super.concat();
   }
 }

@@ -20,6 +20,7 @@ export const HEAD_HOST_ARGS = 12;
 export const HEAD_HOST_ARG_COUNT = 13;
 export const HEAD_HOST_END = 14;
 export const HEAD_ENTRIES = 16;
+export const HEAD_MERGED = 17;
 export const HEAD_OUT_BYTES = 21;
 const HEAD_WORDS = 24;
 

@@ -10,7 +10,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { SUBPROTOCOL } from '../engine/commands.js';
 import type { FrontEnd } from './front-end.js';
 import { answerHttp, answerUpgrade, type HttpAnswer } from './http.js';
-import { IDLE_TIMEOUT_SECONDS, OVERSIZE_FACTOR } from './limits.js';
+import { IDLE_TIMEOUT_SECONDS, receivedBytesMax } from './limits.js';
 import type { ServingThread } from './serving-thread.js';
 import { type Connection, Session } from './session.js';
 import type { ListenPlan } from './thread-contract.js';
@@ -48,9 +48,10 @@ class WsConnection implements Connection {
   }
 
   send(bytes: Uint8Array): boolean {
-    // The bytes lie in memory that the next frame overwrites, and a socket may keep them for later:
-    // it gets a copy.
-    this.#socket.send(Buffer.from(bytes), BINARY, this.#onSent);
+    // Bytes in shared memory are overwritten by the next frame, and a socket may keep them for later:
+    // it gets a copy. A reply put together from parts is its own.
+    const isShared = bytes.buffer instanceof SharedArrayBuffer;
+    this.#socket.send(isShared ? Buffer.from(bytes) : bytes, BINARY, this.#onSent);
     return this.#socket.bufferedAmount > 0;
   }
 
@@ -79,7 +80,7 @@ export async function createWsFrontEnd(thread: ServingThread, plan: ListenPlan):
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
-    maxPayload: OVERSIZE_FACTOR * thread.config.maxMessageBytes,
+    maxPayload: receivedBytesMax(thread.config.maxMessageBytes),
     // Asked only when the client offers some, and `answerUpgrade` has let pass only offers with
     // ours among them.
     handleProtocols: () => SUBPROTOCOL,

@@ -30,13 +30,9 @@ export const DEFAULT_MEMORY_MIN_BYTES = 64 * MIB;
 /** What one arena holds: several are slower, so who wants them says so. */
 export const DEFAULT_MEMORY_MAX_BYTES = 3 * GIB;
 
-/** Values up to this size unless told otherwise; also the most an arena takes. */
-export const DEFAULT_MAX_VALUE_BYTES = MIB;
-
 /**
  * What a frame may hold besides one largest value: frame id, command, key and numbers. A message,
- * which is one frame, is limited to a value and this, because the kernel works on a whole frame in
- * an area of that size.
+ * which is one frame, is limited to a value and this.
  */
 export const FRAME_OVERHEAD_BYTES = 128 * KIB;
 
@@ -45,14 +41,32 @@ export const MAX_MESSAGE_BYTES_MIN = FRAME_OVERHEAD_BYTES;
 
 /**
  * uWebSockets.js drops a connection without a close code when a message passes its own limit. That
- * limit is set this many times above ours, so that a client which is moderately over it learns why
- * (1009). Not more, because messages are held in memory up to it.
+ * limit is set above ours, so that a client which is moderately over it learns why (1009): this
+ * many times, but by no more than so many bytes, because messages are held in memory up to it.
  */
-export const OVERSIZE_FACTOR = 4;
+const OVERSIZE_FACTOR = 4;
+const OVERSIZE_BYTES = 4 * MIB;
+
+/** Messages up to this length are received whole, and refused with 1009 above the limit. */
+export function receivedBytesMax(maxMessageBytes: number): number {
+  return Math.min(OVERSIZE_FACTOR * maxMessageBytes, maxMessageBytes + OVERSIZE_BYTES);
+}
+
+/**
+ * The longest message of a client that has not shown the node's token. HELLO and the first commands
+ * of a client that does not wait for its reply fit.
+ */
+export const MESSAGE_BYTES_BEFORE_HELLO_MAX = 128 * KIB;
+
+/**
+ * On a node with a token, a connection is closed that has not shown it for this long: so strangers
+ * make a node hold no more than they can send in the meantime.
+ */
+export const HELLO_DEADLINE_MS = 10_000;
 
 /**
  * Frames a paused connection may have waiting, in bytes. A client that reads its replies never has
- * one waiting long.
+ * one waiting long. One may always wait, however long it is.
  */
 export const DEFAULT_MAX_BACKLOG_BYTES = 16 * MIB;
 export const MAX_BACKLOG_BYTES_MIN = 64 * KIB;
@@ -118,6 +132,7 @@ export const CloseCode = {
   GOING_AWAY: 1001,
   TEXT_MESSAGE: 1003,
   BAD_FRAME: 1007,
+  NO_TOKEN: 1008,
   TOO_LARGE: 1009,
   BACKLOG: 1013,
 } as const;

@@ -12,7 +12,6 @@ import { SlabringError } from '../engine/errors.js';
 import { checkOptionNames, parseByteSize, show } from '../engine/units.js';
 import {
   DEFAULT_MAX_BACKLOG_BYTES,
-  DEFAULT_MAX_VALUE_BYTES,
   DEFAULT_MEMORY_MAX_BYTES,
   DEFAULT_MEMORY_MIN_BYTES,
   DEFAULT_MEMORY_SHARE,
@@ -63,7 +62,10 @@ export interface NodeOptions {
   maxEntries?: number | undefined;
   /** Number of arenas, up to 64. Default: as few as can hold `memory`. */
   arenas?: number | undefined;
-  /** The largest value, in encoded bytes. Default and maximum `'1mb'`. */
+  /**
+   * The largest value, in encoded bytes. Default and maximum `'64mb'`, less in a cache that is too
+   * small for such values: what `maxValue` says in `CacheOptions`.
+   */
   maxValue?: ByteSize | undefined;
   /**
    * The secret that a client must show in HELLO before anything else. Default: none, everyone may
@@ -74,7 +76,10 @@ export interface NodeOptions {
   allowOrigins?: readonly string[] | undefined;
   /** The largest message, which is one frame. Default and maximum: `maxValue` and 128 KiB. */
   maxMessage?: ByteSize | undefined;
-  /** Bytes of frames that may wait on a connection whose client does not read. Default `'16mb'`. */
+  /**
+   * Bytes of frames that may wait on a connection whose client does not read, and any one frame.
+   * Default `'16mb'`.
+   */
   maxBacklog?: ByteSize | undefined;
   /**
    * Path of a file whose entries the cache has before the node listens, as `importFile` of the
@@ -168,9 +173,9 @@ export function readNodeOptions(options: NodeOptions = {}, machine = thisMachine
   const threads = readWhole(options.threads ?? defaultThreads(machine), 'threads', 1, THREADS_MAX);
   const { arena } = readCacheOptions({
     memory: options.memory ?? defaultMemoryBytes(machine),
-    maxValue: options.maxValue ?? DEFAULT_MAX_VALUE_BYTES,
     // One more for the thread that starts the others and answers for the node as a whole.
     maxThreads: threads + 1,
+    ...(options.maxValue !== undefined && { maxValue: options.maxValue }),
     ...(options.policy !== undefined && { policy: options.policy }),
     ...(options.partitions !== undefined && { partitions: options.partitions }),
     ...(options.arenas !== undefined && { arenas: options.arenas }),

@@ -5,6 +5,7 @@
  *
  *   open  --(unsent replies pass PAUSE_BYTES)-->  paused  --(they fall to RESUME_BYTES)-->  open
  *   paused: frames wait; more than maxBacklogBytes of them close the connection with 1013
+ *   (a single one may be longer)
  *   draining (the node stops): what waits is still executed, then the connection closes with 1001
  */
 import { isFault } from '../engine/frame.js';
@@ -13,6 +14,8 @@ import { executeBeforeHello } from './guard.js';
 import {
   CLOSE_REASON_BYTES_MAX,
   CloseCode,
+  HELLO_DEADLINE_MS,
+  MESSAGE_BYTES_BEFORE_HELLO_MAX,
   PAUSE_BYTES,
   RESUME_BYTES,
   WAITING_FRAME_OVERHEAD_BYTES,
@@ -45,6 +48,8 @@ export class Session {
   #waiting: Uint8Array[] = [];
   #waitingStart = 0;
   #waitingBytes = 0;
+  /** Runs out on a client that does not show the token. */
+  readonly #helloTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(thread: ServingThread, connection: Connection) {
     this.#thread = thread;
@@ -53,22 +58,32 @@ export class Session {
     thread.sessions.add(this);
     thread.counters[Counter.connections]!++;
     thread.counters[Counter.accepted]!++;
+    if (!this.authenticated) {
+      this.#helloTimer = setTimeout(() => this.#closeStranger(), HELLO_DEADLINE_MS).unref();
+    }
   }
 
   /** A message has come. `message` is valid during the call only. */
   receive(message: Uint8Array, isBinary: boolean): void {
     if (this.#closed) return;
-    const { maxMessageBytes } = this.#thread.config;
+    const limit = this.#messageBytesMax;
     if (!isBinary) {
       this.#fault(CloseCode.TEXT_MESSAGE, 'text messages are not supported: send binary messages');
-    } else if (message.length > maxMessageBytes) {
+    } else if (message.length > limit) {
       const size = `the message of ${message.length} bytes`;
-      this.#fault(CloseCode.TOO_LARGE, `${size} is above the limit of ${maxMessageBytes}`);
+      const when = this.authenticated ? '' : ' before HELLO';
+      this.#fault(CloseCode.TOO_LARGE, `${size} is above the limit of ${limit}${when}`);
     } else if (this.#paused) {
       this.#wait(message);
     } else {
       this.#execute(message);
     }
+  }
+
+  get #messageBytesMax(): number {
+    const { maxMessageBytes } = this.#thread.config;
+    if (this.authenticated) return maxMessageBytes;
+    return Math.min(maxMessageBytes, MESSAGE_BYTES_BEFORE_HELLO_MAX);
   }
 
   /** Some of the buffered replies have been sent. */
@@ -105,6 +120,7 @@ export class Session {
   closed(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#helloTimer);
     this.#waiting = [];
     this.#waitingBytes = 0;
     this.#thread.counters[Counter.connections]!--;
@@ -132,13 +148,20 @@ export class Session {
   #wait(frame: Uint8Array): void {
     if (this.#draining) return;
     const cost = frame.length + WAITING_FRAME_OVERHEAD_BYTES;
-    if (this.#waitingBytes + cost > this.#thread.config.maxBacklogBytes) {
+    const isAlone = this.#waitingBytes === 0;
+    if (!isAlone && this.#waitingBytes + cost > this.#thread.config.maxBacklogBytes) {
       this.#thread.counters[Counter.backlogCloses]!++;
       this.#close(CloseCode.BACKLOG, 'replies are not read, and too many frames wait');
       return;
     }
     this.#waiting.push(new Uint8Array(frame));
     this.#waitingBytes += cost;
+  }
+
+  #closeStranger(): void {
+    if (this.authenticated || this.#closed) return;
+    const seconds = HELLO_DEADLINE_MS / 1000;
+    this.#close(CloseCode.NO_TOKEN, `no HELLO with the token within ${seconds} seconds`);
   }
 
   #fault(code: number, reason: string): void {

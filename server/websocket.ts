@@ -5,7 +5,7 @@
 import type * as Uws from 'uWebSockets.js';
 import type { FrontEnd, UwsApp, UwsModule } from './front-end.js';
 import { answerHttp, answerUpgrade, type HttpAnswer } from './http.js';
-import { IDLE_TIMEOUT_SECONDS, OVERSIZE_FACTOR } from './limits.js';
+import { IDLE_TIMEOUT_SECONDS, receivedBytesMax } from './limits.js';
 import type { ServingThread } from './serving-thread.js';
 import { type Connection, Session } from './session.js';
 
@@ -62,7 +62,7 @@ class UwsConnection implements Connection {
 export function createUwsFrontEnd(uws: UwsModule, thread: ServingThread): FrontEnd {
   const app = uws.App() as UwsApp;
   app.ws<SocketData>('/*', {
-    maxPayloadLength: OVERSIZE_FACTOR * thread.config.maxMessageBytes,
+    maxPayloadLength: receivedBytesMax(thread.config.maxMessageBytes),
     // 0 is no limit: the session pauses instead of having replies dropped.
     maxBackpressure: 0,
     idleTimeout: IDLE_TIMEOUT_SECONDS,

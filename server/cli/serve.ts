@@ -85,7 +85,7 @@ export function registerServe(program: Command): void {
       ).env('SLABRING_TOKEN'),
     )
     .option('--allow-origin <origin...>', "web origins whose pages may connect, or '*'")
-    .option('--max-value <size>', 'the largest value (default and maximum: 1mb)', byteSize)
+    .option('--max-value <size>', 'the largest value (default and maximum: 64mb)', byteSize)
     .option(
       '--max-message <size>',
       'the largest message (default and maximum: a value and 128kb)',
@@ -93,7 +93,7 @@ export function registerServe(program: Command): void {
     )
     .option(
       '--max-backlog <size>',
-      'frames kept for a client that does not read (default: 16mb)',
+      'frames kept for a client that does not read, or one (default: 16mb)',
       byteSize,
     )
     .option(

@@ -1,0 +1,249 @@
+/**
+ * Commands that the host runs instead of the kernel, because their bytes or their reply pass the
+ * areas of a thread: SET, GET and GETV. They are read and refused as the kernel does it
+ * (engine/kernel/staging.ts, types/blob.ts), and run on `LargeValues`.
+ */
+import type { Buffer } from 'node:buffer';
+import { ANY_ARGS, COMMANDS, type CommandName, MAX_KEY_BYTES, SetFlag } from './commands.js';
+import { encodeError, encodeErrorText } from './error-reply.js';
+import { KERNEL_ERROR_TEXTS } from './kernel-exports.js';
+import type { LargeValues } from './large.js';
+import {
+  containerHeaderBytes,
+  itemsOf,
+  MAX_SCALAR_BYTES,
+  readInteger64,
+  Tag,
+  valueEnd,
+  writeInteger,
+} from './msgpack.js';
+import type { ReplyParts, ValueRoom } from './reply-parts.js';
+import { MAX_TTL_MS } from './units.js';
+
+/** What stands in an error reply in `KERNEL_ERROR_TEXTS`, by the kernel's constant. */
+type ErrorName =
+  | 'ERROR_NOT_A_COMMAND'
+  | 'ERROR_UNKNOWN_COMMAND'
+  | 'ERROR_ARITY'
+  | 'ERROR_KEY'
+  | 'ERROR_TTL'
+  | 'ERROR_FLAGS'
+  | 'ERROR_FLAGS_CONFLICT'
+  | 'ERROR_VERSION'
+  | 'ERROR_VALUE_TOO_LARGE'
+  | 'ERROR_REPLY_TOO_LARGE';
+
+/** A command that the kernel would stage. */
+export interface ReadCommand {
+  readonly name: CommandName;
+  readonly argCount: number;
+  /** Empty for a command without keys. */
+  readonly key: Buffer;
+  /** Where the argument behind the key begins. */
+  readonly keyEnd: number;
+}
+
+/** What SET takes besides its key. */
+interface SetCommand {
+  readonly value: Buffer;
+  /** 0: no expiry. */
+  readonly ttlMs: number;
+  /** A sum of {@link SetFlag}. */
+  readonly flags: number;
+  /** Counts only with {@link SetFlag.IF_VERSION}. */
+  readonly version: number;
+}
+
+const ROWS = new Map<number | string, CommandName>();
+for (const name of Object.keys(COMMANDS) as CommandName[]) {
+  ROWS.set(name, name).set(COMMANDS[name].code, name);
+}
+/** Longer names are none; so that no name of some MiB is made a string. */
+const NAME_BYTES_MAX = 16;
+
+const NO_KEY_BYTES = new Uint8Array(0) as Buffer;
+const NIL = Uint8Array.of(Tag.NIL);
+const TRUE = Uint8Array.of(Tag.TRUE);
+const FALSE = Uint8Array.of(Tag.FALSE);
+/** An array of two: the head of GETV's reply. */
+const PAIR = Uint8Array.of(Tag.FIXARRAY | 2);
+
+/** An error reply with one of the kernel's texts. */
+export function kernelError(name: ErrorName): Uint8Array {
+  return encodeErrorText(KERNEL_ERROR_TEXTS[name]!);
+}
+
+/**
+ * Reads the command that is the whole value at `at`, as `stage` of the kernel does; or what is
+ * wrong with it.
+ */
+export function readCommand(bytes: Buffer, at: number): ReadCommand | ErrorName {
+  const tag = bytes[at]!;
+  const isArray =
+    (tag >= Tag.FIXARRAY && tag < Tag.FIXSTR) || tag === Tag.ARRAY16 || tag === Tag.ARRAY32;
+  const items = isArray ? itemsOf(tag, bytes, at) : 0;
+  if (items === 0) return 'ERROR_NOT_A_COMMAND';
+  const first = at + containerHeaderBytes(tag);
+  const text = payloadAt(bytes, first);
+  const number = text === undefined ? integerAt(bytes, first) : undefined;
+  if (text === undefined && number === undefined) return 'ERROR_NOT_A_COMMAND';
+  const name = text === undefined ? ROWS.get(Number(number)) : nameOf(text);
+  if (name === undefined) return 'ERROR_UNKNOWN_COMMAND';
+  const { minArgs, maxArgs, firstKey } = COMMANDS[name];
+  const argCount = items - 1;
+  const isTooMany = (maxArgs as number) !== ANY_ARGS && argCount > maxArgs;
+  if (argCount < minArgs || isTooMany) return 'ERROR_ARITY';
+  const args = valueEnd(bytes, first);
+  if ((firstKey as number) < 0) return { name, argCount, key: NO_KEY_BYTES, keyEnd: args };
+  const key = payloadAt(bytes, args);
+  if (key === undefined || key.length === 0 || key.length > MAX_KEY_BYTES) return 'ERROR_KEY';
+  return { name, argCount, key, keyEnd: valueEnd(bytes, args) };
+}
+
+/** Reads the arguments of a SET behind its key, as the kernel does; or what is wrong with them. */
+function readSet(bytes: Buffer, { argCount, keyEnd }: ReadCommand): SetCommand | ErrorName {
+  const valueStop = valueEnd(bytes, keyEnd);
+  let ttlMs = 0;
+  let flags = 0;
+  let version: number | undefined;
+  let at = valueStop;
+  if (argCount > 2) {
+    const read = optionalAt(bytes, at);
+    if (read === undefined || read < 0 || read > MAX_TTL_MS) return 'ERROR_TTL';
+    ttlMs = read;
+    at = valueEnd(bytes, at);
+  }
+  if (argCount > 3) {
+    const read = optionalAt(bytes, at);
+    if (read === undefined || read < 0 || read > ALL_FLAGS) return 'ERROR_FLAGS';
+    flags = read;
+    at = valueEnd(bytes, at);
+  }
+  if (argCount > 4 && bytes[at] !== Tag.NIL) {
+    version = integerAt(bytes, at);
+    if (version === undefined || version < 0) return 'ERROR_VERSION';
+  }
+  const { NX, XX, KEEP_TTL, IF_VERSION } = SetFlag;
+  const isBoth = (flags & (NX | XX)) === (NX | XX);
+  if (isBoth || (flags & KEEP_TTL && ttlMs > 0)) return 'ERROR_FLAGS_CONFLICT';
+  if (((flags & IF_VERSION) !== 0) !== (version !== undefined)) return 'ERROR_VERSION';
+  return { value: bytes.subarray(keyEnd, valueStop), ttlMs, flags, version: version ?? 0 };
+}
+
+/** All flags of SET. */
+const ALL_FLAGS = Object.values(SetFlag).reduce((sum, flag) => sum + flag, 0);
+
+/** Commands on the large values of one arena. */
+export class LargeCommands {
+  readonly #values: LargeValues;
+  readonly #maxValueBytes: number;
+
+  constructor(values: LargeValues, maxValueBytes: number) {
+    this.#values = values;
+    this.#maxValueBytes = maxValueBytes;
+  }
+
+  /**
+   * Runs a SET, GET or GETV, and adds its reply.
+   * @param bytes what `command` was read from
+   */
+  run(bytes: Buffer, command: ReadCommand, reply: ReplyParts): void {
+    try {
+      if (command.name === 'SET') this.#set(bytes, command, reply);
+      else if (command.name === 'GETV') this.#getVersioned(command.key, reply);
+      else this.#get(command.key, reply);
+    } catch (error) {
+      reply.add(encodeError(error));
+    }
+  }
+
+  #set(bytes: Buffer, command: ReadCommand, reply: ReplyParts): void {
+    const set = readSet(bytes, command);
+    if (typeof set === 'string') {
+      reply.add(kernelError(set));
+    } else if (set.value.length > this.#maxValueBytes) {
+      reply.add(kernelError('ERROR_VALUE_TOO_LARGE'));
+    } else {
+      const { value, ttlMs, flags, version } = set;
+      const { stored, old } = this.#values.set(command.key, value, ttlMs, flags, version);
+      if (flags & SetFlag.GET) reply.add(old ?? NIL);
+      else reply.add(stored ? TRUE : FALSE);
+    }
+  }
+
+  #get(key: Buffer, reply: ReplyParts): void {
+    let room: ValueRoom | undefined;
+    const value = this.#values.get(key, 'get', (valueBytes) => {
+      room = reply.roomFor(valueBytes);
+      return room.whole.subarray(room.start, room.start + valueBytes);
+    });
+    if (value === undefined) reply.add(NIL);
+    else reply.addValue(room!, value.length);
+  }
+
+  #getVersioned(key: Buffer, reply: ReplyParts): void {
+    const found = this.#values.getVersioned(key);
+    if (found === undefined) {
+      reply.add(NIL);
+      return;
+    }
+    const version = Buffer.alloc(MAX_SCALAR_BYTES);
+    const end = writeInteger(Number(found.version), version, 0);
+    reply.add(PAIR);
+    reply.add(found.bytes);
+    reply.add(version.subarray(0, end));
+  }
+}
+
+function nameOf(text: Buffer): CommandName | undefined {
+  if (text.length > NAME_BYTES_MAX) return undefined;
+  // Only ASCII has two cases for the kernel.
+  const name = text.toString('latin1').replace(/[a-z]/g, (letter) => letter.toUpperCase());
+  return ROWS.get(name);
+}
+
+/** The bytes of the str or bin at `at`; undefined for any other type. */
+function payloadAt(bytes: Buffer, at: number): Buffer | undefined {
+  const tag = bytes[at]!;
+  const isFixed = tag >= Tag.FIXSTR && tag < Tag.NIL;
+  const isLong = (tag >= Tag.BIN8 && tag <= Tag.BIN32) || (tag >= Tag.STR8 && tag <= Tag.STR32);
+  if (!isFixed && !isLong) return undefined;
+  const first = tag >= Tag.STR8 ? Tag.STR8 : Tag.BIN8;
+  const headerBytes = isFixed ? 1 : 1 + (1 << (tag - first));
+  return bytes.subarray(at + headerBytes, valueEnd(bytes, at));
+}
+
+/**
+ * The integer at `at`, rounded where a double cannot hold it; undefined for any other type and, as
+ * in the kernel, for unsigned integers from 2^63 on.
+ */
+function integerAt(bytes: Buffer, at: number): number | undefined {
+  const tag = bytes[at]!;
+  if (tag < Tag.FIXMAP) return tag;
+  if (tag >= Tag.NEGATIVE_FIXINT) return tag - 0x100;
+  switch (tag) {
+    case Tag.UINT8:
+      return bytes[at + 1]!;
+    case Tag.UINT16:
+      return bytes.readUInt16BE(at + 1);
+    case Tag.UINT32:
+      return bytes.readUInt32BE(at + 1);
+    case Tag.UINT64:
+      return bytes[at + 1]! >= 0x80 ? undefined : Number(readInteger64(false, bytes, at + 1));
+    case Tag.INT8:
+      return bytes.readInt8(at + 1);
+    case Tag.INT16:
+      return bytes.readInt16BE(at + 1);
+    case Tag.INT32:
+      return bytes.readInt32BE(at + 1);
+    case Tag.INT64:
+      return Number(readInteger64(true, bytes, at + 1));
+    default:
+      return undefined;
+  }
+}
+
+/** An optional integer: nil counts as 0. */
+function optionalAt(bytes: Buffer, at: number): number | undefined {
+  return bytes[at] === Tag.NIL ? 0 : integerAt(bytes, at);
+}

@@ -1,0 +1,139 @@
+/**
+ * Frames longer than a thread's request area. The host walks over the commands and hands runs of
+ * them, each as long as fits, to what executes frames (frame.ts, routed-frame.ts), as one frame
+ * with one reply; a SET that does not fit alone is run by the host (large-command.ts).
+ *
+ *     id, commands | commands | SET of 5 MiB | commands     the frame
+ *     begin          goOn       runLarge       goOn
+ */
+import { Buffer } from 'node:buffer';
+import { encodeErrorText } from './error-reply.js';
+import { BAD_FRAME_ID, type FrameFault, malformedAt } from './frame-fault.js';
+import { kernelError, type LargeCommands, readCommand } from './large-command.js';
+import { valueEnd } from './msgpack.js';
+import type { ReplyParts } from './reply-parts.js';
+
+/**
+ * A frame that fits an area is soon done, whatever it holds. Of a longer one the commands are
+ * counted, so that it holds its thread up for little more than what its bytes take to copy.
+ */
+export const LONG_FRAME_COMMANDS_MAX = 131_072;
+
+/** How a command other than SET is answered that does not fit an area. */
+export const COMMAND_TOO_LARGE_TEXT =
+  'TOOLARGE the command is longer than this node takes; only the value of a SET may be so long';
+
+/** What executes the commands of a long frame. */
+export interface LongFrameRunner<C> {
+  /** The longest frame. */
+  readonly frameBytesMax: number;
+  /** Bytes that {@link begin} takes, and one more than {@link goOn} does. */
+  readonly areaBytes: number;
+  /** Once the replies are longer than this, commands are answered with TOOLARGE. */
+  readonly maxReplyBytes: number;
+  /** A reply that the other methods add to. */
+  newReply(): ReplyParts;
+  /** Executes the beginning of a frame: its id, and perhaps commands. */
+  begin(bytes: Buffer, reply: ReplyParts, context: C): FrameFault | undefined;
+  /** Executes further commands of the frame. */
+  goOn(bytes: Buffer, reply: ReplyParts, context: C): FrameFault | undefined;
+  /** Who runs a command with a large value on this key. Counts one. */
+  largeCommandsOf(key: Uint8Array): LargeCommands;
+}
+
+export function executeLongFrame<C>(
+  frame: Uint8Array,
+  runner: LongFrameRunner<C>,
+  context: C,
+): Uint8Array | FrameFault {
+  if (frame.length > runner.frameBytesMax) return tooLong(runner.frameBytesMax);
+  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+  return new LongFrame(bytes, runner, context).execute();
+}
+
+function tooLong(bytesMax: number): FrameFault {
+  return { closeCode: 1009, reason: `a message has at most ${bytesMax} bytes here` };
+}
+
+class LongFrame<C> {
+  readonly #bytes: Buffer;
+  readonly #runner: LongFrameRunner<C>;
+  readonly #context: C;
+  readonly #reply: ReplyParts;
+  /** Where the commands begin that were not executed yet. */
+  #start = 0;
+
+  constructor(bytes: Buffer, runner: LongFrameRunner<C>, context: C) {
+    this.#bytes = bytes;
+    this.#runner = runner;
+    this.#context = context;
+    this.#reply = runner.newReply();
+  }
+
+  execute(): Uint8Array | FrameFault {
+    const { length } = this.#bytes;
+    // One byte of an area is the id of the runs that go on.
+    const runBytesMax = this.#runner.areaBytes - 1;
+    let at = endOf(this.#bytes, 0);
+    if (at < 0 || at > runBytesMax) return BAD_FRAME_ID;
+    for (let commands = 1; at < length; commands++) {
+      const end = endOf(this.#bytes, at);
+      if (end < 0) return this.#run(at) ?? malformedAt(at);
+      if (commands > LONG_FRAME_COMMANDS_MAX) return this.#tooManyCommands();
+      if (end - this.#start > runBytesMax) {
+        const fault = this.#run(at);
+        if (fault) return fault;
+      }
+      if (end - at > runBytesMax) {
+        this.#runLarge(at);
+        this.#start = end;
+      }
+      at = end;
+    }
+    return this.#run(length) ?? this.#reply.concat();
+  }
+
+  /** Has the commands up to `end` executed. */
+  #run(end: number): FrameFault | undefined {
+    const start = this.#start;
+    if (start === end) return undefined;
+    this.#start = end;
+    const bytes = this.#bytes.subarray(start, end);
+    return start === 0
+      ? this.#runner.begin(bytes, this.#reply, this.#context)
+      : this.#runner.goOn(bytes, this.#reply, this.#context);
+  }
+
+  /** Runs or refuses the command at `at`, for which an area is too small. */
+  #runLarge(at: number): void {
+    const { maxReplyBytes } = this.#runner;
+    const command = readCommand(this.#bytes, at);
+    if (this.#reply.totalBytes > maxReplyBytes) {
+      this.#reply.add(kernelError('ERROR_REPLY_TOO_LARGE'));
+    } else if (typeof command === 'string') {
+      this.#reply.add(kernelError(command));
+    } else if (command.name !== 'SET') {
+      this.#reply.add(encodeErrorText(COMMAND_TOO_LARGE_TEXT));
+    } else {
+      this.#runner.largeCommandsOf(command.key).run(this.#bytes, command, this.#reply);
+    }
+  }
+
+  #tooManyCommands(): FrameFault {
+    const { areaBytes } = this.#runner;
+    const most = `${LONG_FRAME_COMMANDS_MAX} commands`;
+    return { closeCode: 1009, reason: `a message above ${areaBytes} bytes has at most ${most}` };
+  }
+}
+
+/** Where the value at `at` ends, or -1 when it is no msgpack or is cut off. */
+function endOf(bytes: Buffer, at: number): number {
+  try {
+    const end = valueEnd(bytes, at);
+    // A length that is cut off makes it NaN.
+    return end <= bytes.length ? end : -1;
+  } catch (error) {
+    if (error instanceof RangeError) return -1;
+    throw error;
+  }
+}
