@@ -116,7 +116,7 @@ const AREA_VALUE_BYTES = 1 * MIB;
 /**
  * What an area holds beside one such value: its key (up to 64 KiB) and the command around them.
  */
-const AREA_MARGIN_BYTES = 128 * KIB;
+export const AREA_MARGIN_BYTES = 128 * KIB;
 /**
  * Address space for thread areas is reserved, not committed, so slots are nearly free; 64 covers
  * any machine's cores.

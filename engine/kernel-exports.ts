@@ -127,6 +127,7 @@ export interface KernelExports {
     nowMs: number,
   ): number;
   getVersionedDirect(thread: number, keyBytes: number, known: number, nowMs: number): number;
+  countCommand(thread: number): void;
   largeOpen(thread: number, keyBytes: number, nowMs: number): number;
   largeIsStill(thread: number, keyBytes: number, chain: number): number;
   largeHold(thread: number, keyBytes: number): void;

@@ -3,7 +3,7 @@
  * areas of a thread: SET, GET and GETV. They are read and refused as the kernel does it
  * (engine/kernel/staging.ts, types/blob.ts), and run on `LargeValues`.
  */
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import { ANY_ARGS, COMMANDS, type CommandName, MAX_KEY_BYTES, SetFlag } from './commands.js';
 import { encodeError, encodeErrorText } from './error-reply.js';
 import { KERNEL_ERROR_TEXTS } from './kernel-exports.js';

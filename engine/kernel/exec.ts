@@ -159,6 +159,11 @@ function tellHost(block: ThreadBlock, command: Staged, request: Address): void {
   block.hostEnd = command.end - request;
 }
 
+/** Counts a command of a frame that the host ran by itself, because its bytes did not fit the request area. */
+export function countCommand(thread: u32): void {
+  blockOf(thread).commands += 1;
+}
+
 function refuseGroup(first: Address, end: Address, status: u32): void {
   for (let at = first; at < end; at += STAGED_BYTES) changetype<Staged>(at).code = STAGED_ERROR + status;
 }

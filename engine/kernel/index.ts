@@ -43,6 +43,7 @@ export {
   OLD_IS_KNOWN,
 } from './draft';
 export {
+  countCommand,
   exec,
   EXEC_BAD_FRAME_ID,
   EXEC_DONE,
