@@ -3,7 +3,7 @@
  * area, lets the kernel run it, and puts the reply together where the kernel must stop in between.
  */
 import { Packr, Unpackr } from 'msgpackr';
-import { AREA_MARGIN_BYTES, type Arena, type ArenaFacts } from './arena.js';
+import { AREA_MARGIN_BYTES, type Arena, type ArenaFacts, MAX_VALUE_BYTES } from './arena.js';
 import { COMMANDS, type CommandName } from './commands.js';
 import { Desk } from './desk.js';
 import { encodeError } from './error-reply.js';
@@ -35,7 +35,7 @@ export type HostCommands<C> = (name: CommandName, args: unknown[], context: C) =
 export interface FrameLimits {
   /**
    * Once the replies to a frame are longer than this, the rest of its commands are not run but
-   * answered with TOOLARGE. Default 64 MiB.
+   * answered with TOOLARGE. Default 64 MiB and 128 KiB.
    */
   maxReplyBytes?: number;
   /** The clock, in ms of Unix time, for everything that expires. Default: the machine's. */
@@ -48,7 +48,8 @@ export interface FrameLimits {
  */
 const KEPT_VIEW_BYTES = 1024;
 
-export const DEFAULT_MAX_REPLY_BYTES = 64 * 1024 * 1024;
+/** One largest value, and the short replies around it. */
+const DEFAULT_MAX_REPLY_BYTES = MAX_VALUE_BYTES + AREA_MARGIN_BYTES;
 
 /** What executes frames. */
 export interface Frames<C> {
@@ -101,7 +102,10 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
     this.#largeValue = kernel.EXEC_LARGE_VALUE.value;
     this.#malformed = kernel.EXEC_MALFORMED.value;
     this.#views = new ReplyViews(arena.reply);
-    this.#large = new LargeCommands(new LargeValues(new Desk(arena)), facts.maxValueBytes);
+    this.#large = new LargeCommands(
+      new LargeValues(new Desk(arena), this.#now),
+      facts.maxValueBytes,
+    );
   }
 
   execute(frame: Uint8Array, context: C): Uint8Array | FrameFault {
@@ -136,12 +140,7 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
     return this.#large;
   }
 
-  #run(
-    bytes: Uint8Array,
-    start: number,
-    reply: ReplyParts,
-    context: C,
-  ): FrameFault | undefined {
+  #run(bytes: Uint8Array, start: number, reply: ReplyParts, context: C): FrameFault | undefined {
     const { kernel, slot, request } = this.#arena;
     request.set(bytes, start);
     const outcome = kernel.exec(slot, start, start + bytes.length, this.#now());

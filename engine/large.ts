@@ -66,12 +66,15 @@ export class LargeValues {
   /** The reply area. */
   readonly #words: Uint32Array;
   readonly #floats: Float64Array;
+  readonly #now: () => number;
 
-  constructor(desk: Desk) {
+  /** @param now the clock, in ms of Unix time */
+  constructor(desk: Desk, now: () => number = Date.now) {
     const { kernel, slot, reply } = desk;
     this.#desk = desk;
     this.#kernel = kernel;
     this.#slot = slot;
+    this.#now = now;
     this.#words = new Uint32Array(reply.buffer, reply.byteOffset, reply.length >> 2);
     this.#floats = new Float64Array(reply.buffer, reply.byteOffset, 1);
   }
@@ -146,7 +149,7 @@ export class LargeValues {
     for (;;) {
       const keyBytes = this.#writeKey(key);
       const chain = found === undefined ? 0 : found.chain;
-      const length = kernel.getVersionedDirect(this.#slot, keyBytes, chain, Date.now());
+      const length = kernel.getVersionedDirect(this.#slot, keyBytes, chain, this.#now());
       if (length === IS_OUT_OF_MEMORY) {
         throw this.#desk.arena.errorOf(-kernel.ERROR_OUT_OF_MEMORY.value);
       }
@@ -181,7 +184,7 @@ export class LargeValues {
   ): boolean {
     const kernel = this.#kernel;
     const keyBytes = this.#writeKey(key);
-    const now = Date.now();
+    const now = this.#now();
     const begun = kernel.draftBegin(this.#slot, keyBytes, length, flags, version, now);
     if (begun < 0) throw this.#desk.arena.errorOf(begun);
     if (begun === 0) return false;
@@ -211,7 +214,7 @@ export class LargeValues {
 
   /** Takes more pages for the draft: where their payloads go. */
   #growDraft(): Uint32Array {
-    const taken = this.#kernel.draftGrow(this.#slot, PAGES_AT_ONCE, Date.now());
+    const taken = this.#kernel.draftGrow(this.#slot, PAGES_AT_ONCE, this.#now());
     if (taken < 0) throw this.#desk.arena.errorOf(taken);
     return this.#words.slice(0, taken);
   }
@@ -224,7 +227,7 @@ export class LargeValues {
     knownOld: number,
   ): number {
     const keyBytes = this.#writeKey(key);
-    const now = Date.now();
+    const now = this.#now();
     return this.#kernel.draftCommit(this.#slot, keyBytes, ttlMs, flags, version, knownOld, now);
   }
 
@@ -244,7 +247,7 @@ export class LargeValues {
       end += part.length;
     }
     const length = end - keyBytes;
-    const now = Date.now();
+    const now = this.#now();
     const { setKnowing } = this.#kernel;
     return setKnowing(this.#slot, keyBytes, length, ttlMs, flags, version, knownOld, now);
   }
@@ -252,7 +255,7 @@ export class LargeValues {
   /** Reads a value that fits the reply area: its length, or why there is none. */
   #readPlainly(keyBytes: number, mode: ReadMode): number {
     const kernel = this.#kernel;
-    const now = Date.now();
+    const now = this.#now();
     if (mode === 'get') return kernel.getDirect(this.#slot, keyBytes, now);
     if (mode === 'peek') return kernel.peekDirect(this.#slot, keyBytes, now);
     return kernel.takeDirect(this.#slot, keyBytes, now);
@@ -262,7 +265,7 @@ export class LargeValues {
   #finish(keyBytes: number, mode: ReadMode, { chain }: Found): boolean {
     const kernel = this.#kernel;
     if (mode === 'take') {
-      return kernel.largeRemove(this.#slot, keyBytes, chain, Date.now()) === 1;
+      return kernel.largeRemove(this.#slot, keyBytes, chain, this.#now()) === 1;
     }
     if (mode === 'get') {
       kernel.addHits(this.#slot, 1);
@@ -299,7 +302,7 @@ export class LargeValues {
 
   #readOnce(keyBytes: number, room: RoomFor): Found | undefined | 'replaced' {
     const kernel = this.#kernel;
-    const count = kernel.largeOpen(this.#slot, keyBytes, Date.now());
+    const count = kernel.largeOpen(this.#slot, keyBytes, this.#now());
     if (count === 0) return undefined;
     if (count < 0) return 'replaced';
     const words = this.#words;

@@ -8,7 +8,6 @@ import type { ArenaSet } from './arena-set.js';
 import { SlabringError } from './errors.js';
 import {
   answerHostCommand,
-  DEFAULT_MAX_REPLY_BYTES,
   FrameExecutor,
   type FrameLimits,
   type Frames,
@@ -255,12 +254,7 @@ class RoutedExecutor<C> implements Frames<C>, LongFrameRunner<C> {
    * Has every command from `start` on answered with TOOLARGE, by the first arena; `bytes` stand at
    * `offset`.
    */
-  #refuse(
-    bytes: Uint8Array,
-    offset: number,
-    start: number,
-    parts: Parts,
-  ): FrameFault | undefined {
+  #refuse(bytes: Uint8Array, offset: number, start: number, parts: Parts): FrameFault | undefined {
     const { kernel, slot, request, reply, block } = this.#arenas[0]!;
     const length = offset + bytes.length;
     request.set(bytes, offset);
