@@ -134,7 +134,14 @@ describe.each(['uws', 'ws'] as const)('a node with the front end %s', (frontEnd)
 
   beforeAll(async () => {
     const unix = join(tmpdir(), `slabring-client-${process.pid}-${frontEnd}.sock`);
-    node = await startNode({ port: 0, memory: '256mb', threads: 1, frontEnd, unix });
+    node = await startNode({
+      port: 0,
+      memory: '256mb',
+      maxValue: '1mb',
+      threads: 1,
+      frontEnd,
+      unix,
+    });
   });
   afterAll(() => node.close());
 

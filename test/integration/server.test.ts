@@ -17,7 +17,7 @@ const NODES = [...FRONT_ENDS.map((name) => [name, 1] as const), [FRONT_ENDS[0]!,
 describe.each(NODES)('a node on %s, arenas: %i', (frontEnd, arenas) => {
   async function start(options: NodeOptions = {}): Promise<{ node: SlabringNode; url: string }> {
     const node = await startNode(
-      { port: 0, memory: '16mb', threads: 1, frontEnd, arenas, ...options },
+      { port: 0, memory: '16mb', maxValue: '1mb', threads: 1, frontEnd, arenas, ...options },
       { onWarning: () => {} },
     );
     nodes.push(node);
