@@ -1,4 +1,5 @@
 /** A reply frame that does not come in one piece. */
+import { Buffer } from 'node:buffer';
 
 /** So much in front of a large value is copied once more, so that the value need not be. */
 const HEAD_BYTES_MAX = 64 * 1024;
@@ -9,7 +10,7 @@ const TAIL_BYTES = 256;
 /** A buffer that a large value is read into, with room around it. */
 export interface ValueRoom {
   /** The whole buffer. */
-  readonly whole: Uint8Array;
+  readonly whole: Buffer;
   /** Where the value begins. */
   readonly start: number;
 }
@@ -37,8 +38,8 @@ export class ReplyParts {
   }
 
   /**
-   * A buffer for a value of so many bytes, to be given to {@link addValue}; the parts before it will
-   * fit in front of it, so that a reply that is little else is put together without copying it.
+   * A buffer for a value of so many bytes, to be given to {@link addValue}; the parts before it
+   * will fit in front, so that a reply that is little else is put together without copying it.
    */
   roomFor(valueBytes: number): ValueRoom {
     const start = this.totalBytes > HEAD_BYTES_MAX ? 0 : this.totalBytes;

@@ -48,8 +48,8 @@ class WsConnection implements Connection {
   }
 
   send(bytes: Uint8Array): boolean {
-    // Bytes in shared memory are overwritten by the next frame, and a socket may keep them for later:
-    // it gets a copy. A reply put together from parts is its own.
+    // Bytes in shared memory are overwritten by the next frame, and a socket may keep them for
+    // later: it gets a copy. A reply put together from parts is its own.
     const isShared = bytes.buffer instanceof SharedArrayBuffer;
     this.#socket.send(isShared ? Buffer.from(bytes) : bytes, BINARY, this.#onSent);
     return this.#socket.bufferedAmount > 0;

@@ -64,7 +64,7 @@ class FramesBeforeHello implements FuzzTarget {
     if (this.#counts() !== before) throw new Error(`a stranger has changed the cache, ${where}`);
     const request = judgeFrame(frame);
     if (isFault(result)) {
-      const isTooMuch = request.commands.length > 1024 || frame.length > this.#target.areaBytes;
+      const isTooMuch = request.commands.length > 1024 || frame.length > this.#target.frameBytesMax;
       const isRight = result.closeCode === 1007 || result.closeCode === 1009;
       if (isRight && (request.isBroken || isTooMuch)) return;
       throw new Error(`refused with ${result.closeCode} ${result.reason}, ${where}`);
@@ -85,7 +85,7 @@ class FramesBeforeHello implements FuzzTarget {
     const after = commands(random.below(4));
     const hello = new Packr({ useRecords: false }).pack(HELLO);
     const frame = Buffer.concat([Buffer.of(1), ...before, hello, ...after]);
-    if (frame.length > this.#target.areaBytes) return;
+    if (frame.length > this.#target.frameBytesMax) return;
     const result = this.#execute(frame);
     this.#session.authenticated = false;
     if (isFault(result)) throw new Error(`HELLO was refused: ${result.reason}`);

@@ -4,8 +4,9 @@
  */
 import { COMMANDS } from '#engine/commands.js';
 import { type FrameFault, isFault } from '#engine/frame.js';
+import { LONG_FRAME_COMMANDS_MAX } from '#engine/long-frame.js';
 import { FuzzArena } from '../support/fuzz-arena.js';
-import { hostileFrame } from '../support/fuzz-frames.js';
+import { hostileFrame, hostileLongFrame } from '../support/fuzz-frames.js';
 import { integerOf, splitValues } from '../support/fuzz-msgpack.js';
 import type { Random } from '../support/fuzz-random.mjs';
 import {
@@ -18,6 +19,7 @@ import {
 import type { Fuzzer, FuzzTarget } from './registry.js';
 
 const KIB = 1024;
+const MIB = 1024 * KIB;
 /** Some that refuse when full, and some that have to evict; of one, two and three arenas. */
 const ARENAS = [
   { memoryBytes: 8192 * KIB, partitions: 4, policy: 'none', maxValueBytes: 96 * KIB },
@@ -25,6 +27,18 @@ const ARENAS = [
   { memoryBytes: 8192 * KIB, partitions: 2, policy: 'none', maxValueBytes: 96 * KIB, arenas: 3 },
   { memoryBytes: 1280 * KIB, partitions: 1, policy: 'clock', maxValueBytes: 96 * KIB, arenas: 2 },
 ] as const;
+
+/** Of these, a frame may be longer than the request area of 1 MiB and 128 KiB. */
+const LARGE_ARENAS = [
+  { memoryBytes: 24 * MIB, partitions: 2, policy: 'none', maxValueBytes: 2 * MIB },
+  { memoryBytes: 8 * MIB, partitions: 1, policy: 'clock', maxValueBytes: 2 * MIB },
+  { memoryBytes: 16 * MIB, partitions: 1, policy: 'clock', maxValueBytes: 2 * MIB, arenas: 2 },
+] as const;
+
+/** Of the longest frames whose commands are not counted. */
+const AREA_BYTES_MAX = 1152 * KIB;
+
+type Options = ConstructorParameters<typeof FuzzArena>[0];
 
 const CANARIES = {
   'a command is not answered': /\d+ replies to \d+ commands/,
@@ -37,16 +51,19 @@ const CANARIES = {
 };
 
 class FrameBytes implements FuzzTarget {
-  readonly #targets = ARENAS.map((options) => new FuzzArena(options, (_, args) => args.length));
+  readonly #targets: readonly FuzzArena<undefined>[];
+  readonly #makeFrame: (random: Random) => Buffer;
   readonly #canary: string | undefined;
 
-  constructor(canary?: string) {
+  constructor(arenas: readonly Options[], makeFrame: (random: Random) => Buffer, canary?: string) {
+    this.#targets = arenas.map((options) => new FuzzArena(options, (_, args) => args.length));
+    this.#makeFrame = makeFrame;
     this.#canary = canary;
   }
 
   round(random: Random): void {
     const target = random.pick(this.#targets);
-    const frame = hostileFrame(random);
+    const frame = this.#makeFrame(random);
     let result: Uint8Array | FrameFault;
     try {
       result = this.#sabotage(target, frame, target.executor.execute(frame, undefined));
@@ -54,7 +71,7 @@ class FrameBytes implements FuzzTarget {
       throw new Error(`${error} at frame ${shorten(frame)}`, { cause: error });
     }
     try {
-      judge(frame, result, target.areaBytes);
+      judge(frame, result, target.frameBytesMax);
     } catch (error) {
       throw new Error(`${(error as Error).message}, frame ${shorten(frame)}`, { cause: error });
     }
@@ -111,13 +128,13 @@ class FrameBytes implements FuzzTarget {
 }
 
 /** @throws Error when this is no right answer to the frame */
-function judge(frame: Buffer, result: Uint8Array | FrameFault, areaBytes: number): void {
+function judge(frame: Buffer, result: Uint8Array | FrameFault, frameBytesMax: number): void {
   const request = judgeFrame(frame);
   if (isFault(result)) {
-    judgeFault(request, frame, result, areaBytes);
+    judgeFault(request, frame, result, frameBytesMax);
     return;
   }
-  if (frame.length > areaBytes || request.isBroken) {
+  if (frame.length > frameBytesMax || request.isBroken) {
     throw new Error(`${shorten(Buffer.from(result))} was answered, not refused`);
   }
   const replies = checkReplies(request, Buffer.from(result));
@@ -133,10 +150,12 @@ function judgeFault(
   request: Judged,
   frame: Buffer,
   { closeCode, reason }: FrameFault,
-  areaBytes: number,
+  frameBytesMax: number,
 ): void {
-  const isTooLong = frame.length > areaBytes;
-  const isRight = closeCode === (isTooLong ? 1009 : 1007) && (isTooLong || request.isBroken);
+  const isTooMany =
+    frame.length > AREA_BYTES_MAX && request.commands.length > LONG_FRAME_COMMANDS_MAX;
+  const isTooMuch = frame.length > frameBytesMax || isTooMany;
+  const isRight = closeCode === (isTooMuch ? 1009 : 1007) && (isTooMuch || request.isBroken);
   if (!isRight) throw new Error(`it was refused with ${closeCode} ${reason}`);
   // A close frame holds a reason of 123 bytes.
   if (reason === '' || Buffer.byteLength(reason) > 123) throw new Error(`reason '${reason}'`);
@@ -154,5 +173,12 @@ export const frameBytes: Fuzzer = {
   name: 'frame bytes',
   smokeRounds: 500,
   canaries: CANARIES,
-  open: (canary) => new FrameBytes(canary),
+  open: (canary) => new FrameBytes(ARENAS, hostileFrame, canary),
+};
+
+export const longFrameBytes: Fuzzer = {
+  name: 'bytes of long frames',
+  smokeRounds: 100,
+  canaries: CANARIES,
+  open: (canary) => new FrameBytes(LARGE_ARENAS, hostileLongFrame, canary),
 };

@@ -6,7 +6,7 @@
 import type { Random } from '../support/fuzz-random.mjs';
 import { framesBeforeHello } from './before-hello.js';
 import { commandMeaning } from './command-meaning.js';
-import { frameBytes } from './frame-bytes.js';
+import { frameBytes, longFrameBytes } from './frame-bytes.js';
 import { socketFuzzers } from './socket.js';
 
 /** What is being fuzzed, open. */
@@ -32,6 +32,7 @@ export interface Fuzzer {
 
 export const FUZZERS: readonly Fuzzer[] = [
   frameBytes,
+  longFrameBytes,
   framesBeforeHello,
   ...commandMeaning,
   ...socketFuzzers,

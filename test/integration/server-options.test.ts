@@ -16,13 +16,13 @@ test('chooses defaults from the machine', () => {
       frontEnd: 'auto',
       tokenDigest: undefined,
       allowOrigins: [],
-      maxMessageBytes: MIB + 128 * 1024,
+      maxMessageBytes: 64 * MIB + 128 * 1024,
       maxBacklogBytes: 16 * MIB,
     },
     arena: {
       memoryBytes: 2 * GIB,
       policy: 'adaptive',
-      maxValueBytes: MIB,
+      maxValueBytes: 64 * MIB,
       maxThreads: 5,
       stamps: false,
       structures: false,
@@ -41,6 +41,17 @@ test('keeps within an arena on large machines, and useful on small ones', () => 
   ]);
   const threadsOf = (cores: number) => readNodeOptions({}, { ...machine, cores }).serve.threads;
   expect([1, 2, 16, 192].map(threadsOf)).toEqual([1, 2, 16, 16]);
+});
+
+test('takes no larger values than the memory has room for, and messages for them', () => {
+  const limitsOf = (options: NodeOptions) => {
+    const { arena, serve } = readNodeOptions(options, machine);
+    return [arena.maxValueBytes, serve.maxMessageBytes - 128 * 1024];
+  };
+  expect(limitsOf({ memory: '16mb' })).toEqual([8 * MIB, 8 * MIB]);
+  expect(limitsOf({ memory: '16mb', arenas: 4 })).toEqual([2 * MIB, 2 * MIB]);
+  expect(limitsOf({ memory: '12gb' })).toEqual([64 * MIB, 64 * MIB]);
+  expect(limitsOf({ memory: '12gb', maxValue: '3mb' })).toEqual([3 * MIB, 3 * MIB]);
 });
 
 test('takes what it is given', () => {
@@ -95,13 +106,14 @@ test.each<[NodeOptions | Record<string, unknown>, string]>([
   [{ policy: 'lru2' }, 'policy must be '],
   [{ partitions: 3 }, 'partitions must be a power of two'],
   [{ maxEntries: 0 }, 'maxEntries must be a whole number from 1 '],
-  [{ maxValue: '2mb' }, 'maxValue must be '],
+  [{ maxValue: '65mb' }, 'maxValue must be '],
   [{ token: '' }, 'token must be a text of at least one character'],
   [{ allowOrigins: ['app.example'] }, "allowOrigins must be origins such as 'https://"],
   [{ allowOrigins: ['https://app.example/'] }, "allowOrigins must be origins such as 'https://"],
   [{ allowOrigins: '*' }, "allowOrigins must be origins such as 'https://"],
-  [{ maxMessage: '64kb' }, 'maxMessage must be from 131072 to 1179648 bytes'],
-  [{ maxMessage: '16mb' }, 'maxMessage must be from 131072 to 1179648 bytes'],
+  [{ maxMessage: '64kb' }, 'maxMessage must be from 131072 to 67239936 bytes'],
+  [{ maxMessage: '65mb' }, 'maxMessage must be from 131072 to 67239936 bytes'],
+  [{ maxMessage: '2mb', maxValue: '1mb' }, 'maxMessage must be from 131072 to 1179648 bytes'],
   [{ maxBacklog: 0 }, 'maxBacklog must be from 65536 to 1073741824 bytes, not 0'],
   [{ import: '' }, "import must be the path of a file, not ''"],
   [{ frontEnd: 'http' }, "frontEnd must be 'auto', 'uws' or 'ws', not 'http'"],

@@ -19,6 +19,8 @@ const PARTITIONS = 0x10000;
 const GUARD_BYTES = 2 * 65_536;
 /** The fuzzed thread is the middle one of three. */
 const THREADS = 3;
+/** What a frame may hold besides one largest value. */
+const FRAME_MARGIN_BYTES = 128 * 1024;
 /** Little enough that some frames have more replies. */
 const MAX_REPLY_BYTES = 300 * 1024;
 
@@ -34,8 +36,7 @@ export class FuzzArena<C> {
   readonly arena: Arena;
   readonly executor: Frames<C>;
   readonly options: Omit<ArenaSetOptions, 'maxThreads'>;
-  /** Bytes of the longest frame. */
-  readonly areaBytes: number;
+  readonly frameBytesMax: number;
   readonly #neighbours: ArenaSet[];
   readonly #regions: Region[];
   readonly #sentinels = new Map<string, Buffer>();
@@ -52,7 +53,8 @@ export class FuzzArena<C> {
     this.arena = this.set.arenas[0]!;
     this.#neighbours = [first, ArenaSet.attach(first.handle)];
     this.executor = createExecutor(this.set, host, { maxReplyBytes: MAX_REPLY_BYTES, now });
-    this.areaBytes = this.arena.facts.areaBytes;
+    const { areaBytes, maxValueBytes } = this.arena.facts;
+    this.frameBytesMax = Math.max(areaBytes, maxValueBytes + FRAME_MARGIN_BYTES);
     this.#setSentinels();
     this.#regions = this.set.arenas.flatMap((_, index) => this.#protectedRegions(index));
   }

@@ -146,8 +146,53 @@ const MUTATIONS: readonly Mutation[] = [
 /** Bytes that a client might send, from valid frames over broken ones to noise. */
 export function hostileFrame(random: Random): Buffer {
   if (random.chance(0.05)) return random.bytes(random.below(300));
-  let frame = randomFrame(random);
-  if (random.chance(0.3)) return frame;
-  for (let i = random.between(1, 3); i > 0; i--) frame = random.pick(MUTATIONS)(random, frame);
-  return frame;
+  return random.chance(0.3) ? randomFrame(random) : mutate(random, randomFrame(random));
+}
+
+function mutate(random: Random, frame: Buffer): Buffer {
+  let mutated = frame;
+  for (let i = random.between(1, 3); i > 0; i--) {
+    mutated = random.pick(MUTATIONS)(random, mutated);
+  }
+  return mutated;
+}
+
+/** Around a request area of 1 MiB and 128 KiB, and around values of 1 and of 2 MiB. */
+const LARGE_LENGTHS = [0x100000, 0x110000, 0x11fff0, 0x120000, 0x180000, 0x1ffffb, 0x200000];
+
+/** One value of some MiB: bytes, text, an extension, or as many values as it has bytes. */
+function largeValue(random: Random): Buffer {
+  const length = random.pick(LARGE_LENGTHS) + random.below(5);
+  const head = Buffer.alloc(6);
+  head[0] = random.pick([0xc6, 0xdb, 0xc9, 0xdd]);
+  head.writeUInt32BE(length, 1);
+  head[5] = 7;
+  const isExtension = head[0] === 0xc9;
+  return Buffer.concat([head.subarray(0, isExtension ? 6 : 5), Buffer.alloc(length, 0x01)]);
+}
+
+/** A command with a large value in it, most likely a SET. */
+function largeCommand(random: Random): Buffer {
+  const code = random.chance(0.9) ? packInteger(random, 0x11n) : packBytes(random, SET_NAME);
+  const key = argument(random, 'key');
+  const rest = ['ttlMs?', 'flags?', 'version?'].slice(0, random.pick([0, 0, 1, 2, 3]));
+  const args = [key, largeValue(random), ...rest.map((name) => argument(random, name))];
+  if (random.chance(0.1)) args.splice(random.below(args.length), 1);
+  if (random.chance(0.1)) args.push(argument(random, 'key'));
+  return Buffer.concat([containerHead(random, false, 1 + args.length), code, ...args]);
+}
+
+const SET_NAME = Buffer.from('Set');
+
+/** Frames that are longer than a request area, right or wrong. */
+export function hostileLongFrame(random: Random): Buffer {
+  const parts = [packInteger(random, BigInt(random.between(1, 0xffff_ffff)))];
+  const large = random.pick([1, 1, 2]);
+  for (let i = 0; i < large; i++) {
+    for (let j = random.pick([0, 0, 1, 5, 33]); j > 0; j--) parts.push(randomCommand(random));
+    parts.push(largeCommand(random));
+  }
+  for (let j = random.pick([0, 1, 2, 40]); j > 0; j--) parts.push(randomCommand(random));
+  const frame = Buffer.concat(parts);
+  return random.chance(0.6) ? frame : mutate(random, frame);
 }
