@@ -4,6 +4,7 @@
  */
 import { Packr, Unpackr } from 'msgpackr';
 import { AREA_MARGIN_BYTES, type Arena, type ArenaFacts, MAX_VALUE_BYTES } from './arena.js';
+import { CommandWalk } from './command-walk.js';
 import { COMMANDS, type CommandName } from './commands.js';
 import { Desk } from './desk.js';
 import { encodeError } from './error-reply.js';
@@ -187,11 +188,13 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
     const { request, block } = this.#arena;
     const end = block[BLOCK_HOST_END]!;
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const command = readCommand(buffer, block[BLOCK_CONSUMED]! - start);
+    const walk = new CommandWalk();
+    walk.walk(buffer, block[BLOCK_CONSUMED]! - start);
+    const command = readCommand(buffer, walk);
     if (typeof command === 'string') {
       throw new SlabringError('INTERNAL', `the kernel left a command to the host: ${command}`);
     }
-    this.#large.run(buffer, command, parts);
+    this.#large.run(buffer, walk, command, parts);
     request.set(bytes, start);
     return end;
   }

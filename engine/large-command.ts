@@ -4,19 +4,12 @@
  * (engine/kernel/staging.ts, types/blob.ts), and run on `LargeValues`.
  */
 import { Buffer } from 'node:buffer';
+import type { CommandWalk } from './command-walk.js';
 import { ANY_ARGS, COMMANDS, type CommandName, MAX_KEY_BYTES, SetFlag } from './commands.js';
 import { encodeError, encodeErrorText } from './error-reply.js';
 import { KERNEL_ERROR_TEXTS } from './kernel-exports.js';
 import type { LargeValues } from './large.js';
-import {
-  containerHeaderBytes,
-  itemsOf,
-  MAX_SCALAR_BYTES,
-  readInteger64,
-  Tag,
-  valueEnd,
-  writeInteger,
-} from './msgpack.js';
+import { MAX_SCALAR_BYTES, readInteger64, Tag, writeInteger } from './msgpack.js';
 import type { ReplyParts, ValueRoom } from './reply-parts.js';
 import { MAX_TTL_MS } from './units.js';
 
@@ -39,8 +32,6 @@ export interface ReadCommand {
   readonly argCount: number;
   /** Empty for a command without keys. */
   readonly key: Buffer;
-  /** Where the argument behind the key begins. */
-  readonly keyEnd: number;
 }
 
 /** What SET takes besides its key. */
@@ -74,18 +65,14 @@ export function kernelError(name: ErrorName): Uint8Array {
 }
 
 /**
- * Reads the command that is the whole value at `at`, as `stage` of the kernel does; or what is
- * wrong with it.
+ * Reads the command that `walk` has walked over, as `stage` of the kernel does; or what is wrong
+ * with it.
  */
-export function readCommand(bytes: Buffer, at: number): ReadCommand | ErrorName {
-  const tag = bytes[at]!;
-  const isArray =
-    (tag >= Tag.FIXARRAY && tag < Tag.FIXSTR) || tag === Tag.ARRAY16 || tag === Tag.ARRAY32;
-  const items = isArray ? itemsOf(tag, bytes, at) : 0;
+export function readCommand(bytes: Buffer, walk: CommandWalk): ReadCommand | ErrorName {
+  const { items, start, ends } = walk;
   if (items === 0) return 'ERROR_NOT_A_COMMAND';
-  const first = at + containerHeaderBytes(tag);
-  const text = payloadAt(bytes, first);
-  const number = text === undefined ? integerAt(bytes, first) : undefined;
+  const text = payloadOf(bytes, start, ends[0]!);
+  const number = text === undefined ? integerAt(bytes, start) : undefined;
   if (text === undefined && number === undefined) return 'ERROR_NOT_A_COMMAND';
   const name = text === undefined ? ROWS.get(Number(number)) : nameOf(text);
   if (name === undefined) return 'ERROR_UNKNOWN_COMMAND';
@@ -93,41 +80,38 @@ export function readCommand(bytes: Buffer, at: number): ReadCommand | ErrorName 
   const argCount = items - 1;
   const isTooMany = (maxArgs as number) !== ANY_ARGS && argCount > maxArgs;
   if (argCount < minArgs || isTooMany) return 'ERROR_ARITY';
-  const args = valueEnd(bytes, first);
-  if ((firstKey as number) < 0) return { name, argCount, key: NO_KEY_BYTES, keyEnd: args };
-  const key = payloadAt(bytes, args);
+  if ((firstKey as number) < 0) return { name, argCount, key: NO_KEY_BYTES };
+  const key = payloadOf(bytes, ends[0]!, ends[1]!);
   if (key === undefined || key.length === 0 || key.length > MAX_KEY_BYTES) return 'ERROR_KEY';
-  return { name, argCount, key, keyEnd: valueEnd(bytes, args) };
+  return { name, argCount, key };
 }
 
 /** Reads the arguments of a SET behind its key, as the kernel does; or what is wrong with them. */
-function readSet(bytes: Buffer, { argCount, keyEnd }: ReadCommand): SetCommand | ErrorName {
-  const valueStop = valueEnd(bytes, keyEnd);
+function readSet(bytes: Buffer, walk: CommandWalk, argCount: number): SetCommand | ErrorName {
+  const { ends } = walk;
+  const [, keyEnd, valueEnd, ttlEnd, flagsEnd] = ends;
   let ttlMs = 0;
   let flags = 0;
   let version: number | undefined;
-  let at = valueStop;
   if (argCount > 2) {
-    const read = optionalAt(bytes, at);
+    const read = optionalAt(bytes, valueEnd!);
     if (read === undefined || read < 0 || read > MAX_TTL_MS) return 'ERROR_TTL';
     ttlMs = read;
-    at = valueEnd(bytes, at);
   }
   if (argCount > 3) {
-    const read = optionalAt(bytes, at);
+    const read = optionalAt(bytes, ttlEnd!);
     if (read === undefined || read < 0 || read > ALL_FLAGS) return 'ERROR_FLAGS';
     flags = read;
-    at = valueEnd(bytes, at);
   }
-  if (argCount > 4 && bytes[at] !== Tag.NIL) {
-    version = integerAt(bytes, at);
+  if (argCount > 4 && bytes[flagsEnd!] !== Tag.NIL) {
+    version = integerAt(bytes, flagsEnd!);
     if (version === undefined || version < 0) return 'ERROR_VERSION';
   }
   const { NX, XX, KEEP_TTL, IF_VERSION } = SetFlag;
   const isBoth = (flags & (NX | XX)) === (NX | XX);
   if (isBoth || (flags & KEEP_TTL && ttlMs > 0)) return 'ERROR_FLAGS_CONFLICT';
   if (((flags & IF_VERSION) !== 0) !== (version !== undefined)) return 'ERROR_VERSION';
-  return { value: bytes.subarray(keyEnd, valueStop), ttlMs, flags, version: version ?? 0 };
+  return { value: bytes.subarray(keyEnd, valueEnd), ttlMs, flags, version: version ?? 0 };
 }
 
 /** All flags of SET. */
@@ -145,11 +129,11 @@ export class LargeCommands {
 
   /**
    * Runs a SET, GET or GETV, and adds its reply.
-   * @param bytes what `command` was read from
+   * @param bytes what `walk` has walked over, and `command` was read from
    */
-  run(bytes: Buffer, command: ReadCommand, reply: ReplyParts): void {
+  run(bytes: Buffer, walk: CommandWalk, command: ReadCommand, reply: ReplyParts): void {
     try {
-      if (command.name === 'SET') this.#set(bytes, command, reply);
+      if (command.name === 'SET') this.#set(bytes, walk, command, reply);
       else if (command.name === 'GETV') this.#getVersioned(command.key, reply);
       else this.#get(command.key, reply);
     } catch (error) {
@@ -157,8 +141,8 @@ export class LargeCommands {
     }
   }
 
-  #set(bytes: Buffer, command: ReadCommand, reply: ReplyParts): void {
-    const set = readSet(bytes, command);
+  #set(bytes: Buffer, walk: CommandWalk, command: ReadCommand, reply: ReplyParts): void {
+    const set = readSet(bytes, walk, command.argCount);
     if (typeof set === 'string') {
       reply.add(kernelError(set));
     } else if (set.value.length > this.#maxValueBytes) {
@@ -202,15 +186,15 @@ function nameOf(text: Buffer): CommandName | undefined {
   return ROWS.get(name);
 }
 
-/** The bytes of the str or bin at `at`; undefined for any other type. */
-function payloadAt(bytes: Buffer, at: number): Buffer | undefined {
+/** The bytes of the str or bin from `at` to `end`; undefined for any other type. */
+function payloadOf(bytes: Buffer, at: number, end: number): Buffer | undefined {
   const tag = bytes[at]!;
   const isFixed = tag >= Tag.FIXSTR && tag < Tag.NIL;
   const isLong = (tag >= Tag.BIN8 && tag <= Tag.BIN32) || (tag >= Tag.STR8 && tag <= Tag.STR32);
   if (!isFixed && !isLong) return undefined;
   const first = tag >= Tag.STR8 ? Tag.STR8 : Tag.BIN8;
   const headerBytes = isFixed ? 1 : 1 + (1 << (tag - first));
-  return bytes.subarray(at + headerBytes, valueEnd(bytes, at));
+  return bytes.subarray(at + headerBytes, end);
 }
 
 /**

@@ -7,10 +7,10 @@
  *     begin          goOn       runLarge       goOn
  */
 import { Buffer } from 'node:buffer';
+import { BROKEN, CommandWalk, endOfMany } from './command-walk.js';
 import { encodeErrorText } from './error-reply.js';
 import { BAD_FRAME_ID, type FrameFault, malformedAt } from './frame-fault.js';
 import { kernelError, type LargeCommands, readCommand } from './large-command.js';
-import { valueEnd } from './msgpack.js';
 import type { ReplyParts } from './reply-parts.js';
 
 /**
@@ -60,6 +60,7 @@ class LongFrame<C> {
   readonly #runner: LongFrameRunner<C>;
   readonly #context: C;
   readonly #reply: ReplyParts;
+  readonly #walk = new CommandWalk();
   /** Where the commands begin that were not executed yet. */
   #start = 0;
 
@@ -74,18 +75,18 @@ class LongFrame<C> {
     const { length } = this.#bytes;
     // One byte of an area is the id of the runs that go on.
     const runBytesMax = this.#runner.areaBytes - 1;
-    let at = endOf(this.#bytes, 0);
-    if (at < 0 || at > runBytesMax) return BAD_FRAME_ID;
+    let at = endOfMany(this.#bytes, 0, 1);
+    if (at === BROKEN || at > runBytesMax) return BAD_FRAME_ID;
     for (let commands = 1; at < length; commands++) {
-      const end = endOf(this.#bytes, at);
-      if (end < 0) return this.#run(at) ?? malformedAt(at);
+      const end = this.#walk.walk(this.#bytes, at);
+      if (end === BROKEN) return this.#run(at) ?? malformedAt(at);
       if (commands > LONG_FRAME_COMMANDS_MAX) return this.#tooManyCommands();
       if (end - this.#start > runBytesMax) {
         const fault = this.#run(at);
         if (fault) return fault;
       }
       if (end - at > runBytesMax) {
-        this.#runLarge(at);
+        this.#runLarge();
         this.#start = end;
       }
       at = end;
@@ -104,10 +105,10 @@ class LongFrame<C> {
       : this.#runner.goOn(bytes, this.#reply, this.#context);
   }
 
-  /** Runs or refuses the command at `at`, for which an area is too small. */
-  #runLarge(at: number): void {
+  /** Runs or refuses the command walked over last, for which an area is too small. */
+  #runLarge(): void {
     const { maxReplyBytes } = this.#runner;
-    const command = readCommand(this.#bytes, at);
+    const command = readCommand(this.#bytes, this.#walk);
     if (this.#reply.totalBytes > maxReplyBytes) {
       this.#reply.add(kernelError('ERROR_REPLY_TOO_LARGE'));
     } else if (typeof command === 'string') {
@@ -115,7 +116,7 @@ class LongFrame<C> {
     } else if (command.name !== 'SET') {
       this.#reply.add(encodeErrorText(COMMAND_TOO_LARGE_TEXT));
     } else {
-      this.#runner.largeCommandsOf(command.key).run(this.#bytes, command, this.#reply);
+      this.#runner.largeCommandsOf(command.key).run(this.#bytes, this.#walk, command, this.#reply);
     }
   }
 
@@ -123,17 +124,5 @@ class LongFrame<C> {
     const { areaBytes } = this.#runner;
     const most = `${LONG_FRAME_COMMANDS_MAX} commands`;
     return { closeCode: 1009, reason: `a message above ${areaBytes} bytes has at most ${most}` };
-  }
-}
-
-/** Where the value at `at` ends, or -1 when it is no msgpack or is cut off. */
-function endOf(bytes: Buffer, at: number): number {
-  try {
-    const end = valueEnd(bytes, at);
-    // A length that is cut off makes it NaN.
-    return end <= bytes.length ? end : -1;
-  } catch (error) {
-    if (error instanceof RangeError) return -1;
-    throw error;
   }
 }

@@ -7,6 +7,7 @@ import { Packr } from 'msgpackr';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ArenaSet } from '#engine/arena-set.js';
 import { type Frames, isFault } from '#engine/frame.js';
+import { LONG_FRAME_COMMANDS_MAX } from '#engine/long-frame.js';
 import { createExecutor } from '#engine/routed-frame.js';
 import { counterRow, createCounters } from '#server/counters.js';
 import { hostCommands } from '#server/hello.js';
@@ -146,6 +147,54 @@ describe.each([0, 1, 2])('a frame of the largest size, set %i', (index) => {
   test.each(Object.entries(FRAMES))('%s', (name, frame) => {
     expect(frame.length).toBeLessThanOrEqual(areaBytes);
     const cost = costOf(frame, executor) / costOf(pings, executors[0]!);
+    if (process.env.FUZZ_SECONDS) console.log(`${name}: ${cost.toFixed(1)}`);
+    expect(cost).toBeLessThan(COST_MAX);
+    expect(set.checkIntegrity()).toBeUndefined();
+  });
+});
+
+/** Frames of 64 MiB: made when they are needed, since they are. */
+const LARGEST_BYTES = 64 * MIB;
+const SET_K = hex('01 9311a16b');
+
+/** SET of an array of the largest size. */
+function setOfArray(item: string): Buffer {
+  const bytes = hex(item);
+  const count = Math.floor((LARGEST_BYTES - 5) / bytes.length);
+  return Buffer.concat([SET_K, arrayOf(count, ''), Buffer.alloc(count * bytes.length, bytes)]);
+}
+
+const LARGEST_FRAMES: Record<string, () => Buffer> = {
+  'SET of bytes': () =>
+    Buffer.concat([SET_K, hex('c603fffff0'), Buffer.alloc(LARGEST_BYTES - 16, 1)]),
+  'SET of an array of small integers': () => setOfArray('01'),
+  'SET of an array of nils': () => setOfArray('c0'),
+  'SET of an array of short texts': () => setOfArray('a178'),
+  'SET of an array of empty arrays': () => setOfArray('dc0000'),
+  'SET of a deep array': () =>
+    Buffer.concat([SET_K, Buffer.alloc(LARGEST_BYTES - 1, 0x91), hex('c0')]),
+  'a deep array that is cut off': () => Buffer.concat([SET_K, Buffer.alloc(LARGEST_BYTES, 0x91)]),
+  'maps that promise too much': () =>
+    Buffer.concat([SET_K, Buffer.alloc(LARGEST_BYTES, hex('dfffffffff'))]),
+  'SETs of 500 bytes': () => {
+    const set = Buffer.concat([hex('9311a179 c501f7'), Buffer.alloc(0x1f7)]);
+    return Buffer.concat([Buffer.of(1), Buffer.alloc(LONG_FRAME_COMMANDS_MAX * set.length, set)]);
+  },
+  'GET of the largest value': () => hex('01 9210a16b'),
+};
+
+describe.each([1, 4])('a frame of the largest size that there is, arenas: %i', (count) => {
+  const set = ArenaSet.create({
+    ...options,
+    memoryBytes: count * 160 * MIB,
+    maxValueBytes: LARGEST_BYTES,
+    arenas: count,
+  });
+  const executor = createExecutor<Session>(set, hostCommands(thread));
+  afterAll(() => set.close());
+
+  test.each(Object.entries(LARGEST_FRAMES))('%s', { timeout: 60_000 }, (name, make) => {
+    const cost = costOf(make(), executor) / costOf(pings, executors[0]!);
     if (process.env.FUZZ_SECONDS) console.log(`${name}: ${cost.toFixed(1)}`);
     expect(cost).toBeLessThan(COST_MAX);
     expect(set.checkIntegrity()).toBeUndefined();
