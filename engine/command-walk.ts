@@ -13,11 +13,38 @@ for (const tag of [Tag.UINT32, Tag.INT32, Tag.FLOAT32]) BYTES[tag] = 5;
 for (const tag of [Tag.UINT64, Tag.INT64, Tag.FLOAT64]) BYTES[tag] = 9;
 for (let i = 0; i < 5; i++) BYTES[Tag.FIXEXT1 + i] = 2 + (1 << i);
 
+/** By first byte: how many bytes of length come behind it; 0: none. */
+const LENGTH_BYTES = new Uint8Array(256);
+/** Likewise: bytes in front of the payload of a bin, str or ext, or of a container's items. */
+const HEADER_BYTES = new Uint8Array(256);
+for (const [tags, lengthBytes] of [
+  [[Tag.BIN8, Tag.STR8, Tag.EXT8], 1],
+  [[Tag.BIN16, Tag.STR16, Tag.EXT16, Tag.ARRAY16, Tag.MAP16], 2],
+  [[Tag.BIN32, Tag.STR32, Tag.EXT32, Tag.ARRAY32, Tag.MAP32], 4],
+] as const) {
+  for (const tag of tags) {
+    LENGTH_BYTES[tag] = lengthBytes;
+    const hasType = tag >= Tag.EXT8 && tag <= Tag.EXT32;
+    HEADER_BYTES[tag] = 1 + lengthBytes + (hasType ? 1 : 0);
+  }
+}
+
 /** What `endOfMany` answers to bytes that are no msgpack, or end inside a value. */
 export const BROKEN = -1;
 
 /** SET has five arguments; of longer commands the rest is not told apart. */
 const ELEMENTS_MAX = 6;
+
+/* Local, because reading an import costs a hot loop more than the work. */
+const ARRAY16 = Tag.ARRAY16;
+const FIXARRAY = Tag.FIXARRAY;
+const FIXMAP = Tag.FIXMAP;
+const FIXSTR = Tag.FIXSTR;
+const MAP16 = Tag.MAP16;
+const NEGATIVE_FIXINT = Tag.NEGATIVE_FIXINT;
+const NEVER_USED = Tag.NEVER_USED;
+const NIL = Tag.NIL;
+const TRUE = Tag.TRUE;
 
 /** Where `count` values end that begin at `start`, or BROKEN. `bytes` are fewer than 2^30. */
 export function endOfMany(bytes: Uint8Array, start: number, count: number): number {
@@ -30,21 +57,21 @@ export function endOfMany(bytes: Uint8Array, start: number, count: number): numb
     const tag = bytes[at]!;
     left = (left - 1) | 0;
     // Values of one byte, first: then the CPU need not wait for one to know where the next begins.
-    if (tag < Tag.FIXMAP || tag >= Tag.NEGATIVE_FIXINT) {
+    if (tag < FIXMAP || tag >= NEGATIVE_FIXINT) {
       at = (at + 1) | 0;
       continue;
     }
-    if (tag < Tag.FIXSTR) {
+    if (tag < FIXSTR) {
       at = (at + 1) | 0;
-      const items = tag < Tag.FIXARRAY ? 2 * (tag - Tag.FIXMAP) : tag - Tag.FIXARRAY;
+      const items = tag < FIXARRAY ? 2 * (tag - FIXMAP) : tag - FIXARRAY;
       left = (left + items) | 0;
       continue;
     }
-    if (tag < Tag.NIL) {
-      at = (at + 1 + (tag - Tag.FIXSTR)) | 0;
+    if (tag < NIL) {
+      at = (at + 1 + (tag - FIXSTR)) | 0;
       continue;
     }
-    if (tag <= Tag.TRUE && tag !== Tag.NEVER_USED) {
+    if (tag <= TRUE && tag !== NEVER_USED) {
       at = (at + 1) | 0;
       continue;
     }
@@ -53,57 +80,27 @@ export function endOfMany(bytes: Uint8Array, start: number, count: number): numb
       at = (at + size) | 0;
       continue;
     }
-    const headerBytes = headerBytesOf(tag);
+    const headerBytes = HEADER_BYTES[tag]!;
     if (headerBytes === 0 || headerBytes > length - at) return BROKEN;
     const number = lengthAt(bytes, at, tag);
     // Each byte and each value takes a byte at least: so all numbers stay small.
     if (number > length - at) return BROKEN;
     at = (at + headerBytes) | 0;
-    if (tag < Tag.ARRAY16) at = (at + number) | 0;
-    else left = (left + (tag < Tag.MAP16 ? number : 2 * number)) | 0;
+    if (tag < ARRAY16) at = (at + number) | 0;
+    else left = (left + (tag < MAP16 ? number : 2 * number)) | 0;
     if (left > length) return BROKEN;
   }
   return at > length ? BROKEN : at;
 }
 
-/** Bytes in front of the payload of a bin, str or ext, or of the items of a container; 0: none of these. */
-function headerBytesOf(tag: number): number {
-  switch (tag) {
-    case Tag.BIN8:
-    case Tag.STR8:
-      return 2;
-    case Tag.BIN16:
-    case Tag.STR16:
-    case Tag.EXT8:
-    case Tag.ARRAY16:
-    case Tag.MAP16:
-      return 3;
-    case Tag.EXT16:
-      return 4;
-    case Tag.BIN32:
-    case Tag.STR32:
-    case Tag.ARRAY32:
-    case Tag.MAP32:
-      return 5;
-    case Tag.EXT32:
-      return 6;
-    default:
-      return 0;
-  }
-}
-
-/** The number in such a header. */
+/** The number in the header of a bin, str, ext or container. */
 function lengthAt(bytes: Uint8Array, at: number, tag: number): number {
   const first = bytes[at + 1]!;
-  if (tag === Tag.BIN8 || tag === Tag.STR8 || tag === Tag.EXT8) return first;
+  const width = LENGTH_BYTES[tag]!;
+  if (width === 1) return first;
   const two = (first << 8) | bytes[at + 2]!;
-  const isWide =
-    tag === Tag.BIN32 ||
-    tag === Tag.STR32 ||
-    tag === Tag.EXT32 ||
-    tag === Tag.ARRAY32 ||
-    tag === Tag.MAP32;
-  return isWide ? two * 0x10000 + ((bytes[at + 3]! << 8) | bytes[at + 4]!) : two;
+  if (width === 2) return two;
+  return two * 0x10000 + ((bytes[at + 3]! << 8) | bytes[at + 4]!);
 }
 
 /** One command, and where its first elements are. Used for one after the other. */
@@ -122,7 +119,7 @@ export class CommandWalk {
     const tag = bytes[at]!;
     const isShort = tag >= Tag.FIXARRAY && tag < Tag.FIXSTR;
     if (!isShort && tag !== Tag.ARRAY16 && tag !== Tag.ARRAY32) return endOfMany(bytes, at, 1);
-    const headerBytes = isShort ? 1 : headerBytesOf(tag);
+    const headerBytes = isShort ? 1 : HEADER_BYTES[tag]!;
     if (headerBytes > bytes.length - at) return BROKEN;
     this.items = itemsOf(tag, bytes, at);
     this.start = at + headerBytes;

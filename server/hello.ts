@@ -5,6 +5,7 @@ import { SlabringError } from '../engine/errors.js';
 import type { HostCommands } from '../engine/frame.js';
 import { show } from '../engine/units.js';
 import { Counter } from './counters.js';
+import { HELLO_DEADLINE_MS } from './limits.js';
 import { digestToken } from './options.js';
 import type { ServingThread } from './serving-thread.js';
 import type { Session } from './session.js';
@@ -30,6 +31,9 @@ export interface NodeLimits {
   maxMessageBytes: number;
   maxBacklogBytes: number;
 }
+
+/** Why a connection was closed on which HELLO did not come. */
+export const NO_TOKEN_TEXT = `no HELLO with the token within ${HELLO_DEADLINE_MS / 1000} seconds`;
 
 /** Why a command was refused before HELLO. */
 export const NOAUTH_TEXT = 'this node asks for a token: send HELLO {token} first';

@@ -11,6 +11,7 @@
 import { isFault } from '../engine/frame.js';
 import { Counter } from './counters.js';
 import { executeBeforeHello } from './guard.js';
+import { NO_TOKEN_TEXT } from './hello.js';
 import {
   CLOSE_REASON_BYTES_MAX,
   CloseCode,
@@ -159,9 +160,7 @@ export class Session {
   }
 
   #closeStranger(): void {
-    if (this.authenticated || this.#closed) return;
-    const seconds = HELLO_DEADLINE_MS / 1000;
-    this.#close(CloseCode.NO_TOKEN, `no HELLO with the token within ${seconds} seconds`);
+    if (!this.authenticated && !this.#closed) this.#close(CloseCode.NO_TOKEN, NO_TOKEN_TEXT);
   }
 
   #fault(code: number, reason: string): void {

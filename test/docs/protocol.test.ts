@@ -10,12 +10,18 @@ import { COMMANDS, MAX_KEY_BYTES, SetFlag } from '#engine/commands.js';
 import { ERROR_CODES, type ErrorCode } from '#engine/errors.js';
 import { FrameExecutor, isFault } from '#engine/frame.js';
 import { KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
-import { NOAUTH_TEXT } from '#server/hello.js';
+import { COMMAND_TOO_LARGE_TEXT, LONG_FRAME_COMMANDS_MAX } from '#engine/long-frame.js';
+import { NO_TOKEN_TEXT, NOAUTH_TEXT } from '#server/hello.js';
 import { type SlabringNode, startNode } from '#server/index.js';
-import { COMMANDS_BEFORE_HELLO_MAX } from '#server/limits.js';
+import {
+  CloseCode,
+  COMMANDS_BEFORE_HELLO_MAX,
+  MESSAGE_BYTES_BEFORE_HELLO_MAX,
+} from '#server/limits.js';
 import { code, readParts, table, updateParts } from '../support/generated.js';
 import { type Command, decodeFrame, encodeFrame, Wire, WireError } from '../support/wire.js';
 
+const MIB = 1024 ** 2;
 const PAGE = 'docs/PROTOCOL.md';
 const TOKEN = 'a secret';
 
@@ -85,7 +91,7 @@ const CODE_MEANINGS: Record<ErrorCode, string> = {
   UNKNOWN: 'there is no such command here',
   WRONGTYPE: 'the value is not what the command works on',
   OVERFLOW: 'the sum passes 64 bits',
-  TOOLARGE: 'a value, or all replies to a frame, are above the limit',
+  TOOLARGE: 'a value, a command, or all replies to a frame are above the limit',
   OOM: 'there is no room, and nothing that may be evicted',
   NOAUTH: 'the node wants its token first',
   DENIED: 'the token is wrong',
@@ -147,7 +153,7 @@ const PROVOKED_BY: Record<string, Provocation> = {
   },
   ERROR_REPLY_TOO_LARGE: {
     commands: [['HELLO'], ['GET', 'k']],
-    shown: 'what comes after 64 MiB of replies in a frame',
+    shown: 'what comes after 64 MiB and 128 KiB of replies in a frame',
     oneFrame: true,
     maxReplyBytes: 1,
   },
@@ -184,6 +190,21 @@ function kernelMessages(): string[][] {
   });
 }
 
+function longMessages(): string[][] {
+  const arena = Arena.create({
+    memoryBytes: 8 * MIB,
+    policy: 'none',
+    maxValueBytes: 2 * MIB,
+    maxThreads: 1,
+  });
+  const executor = new FrameExecutor<undefined>(arena, () => null);
+  const frame = encodeFrame(1, ['EXISTS', ...Array<string>(20).fill('x'.repeat(65_535))]);
+  const reply = executor.execute(frame, undefined) as Uint8Array;
+  const [error] = decodeFrame(Buffer.from(reply)).replies;
+  expect(error).toEqual(new WireError(COMMAND_TOO_LARGE_TEXT));
+  return [[code(COMMAND_TOO_LARGE_TEXT), 'an EXISTS of some MiB of keys']];
+}
+
 async function helloMessages(): Promise<string[][]> {
   const open = await connect(await start());
   const closed = await connect(await start({ token: TOKEN }));
@@ -201,7 +222,7 @@ async function helloMessages(): Promise<string[][]> {
 
 async function codesPart(): Promise<string> {
   const meanings = ERROR_CODES.map((name) => [code(name), CODE_MEANINGS[name]]);
-  const messages = [...kernelMessages(), ...(await helloMessages())];
+  const messages = [...kernelMessages(), ...longMessages(), ...(await helloMessages())];
   return [
     table(['code', 'meaning'], meanings),
     'The messages of version 1, and what brings them up:\n',
@@ -210,7 +231,7 @@ async function codesPart(): Promise<string> {
 }
 
 async function limitsPart(): Promise<string> {
-  const wire = await connect(await start());
+  const wire = await connect(await start({ memory: '256mb' }));
   const [facts] = (await wire.call(['HELLO'])) as [{ limits: Record<string, number> }];
   const { maxKeyBytes, maxValueBytes, maxMessageBytes, maxBacklogBytes } = facts.limits;
   expect(maxKeyBytes).toBe(MAX_KEY_BYTES);
@@ -219,7 +240,11 @@ async function limitsPart(): Promise<string> {
     ['name in HELLO', 'bytes', 'what'],
     [
       [code('maxKeyBytes'), bytes(maxKeyBytes), 'a key, fixed'],
-      [code('maxValueBytes'), bytes(maxValueBytes), 'a value as msgpack; `--max-value` lowers it'],
+      [
+        code('maxValueBytes'),
+        bytes(maxValueBytes),
+        'a value as msgpack; `--max-value` lowers it, and so does a small `--memory`',
+      ],
       [
         code('maxMessageBytes'),
         bytes(maxMessageBytes),
@@ -228,7 +253,7 @@ async function limitsPart(): Promise<string> {
       [
         code('maxBacklogBytes'),
         bytes(maxBacklogBytes),
-        'frames that wait while a client does not read; `--max-backlog`',
+        'frames that wait while a client does not read, or one frame; `--max-backlog`',
       ],
     ],
   );
@@ -245,10 +270,8 @@ async function closeAfter(
   return [closeCode, reason];
 }
 
-const MIB = 1024 ** 2;
-
 async function closesPart(): Promise<string> {
-  const node = await start({ maxBacklog: '64kb' });
+  const node = await start({ maxBacklog: '64kb', maxValue: '2mb' });
   const secret = await start({ token: TOKEN });
   const setter = await connect(node);
   await setter.call(['SET', 'big', 'x'.repeat(MIB - 5)]);
@@ -272,8 +295,26 @@ async function closesPart(): Promise<string> {
       `more than ${COMMANDS_BEFORE_HELLO_MAX} commands in one frame before HELLO`,
     ],
     [
-      await closeAfter(node, (wire) => wire.sendRaw(Buffer.alloc(MIB + 128 * 1024 + 1))),
+      await closeAfter(node, (wire) => wire.sendRaw(Buffer.alloc(2 * MIB + 128 * 1024 + 1))),
       'a message above the limit',
+    ],
+    [
+      await closeAfter(secret, (wire) => {
+        wire.sendRaw(Buffer.alloc(MESSAGE_BYTES_BEFORE_HELLO_MAX + 1));
+      }),
+      'the same before `HELLO` on a node with a token, where it is lower',
+    ],
+    [
+      await closeAfter(node, (wire) => {
+        const nils = Buffer.alloc(LONG_FRAME_COMMANDS_MAX + 1, 0xc0);
+        wire.sendRaw(Buffer.concat([encodeFrame(1, ['SET', 'k', Buffer.alloc(1.5 * MIB)]), nils]));
+      }),
+      'more commands than that in a frame that is longer than that',
+    ],
+    // What closes it comes only after ten seconds: test/unit/session.test.ts.
+    [
+      [CloseCode.NO_TOKEN, NO_TOKEN_TEXT],
+      'the node wants its token, and the client does not show it in time',
     ],
     [
       await closeAfter(node, (wire) => {

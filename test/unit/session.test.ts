@@ -1,6 +1,7 @@
 /** What a connection may do on a node with a token before it has shown it. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Counter, counterRow, createCounters } from '#server/counters.js';
+import { NO_TOKEN_TEXT } from '#server/hello.js';
 import { HELLO_DEADLINE_MS, MESSAGE_BYTES_BEFORE_HELLO_MAX } from '#server/limits.js';
 import type { ServingThread } from '#server/serving-thread.js';
 import { Session } from '#server/session.js';
@@ -38,7 +39,7 @@ describe('the deadline of HELLO', () => {
     vi.advanceTimersByTime(HELLO_DEADLINE_MS - 1);
     expect(closes).toEqual([]);
     vi.advanceTimersByTime(1);
-    expect(closes).toEqual([[1008, 'no HELLO with the token within 10 seconds']]);
+    expect(closes).toEqual([[1008, NO_TOKEN_TEXT]]);
     expect(counters[Counter.connections]).toBe(0);
   });
 
