@@ -155,7 +155,7 @@ describe.each([0, 1, 2])('a frame of the largest size, set %i', (index) => {
 
 const LARGEST_BYTES = 64 * MIB;
 /** The worst that is known takes ten, and took a hundred when the walk over it was a slow one. */
-const LARGEST_COST_MAX = 40;
+const LARGEST_COST_MAX = 60;
 const SET_K = hex('01 9311a16b');
 
 /** SET of an array of the largest size. */
