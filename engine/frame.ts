@@ -181,11 +181,12 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
   }
 
   /**
-   * Runs the command whose reply was too large for the reply area, and puts `bytes` where they
-   * stood, at `start` of the request area; where the command ends there.
+   * Runs the command whose reply was too large for the reply area; where it ends in the request
+   * area. `bytes` stand there from `start` on, and those behind the command stay: key and value are
+   * written to the beginning of the area, and the command is longer than they are.
    */
   runLarge(bytes: Uint8Array, start: number, parts: ReplyParts): number {
-    const { request, block } = this.#arena;
+    const { block } = this.#arena;
     const end = block[BLOCK_HOST_END]!;
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const walk = new CommandWalk();
@@ -195,7 +196,6 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
       throw new SlabringError('INTERNAL', `the kernel left a command to the host: ${command}`);
     }
     this.#large.run(buffer, walk, command, parts);
-    request.set(bytes, start);
     return end;
   }
 

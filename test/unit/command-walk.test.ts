@@ -36,6 +36,12 @@ describe('endOfMany', () => {
     }
   });
 
+  it('does not lose count of values, however many are promised', () => {
+    // Each of these promises a million values; a sum of 32 bits would come round to none.
+    const promises = Buffer.alloc(1024 ** 2, Buffer.from('df0007a120', 'hex'));
+    expect(endOfMany(promises, 0, 1)).toBe(BROKEN);
+  });
+
   it('counts several values, and those of a container as one', () => {
     const bytes = Buffer.concat([integer(7), array([NIL, NIL]), map([NIL, str('x')]), NIL]);
     expect([0, 1, 2, 3, 4, 5].map((count) => endOfMany(bytes, 0, count))).toEqual([
