@@ -1,6 +1,6 @@
 /**
  * Walks over the commands of a frame that comes from anybody, as the kernel does in its own areas:
- * strictly, and in a time that grows with the bytes alone, a nanosecond or two for each. (`valueEnd`
+ * strictly, and in a time that grows with the bytes alone, a few nanoseconds for each. (`valueEnd`
  * of msgpack.ts takes ten times as long, and trusts what it reads.)
  */
 import { itemsOf, Tag } from './msgpack.js';
