@@ -5,7 +5,7 @@
  */
 import { itemsOf, Tag } from './msgpack.js';
 
-/** By first byte: how long a value is that has a fixed length of more than a byte; 0 for all others. */
+/** By first byte: how long a value is that always has one length, above a byte; 0: any other. */
 const BYTES = new Uint8Array(256);
 for (const tag of [Tag.UINT8, Tag.INT8]) BYTES[tag] = 2;
 for (const tag of [Tag.UINT16, Tag.INT16]) BYTES[tag] = 3;
