@@ -9,7 +9,6 @@
 import { readValue } from './codec.js';
 import { SlabringError } from './errors.js';
 import type { KernelExports } from './kernel-exports.js';
-import { type KeyArea, writeKey } from './keys.js';
 import type { Structures } from './structures.js';
 import { checkOptionNames, show } from './units.js';
 
@@ -61,8 +60,9 @@ export function readDecodedOption(
 export interface Desk {
   readonly kernel: KernelExports;
   readonly slot: number;
-  readonly keys: KeyArea;
   readonly reply: Buffer;
+  writeKey(key: string): number;
+  countHits(hits: number): void;
 }
 
 /** Hits that a thread counts by itself before it tells the arena, for `stats` of other threads. */
@@ -163,7 +163,7 @@ export class DecodedValues {
   /** Tells the arena how many hits there were. */
   countHits(): void {
     const desk = this.#counter;
-    if (desk !== undefined && this.#hits > 0) desk.kernel.addHits(desk.slot, this.#hits);
+    if (desk !== undefined && this.#hits > 0) desk.countHits(this.#hits);
     this.#hits = 0;
   }
 
@@ -186,8 +186,7 @@ export class DecodedValues {
     const desk = this.#deskOf(key);
     this.#counter ??= desk;
     const { words, floats, stampedAt } = this.#views.get(desk) ?? this.#open(desk);
-    const keyLength = writeKey(key, desk.keys);
-    const length = desk.kernel.getStamped(desk.slot, keyLength);
+    const length = desk.kernel.getStamped(desk.slot, desk.writeKey(key));
     if (length < 0) {
       if (kept !== undefined) release(kept);
       return undefined;
@@ -230,7 +229,7 @@ export class DecodedValues {
   /** Marks the entry as used, for eviction. */
   #touch(kept: Kept): void {
     const desk = this.#deskOf(kept.key);
-    desk.kernel.touchStamped(desk.slot, writeKey(kept.key, desk.keys));
+    desk.kernel.touchStamped(desk.slot, desk.writeKey(kept.key));
     kept.lock = kept.words[kept.lockAt]!;
   }
 

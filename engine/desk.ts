@@ -1,16 +1,29 @@
 /**
- * One arena as a cache works on it in this thread: where keys and values are written, and where
- * what was read stands.
+ * One arena as a cache, or a namespace of it, works on it in this thread: where keys and values are
+ * written, and where what was read stands.
  */
 import { Buffer } from 'node:buffer';
 import type { Key } from './api.js';
 import type { Arena } from './arena.js';
 import type { KernelExports } from './kernel-exports.js';
-import { KeyArea, writeKey } from './keys.js';
+import {
+  checkNamespacedKey,
+  KeyArea,
+  NAMESPACED_KEY,
+  PREFIX_BYTES,
+  writeKey,
+} from './keys.js';
 import { ShortBytes } from './short-bytes.js';
 
 /** For `getDirect`: the kernel reads the clock itself when it meets an entry with an expiry. */
 export const CLOCK_WHEN_NEEDED = -1;
+
+/** What a desk needs of its namespace. */
+export interface DeskSpace {
+  readonly number: number;
+  /** What its keys begin with in the kernel, now. */
+  prefix(): number;
+}
 
 export class Desk {
   readonly arena: Arena;
@@ -24,20 +37,51 @@ export class Desk {
   /** Copies of short values out of the reply area. */
   readonly shortBytes: ShortBytes;
 
-  constructor(arena: Arena) {
+  /** The namespace whose keys these are; undefined: keys of none. */
+  readonly space: DeskSpace | undefined;
+  /** The place of a namespace's prefix: the first word of the request area. */
+  readonly #prefix: Int32Array;
+
+  constructor(arena: Arena, space?: DeskSpace) {
     const { buffer, byteOffset, byteLength } = arena.reply;
     this.arena = arena;
     this.kernel = arena.kernel;
     this.slot = arena.slot;
-    this.keys = new KeyArea(arena.request);
-    this.request = this.keys.bytes;
+    const { request } = arena;
+    this.space = space;
+    this.#prefix = new Int32Array(request.buffer, request.byteOffset, 1);
+    this.keys = new KeyArea(space === undefined ? request : request.subarray(PREFIX_BYTES));
+    this.request = Buffer.from(request.buffer, request.byteOffset, request.byteLength);
     this.reply = Buffer.from(buffer, byteOffset, byteLength);
     this.shortBytes = new ShortBytes(this.reply);
   }
 
   /** Looks the key up: the value's length, its bytes being in the reply area, or -1. */
   find(key: Key): number {
-    return this.kernel.getDirect(this.slot, writeKey(key, this.keys), CLOCK_WHEN_NEEDED);
+    return this.kernel.getDirect(this.slot, this.writeKey(key), CLOCK_WHEN_NEEDED);
+  }
+
+  /**
+   * Writes a key where the kernel takes it from. What `lengthOfWord` makes of the result is where
+   * it ends in the request area.
+   * @returns the key's word, which the kernel's calls want
+   * @throws SlabringError `OPTION`
+   */
+  writeKey(key: Key): number {
+    const length = writeKey(key, this.keys);
+    return this.space === undefined ? length : this.#prefixed(length, this.space);
+  }
+
+  /** Counts hits that the kernel was not asked for. */
+  countHits(hits: number): void {
+    this.kernel.addHits(this.slot, hits);
+    if (this.space) this.kernel.addNamespaceHits(this.slot, this.space.number, hits);
+  }
+
+  #prefixed(length: number, space: DeskSpace): number {
+    checkNamespacedKey(length);
+    this.#prefix[0] = space.prefix();
+    return (PREFIX_BYTES + length) | NAMESPACED_KEY;
   }
 
   /**
@@ -45,7 +89,7 @@ export class Desk {
    * @throws SlabringError the kernel's
    */
   store(
-    keyLength: number,
+    keyWord: number,
     valueLength: number,
     ttlMs: number,
     flags: number,
@@ -53,7 +97,7 @@ export class Desk {
   ): boolean {
     const { kernel, slot } = this;
     const now = Date.now();
-    const status = kernel.setDirect(slot, keyLength, valueLength, ttlMs, flags, version, now);
+    const status = kernel.setDirect(slot, keyWord, valueLength, ttlMs, flags, version, now);
     if (status < 0) throw this.arena.errorOf(status);
     return status === 1;
   }

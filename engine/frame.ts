@@ -34,6 +34,10 @@ export interface FrameLimits {
    * answered with TOOLARGE. Default 64 MiB.
    */
   maxReplyBytes?: number;
+  /**
+   * Whether frames are this process's own, which may have keys of namespaces. Default `false`.
+   */
+  isHosts?: boolean;
   /** The clock, in ms of Unix time, for everything that expires. Default: the machine's. */
   now?: () => number;
 }
@@ -81,6 +85,7 @@ export class FrameExecutor<C> implements Frames<C> {
   readonly #host: HostCommands<C>;
   readonly #maxReplyBytes: number;
   readonly #now: () => number;
+  readonly #isHosts: boolean;
   readonly #done: number;
   readonly #hostCommand: number;
   readonly #malformed: number;
@@ -93,6 +98,7 @@ export class FrameExecutor<C> implements Frames<C> {
     this.#host = host;
     this.#maxReplyBytes = limits.maxReplyBytes ?? DEFAULT_MAX_REPLY_BYTES;
     this.#now = limits.now ?? Date.now;
+    this.#isHosts = limits.isHosts ?? false;
     this.#done = kernel.EXEC_DONE.value;
     this.#hostCommand = kernel.EXEC_HOST_COMMAND.value;
     this.#malformed = kernel.EXEC_MALFORMED.value;
@@ -107,7 +113,10 @@ export class FrameExecutor<C> implements Frames<C> {
     const { kernel, slot, request, block } = this.#arena;
     if (frame.length > request.length) return this.#tooLarge;
     request.set(frame);
-    const outcome = kernel.exec(slot, 0, frame.length, this.#now());
+    const now = this.#now();
+    const outcome = this.#isHosts
+      ? kernel.execHost(slot, 0, frame.length, now)
+      : kernel.exec(slot, 0, frame.length, now);
     if (outcome === this.#done) return this.#views.of(block[BLOCK_REPLY_BYTES]!);
     return this.#executeOn(outcome, frame.length, context);
   }
@@ -135,7 +144,10 @@ export class FrameExecutor<C> implements Frames<C> {
       if (total > this.#maxReplyBytes) {
         block[BLOCK_REFUSAL] = kernel.ERROR_REPLY_TOO_LARGE.value;
       }
-      outcome = kernel.exec(slot, block[BLOCK_CONSUMED]!, length, this.#now());
+      const consumed = block[BLOCK_CONSUMED]!;
+      outcome = this.#isHosts
+        ? kernel.execHost(slot, consumed, length, this.#now())
+        : kernel.exec(slot, consumed, length, this.#now());
     }
     return Buffer.concat(parts, total);
   }

@@ -22,6 +22,7 @@ export interface KernelExports {
   readonly EXEC_MALFORMED: Constant;
   readonly EXEC_BAD_FRAME_ID: Constant;
   readonly ERROR_REPLY_TOO_LARGE: Constant;
+  readonly NAMESPACE_NEEDS_SWEEP: Constant;
   readonly ROW_HOST: Constant;
   readonly ROW_KEYS_APART: Constant;
   readonly ROW_KEYS_TOGETHER: Constant;
@@ -42,7 +43,9 @@ export interface KernelExports {
     maxThreads: number,
     areaBytes: number,
     extraBytes: number,
+    maxNamespaces: number,
   ): number;
+  namespaceBytes(max: number, partitionsLog2: number): number;
   minBudgetBytes(partitionsLog2: number, extraBytes: number): number;
   format(
     budgetBytes: number,
@@ -56,6 +59,7 @@ export interface KernelExports {
     firstVersion: number,
     stampBits: number,
     structureBytes: number,
+    maxNamespaces: number,
   ): number;
   validate(): number;
   addCommand(
@@ -77,6 +81,7 @@ export interface KernelExports {
   replyArea(thread: number): number;
 
   exec(thread: number, start: number, length: number, nowMs: number): number;
+  execHost(thread: number, start: number, length: number, nowMs: number): number;
   getDirect(thread: number, keyBytes: number, nowMs: number): number;
   peekDirect(thread: number, keyBytes: number, nowMs: number): number;
   takeDirect(thread: number, keyBytes: number, nowMs: number): number;
@@ -98,7 +103,24 @@ export interface KernelExports {
   touchStamped(thread: number, keyBytes: number): void;
   addHits(thread: number, hits: number): void;
 
-  scan(thread: number, cursor: number, count: number, maxValueBytes: number, nowMs: number): number;
+  scan(
+    thread: number,
+    cursor: number,
+    count: number,
+    maxValueBytes: number,
+    nowMs: number,
+    prefix: number,
+  ): number;
+
+  openNamespace(thread: number, nameBytes: number): number;
+  useNamespace(number: number): void;
+  namespaceNamesAt(): number;
+  namespaceEpochsAt(): number;
+  clearNamespace(thread: number, number: number, sweptEpoch: number): number;
+  raiseNamespace(thread: number, number: number, epoch: number, sweptEpoch: number): number;
+  sweepNamespaces(thread: number): void;
+  collectNamespace(thread: number, number: number): number;
+  addNamespaceHits(thread: number, number: number, hits: number): void;
 
   routerPages(arenas: number, areaBytes: number): number;
   openRouter(arenas: number, areaBytes: number, seed: number): number;
@@ -191,6 +213,8 @@ export const INTEGRITY_RULES: Readonly<Record<string, string>> = {
   BROKEN_LOG:
     'a log is a ring of its pages whose records are whole and numbered without a gap, or there is none',
   BROKEN_RECORDS: 'every entry that may be evicted has a record in a queue',
+  BROKEN_NAMESPACES:
+    'a partition counts the entries of namespaces, and of each those of one epoch, with their bytes and sizes',
   BROKEN_WHEEL: 'the wheel of expiry counts its records, in blocks of records',
   BROKEN_EXPIRY:
     'an entry with an expiry has a record in the slot of the wheel that it names, and they are counted',

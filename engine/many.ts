@@ -9,6 +9,7 @@ import { type Frames, isFault } from './frame.js';
 import { ReplyReader } from './reply.js';
 import { createExecutor } from './routed-frame.js';
 import type { SetArguments } from './setoptions.js';
+import type { Space } from './space.js';
 import type { Structures } from './structures.js';
 import { show } from './units.js';
 
@@ -28,24 +29,25 @@ export class Many {
       maxReplyBytes: Infinity,
       // Looked up at each call, as the other methods do: the two clocks must be one.
       now: () => Date.now(),
+      isHosts: true,
     });
   }
 
-  /** The replies to one command for each key. */
-  forKeys(name: CommandName, keys: Iterable<Key>): unknown[] {
+  /** The replies to one command for each key; with `space`, of that namespace. */
+  forKeys(name: CommandName, keys: Iterable<Key>, space?: Space): unknown[] {
     const batch = new Batch();
     const { code } = COMMANDS[name];
-    for (const key of keys) batch.begin(code, key, 1);
-    return this.#run(batch);
+    for (const key of keys) batch.begin(code, key, 1, space !== undefined);
+    return this.#run(batch, space);
   }
 
   /** The sum of the replies to one command for each key, which are counts. */
-  sumForKeys(name: CommandName, keys: Iterable<Key>): number {
-    return (this.forKeys(name, keys) as number[]).reduce((sum, count) => sum + count, 0);
+  sumForKeys(name: CommandName, keys: Iterable<Key>, space?: Space): number {
+    return (this.forKeys(name, keys, space) as number[]).reduce((sum, count) => sum + count, 0);
   }
 
   /** For each pair whether it was stored. */
-  set(entries: Iterable<unknown>, args: SetArguments): boolean[] {
+  set(entries: Iterable<unknown>, args: SetArguments, space?: Space): boolean[] {
     const batch = new Batch();
     for (const entry of entries) {
       if (!Array.isArray(entry) || entry.length !== 2) {
@@ -53,21 +55,22 @@ export class Many {
       }
       const [key, value] = entry as [Key, unknown];
       const packed = packValue(value, this.#structures);
-      batch.begin(COMMANDS.SET.code, key, 5);
+      batch.begin(COMMANDS.SET.code, key, 5, space !== undefined);
       batch.value(value, packed, this.#maxValueBytes);
       batch.integer(args.ttlMs);
       batch.integer(args.flags);
       if (args.flags & SetFlag.IF_VERSION) batch.integer(args.version);
       else batch.nil();
     }
-    return this.#run(batch) as boolean[];
+    return this.#run(batch, space) as boolean[];
   }
 
   /**
    * Runs the commands of a batch; their replies. An error among them is thrown when all have run.
    */
-  #run(batch: Batch): unknown[] {
+  #run(batch: Batch, space: Space | undefined): unknown[] {
     this.#checkOpen();
+    if (space !== undefined) batch.setPrefix(space.prefix());
     const replies: unknown[] = [];
     let failed: unknown;
     for (const { start, end, commands } of batch.frames()) {

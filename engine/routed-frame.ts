@@ -58,6 +58,7 @@ class RoutedExecutor<C> implements Frames<C> {
   readonly #now: () => number;
   readonly #executors: readonly FrameExecutor<C>[];
   readonly #views: ReplyViews;
+  readonly #isHosts: boolean;
   readonly #sole: number;
   /** Whether an arena has counted the frame at hand. */
   #isCounted = false;
@@ -69,6 +70,7 @@ class RoutedExecutor<C> implements Frames<C> {
     this.#host = host;
     this.#maxReplyBytes = limits.maxReplyBytes ?? DEFAULT_MAX_REPLY_BYTES;
     this.#now = limits.now ?? Date.now;
+    this.#isHosts = limits.isHosts ?? false;
     this.#executors = arenas.map((arena) => new FrameExecutor(arena, host, limits));
     this.#views = new ReplyViews(this.#router.out);
     this.#sole = this.#router.kernel.SPLIT_SOLE.value;
@@ -155,7 +157,9 @@ class RoutedExecutor<C> implements Frames<C> {
   #runLane(index: number, start: number, nowMs: number): void {
     const { kernel, slot, reply, block } = this.#arenas[index]!;
     const lane = this.#router.lanes[index]!;
-    kernel.exec(slot, start, lane[LANE_CURSOR]! - lane[LANE_START]!, nowMs);
+    const length = lane[LANE_CURSOR]! - lane[LANE_START]!;
+    if (this.#isHosts) kernel.execHost(slot, start, length, nowMs);
+    else kernel.exec(slot, start, length, nowMs);
     const replyBytes = block[BLOCK_REPLY_BYTES]!;
     // An area holds the largest reply, so each call answers one command at least.
     if (replyBytes === 0) throw new SlabringError('INTERNAL', 'an arena did not go on');

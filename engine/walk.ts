@@ -6,8 +6,8 @@
  * afterwards it is looked up again.
  */
 import { Buffer } from 'node:buffer';
-import type { Arena } from './arena.js';
 import { readValue } from './codec.js';
+import type { Desk } from './desk.js';
 import { readKey } from './keys.js';
 import type { Structures } from './structures.js';
 
@@ -38,10 +38,10 @@ const FIRST_BUFFER_BYTES = 4096;
 
 /** For each entry: `while (walk.next())`, then `key()` and `value()`. */
 export class Walk {
-  readonly #arenas: readonly Arena[];
+  readonly #desks: readonly Desk[];
   #index = 0;
-  /** The one being walked: `#arenas[#index]`. */
-  #arena: Arena;
+  /** The one being walked: `#desks[#index]`. */
+  #desk: Desk;
   readonly #checkOpen: () => void;
   readonly #wantsValues: boolean;
   readonly #structures: Structures | undefined;
@@ -59,6 +59,8 @@ export class Walk {
   #lock: Int32Array = new Int32Array(2);
   #lockLow = 0;
   #lockHigh = 0;
+  /** What the keys of the namespace began with when the batch was read; 0: keys of none. */
+  #prefix = 0;
   // The entry at hand.
   #keyStart = 0;
   #keyEnd = 0;
@@ -69,14 +71,14 @@ export class Walk {
 
   /** @param checkOpen throws when the cache has been closed */
   constructor(
-    arenas: readonly Arena[],
+    desks: readonly Desk[],
     checkOpen: () => void,
     wantsValues: boolean,
     structures: Structures | undefined,
   ) {
     this.#structures = structures;
-    this.#arenas = arenas;
-    this.#arena = arenas[0]!;
+    this.#desks = desks;
+    this.#desk = desks[0]!;
     this.#checkOpen = checkOpen;
     this.#wantsValues = wantsValues;
   }
@@ -110,19 +112,28 @@ export class Walk {
   }
 
   #enterNextArena(): boolean {
-    const next = this.#arenas[this.#index + 1];
+    const next = this.#desks[this.#index + 1];
     if (next === undefined) return false;
     this.#index++;
-    this.#arena = next;
+    this.#desk = next;
     this.#cursor = 0;
     this.#isAtEnd = false;
     return true;
   }
 
   #load(): void {
-    const { kernel, slot, reply } = this.#arena;
+    const { kernel, slot, reply, space } = this.#desk;
     const valueBytes = this.#wantsValues ? MOST_BATCH_VALUE_BYTES : 0;
-    this.#cursor = kernel.scan(slot, this.#cursor, this.#batchEntries, valueBytes, Date.now());
+    this.#prefix = space === undefined ? 0 : space.prefix();
+    const now = Date.now();
+    this.#cursor = kernel.scan(
+      slot,
+      this.#cursor,
+      this.#batchEntries,
+      valueBytes,
+      now,
+      this.#prefix,
+    );
     this.#isAtEnd = this.#cursor === 0;
     const head = new Int32Array(reply.buffer, reply.byteOffset, SCAN_RECORDS / 4);
     this.#left = head[SCAN_ENTRIES / 4]!;
@@ -164,8 +175,13 @@ export class Walk {
     return this.#lookUp();
   }
 
-  /** Whether nothing has been written in the partition since the batch was read. */
+  /**
+   * Whether nothing has been written in the partition, and the namespace was not cleared, since the
+   * batch was read.
+   */
   #isUnchanged(): boolean {
+    const { space } = this.#desk;
+    if (space !== undefined && space.prefix() !== this.#prefix) return false;
     // The low word first. It holds the lower bits of a version that only grows: when both were the
     // same, so was the version at the time of the first look.
     return (
@@ -175,11 +191,10 @@ export class Walk {
   }
 
   #lookUp(): boolean {
-    const { kernel, slot, request, reply } = this.#arena;
-    const keyBytes = this.#keyEnd - this.#keyStart;
-    request.set(this.#bytes.subarray(this.#keyStart, this.#keyEnd));
-    if (!this.#wantsValues) return kernel.hasDirect(slot, keyBytes, Date.now()) === 1;
-    const length = kernel.peekDirect(slot, keyBytes, Date.now());
+    const { kernel, slot, reply } = this.#desk;
+    const key = this.#desk.writeKey(this.#bytes.subarray(this.#keyStart, this.#keyEnd));
+    if (!this.#wantsValues) return kernel.hasDirect(slot, key, Date.now()) === 1;
+    const length = kernel.peekDirect(slot, key, Date.now());
     if (length < 0) return false;
     const bytes = Buffer.from(reply.buffer, reply.byteOffset, length);
     this.#value = readValue(bytes, 0, length, this.#structures);

@@ -35,6 +35,7 @@ export { addCommand, ROW_HOST, ROW_KEYS_APART, ROW_KEYS_TOGETHER } from './comma
 export { deleteDirect, getDirect, hasDirect, peekDirect, setDirect, takeDirect } from './direct';
 export {
   exec,
+  execHost,
   EXEC_BAD_FRAME_ID,
   EXEC_DONE,
   EXEC_HOST_COMMAND,
@@ -54,6 +55,19 @@ export {
 } from './layout';
 export { addHits, getStamped, stampedAt, touchStamped } from './kept';
 export { setStrongOrder } from './lock';
+export {
+  addNamespaceHits,
+  clearNamespace,
+  collectNamespace,
+  NAMESPACE_DONE,
+  NAMESPACE_NEEDS_SWEEP,
+  namespaceBytes,
+  namespaceEpochsAt,
+  namespaceNamesAt,
+  openNamespace,
+  raiseNamespace,
+  useNamespace,
+} from './namespaces';
 export { scan } from './scan';
 export { claimThread, reapThreads, releaseThread } from './slots';
 export { MERGE_DONE, MERGE_LANE_EMPTY, MERGE_OUT_FULL, mergeReplies } from './merge';
@@ -68,5 +82,6 @@ export {
   splitFrame,
 } from './split';
 export * from './status';
+export { sweepNamespaces } from './sweep';
 export { replyArea, requestArea, threadBlockAt } from './threads';
 export { upkeep } from './upkeep';

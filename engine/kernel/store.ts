@@ -16,13 +16,18 @@ import {
   expiryOf,
   fieldsBytes,
   firstPiece,
+  flagsOfKey,
   HAS_EXPIRY,
   HAS_VERSION,
   hashOfEntry,
   keyAddress,
+  KeyWord,
+  keyWordOf,
+  lengthOf,
   LONG_KEY,
   MAX_INLINE_KEY,
   moveExpiry,
+  NAMESPACED,
   PIECE_FIXED_BYTES,
   pieceAt,
   setExpiry,
@@ -35,11 +40,13 @@ import { mayEvict, queueOfNew, settle } from './eviction/policy';
 import { evictEntry, freeChain, freeEntry } from './eviction/removal';
 import { changeExpiry, copyWheelFields, enroll, inherit } from './enrollment';
 import { Address, MAX_CHUNK } from './layout';
+import { enterNamespace, isCleared, resizeInNamespace } from './namespaces';
 import { Partition } from './partition';
 import { allocate, makeRoomForOne, reclaimPage } from './room';
 import { addBlock, append, isTailFull, Queue, stockSpares, trim } from './records';
 import { chunkBytesOf, classOf, classOfChunk, giveChunk, recordClass } from './slab';
 import { mark } from './marks';
+import { hasCleared, sweepAll } from './sweep';
 import { crowdedSlot, entryOf, erase, insert, isSplittable, recordOf, setEntryOf, Slot } from './table';
 import { wheelOf } from './wheel';
 
@@ -111,7 +118,7 @@ function buildEntry(
   partition: Partition,
   hash: u32,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   value: Address,
   valueBytes: u32,
   flags: u32,
@@ -120,6 +127,7 @@ function buildEntry(
   nowMs: i64,
 ): Address {
   const fields = fieldsBytes(flags);
+  const keyBytes = lengthOf(keyWord);
   let bytes = fields + keyBytes + valueBytes;
   if (bytes > MAX_CHUNK) {
     flags |= CHAINED;
@@ -177,7 +185,7 @@ export function overwrite(
   const entry = entryAt(address);
   const flags = <u32>entry.flags;
   if (<u32>entry.valueBytes != valueBytes) return false;
-  if ((flags & ~HAS_VERSION) != <u32>(expiryMs != 0)) return false;
+  if ((flags & ~(HAS_VERSION | NAMESPACED)) != <u32>(expiryMs != 0)) return false;
   if (flags & HAS_EXPIRY && expiryMs < expiryOf(address)) return false;
   partition.overwriting = address;
   if (flags & HAS_EXPIRY) moveExpiry(address, expiryMs);
@@ -197,15 +205,16 @@ export function put(
   slot: Slot,
   hash: u32,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   value: Address,
   valueBytes: u32,
   expiryMs: i64,
   thread: u32,
   nowMs: i64,
 ): bool {
-  let flags: u32 = expiryMs != 0 ? HAS_EXPIRY : 0;
+  let flags: u32 = (expiryMs != 0 ? HAS_EXPIRY : 0) | flagsOfKey(keyWord);
   if (slot) {
+    const keyBytes = lengthOf(keyWord);
     const address = entryOf(slot);
     const entry = entryAt(address);
     flags |= entry.flags & HAS_VERSION;
@@ -214,6 +223,7 @@ export function put(
       if (flags & HAS_EXPIRY && !changeExpiry(partition, slot, hash, expiryMs, thread, nowMs)) return false;
       partition.overwriting = address;
       partition.payloadBytes += <u64>valueBytes - <u64>entry.valueBytes;
+      if (flags & NAMESPACED) resizeInNamespace(partition, address, valueBytes);
       entry.valueBytes = <u16>valueBytes;
       if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
       copyBytes(keyAddress(address, flags) + keyBytes, value, valueBytes);
@@ -221,9 +231,9 @@ export function put(
       mark(partition, slot);
       return true;
     }
-    return replace(partition, slot, address, hash, key, keyBytes, value, valueBytes, flags, expiryMs, thread, nowMs);
+    return replace(partition, slot, address, hash, key, keyWord, value, valueBytes, flags, expiryMs, thread, nowMs);
   }
-  return add(partition, hash, key, keyBytes, value, valueBytes, flags, expiryMs, thread, nowMs);
+  return add(partition, hash, key, keyWord, value, valueBytes, flags, expiryMs, thread, nowMs);
 }
 
 /**
@@ -235,7 +245,7 @@ function replace(
   old: Address,
   hash: u32,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   value: Address,
   valueBytes: u32,
   flags: u32,
@@ -244,7 +254,7 @@ function replace(
   nowMs: i64,
 ): bool {
   partition.pinnedOld = old;
-  const address = buildEntry(partition, hash, key, keyBytes, value, valueBytes, flags, expiryMs, thread, nowMs);
+  const address = buildEntry(partition, hash, key, keyWord, value, valueBytes, flags, expiryMs, thread, nowMs);
   partition.pinnedNew = address;
   const replaced = address != 0 && inherit(partition, slot, hash, old, address, expiryMs, thread, nowMs);
   partition.pinnedOld = 0;
@@ -253,6 +263,7 @@ function replace(
     if (address) freeEntry(partition, address);
     return false;
   }
+  if (flags & NAMESPACED) resizeInNamespace(partition, old, valueBytes);
   setEntryOf(slot, address);
   mark(partition, slot);
   freeEntry(partition, old);
@@ -284,7 +295,7 @@ function add(
   partition: Partition,
   hash: u32,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   value: Address,
   valueBytes: u32,
   flags: u32,
@@ -292,9 +303,11 @@ function add(
   thread: u32,
   nowMs: i64,
 ): bool {
+  // The namespace was cleared since this began: as if it had come before that.
+  if (flags & NAMESPACED && isCleared(load<u32>(key))) return true;
   const queue = queueOfNew(partition, hash, thread, nowMs);
   if (!makeRoomForOne(partition, nowMs)) return false;
-  const address = buildEntry(partition, hash, key, keyBytes, value, valueBytes, flags, expiryMs, thread, nowMs);
+  const address = buildEntry(partition, hash, key, keyWord, value, valueBytes, flags, expiryMs, thread, nowMs);
   if (address == 0) return false;
   partition.pinnedNew = address;
   const slot = insertMakingRoom(partition, hash, address, thread, nowMs);
@@ -303,6 +316,7 @@ function add(
   partition.pinnedNew = 0;
   if (added) {
     partition.entries += 1;
+    if (flags & NAMESPACED) enterNamespace(partition, address);
     if (mayEvict()) settle(partition);
     sample(thread, hash);
     return true;
@@ -338,6 +352,10 @@ function insertMakingRoom(
   nowMs: i64,
 ): Slot {
   let slot = insert(partition, hash, address);
+  if (slot == 0 && hasCleared(partition)) {
+    sweepAll(partition);
+    slot = insert(partition, hash, address);
+  }
   if (slot || !mayEvict()) return slot;
   if (isSplittable(hash) && reclaimPage(partition, thread, nowMs)) slot = insert(partition, hash, address);
   if (slot) return slot;
@@ -361,7 +379,7 @@ export function reshape(
   const old = entryOf(slot);
   const entry = entryAt(old);
   const oldFlags = <u32>entry.flags;
-  flags |= oldFlags & (CHAINED | LONG_KEY);
+  flags |= oldFlags & (CHAINED | LONG_KEY | NAMESPACED);
   if (flags == oldFlags) return old;
   const payloadBytes = entryBytes(entry) - fieldsBytes(oldFlags);
   const bytes = fieldsBytes(flags) + payloadBytes;
@@ -412,7 +430,7 @@ function chainEntry(
     partition,
     hashOfEntry(old),
     key,
-    entry.keyBytes,
+    keyWordOf(old),
     value,
     entry.valueBytes,
     flags,

@@ -1,6 +1,6 @@
 /*
- * Upkeep: what keeps an arena in order though nobody reads or writes: expired entries go, stale records are trimmed,
- * pages that can be vacated go back to the pool. The host of every thread calls it every now and then
+ * Upkeep: what keeps an arena in order though nobody reads or writes: expired entries go, and those of namespaces that
+ * were cleared; stale records are trimmed, pages that can be vacated go back to the pool. The host of every thread calls it every now and then
  * (engine/upkeep.ts); a call holds locks for a slice of work, never waits for one, and says when it wants to be called
  * again.
  *
@@ -14,6 +14,7 @@ import { header } from './layout';
 import { tryLock, unlock } from './lock';
 import { Partition, partitionAt } from './partition';
 import { isTrimDue, trimStep } from './records';
+import { isSweepDue, sweep } from './sweep';
 import { blockOf, isClaimed } from './threads';
 import { vacateAny } from './vacate';
 import { isWheelIdle, isWheelTrimDue, releaseWheel, TICK_MS, tickOf, trimWheel, TRIM_STEP_RECORDS } from './wheel';
@@ -70,12 +71,14 @@ function wantsUpkeep(partition: Partition, nowTick: u64, isOwn: bool): bool {
   const behind = ticksBehind(partition, nowTick);
   if (behind != 0) return isOwn || behind >= OVERDUE_TICKS;
   if (!isOwn) return false;
+  if (isSweepDue(partition)) return true;
   return isTrimDue(partition) || isWheelTrimDue(partition) || isWheelIdle(partition) || partition.slackClasses != 0;
 }
 
 /** Does work of about `limit` records in a partition; how much it was. */
 function keepUp(partition: Partition, nowMs: i64, limit: u32): u32 {
   let done = expireDue(partition, nowMs, limit);
+  if (done < limit && isSweepDue(partition)) done += sweep(partition, limit - done);
   if (isWheelIdle(partition)) releaseWheel(partition);
   while (done < limit && isWheelTrimDue(partition)) {
     trimWheel(partition);

@@ -3,10 +3,11 @@
  * when the reply does not fit before `limit`; then it has changed nothing.
  */
 import { noteSet } from '../changelog';
-import { entryAt, expiryOf, HAS_EXPIRY, HAS_VERSION, versionAddress } from '../entry';
+import { entryAt, expiryOf, HAS_EXPIRY, HAS_VERSION, isNamespaced, lengthOf, versionAddress } from '../entry';
 import { Address, header } from '../layout';
 import { lock, unlock } from '../lock';
 import { integerOf, IS_INTEGER, isNil, lastInteger, skipValue, writeBoolean, writeInteger, writeNil } from '../msgpack';
+import { countHit, countMiss } from '../namespaces';
 import { Partition, partitionOfHash } from '../partition';
 import { ABSENT, copyHeld, findLive, findStaged, NO_ROOM, readValue } from '../read';
 import { partitionOf, Staged } from '../staging';
@@ -89,15 +90,15 @@ export function setValue(
     stampKey(staged.hash);
     sample(thread, staged.hash);
   }
-  if (slot != 0 && overwrite(partition, slot, staged.keyBytes, value, valueBytes, expiryMs)) {
-    noteSet(partition, staged.key, staged.keyBytes, value, valueBytes, expiryMs);
+  if (slot != 0 && overwrite(partition, slot, lengthOf(staged.keyWord), value, valueBytes, expiryMs)) {
+    noteSet(partition, staged.key, staged.keyWord, value, valueBytes, expiryMs);
     unlock(partition);
     return STORED;
   }
   const stored = put(
-    partition, slot, staged.hash, staged.key, staged.keyBytes, value, valueBytes, expiryMs, thread, nowMs,
+    partition, slot, staged.hash, staged.key, staged.keyWord, value, valueBytes, expiryMs, thread, nowMs,
   );
-  if (stored) noteSet(partition, staged.key, staged.keyBytes, value, valueBytes, expiryMs);
+  if (stored) noteSet(partition, staged.key, staged.keyWord, value, valueBytes, expiryMs);
   const full = !stored && slot == 0 && !mayEvict() && partition.entries >= partition.maxEntries;
   unlock(partition);
   if (stored) return STORED;
@@ -138,7 +139,7 @@ function checkConditions(
 }
 
 export function set(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
-  const value = staged.key + staged.keyBytes;
+  const value = staged.key + lengthOf(staged.keyWord);
   if (staged.argCount == 2) {
     const outcome = setValue(
       thread, staged, value, staged.end - value, 0, 0, 0, out, limit, nowMs,
@@ -193,13 +194,14 @@ export function getVersioned(
 ): Address {
   const partition = partitionOfHash(staged.hash);
   lock(partition, thread);
-  const slot = findLive(partition, staged.hash, staged.key, staged.keyBytes, nowMs);
+  const slot = findLive(partition, staged.hash, staged.key, staged.keyWord, nowMs);
   let end = out;
   if (slot == 0) {
     blockOf(thread).misses += 1;
+    if (isNamespaced(staged.keyWord)) countMiss(thread, staged.key);
     end = writeNil(out);
   } else {
-    end = copyVersioned(partition, thread, slot, out, limit, nowMs);
+    end = copyVersioned(partition, thread, staged, slot, out, limit, nowMs);
   }
   unlock(partition);
   return end;
@@ -208,6 +210,7 @@ export function getVersioned(
 function copyVersioned(
   partition: Partition,
   thread: u32,
+  staged: Staged,
   slot: Slot,
   out: Address,
   limit: Address,
@@ -224,6 +227,7 @@ function copyVersioned(
   }
   mark(partition, slot);
   blockOf(thread).hits += 1;
+  if (isNamespaced(staged.keyWord)) countHit(thread, staged.key);
   store<u8>(out, 0x92);
   const version = load<u64>(versionAddress(address, entryAt(address).flags));
   return writeInteger(end, <i64>version);
