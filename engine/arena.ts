@@ -125,8 +125,8 @@ const AREA_MARGIN_BYTES = 128 * KIB;
 export const MAX_THREADS = 64;
 
 /**
- * Every partition has 160 bytes of counters for each: with so many, 2% of the 8 MiB that a partition
- * has by default.
+ * Every partition has 160 bytes of counters for each: with so many, 2% of the 8 MiB that one has by
+ * default.
  */
 export const MAX_NAMESPACES = 1024;
 
@@ -244,8 +244,7 @@ export class Arena {
     const partitionsLog2 = Math.log2(facts.partitions);
     const planner = plannerOf(module);
     const { maxNamespaces } = facts;
-    const extraBytes =
-      extraBytesOf(facts) + planner.namespaceBytes(maxNamespaces, partitionsLog2);
+    const extraBytes = extraBytesOf(facts) + planner.namespaceBytes(maxNamespaces, partitionsLog2);
     const least = unsigned(planner.minBudgetBytes(partitionsLog2, extraBytes));
     if (facts.memoryBytes < least) {
       throw new SlabringError(

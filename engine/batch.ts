@@ -64,7 +64,12 @@ export function writeNamespacedCommand(
   checkNamespacedKey(keyLength);
   const codeAt = writeArrayHeader(1 + args, bytes, at);
   bytes[codeAt] = code;
-  const keyAt = writeExtHeader(PREFIX_BYTES + keyLength, NAMESPACED_KEY_EXT_TYPE, bytes, codeAt + 1);
+  const keyAt = writeExtHeader(
+    PREFIX_BYTES + keyLength,
+    NAMESPACED_KEY_EXT_TYPE,
+    bytes,
+    codeAt + 1,
+  );
   writePrefix(prefix, bytes, keyAt);
   if (typeof key === 'string') bytes.write(key, keyAt + PREFIX_BYTES);
   else bytes.set(key, keyAt + PREFIX_BYTES);

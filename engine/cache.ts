@@ -65,8 +65,8 @@ export class Cache extends Keyspace {
   }
 
   /**
-   * The namespace of that name, which all threads have in common and is made if need be: keys of its
-   * own, with counters of their own, that `clear` removes all at once.
+   * The namespace of that name, which all threads have in common, and which is made if need be:
+   * keys of its own, with counters of their own, that `clear` removes all at once.
    * @throws SlabringError `OPTION` for a wrong name or option, or when there are `maxNamespaces`
    */
   namespace(name: string, options: NamespaceOptions = {}): Namespace {

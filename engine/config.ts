@@ -52,8 +52,8 @@ export interface CacheOptions {
   /** The most threads that can have the cache open at once. Default and maximum 64. */
   maxThreads?: number;
   /**
-   * The most namespaces that there can be, from 0 to 1,024. Default 16. Each takes 160 bytes of each
-   * partition, and 260 of each arena.
+   * The most namespaces that there can be, from 0 to 1,024. Default 16. Each takes 160 bytes for
+   * each partition, and 260 for each arena.
    */
   maxNamespaces?: number;
   /** Number of arenas, up to 64. Default: as few as can hold `memory`; more only cost time. */

@@ -6,13 +6,7 @@ import { Buffer } from 'node:buffer';
 import type { Key } from './api.js';
 import type { Arena } from './arena.js';
 import type { KernelExports } from './kernel-exports.js';
-import {
-  checkNamespacedKey,
-  KeyArea,
-  NAMESPACED_KEY,
-  PREFIX_BYTES,
-  writeKey,
-} from './keys.js';
+import { checkNamespacedKey, KeyArea, NAMESPACED_KEY, PREFIX_BYTES, writeKey } from './keys.js';
 import { ShortBytes } from './short-bytes.js';
 
 /** For `getDirect`: the kernel reads the clock itself when it meets an entry with an expiry. */

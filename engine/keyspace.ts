@@ -77,7 +77,11 @@ export abstract class Keyspace {
     this.#defaultTtlMs = defaultTtlMs;
     this.#structures = shared.structures;
     if (shared.decoded === undefined) return;
-    this.#decoded = new DecodedValues(shared.decoded, (key) => this.#deskFor(key), this.#structures);
+    this.#decoded = new DecodedValues(
+      shared.decoded,
+      (key) => this.#deskFor(key),
+      this.#structures,
+    );
     shared.kept.push(this.#decoded);
   }
 
@@ -266,7 +270,11 @@ export abstract class Keyspace {
    */
   setMany(entries: Iterable<readonly [Key, unknown]>, options?: SetOptions): boolean[] {
     const args = new SetArguments().read(options, this.#defaultTtlMs);
-    return this.#shared.many.set(iterate(entries, 'setMany', '[key, value] pairs'), args, this.#space);
+    return this.#shared.many.set(
+      iterate(entries, 'setMany', '[key, value] pairs'),
+      args,
+      this.#space,
+    );
   }
 
   /** Removes the keys; how many of them were present. */

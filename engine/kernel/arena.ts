@@ -18,7 +18,8 @@ import { resetPolicy } from './eviction/policy';
 import { noteClear } from './changelog';
 import { lock, unlock } from './lock';
 import { givePage, PAGE_INFO_BYTES, pageAddress, pageInfo } from './pages';
-import { clearedBytes, countCleared, namespaceBytes, namespaceCounterBytes } from './namespaces';
+import { namespaceBytes } from './namespaces';
+import { clearedBytes, countCleared, namespaceCounterBytes } from './rows';
 import { classInfo, logOf, Partition, PARTITION_BYTES, partitionAt, resetPartition } from './partition';
 import { buildClasses } from './slab';
 import { stampPartition } from './stamps';
@@ -197,8 +198,8 @@ export function setErrorText(status: u32, text: Address, bytes: u32): void {
 /**
  * Writes totals as f64 to the reply area: entries, payload bytes, chunk bytes, slab pages, segments, free pages, all
  * pages, hits, misses, sets, deletes, evictions, expired, commands, frames, threads, splits, head bytes, takeovers,
- * partitions emptied, entries lost so, log pages, entries in namespaces. Entries that were cleared are not counted. Racy
- * by nature.
+ * partitions emptied, entries lost so, log pages, entries in namespaces. Entries that were cleared are not counted.
+ * Racy by nature.
  */
 export function collectStats(thread: u32): u32 {
   const head = header();

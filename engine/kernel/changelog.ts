@@ -59,7 +59,7 @@ import {
 import { Address, Header, header, NOTHING, PAGE_BYTES, PageNumber } from './layout';
 import { orderStores } from './lock';
 import { givePage, PAGE_LOG, pageAddress, pageBelongs, pageInfo, pageKind, pageOf } from './pages';
-import { countSet } from './namespaces';
+import { countSet } from './rows';
 import { logOf, Partition, partitionAt, partitionIndex } from './partition';
 import { partitionOf, Staged, STAGED_BYTES } from './staging';
 

@@ -56,9 +56,7 @@ export {
 export { addHits, getStamped, stampedAt, touchStamped } from './kept';
 export { setStrongOrder } from './lock';
 export {
-  addNamespaceHits,
   clearNamespace,
-  collectNamespace,
   NAMESPACE_DONE,
   NAMESPACE_NEEDS_SWEEP,
   namespaceBytes,
@@ -68,6 +66,7 @@ export {
   raiseNamespace,
   useNamespace,
 } from './namespaces';
+export { addNamespaceHits, collectNamespace } from './rows';
 export { scan } from './scan';
 export { claimThread, reapThreads, releaseThread } from './slots';
 export { MERGE_DONE, MERGE_LANE_EMPTY, MERGE_OUT_FULL, mergeReplies } from './merge';

@@ -25,7 +25,7 @@ import {
 } from './entry';
 import { Address, header, PAGE_BYTES, PageNumber } from './layout';
 import { lockToRead, unlock } from './lock';
-import { areSumsRight, beginSums, sumEntry } from './namespaces';
+import { areSumsRight, beginSums, sumEntry } from './rows';
 import { PAGE_SEGMENT, PAGE_SLAB, PageInfo, pageAddress, pageInfo, pageOf, sweepPool } from './pages';
 import { tableBytes } from './eviction/sidetable';
 import { mayEvict } from './eviction/policy';

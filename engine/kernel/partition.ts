@@ -11,7 +11,7 @@
  */
 import { Log } from './changelog';
 import { Address, header, MAX_CLASSES, PageNumber, PARTITIONS } from './layout';
-import { resetRows } from './namespaces';
+import { resetRows } from './rows';
 import { Queue } from './records';
 
 @unmanaged

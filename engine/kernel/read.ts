@@ -27,7 +27,7 @@ import { sample } from './eviction/adaptive';
 import { removeEntry } from './eviction/removal';
 import { Address, header, MAX_CHUNK } from './layout';
 import { isLocked, lock, lockToRead, readIsValid, readWord, unlock } from './lock';
-import { countHit, countMiss } from './namespaces';
+import { countHit, countMiss } from './rows';
 import { pageAddress } from './pages';
 import { Partition, partitionOfHash } from './partition';
 import { partitionOf, Staged } from './staging';

@@ -90,7 +90,9 @@ const MOST_SWEPT: u32 = 4096;
 /** Slots that are swept before the question whether that is enough. */
 const SWEPT_AT_ONCE: u32 = 256;
 
-/** Sweeps what was cleared until the pool has a page more, or `sizeClass` a free chunk. False: that was all, or enough. */
+/**
+ * Sweeps what was cleared until the pool has a page more, or `sizeClass` a free chunk. False: that was all, or enough.
+ */
 function sweepPage(partition: Partition, sizeClass: u32): bool {
   const pages = partition.slabPages;
   // Where nothing can be evicted, nothing that was cleared may be left.
@@ -137,7 +139,8 @@ function askOthers(partition: Partition, thread: u32, nowMs: i64): u32 {
       found = FOUND_LOCKED;
       continue;
     }
-    const given = vacateAny(other) || expirePage(other, NO_CLASS, nowMs) || sweepPage(other, NO_CLASS) || evictPage(other, nowMs);
+    let given = vacateAny(other) || expirePage(other, NO_CLASS, nowMs);
+    given = given || sweepPage(other, NO_CLASS) || evictPage(other, nowMs);
     unlock(other);
     if (given) return FOUND_PAGE;
   }

@@ -245,7 +245,7 @@ function routeCommand(at: Address, end: Address): u32 {
   return routeKeys(row, lane);
 }
 
-/** Where a command goes whose first key is no text or bytes: where the key without its prefix belongs, if it has one. */
+/** Where a command goes whose first key is no text or bytes: where the key without its prefix belongs, if it has any. */
 function laneOfNamespaced(): u32 {
   const key = namespacedKeyOf(commandArgs);
   return key == 0 ? NO_LANE : laneOfKey(key + 4, lastLength() - 4);

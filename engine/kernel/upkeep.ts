@@ -1,8 +1,8 @@
 /*
  * Upkeep: what keeps an arena in order though nobody reads or writes: expired entries go, and those of namespaces that
- * were cleared; stale records are trimmed, pages that can be vacated go back to the pool. The host of every thread calls it every now and then
- * (engine/upkeep.ts); a call holds locks for a slice of work, never waits for one, and says when it wants to be called
- * again.
+ * were cleared; stale records are trimmed, pages that can be vacated go back to the pool. The host of every thread
+ * calls it every now and then (engine/upkeep.ts); a call holds locks for a slice of work, never waits for one, and says
+ * when it wants to be called again.
  *
  * Each partition has an owner: with n threads attached, the first of them has partitions 0, n, 2n and so on. Others
  * leave it alone until it is overdue, because its owner is busy with JavaScript or has died: so the work is shared

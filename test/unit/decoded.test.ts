@@ -4,7 +4,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Arena, POLICIES } from '#engine/arena.js';
 import { packValue, writeValue } from '#engine/codec.js';
 import { DecodedValues } from '#engine/decoded.js';
-import { KeyArea, writeKey } from '#engine/keys.js';
+import { Desk } from '#engine/desk.js';
+import { writeKey } from '#engine/keys.js';
 import { NO_OS_THREAD } from '#engine/liveness.js';
 import { PARTITIONS } from '../support/kernel-memory.js';
 
@@ -164,9 +165,8 @@ describe('a write by anybody', () => {
   it('that died half way: it is read anew', () => {
     const options = { memoryBytes: 2 ** 20, policy: 'none', maxValueBytes: 1024 } as const;
     const arena = Arena.create({ ...options, maxThreads: 2, partitions: 1, stamps: true });
-    const { kernel, slot, reply } = arena;
-    const keys = new KeyArea(arena.request);
-    const desk = { kernel, slot, keys, reply: Buffer.from(reply.buffer, reply.byteOffset, 2048) };
+    const desk = new Desk(arena);
+    const { kernel, slot, keys } = desk;
     const decoded = new DecodedValues({ entries: 10, freeze: true }, () => desk, undefined);
     const end = writeValue(MADE, packValue(MADE), keys.bytes, writeKey('key', keys), 1024);
     kernel.setDirect(slot, 3, end - 3, 0, 0, 0, Date.now());

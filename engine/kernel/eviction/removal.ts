@@ -14,7 +14,7 @@ import {
   valueBytesOf,
 } from '../entry';
 import { Address } from '../layout';
-import { leaveNamespace } from '../namespaces';
+import { leaveNamespace } from '../rows';
 import { Partition } from '../partition';
 import { dropQueues } from '../records';
 import { giveChunk } from '../slab';
@@ -41,8 +41,8 @@ export function freeChain(partition: Partition, piece: Address): void {
 }
 
 /**
- * Takes the entry out of its slot and frees it, and counts it as `reason` says, a LOG_ constant of changelog.ts; but one
- * of a namespace that was cleared is no more already.
+ * Takes the entry out of its slot and frees it, and counts it as `reason` says, a LOG_ constant of changelog.ts; but
+ * one of a namespace that was cleared is no more already.
  */
 export function removeEntry(partition: Partition, slot: Slot, hash: u32, reason: u32): void {
   const address = entryOf(slot);

@@ -7,7 +7,7 @@ import { entryAt, expiryOf, HAS_EXPIRY, HAS_VERSION, isNamespaced, lengthOf, ver
 import { Address, header } from '../layout';
 import { lock, unlock } from '../lock';
 import { integerOf, IS_INTEGER, isNil, lastInteger, skipValue, writeBoolean, writeInteger, writeNil } from '../msgpack';
-import { countHit, countMiss } from '../namespaces';
+import { countHit, countMiss } from '../rows';
 import { Partition, partitionOfHash } from '../partition';
 import { ABSENT, copyHeld, findLive, findStaged, NO_ROOM, readValue } from '../read';
 import { partitionOf, Staged } from '../staging';

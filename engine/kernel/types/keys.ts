@@ -15,7 +15,7 @@ import {
   writeBoolean,
   writeInteger,
 } from '../msgpack';
-import { countHit, countMiss } from '../namespaces';
+import { countHit, countMiss } from '../rows';
 import { Partition, partitionOfHash } from '../partition';
 import { ABSENT, copyHeld, findLive, lastExpiry, look, NO_ROOM } from '../read';
 import { isKeyLength, Staged } from '../staging';
