@@ -89,8 +89,8 @@ export class EpochWatch {
   }
 
   /**
-   * A key with this prefix comes: 0: of the epoch that was met last; above: of a later one, which is
-   * met by that; below: of an older one.
+   * A key with this prefix comes. 0: it is of the epoch that was met last; above 0: of a later one,
+   * which is met by that; below 0: of an older one.
    */
   meet(prefix: number): number {
     const at = (prefix >>> NUMBER_SHIFT) - 1;

@@ -8,7 +8,7 @@ import { Address, Header, header, PAGE_BYTES, PAGE_SHIFT } from './layout';
 import { tryLock, unlock } from './lock';
 import { classInfo, Partition, partitionAt } from './partition';
 import { isCramped, takeChunk, takeLargerChunk } from './slab';
-import { hasCleared, sweep, sweepAll } from './sweep';
+import { hasCleared, mayHaveCleared, sweep, sweepAll } from './sweep';
 import { emptyPage, vacateAny } from './vacate';
 
 /**
@@ -133,7 +133,7 @@ function askOthers(partition: Partition, thread: u32, nowMs: i64): u32 {
   for (let i: u32 = 0; i < count; i++) {
     const other = partitionAt((first + i) & (count - 1));
     if (changetype<u32>(other) == changetype<u32>(partition)) continue;
-    if (!mayEvict() && other.slackClasses == 0 && !isDue(other, nowMs)) continue;
+    if (!mayEvict() && other.slackClasses == 0 && !isDue(other, nowMs) && !mayHaveCleared(other)) continue;
     // Only tried, never waited for: two partitions that want each other's pages cannot deadlock.
     if (!tryLock(other, thread)) {
       found = FOUND_LOCKED;

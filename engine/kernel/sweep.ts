@@ -37,12 +37,23 @@ function recountCleared(partition: Partition): u32 {
   return partition.cleared;
 }
 
+/** Whether there may be entries that were cleared, without counting them. Without the lock it may be wrong. */
+@inline
+export function mayHaveCleared(partition: Partition): bool {
+  if (partition.spaced == 0) return false;
+  return partition.cleared != 0 || isUncounted(partition);
+}
+
+@inline
+function isUncounted(partition: Partition): bool {
+  return partition.clearsSeen != atomic.load<u32>(offsetof<Header>('namespaceClears'));
+}
+
 /** Whether upkeep should sweep. Without the lock it may be wrong. */
 @inline
 export function isSweepDue(partition: Partition): bool {
-  if (partition.spaced == 0) return false;
-  if (partition.clearsSeen != atomic.load<u32>(offsetof<Header>('namespaceClears'))) return true;
-  return partition.cleared != 0 && partition.cleared << SWEEP_SHARE_SHIFT >= partition.entries;
+  if (!mayHaveCleared(partition)) return false;
+  return isUncounted(partition) || partition.cleared << SWEEP_SHARE_SHIFT >= partition.entries;
 }
 
 /** Looks at about `limit` slots of the table; at how many, 0: nothing there was cleared. Under the lock. */
