@@ -164,6 +164,8 @@ export function readNodeOptions(options: NodeOptions = {}, machine = thisMachine
     maxValue: options.maxValue ?? DEFAULT_MAX_VALUE_BYTES,
     // One more for the thread that starts the others and answers for the node as a whole.
     maxThreads: threads + 1,
+    // Not to be had over the network yet.
+    maxNamespaces: 0,
     ...(options.policy !== undefined && { policy: options.policy }),
     ...(options.partitions !== undefined && { partitions: options.partitions }),
     ...(options.arenas !== undefined && { arenas: options.arenas }),

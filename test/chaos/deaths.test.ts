@@ -13,6 +13,7 @@ import {
   type Operation,
 } from '../support/chaos-deaths.js';
 import { DeathReader } from '../support/chaos-reader.js';
+import { SPACE_OPERATIONS } from '../support/chaos-spaces.js';
 import { Random } from '../support/fuzz-random.mjs';
 import { compileKernel, type Edit } from '../support/hammer-kernel.js';
 import type { Kernels } from '../support/hammer-schedules.js';
@@ -173,6 +174,7 @@ const OPERATIONS: Record<string, Operation & { plan?: DeathPlan }> = {
   'attaching a second reader': logged({ run: readShortly }),
   checkIntegrity: { run: ({ arena }) => arena.checkIntegrity() },
   reapThreads: { run: ({ arena }) => arena.reapThreads() },
+  ...SPACE_OPERATIONS,
 };
 
 /** A read takes no lock where nobody disturbs it, and where nobody has died nothing is to be done. */

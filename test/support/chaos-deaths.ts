@@ -18,7 +18,7 @@ const NOBODY = NO_OS_THREAD - 1000;
 
 export type DeathPlan = Pick<
   ArenaOptions,
-  'memoryBytes' | 'partitions' | 'policy' | 'maxEntries'
+  'memoryBytes' | 'partitions' | 'policy' | 'maxEntries' | 'maxNamespaces'
 > & {
   /** Fill values before the first operation: their number, and their bytes. */
   readonly fill?: readonly [count: number, bytes: number];
