@@ -24,7 +24,6 @@ const NEW = 2;
 const BEFORE = 10_000;
 
 const PLAN = { memoryBytes: 2400 * KIB, partitions: 2, policy: 'none', maxNamespaces: 2 } as const;
-const TIGHT = { ...PLAN, memoryBytes: 1000 * KIB } as const;
 
 /** Writes a key where the kernel takes it; its word. */
 function writeKey({ arena, request }: Mortal, key: string): number {
@@ -128,7 +127,6 @@ export const SPACE_OPERATIONS: Record<string, Operation & { plan: DeathPlan }> =
   },
   'sweeping, for room': {
     ...operation((mortal) => put(mortal, 'new', 20_000, NEW)),
-    plan: TIGHT,
     prepare: fillAndClear,
   },
 };
