@@ -74,7 +74,7 @@ export class Cache extends Keyspace {
     const ttlMs = readNamespaceTtl(options, this.#defaultTtlMs);
     const key = `${ttlMs} ${name}`;
     const known = this.#namespaces.get(key);
-    if (known !== undefined) return known;
+    if (known?.name === name) return known;
     const namespace = new Namespace(name, this.#spaces.open(name), this.#shared, ttlMs);
     this.#namespaces.set(key, namespace);
     return namespace;

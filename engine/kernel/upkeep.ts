@@ -14,7 +14,7 @@ import { header } from './layout';
 import { tryLock, unlock } from './lock';
 import { Partition, partitionAt } from './partition';
 import { isTrimDue, trimStep } from './records';
-import { isSweepDue, sweep } from './sweep';
+import { hasCleared, isSweepDue, sweep } from './sweep';
 import { blockOf, isClaimed } from './threads';
 import { vacateAny } from './vacate';
 import { isWheelIdle, isWheelTrimDue, releaseWheel, TICK_MS, tickOf, trimWheel, TRIM_STEP_RECORDS } from './wheel';
@@ -78,7 +78,8 @@ function wantsUpkeep(partition: Partition, nowTick: u64, isOwn: bool): bool {
 /** Does work of about `limit` records in a partition; how much it was. */
 function keepUp(partition: Partition, nowMs: i64, limit: u32): u32 {
   let done = expireDue(partition, nowMs, limit);
-  if (done < limit && isSweepDue(partition)) done += sweep(partition, limit - done);
+  // Counted first: it may be too few to look for.
+  if (done < limit && hasCleared(partition) && isSweepDue(partition)) done += sweep(partition, limit - done);
   if (isWheelIdle(partition)) releaseWheel(partition);
   while (done < limit && isWheelTrimDue(partition)) {
     trimWheel(partition);

@@ -290,6 +290,11 @@ describe('names', () => {
     expect(() => cache.namespace(name as string)).toThrow(message);
   });
 
+  it('are text, also where the same text is known', () => {
+    cache.namespace('7');
+    expect(() => cache.namespace(7 as unknown as string)).toThrow('must be text');
+  });
+
   it('are refused beyond maxNamespaces, and those there are stay', () => {
     open({ maxNamespaces: 2 });
     cache.namespace('a').set('key', 1);
