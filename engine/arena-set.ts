@@ -13,7 +13,9 @@ import {
   MAX_MEMORY_BYTES as MAX_ARENA_BYTES,
 } from './arena.js';
 import { SlabringError } from './errors.js';
+import { declareEnded } from './liveness.js';
 import { Routes } from './route.js';
+import { show } from './units.js';
 import { startUpkeep } from './upkeep.js';
 
 /** Arenas are numbered in a byte, and each costs a frame a call. */
@@ -160,8 +162,20 @@ export class ArenaSet {
     };
   }
 
-  /** `Arena.reapThreads` of all arenas; how many slots of the arena that had most. */
-  reapThreads(): number {
+  /**
+   * `Arena.reapThreads` of all arenas; how many slots of the arena that had most.
+   * @param endedThreadId Node's id of a thread that the caller knows to have ended: for systems
+   *   without /proc, which do not tell
+   * @throws SlabringError `OPTION`
+   */
+  reapThreads(endedThreadId?: number): number {
+    if (endedThreadId !== undefined) {
+      if (!Number.isInteger(endedThreadId) || endedThreadId < 0) {
+        const found = show(endedThreadId);
+        throw new SlabringError('OPTION', `a thread is named by its threadId, not ${found}`);
+      }
+      declareEnded(endedThreadId);
+    }
     return Math.max(...this.arenas.map((arena) => arena.reapThreads()));
   }
 

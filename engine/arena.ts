@@ -124,10 +124,7 @@ const AREA_MARGIN_BYTES = 128 * KIB;
  */
 export const MAX_THREADS = 64;
 
-/**
- * Every partition has 160 bytes of counters for each: with so many, 2% of the 8 MiB that one has by
- * default.
- */
+/** Each has 160 bytes in every partition: so many, 2% of the 8 MiB that one has by default. */
 export const MAX_NAMESPACES = 1024;
 
 /**
@@ -405,7 +402,11 @@ export class Arena {
    */
   checkIntegrity(): string | undefined {
     const broken = this.kernel.checkIntegrity(this.slot);
-    if (broken === 0) return undefined;
+    return broken === 0 ? undefined : this.ruleOf(broken);
+  }
+
+  /** A broken rule that the kernel returned, as text: its name and what it says. */
+  ruleOf(broken: number): string {
     const rule = Object.keys(INTEGRITY_RULES).find(
       (name) => constantOf(this.kernel, name) === broken,
     );

@@ -14,6 +14,18 @@ export function iterate<T>(items: Iterable<T>, method: string, what: string): It
   throw new SlabringError('OPTION', `${method} takes an iterable of ${what}, not ${show(items)}`);
 }
 
+/** @throws SlabringError `OPTION` when `method` was given no function */
+export function checkFunction(call: unknown, method: string): void {
+  if (typeof call === 'function') return;
+  throw new SlabringError('OPTION', `${method} takes a function, not ${show(call)}`);
+}
+
+/** @throws SlabringError `OPTION` when `method` was given no bytes */
+export function checkBytes(value: unknown, method: string): void {
+  if (value instanceof Uint8Array) return;
+  throw new SlabringError('OPTION', `${method} takes a Uint8Array, not ${show(value)}`);
+}
+
 /**
  * Refuses a delta of `increment` that is not a signed 64-bit integer.
  * @throws SlabringError `OPTION`

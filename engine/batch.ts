@@ -96,6 +96,8 @@ export class Batch {
   readonly #frames: FrameRange[] = [];
   #start = 0;
   #commands = 0;
+  /** Where the command begun last begins. */
+  #last = 0;
   /** The prefix of all keys is still to be written, at these places. */
   readonly #prefixesAt: number[] = [];
 
@@ -111,6 +113,7 @@ export class Batch {
     this.#reserve(COMMAND_SLACK_BYTES + keyLength);
     if (this.#commands === 0) this.#bytes[this.#end++] = FRAME_ID;
     this.#commands++;
+    this.#last = this.#end;
     if (isNamespaced) {
       const end = this.#end;
       this.#end = writeNamespacedCommand(code, key, keyLength, args, this.#bytes, end, 0);
@@ -134,6 +137,29 @@ export class Batch {
   value(value: unknown, packed: Packed | undefined, maxBytes: number): void {
     this.#reserve(COMMAND_SLACK_BYTES + mostBytes(value, packed, maxBytes));
     this.#end = writeValue(value, packed, this.#bytes, this.#end, maxBytes);
+  }
+
+  /** Takes back the command begun last, of which an argument could not be written. */
+  cancel(): void {
+    this.#commands--;
+    this.#end = this.#commands === 0 ? this.#start : this.#last;
+    while (this.#prefixesAt.length > 0 && this.#prefixesAt.at(-1)! >= this.#end) {
+      this.#prefixesAt.pop();
+    }
+  }
+
+  /** Begins anew, in the same memory. */
+  clear(): void {
+    this.#frames.length = 0;
+    this.#prefixesAt.length = 0;
+    this.#start = 0;
+    this.#end = 0;
+    this.#commands = 0;
+  }
+
+  /** Bytes written. */
+  get length(): number {
+    return this.#end;
   }
 
   /**

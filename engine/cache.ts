@@ -8,6 +8,7 @@ import type { Changes, ChangesOptions } from './changes.js';
 import type { DecodedConfig } from './decoded.js';
 import { Desk } from './desk.js';
 import { type CacheEvents, Observers } from './events.js';
+import * as jobs from './jobs/cache-jobs.js';
 import { checkOpen, Keyspace, partitionIn, type SharedParts } from './keyspace.js';
 import { Many } from './many.js';
 import { Namespace, type NamespaceOptions, readNamespaceTtl } from './namespace.js';
@@ -23,6 +24,7 @@ export class Cache extends Keyspace {
   readonly #shared: SharedParts;
   readonly #stopUpkeep: () => void;
   readonly #observers: Observers;
+  readonly #jobs: jobs.CacheJobs;
   readonly #spaces: Spaces;
   /** Those that this thread has asked for, by time to live and name. */
   readonly #namespaces = new Map<string, Namespace>();
@@ -53,6 +55,7 @@ export class Cache extends Keyspace {
       structures,
     });
     this.#stopUpkeep = arenas.startUpkeep();
+    this.#jobs = new jobs.CacheJobs(arenas, defaultTtlMs);
   }
 
   /**
@@ -94,6 +97,39 @@ export class Cache extends Keyspace {
   checkIntegrity(): string | undefined {
     checkOpen(this.#shared);
     return this.#arenas.checkIntegrity();
+  }
+
+  /**
+   * `checkIntegrity` by other threads, while this one goes on; `onProgress` counts partitions.
+   * @throws SlabringError `OPTION`, `CLOSED`, `INTERNAL`; the reason of an aborted signal
+   */
+  verify(options?: jobs.JobOptions): Promise<jobs.BrokenRule | undefined> {
+    return this.#jobs.verify(options);
+  }
+
+  /**
+   * Stores the entries of a file, by other threads.
+   * @throws ImportError at a wrong entry; SlabringError as `verify`
+   */
+  importFile(path: string | URL, options?: jobs.ImportOptions): Promise<jobs.ImportResult> {
+    return this.#jobs.importFile(path, options);
+  }
+
+  /**
+   * Writes all entries into a file that `importFile` reads, by another thread.
+   * @throws SlabringError `WRONGTYPE` for what the format cannot say; as `verify`
+   */
+  exportFile(path: string | URL, options?: jobs.ExportOptions): Promise<jobs.ExportResult> {
+    return this.#jobs.exportFile(path, options);
+  }
+
+  /**
+   * Repairs what ended threads left locked, and frees their slots; how many. Done when needed
+   * anyway. Without /proc, which tells, say which worker has ended by its `threadId`.
+   */
+  reapThreads(endedThreadId?: number): number {
+    checkOpen(this.#shared);
+    return this.#arenas.reapThreads(endedThreadId);
   }
 
   /**
@@ -147,6 +183,7 @@ export class Cache extends Keyspace {
   close(): void {
     if (this.#shared.closed) return;
     this.#observers.close();
+    this.#jobs.close();
     this.#shared.closed = true;
     this.#stopUpkeep();
     for (const kept of this.#shared.kept) kept.close();

@@ -144,6 +144,8 @@ export interface KernelExports {
   collectStats(thread: number): number;
   clear(thread: number): void;
   checkIntegrity(thread: number): number;
+  checkPartitionAt(thread: number, partition: number): number;
+  checkPool(thread: number): number;
   upkeep(thread: number, nowMs: number): number;
 }
 

@@ -5,7 +5,7 @@
  */
 import type { Duration, IncrementOptions, Key, SetOptions, TimeLeft, Versioned } from './api.js';
 import type { ArenaSet } from './arena-set.js';
-import { checkDelta, iterate, readIncrementTtl } from './arguments.js';
+import { checkBytes, checkDelta, checkFunction, iterate, readIncrementTtl } from './arguments.js';
 import { packValue, readBytes, readValue, writeBytes, writeValue } from './codec.js';
 import { SetFlag } from './commands.js';
 import { type DecodedConfig, DecodedValues } from './decoded.js';
@@ -20,7 +20,7 @@ import { SetArguments } from './setoptions.js';
 import { REPLY_START, type Single } from './single.js';
 import type { Space } from './space.js';
 import type { Structures } from './structures.js';
-import { parseDuration, show } from './units.js';
+import { parseDuration } from './units.js';
 import { entriesOf, type FoundKey, keysOf, valuesOf, Walk } from './walk.js';
 
 /** What a cache and its namespaces have in common in a thread. */
@@ -156,9 +156,7 @@ export abstract class Keyspace {
    * @throws SlabringError as `set` does
    */
   setBytes(key: Key, value: Uint8Array, options?: SetOptions): boolean {
-    if (!(value instanceof Uint8Array)) {
-      throw new SlabringError('OPTION', `setBytes takes a Uint8Array, not ${show(value)}`);
-    }
+    checkBytes(value, 'setBytes');
     const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
     const desk = this.#deskFor(key);
     const word = desk.writeKey(key);
@@ -253,12 +251,8 @@ export abstract class Keyspace {
    */
   getMany<T = unknown>(keys: Iterable<Key>): (T | undefined)[] {
     const list = [...iterate(keys, 'getMany', 'keys')];
-    const values = this.#shared.many.forKeys('GET', list, this.#space) as (T | null | undefined)[];
-    for (let i = 0; i < values.length; i++) {
-      // A frame says nil for an absent key and for a stored null.
-      if (values[i] === null) values[i] = this.has(list[i]!) ? this.get(list[i]!) : undefined;
-    }
-    return values as (T | undefined)[];
+    const readNull = (key: Key) => (this.has(key) ? this.get<T>(key) : undefined);
+    return this.#shared.many.get(list, readNull, this.#space);
   }
 
   /**
@@ -327,9 +321,7 @@ export abstract class Keyspace {
    * writes meanwhile.
    */
   forEach<T = unknown>(call: (value: T, key: FoundKey, cache: this) => void): void {
-    if (typeof call !== 'function') {
-      throw new SlabringError('OPTION', `forEach takes a function, not ${show(call)}`);
-    }
+    checkFunction(call, 'forEach');
     for (const [key, value] of this.entries<T>()) call(value, key, this);
   }
 

@@ -33,6 +33,19 @@ export class Many {
     });
   }
 
+  /**
+   * The value of each key, `undefined` for an absent one; with `space`, of that namespace.
+   * @param readNull reads a key again whose value is absent or null: a frame says nil for both
+   */
+  get<T>(
+    keys: readonly Key[],
+    readNull: (key: Key) => T | undefined,
+    space?: Space,
+  ): (T | undefined)[] {
+    const values = this.forKeys('GET', keys, space) as (T | null)[];
+    return values.map((value, i) => (value === null ? readNull(keys[i]!) : value));
+  }
+
   /** The replies to one command for each key; with `space`, of that namespace. */
   forKeys(name: CommandName, keys: Iterable<Key>, space?: Space): unknown[] {
     const batch = new Batch();

@@ -181,7 +181,7 @@ function stringHeaderBytes(length: number): number {
 }
 
 /** Writes the header of a str; its `length` bytes belong at the returned position. */
-function writeStringHeader(length: number, bytes: Buffer, at: number): number {
+export function writeStringHeader(length: number, bytes: Buffer, at: number): number {
   if (length < 0x20) {
     bytes[at] = Tag.FIXSTR | length;
     return at + 1;

@@ -15,18 +15,18 @@ import type { Structures } from './structures.js';
 export type FoundKey = string | Buffer;
 
 /** Offsets in what the kernel's `scan` writes, in bytes. */
-const SCAN_ENTRIES = 0;
-const SCAN_END = 4;
+export const SCAN_ENTRIES = 0;
+export const SCAN_END = 4;
 const SCAN_WORD = 8;
 const SCAN_PARTITION = 16;
-const SCAN_RECORDS = 24;
+export const SCAN_RECORDS = 24;
 /** Offsets in a record. */
-const RECORD_VALUE_BYTES = 4;
-const RECORD_EXPIRY = 8;
-const RECORD_KEY = 16;
+export const RECORD_VALUE_BYTES = 4;
+export const RECORD_EXPIRY = 8;
+export const RECORD_KEY = 16;
 /** Of a record's first word. */
-const KEY_BYTES_MASK = 0xffff;
-const HAS_VALUE_SHIFT = 24;
+export const KEY_BYTES_MASK = 0xffff;
+export const HAS_VALUE_SHIFT = 24;
 
 /** Entries of the first batch: a caller may want only a few. Each one is twice as large as before. */
 const FIRST_BATCH = 16;

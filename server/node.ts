@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ArenaSet } from '../engine/arena-set.js';
 import { SlabringError } from '../engine/errors.js';
+import { CacheJobs, type ImportResult } from '../engine/jobs/cache-jobs.js';
 import { type Acceptor, createAcceptor } from './acceptor.js';
 import { createCounters } from './counters.js';
 import { loadUws, NoBinary, type UwsModule } from './front-end.js';
@@ -38,6 +39,8 @@ export interface SlabringNode {
   readonly memoryBytes: number;
   readonly policy: string;
   readonly frontEnd: 'uws' | 'ws';
+  /** What came of the option `import`; undefined without it. */
+  readonly imported: ImportResult | undefined;
   /**
    * Stops the node: takes no more connections, answers the frames that have come, closes the
    * connections with 1001, ends the threads and gives the memory back. Takes about six seconds at
@@ -74,6 +77,7 @@ export async function startNode(
   const arenas = ArenaSet.create(read.arena);
   // This thread has more time for it than those that serve.
   arenas.startUpkeep();
+  const imported = await importInto(arenas, read.importPath);
   const facts: NodeFacts = {
     nodeId: randomBytes(8).toString('hex'),
     software: SOFTWARE_VERSION,
@@ -109,6 +113,7 @@ export async function startNode(
       memoryBytes: arenas.facts.memoryBytes,
       policy: arenas.facts.policy,
       frontEnd: facts.frontEnd,
+      imported,
       close: () => {
         closing ??= stop(threads, listening, releaseUnix).then(() => {
           unguardExit();
@@ -123,6 +128,27 @@ export async function startNode(
     unguardExit();
     arenas.close();
     throw error;
+  }
+}
+
+/**
+ * Stores what is in the file, if there is one. Nobody is served yet, so the slots of the threads
+ * that will serve are free for it.
+ * @throws SlabringError the import's; the arenas are closed then
+ */
+async function importInto(
+  arenas: ArenaSet,
+  path: string | undefined,
+): Promise<ImportResult | undefined> {
+  if (path === undefined) return undefined;
+  const jobs = new CacheJobs(arenas, 0);
+  try {
+    return await jobs.importFile(path);
+  } catch (error) {
+    arenas.close();
+    throw error;
+  } finally {
+    jobs.close();
   }
 }
 

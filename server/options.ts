@@ -76,6 +76,11 @@ export interface NodeOptions {
   maxMessage?: ByteSize | undefined;
   /** Bytes of frames that may wait on a connection whose client does not read. Default `'16mb'`. */
   maxBacklog?: ByteSize | undefined;
+  /**
+   * Path of a file whose entries the cache has before the node listens, as `importFile` of the
+   * embedded cache reads it. Default: none.
+   */
+  import?: string | undefined;
   /** The WebSocket implementation. Default `'auto'`. */
   frontEnd?: FrontEndChoice | undefined;
 }
@@ -97,6 +102,7 @@ export interface ServeConfig {
 export interface NodeConfig {
   readonly serve: ServeConfig;
   readonly arena: ArenaSetOptions;
+  readonly importPath: string | undefined;
 }
 
 /** What defaults depend on; a parameter so that tests can be any machine. */
@@ -121,6 +127,7 @@ const OPTION_NAMES = [
   'allowOrigins',
   'maxMessage',
   'maxBacklog',
+  'import',
   'frontEnd',
 ] as const satisfies readonly (keyof NodeOptions)[];
 
@@ -193,7 +200,7 @@ export function readNodeOptions(options: NodeOptions = {}, machine = thisMachine
       MAX_BACKLOG_BYTES_MAX,
     ),
   };
-  return { serve, arena };
+  return { serve, arena, importPath: readImportPath(options.import) };
 }
 
 /** The digest that a shown token is compared by. */
@@ -227,6 +234,11 @@ function readUnixPath(path: unknown): string | undefined {
     if (Buffer.byteLength(path) <= UNIX_PATH_BYTES_MAX) return path;
   }
   refuse('unix', `a path of 1 to ${UNIX_PATH_BYTES_MAX} bytes`, path);
+}
+
+function readImportPath(path: unknown): string | undefined {
+  if (path === undefined || (typeof path === 'string' && path !== '')) return path;
+  refuse('import', 'the path of a file', path);
 }
 
 function readToken(token: unknown): Uint8Array | undefined {

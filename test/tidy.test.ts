@@ -53,6 +53,7 @@ const METHODS: Record<CommandName, { cache: string[] | string; client: string[] 
  */
 const ONLY_CACHE = [
   ...['size', 'stats', 'checkIntegrity', 'clear', 'share', 'changes', 'on', 'namespace'],
+  ...['verify', 'importFile', 'exportFile', 'reapThreads'],
   // For the client: with SCAN.
   ...['keys', 'values', 'entries', 'forEach', 'peek', 'take'],
 ];

@@ -76,13 +76,19 @@ let expiriesSeen: u32 = 0;
 /** 0, or the number of the first broken rule. */
 export function checkIntegrity(thread: u32): u32 {
   for (let i: u32 = 0; i < header().partitionCount; i++) {
-    const partition = partitionAt(i);
-    lockToRead(partition, thread);
-    const broken = checkPartition(partition);
-    unlock(partition);
+    const broken = checkPartitionAt(thread, i);
     if (broken) return broken;
   }
   return checkPool(thread);
+}
+
+/** `checkIntegrity` of one partition, by its number, so that several threads can share the work out (engine/jobs). */
+export function checkPartitionAt(thread: u32, index: u32): u32 {
+  const partition = partitionAt(index);
+  lockToRead(partition, thread);
+  const broken = checkPartition(partition);
+  unlock(partition);
+  return broken;
 }
 
 /** Under the lock. May be called in whatever state the partition is (recovery.ts): it always ends. */
@@ -316,7 +322,7 @@ function checkPage(page: PageNumber, info: PageInfo, sizeClass: u32): u32 {
  * Every page is in the pool or in one partition. Holds all partitions' locks meanwhile, taken in order: nobody else
  * waits for a second one while holding one (room.ts only tries).
  */
-function checkPool(thread: u32): u32 {
+export function checkPool(thread: u32): u32 {
   const head = header();
   for (let i: u32 = 0; i < head.partitionCount; i++) lockToRead(partitionAt(i), thread);
   if (head.pagesAstray) {

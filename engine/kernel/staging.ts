@@ -19,6 +19,7 @@ import {
   lastLength,
   namespacedKeyOf,
   skipBlob,
+  skipTtl,
   skipValue,
 } from './msgpack';
 import { Partition, partitionOfHash } from './partition';
@@ -68,6 +69,12 @@ const GET: u64 = 0x10;
 const SET: u64 = 0x11;
 const ONE_ARG: u64 = 1 << 32;
 const TWO_ARGS: u64 = 2 << 32;
+const THREE_ARGS: u64 = 3 << 32;
+
+/* How they begin, in memory order: array header, code, 0xa0 for a key of up to 31 bytes. */
+const GET_HEAD: u32 = 0xa01092;
+const SET_HEAD: u32 = 0xa01193;
+const SET_TTL_HEAD: u32 = 0xa01194;
 
 @inline
 export function isKeyLength(bytes: u32): bool {
@@ -96,17 +103,25 @@ export function partitionOf(staged: Staged): Partition {
 /** Stages the command at `at`; the address behind it, or 0 when the bytes up to `end` are no whole msgpack value. */
 @inline
 export function stage(staged: Staged, at: Address, end: Address): Address {
-  // The two commands that a cache lives on, with a key of 1 to 31 bytes: [0x10, key] and [0x11, key, value].
+  // What a cache lives on, with a key of 1 to 31 bytes: [0x10, key], [0x11, key, value] and [0x11, key, value, ttl].
   const head = load<u32>(at);
   const kind = head & 0xe0ffff;
   const keyBytes = (head >> 16) & 31;
-  if ((kind == 0xa01092 || kind == 0xa01193) && keyBytes != 0) {
-    const isSet = kind == 0xa01193;
+  if ((kind == GET_HEAD || kind == SET_HEAD || kind == SET_TTL_HEAD) && keyBytes != 0) {
     let next = at + 3 + keyBytes;
-    if (isSet) next = skipBlob(next, end);
-    else if (next > end) next = 0;
+    let command = GET | ONE_ARG;
+    if (kind == GET_HEAD) {
+      if (next > end) next = 0;
+    } else {
+      next = skipBlob(next, end);
+      command = SET | TWO_ARGS;
+      if (kind == SET_TTL_HEAD && next != 0) {
+        next = skipTtl(next, end);
+        command = SET | THREE_ARGS;
+      }
+    }
     if (next == 0) return 0;
-    store<u64>(changetype<usize>(staged), isSet ? SET | TWO_ARGS : GET | ONE_ARG);
+    store<u64>(changetype<usize>(staged), command);
     staged.args = at + 2;
     staged.end = next;
     stageKey(staged, at + 3, keyBytes);

@@ -25,6 +25,7 @@ interface ServeFlags {
   maxValue?: number;
   maxMessage?: number;
   maxBacklog?: number;
+  import?: string;
   frontEnd: FrontEndChoice;
 }
 
@@ -95,6 +96,10 @@ export function registerServe(program: Command): void {
       'frames kept for a client that does not read (default: 16mb)',
       byteSize,
     )
+    .option(
+      '--import <file>',
+      'entries to begin with, as NDJSON or msgpack (see docs/OPERATIONS.md)',
+    )
     .addOption(
       new Option('--front-end <name>', 'the WebSocket implementation')
         .choices(FRONT_ENDS)
@@ -158,8 +163,13 @@ function greeting(node: SlabringNode, hasToken: boolean): string {
       `process.stdout.write(await cache.get('greeting') + '\\n'); await cache.close();"`,
   ];
   if (!hasToken) tries.push(`npx slabring bench --url ${url} --seconds 2`);
+  const { imported } = node;
+  const found =
+    imported === undefined
+      ? ''
+      : `\n  ${imported.entries} entries imported in ${imported.seconds.toFixed(1)} s`;
   return `slabring ${SOFTWARE_VERSION} listens on ${node.urls.join(' and ')}
-  ${threads}, ${memory}, policy ${node.policy}, ${through}, node ${node.nodeId}
+  ${threads}, ${memory}, policy ${node.policy}, ${through}, node ${node.nodeId}${found}
 
 Try, in another terminal:
 ${tries.map((line) => `  ${line}`).join('\n')}

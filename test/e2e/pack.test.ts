@@ -92,6 +92,19 @@ describe('in an empty project', () => {
     },
   );
 
+  it('jobs find their threads', async () => {
+    const program = `
+      import { openCache } from 'slabring';
+      import { writeFileSync } from 'node:fs';
+      writeFileSync('entries.ndjson', '{"key":"a","value":[1]}');
+      const cache = openCache({ memory: '16mb' });
+      const { entries } = await cache.importFile('entries.ndjson');
+      console.log(entries, cache.get('a'), await cache.verify());
+    `;
+    writeFileSync(join(project, 'jobs.js'), program);
+    expect(await nodeRuns('jobs.js')).toBe('1 [ 1 ] undefined\n');
+  });
+
   it('client and server are there, and talk to each other', async () => {
     const program = `
       import { connect } from 'slabring/client';
@@ -116,6 +129,7 @@ describe('in an empty project', () => {
 
   const TYPED = `
     import { attachCache, openCache, SlabringError, type Cache, type CacheStats } from 'slabring';
+    import { ImportError, type BrokenRule, type ImportResult } from 'slabring';
     import { connect, type Client } from 'slabring/client';
     import { startNode } from 'slabring/server';
 
@@ -124,11 +138,15 @@ describe('in an empty project', () => {
     const bytes: Uint8Array | undefined = cache.getBytes('bytes');
     const stats: CacheStats = cache.stats();
     const other: Cache = attachCache(cache.share());
+    const verified: Promise<BrokenRule | undefined> = cache.verify({ threads: 2 });
+    const imported: Promise<ImportResult> = cache.importFile('x', { format: 'ndjson', ttl: '1h' });
     export async function all(): Promise<number | bigint> {
       const node = await startNode({ port: 0 });
       const client: Client = await connect(node.urls[0]!, { timeout: '2s' });
       const stored: boolean = await client.set('key', [value, bytes], { ifAbsent: true });
       if (!stored) throw new SlabringError('INTERNAL', 'not stored');
+      await verified;
+      await imported.catch((error: unknown) => error instanceof ImportError && error.line);
       other.close();
       return await client.increment('n', stats.hits);
     }

@@ -54,6 +54,32 @@ describe.each(NODES)('on %s', (program) => {
   });
 });
 
+test('begins with the entries of a file', async () => {
+  const path = join(directory, 'entries.ndjson');
+  const lines = Array.from({ length: 1000 }, (_, i) =>
+    JSON.stringify({ key: `key ${i}`, value: i }),
+  );
+  writeFileSync(path, lines.join('\n'));
+  const node = serve(['--threads', '1', '--import', path]);
+  const wire = await Wire.open(await node.url());
+  expect(await wire.call(['GET', 'key 0'], ['GET', 'key 999'])).toEqual([0, 999]);
+  node.kill('SIGTERM');
+  const { stdout, stderr } = await node.ended;
+  expect(stdout.split('\n')[2]).toMatch(/^ {2}1000 entries imported in \d+\.\d s$/);
+  expect(stderr).not.toContain('error');
+});
+
+test('does not start with a file that is wrong', async () => {
+  const path = join(directory, 'wrong.ndjson');
+  writeFileSync(path, '{"key":"a","value":1}\n{"key":"b"}\n');
+  const { code, stdout, stderr } = await serve(['--import', path]).ended;
+  expect([code, stdout]).toEqual([1, '']);
+  expect(stderr).toBe(`slabring: ${path}, line 2, byte 22: value is missing\n`);
+  const absent = await serve(['--import', join(directory, 'absent.mp')]).ended;
+  expect(absent.code).toBe(1);
+  expect(absent.stderr).toMatch(/^slabring: importFile cannot read .*absent\.mp: ENOENT/);
+});
+
 test.each([undefined, 'secret'])(
   'prints where it listens and what to try, with token %s',
   async (token) => {

@@ -28,6 +28,7 @@ test('chooses defaults from the machine', () => {
       stamps: false,
       structures: false,
     },
+    importPath: undefined,
   });
 });
 
@@ -44,7 +45,7 @@ test('keeps within an arena on large machines, and useful on small ones', () => 
 });
 
 test('takes what it is given', () => {
-  const { serve, arena } = readNodeOptions(
+  const { serve, arena, importPath } = readNodeOptions(
     {
       port: 0,
       host: '::1',
@@ -59,6 +60,7 @@ test('takes what it is given', () => {
       allowOrigins: ['https://app.example', '*'],
       maxMessage: '128kb',
       maxBacklog: '1mb',
+      import: 'entries.ndjson',
       frontEnd: 'ws',
     },
     machine,
@@ -76,6 +78,7 @@ test('takes what it is given', () => {
   });
   expect(serve).toMatchObject({ port: 0, host: '::1', maxMessageBytes: 131_072, frontEnd: 'ws' });
   expect(serve.tokenDigest).toHaveLength(32);
+  expect(importPath).toBe('entries.ndjson');
 });
 
 test.each<[NodeOptions | Record<string, unknown>, string]>([
@@ -102,6 +105,7 @@ test.each<[NodeOptions | Record<string, unknown>, string]>([
   [{ maxMessage: '64kb' }, 'maxMessage must be from 131072 to 1179648 bytes'],
   [{ maxMessage: '16mb' }, 'maxMessage must be from 131072 to 1179648 bytes'],
   [{ maxBacklog: 0 }, 'maxBacklog must be from 65536 to 1073741824 bytes, not 0'],
+  [{ import: '' }, "import must be the path of a file, not ''"],
   [{ frontEnd: 'http' }, "frontEnd must be 'auto', 'uws' or 'ws', not 'http'"],
 ])('refuses %j', (options, message) => {
   expect(() => readNodeOptions(options as NodeOptions, machine)).toThrow(message);

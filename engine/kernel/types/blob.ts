@@ -6,7 +6,17 @@ import { noteSet } from '../changelog';
 import { entryAt, expiryOf, HAS_EXPIRY, HAS_VERSION, isNamespaced, lengthOf, versionAddress } from '../entry';
 import { Address, header } from '../layout';
 import { lock, unlock } from '../lock';
-import { integerOf, IS_INTEGER, isNil, lastInteger, skipValue, writeBoolean, writeInteger, writeNil } from '../msgpack';
+import {
+  integerOf,
+  IS_INTEGER,
+  isNil,
+  lastInteger,
+  skipBlob,
+  skipValue,
+  writeBoolean,
+  writeInteger,
+  writeNil,
+} from '../msgpack';
 import { countHit, countMiss } from '../rows';
 import { Partition, partitionOfHash } from '../partition';
 import { ABSENT, copyHeld, findLive, findStaged, NO_ROOM, readValue } from '../read';
@@ -146,7 +156,7 @@ export function set(thread: u32, staged: Staged, out: Address, limit: Address, n
     );
     return outcome < 0 ? writeError(out, -outcome) : writeBoolean(out, outcome == STORED);
   }
-  const valueEnd = skipValue(value, staged.end);
+  const valueEnd = skipBlob(value, staged.end);
   let ttlMs: i64 = 0;
   let flags: u32 = 0;
   let version: u64 = 0;
