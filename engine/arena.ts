@@ -37,6 +37,8 @@ export interface ArenaOptions extends ExtraOptions {
   readonly maxValueBytes: number;
   /** Threads that may be attached at once, up to MAX_THREADS. */
   readonly maxThreads: number;
+  /** Namespaces that there may be, up to MAX_NAMESPACES. Default 0. */
+  readonly maxNamespaces?: number;
 }
 
 /** What another thread needs to attach; passes through `workerData` and `postMessage`. */
@@ -53,6 +55,7 @@ export interface ArenaFacts extends ArenaExtras {
   readonly maxEntries: number | undefined;
   readonly maxValueBytes: number;
   readonly maxThreads: number;
+  readonly maxNamespaces: number;
   /** Size of the request and of the reply area of each thread. */
   readonly areaBytes: number;
 }
@@ -63,6 +66,8 @@ export interface ArenaFacts extends ArenaExtras {
  */
 export interface ArenaStats {
   readonly entries: number;
+  /** Of these, the entries in namespaces. */
+  readonly namespaceEntries: number;
   /** Bytes of keys and values. */
   readonly payloadBytes: number;
   /** Bytes of chunks in use: payload, entry headers, slack of the size classes. */
@@ -122,6 +127,9 @@ export const AREA_MARGIN_BYTES = 128 * KIB;
  * any machine's cores.
  */
 export const MAX_THREADS = 64;
+
+/** Each has 160 bytes in every partition: so many, 2% of the 8 MiB that one has by default. */
+export const MAX_NAMESPACES = 1024;
 
 /**
  * The first version handed out is the time of creation in ms times this: versions do not repeat
@@ -200,9 +208,11 @@ function checkOptions(options: ArenaOptions): ArenaFacts {
     );
   }
   const { memoryBytes, maxEntries, maxValueBytes, maxThreads, policy } = options;
+  const { maxNamespaces = 0 } = options;
   checkNumber('memory', memoryBytes, 1, MAX_MEMORY_BYTES);
   checkNumber('maxValue', maxValueBytes, 1, MAX_VALUE_BYTES);
   checkNumber('maxThreads', maxThreads, 1, MAX_THREADS);
+  checkNumber('maxNamespaces', maxNamespaces, 0, MAX_NAMESPACES);
   if (maxEntries !== undefined) checkNumber('maxEntries', maxEntries, 1, 0xffff_fffe);
   const partitions = options.partitions ?? defaultPartitions(memoryBytes, maxEntries);
   checkNumber('partitions', partitions, 1, MAX_PARTITIONS);
@@ -220,6 +230,7 @@ function checkOptions(options: ArenaOptions): ArenaFacts {
   const extras = extrasFor(options);
   return {
     ...{ memoryBytes, partitions, policy, maxEntries, maxValueBytes, maxThreads, areaBytes },
+    maxNamespaces,
     ...extras,
   };
 }
@@ -234,7 +245,8 @@ export class Arena {
     const module = kernelModule();
     const partitionsLog2 = Math.log2(facts.partitions);
     const planner = plannerOf(module);
-    const extraBytes = extraBytesOf(facts);
+    const { maxNamespaces } = facts;
+    const extraBytes = extraBytesOf(facts) + planner.namespaceBytes(maxNamespaces, partitionsLog2);
     const least = unsigned(planner.minBudgetBytes(partitionsLog2, extraBytes));
     if (facts.memoryBytes < least) {
       throw new SlabringError(
@@ -248,6 +260,7 @@ export class Arena {
       facts.maxThreads,
       facts.areaBytes,
       extraBytes,
+      maxNamespaces,
     );
     if (pages === 0) {
       throw new SlabringError(
@@ -270,6 +283,7 @@ export class Arena {
       Date.now() * VERSIONS_PER_MS,
       facts.stampBits,
       facts.structureBytes,
+      maxNamespaces,
     );
     if (status !== 0) throw new SlabringError('INTERNAL', `the arena was not laid out: ${status}`);
     const arena = new Arena({ memory, module, facts }, kernel);
@@ -347,20 +361,15 @@ export class Arena {
 
   stats(): ArenaStats {
     const count = this.kernel.collectStats(this.slot);
-    const totals = new Float64Array(this.reply.buffer, this.reply.byteOffset, count);
-    const [entries, payloadBytes, chunkBytes, slabPages, indexPages, freePages] =
-      totals as unknown as number[];
-    const [hits, misses, sets, deletes, evictions, expired] = totals.subarray(
-      7,
-    ) as unknown as number[];
-    const [commands, frames, threads, tableSplits, headBytes] = totals.subarray(
-      13,
-    ) as unknown as number[];
-    const [takeovers, partitionsEmptied, entriesLost, logPages] = totals.subarray(
-      18,
-    ) as unknown as number[];
+    const totals = [...new Float64Array(this.reply.buffer, this.reply.byteOffset, count)];
+    const [entries, payloadBytes, chunkBytes, slabPages, indexPages, freePages] = totals;
+    const [hits, misses, sets, deletes, evictions, expired] = totals.slice(7);
+    const [commands, frames, threads, tableSplits, headBytes] = totals.slice(13);
+    const [takeovers, partitionsEmptied, entriesLost, logPages, namespaceEntries] =
+      totals.slice(18);
     return {
       entries: entries!,
+      namespaceEntries: namespaceEntries!,
       payloadBytes: payloadBytes!,
       chunkBytes: chunkBytes!,
       usedBytes: headBytes! + (slabPages! + indexPages! + logPages!) * PAGE_BYTES,

@@ -6,12 +6,14 @@
 import { Buffer } from 'node:buffer';
 import type { Key } from './api.js';
 import { type Packed, TOO_LONG, writeValue } from './codec.js';
-import { keyBytes } from './keys.js';
+import { NAMESPACED_KEY_EXT_TYPE } from './commands.js';
+import { checkNamespacedKey, keyBytes, PREFIX_BYTES } from './keys.js';
 import {
   MAX_SCALAR_BYTES,
   Tag,
   writeArrayHeader,
   writeBinHeader,
+  writeExtHeader,
   writeInteger,
   writeString,
 } from './msgpack.js';
@@ -49,6 +51,36 @@ export function writeCommand(
   return keyAt + keyLength;
 }
 
+/** `writeCommand` with a key of a namespace, which is an extension of prefix and key. */
+export function writeNamespacedCommand(
+  code: number,
+  key: Key,
+  keyLength: number,
+  args: number,
+  bytes: Buffer,
+  at: number,
+  prefix: number,
+): number {
+  checkNamespacedKey(keyLength);
+  const codeAt = writeArrayHeader(1 + args, bytes, at);
+  bytes[codeAt] = code;
+  const keyAt = writeExtHeader(
+    PREFIX_BYTES + keyLength,
+    NAMESPACED_KEY_EXT_TYPE,
+    bytes,
+    codeAt + 1,
+  );
+  writePrefix(prefix, bytes, keyAt);
+  if (typeof key === 'string') bytes.write(key, keyAt + PREFIX_BYTES);
+  else bytes.set(key, keyAt + PREFIX_BYTES);
+  return keyAt + PREFIX_BYTES + keyLength;
+}
+
+/** As the kernel reads it, from the request area too. */
+function writePrefix(prefix: number, bytes: Buffer, at: number): void {
+  bytes.writeInt32LE(prefix, at);
+}
+
 /**
  * A frame ends with the command that takes it to this many bytes. With the key and value of that
  * command it fits into a request area, which is 128 KiB larger than the largest value that goes
@@ -67,9 +99,14 @@ export class Batch {
   #commands = 0;
   /** Where the command begun last begins. */
   #last = 0;
+  /** The prefix of all keys is still to be written, at these places. */
+  readonly #prefixesAt: number[] = [];
 
-  /** Begins a command; its key and `args - 1` further arguments are to follow. */
-  begin(code: number, key: Key, args: number): void {
+  /**
+   * Begins a command; `args - 1` further arguments are to follow.
+   * @param isNamespaced whether the key is one of the namespace that `setPrefix` will be told of
+   */
+  begin(code: number, key: Key, args: number, isNamespaced = false): void {
     if (this.#commands >= MAX_FRAME_COMMANDS || this.#end - this.#start >= FULL_FRAME_BYTES) {
       this.#closeFrame();
     }
@@ -78,7 +115,13 @@ export class Batch {
     if (this.#commands === 0) this.#bytes[this.#end++] = FRAME_ID;
     this.#commands++;
     this.#last = this.#end;
-    this.#end = writeCommand(code, key, keyLength, args, this.#bytes, this.#end);
+    if (isNamespaced) {
+      const end = this.#end;
+      this.#end = writeNamespacedCommand(code, key, keyLength, args, this.#bytes, end, 0);
+      this.#prefixesAt.push(this.#end - keyLength - PREFIX_BYTES);
+    } else {
+      this.#end = writeCommand(code, key, keyLength, args, this.#bytes, this.#end);
+    }
   }
 
   integer(value: number): void {
@@ -108,11 +151,15 @@ export class Batch {
   cancel(): void {
     this.#commands--;
     this.#end = this.#commands === 0 ? this.#start : this.#last;
+    while (this.#prefixesAt.length > 0 && this.#prefixesAt.at(-1)! >= this.#end) {
+      this.#prefixesAt.pop();
+    }
   }
 
   /** Begins anew, in the same memory. */
   clear(): void {
     this.#frames.length = 0;
+    this.#prefixesAt.length = 0;
     this.#start = 0;
     this.#end = 0;
     this.#commands = 0;
@@ -121,6 +168,14 @@ export class Batch {
   /** Bytes written. */
   get length(): number {
     return this.#end;
+  }
+
+  /**
+   * Gives all keys that were begun with `isNamespaced` their prefix: as late as can be, because the
+   * code of a caller that runs meanwhile may clear the namespace.
+   */
+  setPrefix(prefix: number): void {
+    for (const at of this.#prefixesAt) writePrefix(prefix, this.#bytes, at);
   }
 
   /** The frames written, as ranges of {@link bytes}. What follows goes into another one. */

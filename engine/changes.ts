@@ -6,66 +6,14 @@ import type { Buffer } from 'node:buffer';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ByteSize, Key } from './api.js';
 import type { Arena } from './arena.js';
+import { type Change, type ClearChange, LoggedSet } from './change.js';
 import { readValue } from './codec.js';
 import { SlabringError } from './errors.js';
-import { readKey } from './keys.js';
+import { PREFIX_BYTES, readKey } from './keys.js';
 import { LogReader, type LogRun } from './log-reader.js';
+import { type EpochWatch, NUMBER_SHIFT, type Spaces } from './space.js';
 import type { Structures } from './structures.js';
 import { checkOptionNames, parseByteSize, show } from './units.js';
-
-/** What all changes have. */
-interface ChangeBase {
-  /** The part of the cache that it happened in. Only changes of one partition have an order. */
-  readonly partition: number;
-  /** One more than that of the partition's change before, unless an `overrun` lies between. */
-  readonly seq: number;
-}
-
-/** A value was stored. */
-export interface SetChange extends ChangeBase {
-  readonly type: 'set';
-  /** Text where its bytes are UTF-8, else a Buffer. */
-  readonly key: string | Buffer;
-  /**
-   * Decoded when it is first read. Where the log has no room for the value (key and value together
-   * above 16 KB): the value that the key has now, `undefined` when it is gone by now. Also
-   * `undefined` with `values: false`.
-   */
-  readonly value: unknown;
-  /** Unix time in ms; `undefined`: it does not expire. */
-  readonly expiresAt: number | undefined;
-}
-
-/** An entry is gone. */
-export interface DeleteChange extends ChangeBase {
-  readonly type: 'delete';
-  readonly key: string | Buffer;
-  /** By a command, because its time was up, or because room was needed. */
-  readonly reason: 'deleted' | 'expired' | 'evicted';
-}
-
-/** An entry has another time of expiry, or none any more. */
-export interface ExpireChange extends ChangeBase {
-  readonly type: 'expire';
-  readonly key: string | Buffer;
-  readonly expiresAt: number | undefined;
-}
-
-/** All entries of the partition are gone. */
-export interface ClearChange extends ChangeBase {
-  readonly type: 'clear';
-}
-
-/**
- * The changes of the partition from `seq` to `lastSeq` are lost: this reader was too slow, or
- * something happened that the log cannot hold. What follows is what happened after them.
- */
-export interface OverrunChange extends ChangeBase {
-  readonly type: 'overrun';
-  readonly lastSeq: number;
-}
-
-export type Change = SetChange | DeleteChange | ExpireChange | ClearChange | OverrunChange;
 
 /** Options of `cache.changes()`. */
 export interface ChangesOptions {
@@ -100,9 +48,12 @@ const VALUE_BYTES = 6;
 const HEAD_BYTES = 8;
 const VALUE_LEFT_OUT = 1;
 const HAS_TIME = 0x80;
+const NAMESPACED = 0x40;
+const REASON_MASK = 3;
 const LOG_SET = 1;
 const LOG_DELETE = 2;
 const LOG_EXPIRE = 3;
+const LOG_CLEAR = 4;
 
 /** The log's share of `memory` that is the default, and the largest one. */
 const DEFAULT_SHARE = 1 / 64;
@@ -123,8 +74,10 @@ const FOREVER_MS = 0x7fff_ffff;
 export interface ChangesSource {
   readonly arenas: readonly Arena[];
   /** The value that the key has now. */
-  readonly currentValue: (key: Key) => unknown;
-  readonly partitionOf: (key: Key) => number;
+  readonly currentValue: (key: Key, namespace?: string) => unknown;
+  readonly partitionOf: (key: Key, namespace?: string) => number;
+  /** The cache's namespaces. */
+  readonly spaces: Spaces;
   /** For values with records, if the cache has them. */
   readonly structures?: Structures | undefined;
 }
@@ -137,6 +90,9 @@ export class Changes implements AsyncIterableIterator<Change, undefined> {
   readonly #wanted: readonly boolean[];
   readonly #values: boolean;
   readonly #keepAlive: boolean;
+  /** What this reader knows of the namespaces, and clears that it was to tell of. */
+  readonly #epochs: EpochWatch;
+  readonly #clears: ClearChange[] = [];
   #run: LogRun | undefined;
   #runReader = 0;
   #at = 0;
@@ -170,6 +126,8 @@ export class Changes implements AsyncIterableIterator<Change, undefined> {
       for (const reader of this.#readers) reader.close();
       throw error;
     }
+    // Not before: a clear that no log tells of must be known.
+    this.#epochs = source.spaces.watch();
   }
 
   /** The changes that are there by now, at most `max` of them. None when closed. */
@@ -227,10 +185,13 @@ export class Changes implements AsyncIterableIterator<Change, undefined> {
     return this.#closed;
   }
 
-  /** The partition that a key belongs to, as changes give it. */
-  partitionOf(key: Key): number {
+  /**
+   * The partition that a key belongs to, as changes give it. That of a namespace's key is another
+   * one after each `clear`.
+   */
+  partitionOf(key: Key, namespace?: string): number {
     if (this.#closed) throw new SlabringError('CLOSED', 'these changes were closed');
-    return this.#source.partitionOf(key);
+    return this.#source.partitionOf(key, namespace);
   }
 
   /** Ends the changes: `next` that waits comes to its end. Calling it again does nothing. */
@@ -277,6 +238,8 @@ export class Changes implements AsyncIterableIterator<Change, undefined> {
    */
   #shift(marked: boolean, maxSkipped: number): Change | undefined {
     for (let skipped = 0; skipped < maxSkipped; skipped++) {
+      const clear = this.#clears.shift();
+      if (clear !== undefined) return clear;
       if (this.#run === undefined && !this.#nextRun(marked)) return undefined;
       const change = this.#decode(this.#run!);
       if (change === undefined) continue;
@@ -307,39 +270,66 @@ export class Changes implements AsyncIterableIterator<Change, undefined> {
     const { bytes } = run;
     const seq = this.#seq;
     if (bytes === undefined) {
+      // A clear may be among what was lost. It comes before, so that who now looks what is there
+      // keeps what he sees.
+      const cleared = this.#epochs.catchUp();
+      for (const number of cleared) this.#tellClear(number, partition, seq);
+      if (cleared.length > 0) return undefined;
       this.#run = undefined;
       return { type: 'overrun', partition, seq, lastSeq: run.lostTo };
     }
     const at = this.#at;
+    const prefix = prefixOf(bytes, at);
+    const epochs = prefix === 0 ? 0 : this.#epochs.meet(prefix);
+    if (epochs > 0) {
+      // The first that comes after a clear, if not the clear itself, has it told first.
+      this.#tellClear(prefix >>> NUMBER_SHIFT, partition, seq);
+      return undefined;
+    }
     this.#seq = seq + 1;
     this.#at = at + bytes.readUInt16LE(at) * 8;
     if (this.#at >= bytes.length) this.#run = undefined;
     const kind = bytes[at + KIND]!;
+    // Of before the last clear, or that.
+    if (epochs < 0 || (prefix !== 0 && kind === LOG_CLEAR)) return undefined;
     if (!this.#wanted[kind - 1]) return undefined;
     const detail = bytes[at + DETAIL]!;
     const timeBytes = detail & HAS_TIME ? 8 : 0;
     const expiresAt = timeBytes ? Number(bytes.readBigInt64LE(at + HEAD_BYTES)) : undefined;
-    const keyAt = at + HEAD_BYTES + timeBytes;
-    const keyEnd = keyAt + bytes.readUInt16LE(at + KEY_BYTES);
+    const storedAt = at + HEAD_BYTES + timeBytes;
+    const keyEnd = storedAt + bytes.readUInt16LE(at + KEY_BYTES);
+    const keyAt = prefix === 0 ? storedAt : storedAt + PREFIX_BYTES;
+    const namespace = prefix === 0 ? undefined : this.#nameOf(prefix >>> NUMBER_SHIFT);
+    const base = namespace === undefined ? { partition, seq } : { partition, seq, namespace };
     if (kind === LOG_SET) {
       const key = readKey(bytes, keyAt, keyEnd);
-      if (!this.#values) return { type: 'set', partition, seq, key, value: undefined, expiresAt };
+      if (!this.#values) return { type: 'set', ...base, key, value: undefined, expiresAt };
       if (detail & VALUE_LEFT_OUT) {
-        const decode = () => (this.#closed ? undefined : this.#source.currentValue(key));
-        return new LoggedSet(partition, seq, key, expiresAt, decode);
+        const decode = () => (this.#closed ? undefined : this.#source.currentValue(key, namespace));
+        return new LoggedSet(base, key, expiresAt, decode);
       }
       const end = keyEnd + bytes.readUInt16LE(at + VALUE_BYTES);
       const decode = () => readValue(bytes, keyEnd, end, this.#source.structures);
-      return new LoggedSet(partition, seq, key, expiresAt, decode);
+      return new LoggedSet(base, key, expiresAt, decode);
     }
     if (kind === LOG_DELETE) {
-      const reason = REASONS[detail]!;
-      return { type: 'delete', partition, seq, key: readKey(bytes, keyAt, keyEnd), reason };
+      const reason = REASONS[detail & REASON_MASK]!;
+      return { type: 'delete', ...base, key: readKey(bytes, keyAt, keyEnd), reason };
     }
     if (kind === LOG_EXPIRE) {
-      return { type: 'expire', partition, seq, key: readKey(bytes, keyAt, keyEnd), expiresAt };
+      return { type: 'expire', ...base, key: readKey(bytes, keyAt, keyEnd), expiresAt };
     }
     return { type: 'clear', partition, seq };
+  }
+
+  /** The next change will be the clear of a namespace, if such are wanted. */
+  #tellClear(number: number, partition: number, seq: number): void {
+    if (!this.#wanted[LOG_CLEAR - 1]) return;
+    this.#clears.push({ type: 'clear', partition, seq, namespace: this.#nameOf(number) });
+  }
+
+  #nameOf(number: number): string {
+    return this.#source.spaces.nameOf(number);
   }
 
   /** Numbers the partitions of all arenas through. */
@@ -349,43 +339,11 @@ export class Changes implements AsyncIterableIterator<Change, undefined> {
   }
 }
 
-/** A value stored, which is decoded when somebody wants it. */
-class LoggedSet implements SetChange {
-  readonly type = 'set';
-  readonly partition: number;
-  readonly seq: number;
-  readonly key: string | Buffer;
-  readonly expiresAt: number | undefined;
-  #decode: (() => unknown) | undefined;
-  #value: unknown;
-
-  constructor(
-    partition: number,
-    seq: number,
-    key: string | Buffer,
-    expiresAt: number | undefined,
-    decode: () => unknown,
-  ) {
-    this.partition = partition;
-    this.seq = seq;
-    this.key = key;
-    this.expiresAt = expiresAt;
-    this.#decode = decode;
-  }
-
-  get value(): unknown {
-    if (this.#decode !== undefined) {
-      this.#value = this.#decode();
-      this.#decode = undefined;
-    }
-    return this.#value;
-  }
-
-  /** What `JSON.stringify` shows: accessors are no properties of its own. */
-  toJSON(): object {
-    const { type, partition, seq, key, value, expiresAt } = this;
-    return { type, partition, seq, key, value, expiresAt };
-  }
+/** The prefix of a record's key; 0: it is of no namespace. */
+function prefixOf(bytes: Buffer, at: number): number {
+  const detail = bytes[at + DETAIL]!;
+  if ((detail & NAMESPACED) === 0) return 0;
+  return bytes.readUInt32LE(at + HEAD_BYTES + (detail & HAS_TIME ? 8 : 0));
 }
 
 function readBytesOption(bytes: ByteSize | undefined, memoryBytes: number): number {

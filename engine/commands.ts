@@ -208,6 +208,12 @@ export const SetFlag = { NX: 1, XX: 2, KEEP_TTL: 4, GET: 8, IF_VERSION: 16 } as 
 /** The msgpack extension type of an error reply; its payload is UTF-8 `CODE message`. */
 export const ERROR_EXT_TYPE = 1;
 
+/**
+ * The msgpack extension type of a namespace's key: four bytes of prefix, then the key. The host's
+ * own frames have such keys, a client's may not. engine/kernel/msgpack.ts has the same number.
+ */
+export const NAMESPACED_KEY_EXT_TYPE = 3;
+
 /** The protocol's WebSocket subprotocol and version. */
 export const SUBPROTOCOL = 'slabring.1';
 export const PROTOCOL_VERSION = 1;

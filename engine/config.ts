@@ -3,7 +3,14 @@
  * refuses them.
  */
 import type { ByteSize, Duration } from './api.js';
-import { MAX_PARTITIONS, MAX_THREADS, MAX_VALUE_BYTES, POLICIES, type Policy } from './arena.js';
+import {
+  MAX_NAMESPACES,
+  MAX_PARTITIONS,
+  MAX_THREADS,
+  MAX_VALUE_BYTES,
+  POLICIES,
+  type Policy,
+} from './arena.js';
 import { type ArenaSetOptions, arenasFor, MAX_ARENAS, MAX_SET_BYTES } from './arena-set.js';
 import { type DecodedConfig, type DecodedOptions, readDecodedOption } from './decoded.js';
 import { SlabringError } from './errors.js';
@@ -48,6 +55,11 @@ export interface CacheOptions {
   maxValue?: ByteSize;
   /** The most threads that can have the cache open at once. Default and maximum 64. */
   maxThreads?: number;
+  /**
+   * The most namespaces that there can be, from 0 to 1,024. Default 16. Each takes 160 bytes for
+   * each partition, and 260 for each arena.
+   */
+  maxNamespaces?: number;
   /** Number of arenas, up to 64. Default: as few as can hold `memory`; more only cost time. */
   arenas?: number;
   /** Time to live of entries whose `set` gives none. Default 0: they do not expire. */
@@ -79,6 +91,7 @@ const OPTION_NAMES = [
   'maxEntries',
   'maxValue',
   'maxThreads',
+  'maxNamespaces',
   'arenas',
   'ttl',
   'decoded',
@@ -92,6 +105,8 @@ const GIB = 1024 ** 3;
 
 const DEFAULT_MEMORY: ByteSize = '64mb';
 export const DEFAULT_POLICY: Policy = POLICIES[0];
+/** Enough for most, and no more than 8 KiB of a small cache. */
+const DEFAULT_NAMESPACES = 16;
 /** Counts of entries are 32-bit, and the highest one is taken. */
 const MAX_ENTRIES = 0xffff_fffe;
 
@@ -109,6 +124,7 @@ export function readCacheOptions(options: CacheOptions = {}): CacheConfig {
     maxEntries,
     maxValue,
     maxThreads = MAX_THREADS,
+    maxNamespaces = DEFAULT_NAMESPACES,
     arenas,
     ttl = 0,
     decoded,
@@ -126,6 +142,7 @@ export function readCacheOptions(options: CacheOptions = {}): CacheConfig {
         ? defaultMaxValue(memoryBytes / count)
         : readSize(maxValue, 'maxValue', MAX_VALUE_BYTES),
     maxThreads: readCount(maxThreads, 'maxThreads', MAX_THREADS),
+    maxNamespaces: readCount(maxNamespaces, 'maxNamespaces', MAX_NAMESPACES, 0),
     ...(arenas !== undefined && { arenas: count }),
     ...(partitions !== undefined && { partitions: readPartitions(partitions) }),
     ...(maxEntries !== undefined && {
@@ -169,11 +186,11 @@ function readSwitch(value: boolean, option: string): boolean {
   throw new SlabringError('OPTION', `${option} must be true or false, not ${show(value)}`);
 }
 
-function readCount(count: number, option: string, most: number): number {
-  if (Number.isInteger(count) && count >= 1 && count <= most) return count;
+function readCount(count: number, option: string, most: number, least = 1): number {
+  if (Number.isInteger(count) && count >= least && count <= most) return count;
   throw new SlabringError(
     'OPTION',
-    `${option} must be a whole number from 1 to ${most}, not ${show(count)}`,
+    `${option} must be a whole number from ${least} to ${most}, not ${show(count)}`,
   );
 }
 

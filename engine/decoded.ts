@@ -11,7 +11,6 @@ import { readOwnValue, readValue } from './codec.js';
 import { ABSENT } from './desk.js';
 import { SlabringError } from './errors.js';
 import type { KernelExports } from './kernel-exports.js';
-import { type KeyArea, writeKey } from './keys.js';
 import type { Structures } from './structures.js';
 import { checkOptionNames, show } from './units.js';
 
@@ -63,8 +62,9 @@ export function readDecodedOption(
 export interface Desk {
   readonly kernel: KernelExports;
   readonly slot: number;
-  readonly keys: KeyArea;
   readonly reply: Buffer;
+  writeKey(key: string): number;
+  countHits(hits: number): void;
   readLarge(key: Key, mode: 'get'): Buffer | undefined;
 }
 
@@ -166,7 +166,7 @@ export class DecodedValues {
   /** Tells the arena how many hits there were. */
   countHits(): void {
     const desk = this.#counter;
-    if (desk !== undefined && this.#hits > 0) desk.kernel.addHits(desk.slot, this.#hits);
+    if (desk !== undefined && this.#hits > 0) desk.countHits(this.#hits);
     this.#hits = 0;
   }
 
@@ -189,8 +189,7 @@ export class DecodedValues {
     const desk = this.#deskOf(key);
     this.#counter ??= desk;
     const { words, floats, stampedAt } = this.#views.get(desk) ?? this.#open(desk);
-    const keyLength = writeKey(key, desk.keys);
-    const length = desk.kernel.getStamped(desk.slot, keyLength);
+    const length = desk.kernel.getStamped(desk.slot, desk.writeKey(key));
     if (length < 0) {
       if (kept !== undefined) release(kept);
       return length === ABSENT ? undefined : this.#readLarge(desk, key);
@@ -239,7 +238,7 @@ export class DecodedValues {
   /** Marks the entry as used, for eviction. */
   #touch(kept: Kept): void {
     const desk = this.#deskOf(kept.key);
-    desk.kernel.touchStamped(desk.slot, writeKey(kept.key, desk.keys));
+    desk.kernel.touchStamped(desk.slot, desk.writeKey(kept.key));
     kept.lock = kept.words[kept.lockAt]!;
   }
 

@@ -1,13 +1,20 @@
 /**
- * One arena as a cache works on it in this thread: where keys and values are written, and where
- * what was read stands.
+ * One arena as a cache, or a namespace of it, works on it in this thread: where keys and values are
+ * written, and where what was read stands.
  */
 import { Buffer } from 'node:buffer';
 import type { Key } from './api.js';
 import type { Arena } from './arena.js';
 import { SetFlag } from './commands.js';
 import type { KernelExports } from './kernel-exports.js';
-import { KeyArea, writeKey } from './keys.js';
+import {
+  checkNamespacedKey,
+  KeyArea,
+  lengthOfWord,
+  NAMESPACED_KEY,
+  PREFIX_BYTES,
+  writeKey,
+} from './keys.js';
 import {
   LARGE_BYTES,
   LargeValues,
@@ -22,6 +29,16 @@ import { ShortBytes } from './short-bytes.js';
 export const ABSENT = -1;
 /** For `getDirect`: the kernel reads the clock itself when it meets an entry with an expiry. */
 export const CLOCK_WHEN_NEEDED = -1;
+
+/** What a desk needs of its namespace. */
+export interface DeskSpace {
+  readonly number: number;
+  /** What its keys begin with in the kernel, now. */
+  prefix(): number;
+}
+
+/** Looked up at each call, as the other methods do: the two clocks must be one. */
+const now = (): number => Date.now();
 
 export class Desk {
   readonly arena: Arena;
@@ -39,17 +56,25 @@ export class Desk {
   /** For values that do not fit the areas. */
   readonly large: LargeValues;
 
-  constructor(arena: Arena) {
+  /** The namespace whose keys these are; undefined: keys of none. */
+  readonly space: DeskSpace | undefined;
+  /** The place of a namespace's prefix: the first word of the request area. */
+  readonly #prefix: Int32Array;
+
+  constructor(arena: Arena, space?: DeskSpace) {
     const { buffer, byteOffset, byteLength } = arena.reply;
     this.arena = arena;
     this.kernel = arena.kernel;
     this.slot = arena.slot;
-    this.keys = new KeyArea(arena.request);
-    this.request = this.keys.bytes;
+    const { request } = arena;
+    this.space = space;
+    this.#prefix = new Int32Array(request.buffer, request.byteOffset, 1);
+    this.keys = new KeyArea(space === undefined ? request : request.subarray(PREFIX_BYTES));
+    this.request = Buffer.from(request.buffer, request.byteOffset, request.byteLength);
     this.reply = Buffer.from(buffer, byteOffset, byteLength);
     this.shortBytes = new ShortBytes(this.reply);
     this.passingBytes = Math.min(arena.facts.maxValueBytes, LARGE_BYTES);
-    this.large = new LargeValues(this);
+    this.large = new LargeValues(this, now, space === undefined ? 0 : NAMESPACED_KEY);
   }
 
   /**
@@ -57,19 +82,40 @@ export class Desk {
    * another negative number for a value to be read by {@link readLarge}.
    */
   find(key: Key): number {
-    return this.kernel.getDirect(this.slot, writeKey(key, this.keys), CLOCK_WHEN_NEEDED);
+    return this.kernel.getDirect(this.slot, this.writeKey(key), CLOCK_WHEN_NEEDED);
+  }
+
+  /**
+   * Writes a key where the kernel takes it from. What `lengthOfWord` makes of the result is where
+   * it ends in the request area.
+   * @returns the key's word, which the kernel's calls want
+   * @throws SlabringError `OPTION`
+   */
+  writeKey(key: Key): number {
+    const length = writeKey(key, this.keys);
+    return this.space === undefined ? length : this.#prefixed(length, this.space);
+  }
+
+  /** Counts hits that the kernel was not asked for. */
+  countHits(hits: number): void {
+    this.kernel.addHits(this.slot, hits);
+    if (this.space) this.kernel.addNamespaceHits(this.slot, this.space.number, hits);
+  }
+
+  #prefixed(length: number, space: DeskSpace): number {
+    checkNamespacedKey(length);
+    this.#prefix[0] = space.prefix();
+    return (PREFIX_BYTES + length) | NAMESPACED_KEY;
   }
 
   /** The encoded value of the key, whatever its size, in a buffer of its own. */
   readLarge(key: Key, mode: ReadMode): Buffer | undefined {
-    const keyLength = writeKey(key, this.keys);
-    return this.large.get(this.#copyKey(keyLength), mode);
+    return this.large.get(this.#copyKey(this.writeKey(key)), mode);
   }
 
   /** `LargeValues.getVersioned`. */
   readLargeVersioned(key: Key): VersionedBytes | undefined {
-    const keyLength = writeKey(key, this.keys);
-    return this.large.getVersioned(this.#copyKey(keyLength));
+    return this.large.getVersioned(this.#copyKey(this.writeKey(key)));
   }
 
   /**
@@ -77,13 +123,13 @@ export class Desk {
    * @param parts of the encoded value
    */
   storeLarge(
-    keyLength: number,
+    keyWord: number,
     parts: readonly Uint8Array[],
     ttlMs: number,
     flags: number,
     version: number,
   ): SetOutcome {
-    return this.large.set(this.#copyKey(keyLength), parts, ttlMs, flags, version);
+    return this.large.set(this.#copyKey(keyWord), parts, ttlMs, flags, version);
   }
 
   /**
@@ -91,7 +137,7 @@ export class Desk {
    * that and returned.
    */
   swap(
-    keyLength: number,
+    keyWord: number,
     valueLength: number,
     ttlMs: number,
     flags: number,
@@ -100,15 +146,17 @@ export class Desk {
     const { kernel, slot, request } = this;
     const now = Date.now();
     const all = flags | SetFlag.GET;
-    const status = kernel.setDirect(slot, keyLength, valueLength, ttlMs, all, version, now);
+    const status = kernel.setDirect(slot, keyWord, valueLength, ttlMs, all, version, now);
     if (status < 0) throw this.arena.errorOf(status);
     if (status !== NO_ROOM_FOR_OLD) return undefined;
-    const value = Buffer.from(request.subarray(keyLength, keyLength + valueLength));
-    return this.storeLarge(keyLength, [value], ttlMs, all, version).old;
+    const start = lengthOfWord(keyWord);
+    const value = Buffer.from(request.subarray(start, start + valueLength));
+    return this.storeLarge(keyWord, [value], ttlMs, all, version).old;
   }
 
-  #copyKey(keyLength: number): Buffer {
-    return Buffer.from(this.request.subarray(0, keyLength));
+  /** The key as the kernel has it: with its prefix, if it is a namespace's. */
+  #copyKey(keyWord: number): Buffer {
+    return Buffer.from(this.request.subarray(0, lengthOfWord(keyWord)));
   }
 
   /**
@@ -116,7 +164,7 @@ export class Desk {
    * @throws SlabringError the kernel's
    */
   store(
-    keyLength: number,
+    keyWord: number,
     valueLength: number,
     ttlMs: number,
     flags: number,
@@ -124,7 +172,7 @@ export class Desk {
   ): boolean {
     const { kernel, slot } = this;
     const now = Date.now();
-    const status = kernel.setDirect(slot, keyLength, valueLength, ttlMs, flags, version, now);
+    const status = kernel.setDirect(slot, keyWord, valueLength, ttlMs, flags, version, now);
     if (status < 0) throw this.arena.errorOf(status);
     return status === 1;
   }

@@ -2,16 +2,8 @@
  * `cache.on()`: listeners, fed from the change log, which is on while there is one.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import {
-  type Change,
-  Changes,
-  type ChangesOptions,
-  type ChangesSource,
-  type ClearChange,
-  type DeleteChange,
-  type OverrunChange,
-  type SetChange,
-} from './changes.js';
+import type { Change, ClearChange, DeleteChange, OverrunChange, SetChange } from './change.js';
+import { Changes, type ChangesOptions, type ChangesSource } from './changes.js';
 import { SlabringError } from './errors.js';
 import { show } from './units.js';
 

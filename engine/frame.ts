@@ -19,7 +19,6 @@ import {
   BLOCK_REFUSAL,
   BLOCK_REPLY_BYTES,
 } from './kernel-exports.js';
-import { LargeValues } from './large.js';
 import { LargeCommands, readCommand } from './large-command.js';
 import { executeLongFrame, type LongFrameRunner } from './long-frame.js';
 import { ReplyParts } from './reply-parts.js';
@@ -39,6 +38,10 @@ export interface FrameLimits {
    * answered with TOOLARGE. Default 64 MiB and 128 KiB.
    */
   maxReplyBytes?: number;
+  /**
+   * Whether frames are this process's own, which may have keys of namespaces. Default `false`.
+   */
+  isHosts?: boolean;
   /** The clock, in ms of Unix time, for everything that expires. Default: the machine's. */
   now?: () => number;
 }
@@ -83,6 +86,7 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
   readonly #arena: Arena;
   readonly #host: HostCommands<C>;
   readonly #now: () => number;
+  readonly #isHosts: boolean;
   readonly #done: number;
   readonly #hostCommand: number;
   readonly #largeValue: number;
@@ -98,22 +102,20 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
     this.#arena = arena;
     this.#host = host;
     this.#now = limits.now ?? Date.now;
+    this.#isHosts = limits.isHosts ?? false;
     this.#done = kernel.EXEC_DONE.value;
     this.#hostCommand = kernel.EXEC_HOST_COMMAND.value;
     this.#largeValue = kernel.EXEC_LARGE_VALUE.value;
     this.#malformed = kernel.EXEC_MALFORMED.value;
     this.#views = new ReplyViews(arena.reply);
-    this.#large = new LargeCommands(
-      new LargeValues(new Desk(arena), this.#now),
-      facts.maxValueBytes,
-    );
+    this.#large = new LargeCommands(new Desk(arena), this.#now);
   }
 
   execute(frame: Uint8Array, context: C): Uint8Array | FrameFault {
-    const { kernel, slot, request, block } = this.#arena;
+    const { request, block } = this.#arena;
     if (frame.length > request.length) return executeLongFrame(frame, this, context);
     request.set(frame);
-    const outcome = kernel.exec(slot, 0, frame.length, this.#now());
+    const outcome = this.#exec(0, frame.length);
     if (outcome === this.#done) return this.#views.of(block[BLOCK_REPLY_BYTES]!);
     const reply = new ReplyParts();
     return this.#finish(outcome, frame, 0, reply, context) ?? reply.concat();
@@ -142,9 +144,8 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
   }
 
   #run(bytes: Uint8Array, start: number, reply: ReplyParts, context: C): FrameFault | undefined {
-    const { kernel, slot, request } = this.#arena;
-    request.set(bytes, start);
-    const outcome = kernel.exec(slot, start, start + bytes.length, this.#now());
+    this.#arena.request.set(bytes, start);
+    const outcome = this.#exec(start, start + bytes.length);
     return this.#finish(outcome, bytes, start, reply, context);
   }
 
@@ -156,7 +157,7 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
     parts: ReplyParts,
     context: C,
   ): FrameFault | undefined {
-    const { kernel, slot, reply, block } = this.#arena;
+    const { kernel, reply, block } = this.#arena;
     const length = start + bytes.length;
     let outcome = first;
     for (;;) {
@@ -173,7 +174,7 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
       if (parts.totalBytes > this.maxReplyBytes) {
         block[BLOCK_REFUSAL] = kernel.ERROR_REPLY_TOO_LARGE.value;
       }
-      outcome = kernel.exec(slot, consumed, length, this.#now());
+      outcome = this.#exec(consumed, length);
     }
     // A frame for several arenas goes on in this one without beginning there.
     block[BLOCK_REFUSAL] = 0;
@@ -191,12 +192,20 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const walk = new CommandWalk();
     walk.walk(buffer, block[BLOCK_CONSUMED]! - start);
-    const command = readCommand(buffer, walk);
+    const command = readCommand(buffer, walk, this.#isHosts);
     if (typeof command === 'string') {
       throw new SlabringError('INTERNAL', `the kernel left a command to the host: ${command}`);
     }
     this.#large.run(buffer, walk, command, parts);
     return end;
+  }
+
+  /** Has the kernel execute what stands in the request area from `start` to `length`. */
+  #exec(start: number, length: number): number {
+    const { kernel, slot } = this.#arena;
+    return this.#isHosts
+      ? kernel.execHost(slot, start, length, this.#now())
+      : kernel.exec(slot, start, length, this.#now());
   }
 
   #runHostCommand(context: C): Uint8Array {

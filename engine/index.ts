@@ -12,14 +12,13 @@ export type { ArenaStats as CacheStats } from './arena.js';
 export type { Cache } from './cache.js';
 export type {
   Change,
-  Changes,
-  ChangesOptions,
   ClearChange,
   DeleteChange,
   ExpireChange,
   OverrunChange,
   SetChange,
-} from './changes.js';
+} from './change.js';
+export type { Changes, ChangesOptions } from './changes.js';
 export type { CacheOptions, Policy } from './config.js';
 export type { DecodedOptions } from './decoded.js';
 export { type ErrorCode, SlabringError } from './errors.js';
@@ -29,5 +28,7 @@ export type { FileFormat } from './jobs/files.js';
 export { ImportError, type ImportOptions, type ImportResult } from './jobs/import-file.js';
 export type { JobOptions, JobProgress } from './jobs/options.js';
 export type { BrokenRule } from './jobs/verify-part.js';
+export type { Namespace, NamespaceOptions } from './namespace.js';
 export { type AttachOptions, attachCache, type CacheHandle, openCache } from './open.js';
+export type { NamespaceStats, SizeCount } from './space.js';
 export type { FoundKey } from './walk.js';

@@ -27,6 +27,7 @@ export interface KernelExports {
   readonly OLD_IS_KNOWN: Constant;
   readonly ERROR_OUT_OF_MEMORY: Constant;
   readonly ERROR_REPLY_TOO_LARGE: Constant;
+  readonly NAMESPACE_NEEDS_SWEEP: Constant;
   readonly ROW_HOST: Constant;
   readonly ROW_KEYS_APART: Constant;
   readonly ROW_KEYS_TOGETHER: Constant;
@@ -47,7 +48,9 @@ export interface KernelExports {
     maxThreads: number,
     areaBytes: number,
     extraBytes: number,
+    maxNamespaces: number,
   ): number;
+  namespaceBytes(max: number, partitionsLog2: number): number;
   minBudgetBytes(partitionsLog2: number, extraBytes: number): number;
   format(
     budgetBytes: number,
@@ -61,6 +64,7 @@ export interface KernelExports {
     firstVersion: number,
     stampBits: number,
     structureBytes: number,
+    maxNamespaces: number,
   ): number;
   validate(): number;
   addCommand(
@@ -82,24 +86,25 @@ export interface KernelExports {
   replyArea(thread: number): number;
 
   exec(thread: number, start: number, length: number, nowMs: number): number;
-  getDirect(thread: number, keyBytes: number, nowMs: number): number;
-  peekDirect(thread: number, keyBytes: number, nowMs: number): number;
-  takeDirect(thread: number, keyBytes: number, nowMs: number): number;
+  execHost(thread: number, start: number, length: number, nowMs: number): number;
+  getDirect(thread: number, keyWord: number, nowMs: number): number;
+  peekDirect(thread: number, keyWord: number, nowMs: number): number;
+  takeDirect(thread: number, keyWord: number, nowMs: number): number;
   setDirect(
     thread: number,
-    keyBytes: number,
+    keyWord: number,
     valueBytes: number,
     ttlMs: number,
     flags: number,
     version: number,
     nowMs: number,
   ): number;
-  deleteDirect(thread: number, keyBytes: number, nowMs: number): number;
-  hasDirect(thread: number, keyBytes: number, nowMs: number): number;
+  deleteDirect(thread: number, keyWord: number, nowMs: number): number;
+  hasDirect(thread: number, keyWord: number, nowMs: number): number;
 
   draftBegin(
     thread: number,
-    keyBytes: number,
+    keyWord: number,
     valueBytes: number,
     flags: number,
     version: number,
@@ -108,7 +113,7 @@ export interface KernelExports {
   draftGrow(thread: number, count: number, nowMs: number): number;
   draftCommit(
     thread: number,
-    keyBytes: number,
+    keyWord: number,
     ttlMs: number,
     flags: number,
     version: number,
@@ -118,7 +123,7 @@ export interface KernelExports {
   draftAbort(thread: number): void;
   setKnowing(
     thread: number,
-    keyBytes: number,
+    keyWord: number,
     valueBytes: number,
     ttlMs: number,
     flags: number,
@@ -126,21 +131,39 @@ export interface KernelExports {
     knownOld: number,
     nowMs: number,
   ): number;
-  getVersionedDirect(thread: number, keyBytes: number, known: number, nowMs: number): number;
+  getVersionedDirect(thread: number, keyWord: number, known: number, nowMs: number): number;
   countCommand(thread: number): void;
-  largeOpen(thread: number, keyBytes: number, nowMs: number): number;
-  largeIsStill(thread: number, keyBytes: number, chain: number): number;
-  largeHold(thread: number, keyBytes: number): void;
-  largeRelease(thread: number, keyBytes: number): void;
-  largeRemove(thread: number, keyBytes: number, chain: number, nowMs: number): number;
+  largeOpen(thread: number, keyWord: number, nowMs: number): number;
+  largeIsStill(thread: number, keyWord: number, chain: number): number;
+  largeHold(thread: number, keyWord: number): void;
+  largeRelease(thread: number, keyWord: number): void;
+  largeUsed(thread: number, keyWord: number): void;
+  largeRemove(thread: number, keyWord: number, chain: number, nowMs: number): number;
 
   structuresAt(): number;
-  getStamped(thread: number, keyBytes: number): number;
+  getStamped(thread: number, keyWord: number): number;
   stampedAt(thread: number): number;
-  touchStamped(thread: number, keyBytes: number): void;
+  touchStamped(thread: number, keyWord: number): void;
   addHits(thread: number, hits: number): void;
 
-  scan(thread: number, cursor: number, count: number, maxValueBytes: number, nowMs: number): number;
+  scan(
+    thread: number,
+    cursor: number,
+    count: number,
+    maxValueBytes: number,
+    nowMs: number,
+    prefix: number,
+  ): number;
+
+  openNamespace(thread: number, nameBytes: number): number;
+  useNamespace(number: number): void;
+  namespaceNamesAt(): number;
+  namespaceEpochsAt(): number;
+  clearNamespace(thread: number, number: number, sweptEpoch: number): number;
+  raiseNamespace(thread: number, number: number, epoch: number, sweptEpoch: number): number;
+  sweepNamespaces(thread: number): void;
+  collectNamespace(thread: number, number: number): number;
+  addNamespaceHits(thread: number, number: number, hits: number): void;
 
   routerPages(arenas: number, areaBytes: number): number;
   openRouter(arenas: number, areaBytes: number, seed: number): number;
@@ -155,7 +178,7 @@ export interface KernelExports {
   detachLog(thread: number): void;
   settleLog(thread: number): void;
   readLog(thread: number, partition: number, address: number, position: number): number;
-  partitionOfKey(thread: number, keyBytes: number): number;
+  partitionOfKey(thread: number, keyWord: number): number;
   partitionAddress(partition: number): number;
   logNextAddress(partition: number): number;
   logSleepersAddress(): number;
@@ -236,6 +259,8 @@ export const INTEGRITY_RULES: Readonly<Record<string, string>> = {
   BROKEN_LOG:
     'a log is a ring of its pages whose records are whole and numbered without a gap, or there is none',
   BROKEN_RECORDS: 'every entry that may be evicted has a record in a queue',
+  BROKEN_NAMESPACES:
+    'a partition counts the entries of namespaces, and of each those of one epoch, with their bytes and sizes',
   BROKEN_WHEEL: 'the wheel of expiry counts its records, in blocks of records',
   BROKEN_EXPIRY:
     'an entry with an expiry has a record in the slot of the wheel that it names, and they are counted',

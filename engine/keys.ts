@@ -18,6 +18,26 @@ import { show } from './units.js';
  */
 const LOOP_KEY_CHARS = endianness() === 'LE' ? 32 : 0;
 
+/** What a namespace's key begins with, in the kernel (engine/kernel/namespaces.ts). */
+export const PREFIX_BYTES = 4;
+export const MAX_NAMESPACED_KEY_BYTES = MAX_KEY_BYTES - PREFIX_BYTES;
+/** Of a key's word (engine/kernel/entry.ts): it is a namespace's; the rest is its length. */
+export const NAMESPACED_KEY = 1 << 28;
+
+/** The length of a key, given its word. */
+export function lengthOfWord(word: number): number {
+  return word & MAX_KEY_BYTES;
+}
+
+/** @throws SlabringError `OPTION` when a key of so many bytes is too long for a namespace */
+export function checkNamespacedKey(length: number): void {
+  if (length <= MAX_NAMESPACED_KEY_BYTES) return;
+  throw new SlabringError(
+    'OPTION',
+    `a key of a namespace must have 1 to ${MAX_NAMESPACED_KEY_BYTES} bytes, not ${length}`,
+  );
+}
+
 /** A place that keys are written to, always at its start. */
 export class KeyArea {
   readonly bytes: Buffer;

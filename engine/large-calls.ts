@@ -11,6 +11,7 @@ import {
 } from './codec.js';
 import { SetFlag } from './commands.js';
 import { ABSENT, type Desk } from './desk.js';
+import { lengthOfWord } from './keys.js';
 import type { ReadMode, SetOutcome } from './large.js';
 import { Tag, valueEnd } from './msgpack.js';
 import type { Structures } from './structures.js';
@@ -54,7 +55,7 @@ export class LargeCalls {
    */
   set(
     desk: Desk,
-    keyLength: number,
+    keyWord: number,
     value: unknown,
     packed: Packed | undefined,
     ttlMs: number,
@@ -62,7 +63,7 @@ export class LargeCalls {
     version: number,
   ): SetOutcome {
     const parts = encodedParts(value, packed, this.#maxValueBytes);
-    return desk.storeLarge(keyLength, parts, ttlMs, flags, version);
+    return desk.storeLarge(keyWord, parts, ttlMs, flags, version);
   }
 
   /**
@@ -71,7 +72,7 @@ export class LargeCalls {
    */
   swap(
     desk: Desk,
-    keyLength: number,
+    keyWord: number,
     end: number,
     value: unknown,
     packed: Packed | undefined,
@@ -81,8 +82,8 @@ export class LargeCalls {
   ): unknown {
     const large =
       end === TOO_LONG
-        ? this.set(desk, keyLength, value, packed, ttlMs, flags | SetFlag.GET, version).old
-        : desk.swap(keyLength, end - keyLength, ttlMs, flags, version);
+        ? this.set(desk, keyWord, value, packed, ttlMs, flags | SetFlag.GET, version).old
+        : desk.swap(keyWord, end - lengthOfWord(keyWord), ttlMs, flags, version);
     const { reply } = desk;
     const old = large
       ? readOwnValue(large, this.#structures)

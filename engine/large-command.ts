@@ -5,10 +5,19 @@
  */
 import { Buffer } from 'node:buffer';
 import type { CommandWalk } from './command-walk.js';
-import { ANY_ARGS, COMMANDS, type CommandName, MAX_KEY_BYTES, SetFlag } from './commands.js';
+import {
+  ANY_ARGS,
+  COMMANDS,
+  type CommandName,
+  MAX_KEY_BYTES,
+  NAMESPACED_KEY_EXT_TYPE,
+  SetFlag,
+} from './commands.js';
+import type { Desk } from './desk.js';
 import { encodeError, encodeErrorText } from './error-reply.js';
 import { KERNEL_ERROR_TEXTS } from './kernel-exports.js';
-import type { LargeValues } from './large.js';
+import { NAMESPACED_KEY, PREFIX_BYTES } from './keys.js';
+import { LargeValues } from './large.js';
 import { MAX_SCALAR_BYTES, readInteger64, Tag, writeInteger } from './msgpack.js';
 import type { ReplyParts, ValueRoom } from './reply-parts.js';
 import { MAX_TTL_MS } from './units.js';
@@ -32,6 +41,8 @@ export interface ReadCommand {
   readonly argCount: number;
   /** Empty for a command without keys. */
   readonly key: Buffer;
+  /** Whether the key is a namespace's, and begins with its prefix. */
+  readonly isNamespaced: boolean;
 }
 
 /** What SET takes besides its key. */
@@ -67,8 +78,13 @@ export function kernelError(name: ErrorName): Uint8Array {
 /**
  * Reads the command that `walk` has walked over, as `stage` of the kernel does; or what is wrong
  * with it.
+ * @param isHosts whether the key may be that of a namespace
  */
-export function readCommand(bytes: Buffer, walk: CommandWalk): ReadCommand | ErrorName {
+export function readCommand(
+  bytes: Buffer,
+  walk: CommandWalk,
+  isHosts = false,
+): ReadCommand | ErrorName {
   const { items, start, ends } = walk;
   if (items === 0) return 'ERROR_NOT_A_COMMAND';
   const text = payloadOf(bytes, start, ends[0]!);
@@ -80,10 +96,11 @@ export function readCommand(bytes: Buffer, walk: CommandWalk): ReadCommand | Err
   const argCount = items - 1;
   const isTooMany = (maxArgs as number) !== ANY_ARGS && argCount > maxArgs;
   if (argCount < minArgs || isTooMany) return 'ERROR_ARITY';
-  if ((firstKey as number) < 0) return { name, argCount, key: NO_KEY_BYTES };
-  const key = payloadOf(bytes, ends[0]!, ends[1]!);
+  if ((firstKey as number) < 0) return { name, argCount, key: NO_KEY_BYTES, isNamespaced: false };
+  const plain = payloadOf(bytes, ends[0]!, ends[1]!);
+  const key = plain ?? (isHosts ? namespacedKeyOf(bytes, ends[0]!, ends[1]!) : undefined);
   if (key === undefined || key.length === 0 || key.length > MAX_KEY_BYTES) return 'ERROR_KEY';
-  return { name, argCount, key };
+  return { name, argCount, key, isNamespaced: plain === undefined };
 }
 
 /** Reads the arguments of a SET behind its key, as the kernel does; or what is wrong with them. */
@@ -120,11 +137,14 @@ const ALL_FLAGS = Object.values(SetFlag).reduce((sum, flag) => sum + flag, 0);
 /** Commands on the large values of one arena. */
 export class LargeCommands {
   readonly #values: LargeValues;
+  readonly #namespaced: LargeValues;
   readonly #maxValueBytes: number;
 
-  constructor(values: LargeValues, maxValueBytes: number) {
-    this.#values = values;
-    this.#maxValueBytes = maxValueBytes;
+  /** @param now the clock, in ms of Unix time */
+  constructor(desk: Desk, now: () => number) {
+    this.#values = new LargeValues(desk, now);
+    this.#namespaced = new LargeValues(desk, now, NAMESPACED_KEY);
+    this.#maxValueBytes = desk.arena.facts.maxValueBytes;
   }
 
   /**
@@ -134,8 +154,8 @@ export class LargeCommands {
   run(bytes: Buffer, walk: CommandWalk, command: ReadCommand, reply: ReplyParts): void {
     try {
       if (command.name === 'SET') this.#set(bytes, walk, command, reply);
-      else if (command.name === 'GETV') this.#getVersioned(command.key, reply);
-      else this.#get(command.key, reply);
+      else if (command.name === 'GETV') this.#getVersioned(command, reply);
+      else this.#get(command, reply);
     } catch (error) {
       reply.add(encodeError(error));
     }
@@ -149,15 +169,21 @@ export class LargeCommands {
       reply.add(kernelError('ERROR_VALUE_TOO_LARGE'));
     } else {
       const { value, ttlMs, flags, version } = set;
-      const { stored, old } = this.#values.set(command.key, value, ttlMs, flags, version);
+      const { stored, old } = this.#valuesOf(command).set(
+        command.key,
+        value,
+        ttlMs,
+        flags,
+        version,
+      );
       if (flags & SetFlag.GET) reply.add(old ?? NIL);
       else reply.add(stored ? TRUE : FALSE);
     }
   }
 
-  #get(key: Buffer, reply: ReplyParts): void {
+  #get(command: ReadCommand, reply: ReplyParts): void {
     let room: ValueRoom | undefined;
-    const value = this.#values.get(key, 'get', (valueBytes) => {
+    const value = this.#valuesOf(command).get(command.key, 'get', (valueBytes) => {
       room = reply.roomFor(valueBytes);
       return room.whole.subarray(room.start, room.start + valueBytes);
     });
@@ -165,8 +191,8 @@ export class LargeCommands {
     else reply.addValue(room!, value.length);
   }
 
-  #getVersioned(key: Buffer, reply: ReplyParts): void {
-    const found = this.#values.getVersioned(key);
+  #getVersioned(command: ReadCommand, reply: ReplyParts): void {
+    const found = this.#valuesOf(command).getVersioned(command.key);
     if (found === undefined) {
       reply.add(NIL);
       return;
@@ -176,6 +202,10 @@ export class LargeCommands {
     reply.add(PAIR);
     reply.add(found.bytes);
     reply.add(version.subarray(0, end));
+  }
+
+  #valuesOf({ isNamespaced }: ReadCommand): LargeValues {
+    return isNamespaced ? this.#namespaced : this.#values;
   }
 }
 
@@ -195,6 +225,15 @@ function payloadOf(bytes: Buffer, at: number, end: number): Buffer | undefined {
   const first = tag >= Tag.STR8 ? Tag.STR8 : Tag.BIN8;
   const headerBytes = isFixed ? 1 : 1 + (1 << (tag - first));
   return bytes.subarray(at + headerBytes, end);
+}
+
+/** The payload of the extension that a namespace's key is; undefined for any other value. */
+function namespacedKeyOf(bytes: Buffer, at: number, end: number): Buffer | undefined {
+  const headerBytes = bytes[at] === Tag.EXT8 ? 3 : 4;
+  if (bytes[at] !== Tag.EXT8 && bytes[at] !== Tag.EXT16) return undefined;
+  if (bytes[at + headerBytes - 1] !== NAMESPACED_KEY_EXT_TYPE) return undefined;
+  const key = bytes.subarray(at + headerBytes, end);
+  return key.length > PREFIX_BYTES ? key : undefined;
 }
 
 /**

@@ -58,7 +58,11 @@ interface Found {
 
 const inOnePiece: RoomFor = (valueBytes) => Buffer.allocUnsafeSlow(valueBytes);
 
-/** The values of an arena, of any size, by their encoded bytes. */
+/**
+ * The values of an arena, of any size, by their encoded bytes: those of keys in no namespace, or
+ * those of keys in one. Of the latter the keys are given as the kernel has them, beginning with
+ * their prefix (engine/kernel/namespaces.ts).
+ */
 export class LargeValues {
   readonly #desk: Desk;
   readonly #kernel: KernelExports;
@@ -67,21 +71,26 @@ export class LargeValues {
   readonly #words: Uint32Array;
   readonly #floats: Float64Array;
   readonly #now: () => number;
+  readonly #keyFlag: number;
 
-  /** @param now the clock, in ms of Unix time */
-  constructor(desk: Desk, now: () => number = Date.now) {
+  /**
+   * @param now the clock, in ms of Unix time
+   * @param keyFlag `NAMESPACED_KEY` for keys of namespaces, 0 for others
+   */
+  constructor(desk: Desk, now: () => number = Date.now, keyFlag = 0) {
     const { kernel, slot, reply } = desk;
     this.#desk = desk;
     this.#kernel = kernel;
     this.#slot = slot;
     this.#now = now;
+    this.#keyFlag = keyFlag;
     this.#words = new Uint32Array(reply.buffer, reply.byteOffset, reply.length >> 2);
     this.#floats = new Float64Array(reply.buffer, reply.byteOffset, 1);
   }
 
   /**
    * Stores an encoded value.
-   * @param key 1 to 65,535 bytes
+   * @param key 1 to 65,535 bytes, a prefix included
    * @param value one msgpack value, or the parts of one
    * @param ttlMs 0: no expiry
    * @param flags a sum of `SetFlag`s that do not exclude each other
@@ -130,12 +139,12 @@ export class LargeValues {
    */
   get(key: Uint8Array, mode: ReadMode, room: RoomFor = inOnePiece): Buffer | undefined {
     for (;;) {
-      const keyBytes = this.#writeKey(key);
-      const length = this.#readPlainly(keyBytes, mode);
+      const keyWord = this.#writeKey(key);
+      const length = this.#readPlainly(keyWord, mode);
       if (length >= 0) return this.#copyReply(length, room);
       if (length !== IS_LARGE) return undefined;
       const found = this.#read(key, room);
-      if (found !== undefined && this.#finish(keyBytes, mode, found)) return found.bytes;
+      if (found !== undefined && this.#finish(keyWord, mode, found)) return found.bytes;
     }
   }
 
@@ -147,9 +156,9 @@ export class LargeValues {
     const kernel = this.#kernel;
     let found: Found | undefined;
     for (;;) {
-      const keyBytes = this.#writeKey(key);
+      const keyWord = this.#writeKey(key);
       const chain = found === undefined ? 0 : found.chain;
-      const length = kernel.getVersionedDirect(this.#slot, keyBytes, chain, this.#now());
+      const length = kernel.getVersionedDirect(this.#slot, keyWord, chain, this.#now());
       if (length === IS_OUT_OF_MEMORY) {
         throw this.#desk.arena.errorOf(-kernel.ERROR_OUT_OF_MEMORY.value);
       }
@@ -163,9 +172,10 @@ export class LargeValues {
     }
   }
 
+  /** Writes the key where the kernel takes it from; its word. */
   #writeKey(key: Uint8Array): number {
     this.#desk.request.set(key);
-    return key.length;
+    return key.length | this.#keyFlag;
   }
 
   #copyReply(length: number, room: RoomFor = inOnePiece): Buffer {
@@ -183,9 +193,9 @@ export class LargeValues {
     version: number,
   ): boolean {
     const kernel = this.#kernel;
-    const keyBytes = this.#writeKey(key);
+    const keyWord = this.#writeKey(key);
     const now = this.#now();
-    const begun = kernel.draftBegin(this.#slot, keyBytes, length, flags, version, now);
+    const begun = kernel.draftBegin(this.#slot, keyWord, length, flags, version, now);
     if (begun < 0) throw this.#desk.arena.errorOf(begun);
     if (begun === 0) return false;
     const payload = begun === kernel.DRAFT_WITH_KEY.value ? [key, ...parts] : parts;
@@ -226,9 +236,9 @@ export class LargeValues {
     version: number,
     knownOld: number,
   ): number {
-    const keyBytes = this.#writeKey(key);
+    const keyWord = this.#writeKey(key);
     const now = this.#now();
-    return this.#kernel.draftCommit(this.#slot, keyBytes, ttlMs, flags, version, knownOld, now);
+    return this.#kernel.draftCommit(this.#slot, keyWord, ttlMs, flags, version, knownOld, now);
   }
 
   #setPlainly(
@@ -240,37 +250,37 @@ export class LargeValues {
     knownOld: number,
   ): number {
     const { request } = this.#desk;
-    const keyBytes = this.#writeKey(key);
-    let end = keyBytes;
+    const keyWord = this.#writeKey(key);
+    let end = key.length;
     for (const part of parts) {
       request.set(part, end);
       end += part.length;
     }
-    const length = end - keyBytes;
+    const length = end - key.length;
     const now = this.#now();
     const { setKnowing } = this.#kernel;
-    return setKnowing(this.#slot, keyBytes, length, ttlMs, flags, version, knownOld, now);
+    return setKnowing(this.#slot, keyWord, length, ttlMs, flags, version, knownOld, now);
   }
 
   /** Reads a value that fits the reply area: its length, or why there is none. */
-  #readPlainly(keyBytes: number, mode: ReadMode): number {
+  #readPlainly(keyWord: number, mode: ReadMode): number {
     const kernel = this.#kernel;
     const now = this.#now();
-    if (mode === 'get') return kernel.getDirect(this.#slot, keyBytes, now);
-    if (mode === 'peek') return kernel.peekDirect(this.#slot, keyBytes, now);
-    return kernel.takeDirect(this.#slot, keyBytes, now);
+    if (mode === 'get') return kernel.getDirect(this.#slot, keyWord, now);
+    if (mode === 'peek') return kernel.peekDirect(this.#slot, keyWord, now);
+    return kernel.takeDirect(this.#slot, keyWord, now);
   }
 
-  /** What a read of this mode does beside reading; false: the value was replaced meanwhile. */
-  #finish(keyBytes: number, mode: ReadMode, { chain }: Found): boolean {
+  /**
+   * What a read of this mode does beside reading; false: the value was replaced meanwhile. The key
+   * stands in the request area.
+   */
+  #finish(keyWord: number, mode: ReadMode, { chain }: Found): boolean {
     const kernel = this.#kernel;
     if (mode === 'take') {
-      return kernel.largeRemove(this.#slot, keyBytes, chain, this.#now()) === 1;
+      return kernel.largeRemove(this.#slot, keyWord, chain, this.#now()) === 1;
     }
-    if (mode === 'get') {
-      kernel.addHits(this.#slot, 1);
-      kernel.touchStamped(this.#slot, keyBytes);
-    }
+    if (mode === 'get') kernel.largeUsed(this.#slot, keyWord);
     return true;
   }
 
@@ -280,7 +290,7 @@ export class LargeValues {
    */
   #read(key: Uint8Array, room: RoomFor): Found | undefined {
     const kernel = this.#kernel;
-    const keyBytes = this.#writeKey(key);
+    const keyWord = this.#writeKey(key);
     let place: Buffer | undefined;
     // Once more to the same place where it will do: memory that was written is copied to faster.
     const samePlace: RoomFor = (valueBytes) => {
@@ -290,19 +300,19 @@ export class LargeValues {
     for (let start = 0; ; start++) {
       // Who is overtaken by writers of this very key again and again makes them wait, once.
       const isHeld = start >= FREE_STARTS;
-      if (isHeld) kernel.largeHold(this.#slot, keyBytes);
+      if (isHeld) kernel.largeHold(this.#slot, keyWord);
       try {
-        const found = this.#readOnce(keyBytes, samePlace);
+        const found = this.#readOnce(keyWord, samePlace);
         if (found !== 'replaced') return found;
       } finally {
-        if (isHeld) kernel.largeRelease(this.#slot, keyBytes);
+        if (isHeld) kernel.largeRelease(this.#slot, keyWord);
       }
     }
   }
 
-  #readOnce(keyBytes: number, room: RoomFor): Found | undefined | 'replaced' {
+  #readOnce(keyWord: number, room: RoomFor): Found | undefined | 'replaced' {
     const kernel = this.#kernel;
-    const count = kernel.largeOpen(this.#slot, keyBytes, this.#now());
+    const count = kernel.largeOpen(this.#slot, keyWord, this.#now());
     if (count === 0) return undefined;
     if (count < 0) return 'replaced';
     const words = this.#words;
@@ -321,7 +331,7 @@ export class LargeValues {
       at += inPage - skipped;
       skip -= skipped;
       const isLook = (page + 1) % PAGES_AT_ONCE === 0 || page + 1 === count;
-      if (isLook && !kernel.largeIsStill(this.#slot, keyBytes, chain)) return 'replaced';
+      if (isLook && !kernel.largeIsStill(this.#slot, keyWord, chain)) return 'replaced';
     }
     return { bytes: bytes.length === length ? bytes : bytes.subarray(0, length), chain };
   }

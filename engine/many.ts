@@ -12,8 +12,17 @@ import { LARGE_BYTES } from './large.js';
 import { ReplyReader } from './reply.js';
 import { createExecutor } from './routed-frame.js';
 import type { SetArguments } from './setoptions.js';
+import type { Space } from './space.js';
 import type { Structures } from './structures.js';
 import { show } from './units.js';
+
+/** What the keys of a call are keys of. */
+export interface ManyKeys {
+  /** Their namespace; undefined: none. */
+  readonly space: Space | undefined;
+  /** Where a key belongs. */
+  deskFor(key: Key): Desk;
+}
 
 /** A value that goes into no frame: it is stored before frame number `frame`. */
 interface LargeSet {
@@ -25,28 +34,20 @@ interface LargeSet {
 export class Many {
   readonly #executor: Frames<undefined>;
   readonly #maxValueBytes: number;
-  readonly #deskFor: (key: Key) => Desk;
   readonly #checkOpen: () => void;
   readonly #structures: Structures | undefined;
 
-  /**
-   * @param open `check` throws when the cache has been closed, and is called after all code of the
-   *   caller; `deskFor` says where a key belongs
-   */
-  constructor(
-    arenas: ArenaSet,
-    { check, deskFor }: { check: () => void; deskFor: (key: Key) => Desk },
-    structures: Structures | undefined,
-  ) {
-    this.#deskFor = deskFor;
+  /** @param checkOpen throws when the cache has been closed; called after all code of the caller */
+  constructor(arenas: ArenaSet, checkOpen: () => void, structures: Structures | undefined) {
     this.#structures = structures;
     this.#maxValueBytes = arenas.facts.maxValueBytes;
-    this.#checkOpen = check;
+    this.#checkOpen = checkOpen;
     this.#executor = createExecutor<undefined>(arenas, refuseHostCommand, {
       // The caller asked for the values of these keys; how many bytes that is, is his to know.
       maxReplyBytes: Infinity,
       // Looked up at each call, as the other methods do: the two clocks must be one.
       now: () => Date.now(),
+      isHosts: true,
     });
   }
 
@@ -54,26 +55,30 @@ export class Many {
    * The value of each key, `undefined` for an absent one.
    * @param readNull reads a key again whose value is absent or null: a frame says nil for both
    */
-  get<T>(keys: readonly Key[], readNull: (key: Key) => T | undefined): (T | undefined)[] {
-    const values = this.forKeys('GET', keys) as (T | null)[];
+  get<T>(
+    keys: readonly Key[],
+    readNull: (key: Key) => T | undefined,
+    of: ManyKeys,
+  ): (T | undefined)[] {
+    const values = this.forKeys('GET', keys, of) as (T | null)[];
     return values.map((value, i) => (value === null ? readNull(keys[i]!) : value));
   }
 
   /** The replies to one command for each key. */
-  forKeys(name: CommandName, keys: Iterable<Key>): unknown[] {
+  forKeys(name: CommandName, keys: Iterable<Key>, of: ManyKeys): unknown[] {
     const batch = new Batch();
     const { code } = COMMANDS[name];
-    for (const key of keys) batch.begin(code, key, 1);
-    return this.#run(batch);
+    for (const key of keys) batch.begin(code, key, 1, of.space !== undefined);
+    return this.#run(batch, of);
   }
 
   /** The sum of the replies to one command for each key, which are counts. */
-  sumForKeys(name: CommandName, keys: Iterable<Key>): number {
-    return (this.forKeys(name, keys) as number[]).reduce((sum, count) => sum + count, 0);
+  sumForKeys(name: CommandName, keys: Iterable<Key>, of: ManyKeys): number {
+    return (this.forKeys(name, keys, of) as number[]).reduce((sum, count) => sum + count, 0);
   }
 
   /** For each pair whether it was stored. */
-  set(entries: Iterable<unknown>, args: SetArguments): boolean[] {
+  set(entries: Iterable<unknown>, args: SetArguments, of: ManyKeys): boolean[] {
     const batch = new Batch();
     const larges: LargeSet[] = [];
     const mostBytes = Math.min(this.#maxValueBytes, LARGE_BYTES);
@@ -83,7 +88,7 @@ export class Many {
       }
       const [key, value] = entry as [Key, unknown];
       const packed = packValue(value, this.#structures);
-      batch.begin(COMMANDS.SET.code, key, 5);
+      batch.begin(COMMANDS.SET.code, key, 5, of.space !== undefined);
       if (!batch.value(value, packed, mostBytes)) {
         const bytes = Buffer.concat(encodedParts(value, packed, this.#maxValueBytes));
         larges.push({ frame: batch.frames().length, key: Buffer.from(key as Uint8Array), bytes });
@@ -94,14 +99,20 @@ export class Many {
       if (args.flags & SetFlag.IF_VERSION) batch.integer(args.version);
       else batch.nil();
     }
-    return this.#run(batch, larges, args) as boolean[];
+    return this.#run(batch, of, larges, args) as boolean[];
   }
 
   /**
    * Runs the commands of a batch; their replies. An error among them is thrown when all have run.
    */
-  #run(batch: Batch, larges: readonly LargeSet[] = [], args?: SetArguments): unknown[] {
+  #run(
+    batch: Batch,
+    of: ManyKeys,
+    larges: readonly LargeSet[] = [],
+    args?: SetArguments,
+  ): unknown[] {
     this.#checkOpen();
+    if (of.space !== undefined) batch.setPrefix(of.space.prefix());
     const replies: unknown[] = [];
     let failed: unknown;
     let large = 0;
@@ -111,7 +122,9 @@ export class Many {
         try {
           const { key, bytes } = larges[large]!;
           const { ttlMs, flags, version } = args!;
-          replies.push(this.#deskFor(key).large.set(key, bytes, ttlMs, flags, version).stored);
+          const desk = of.deskFor(key);
+          const word = desk.writeKey(key);
+          replies.push(desk.storeLarge(word, [bytes], ttlMs, flags, version).stored);
         } catch (error) {
           failed ??= error;
         }

@@ -125,6 +125,20 @@ export function writeBinHeader(length: number, bytes: Buffer, at: number): numbe
   return writeUint32(length, bytes, at + 1);
 }
 
+/** Writes the header of an extension of up to 65,535 bytes; these belong at the returned position. */
+export function writeExtHeader(length: number, type: number, bytes: Buffer, at: number): number {
+  let end = at + 2;
+  if (length < 0x100) {
+    bytes[at] = Tag.EXT8;
+    bytes[at + 1] = length;
+  } else {
+    bytes[at] = Tag.EXT16;
+    end = writeUint16(length, bytes, at + 1);
+  }
+  bytes[end] = type;
+  return end + 1;
+}
+
 /** Up to this many characters a loop beats a call into Node's C++. */
 const LOOP_CHARS = 24;
 

@@ -61,6 +61,7 @@ class RoutedExecutor<C> implements Frames<C>, LongFrameRunner<C> {
   readonly #now: () => number;
   readonly #executors: readonly FrameExecutor<C>[];
   readonly #views: ReplyViews;
+  readonly #isHosts: boolean;
   readonly #sole: number;
   readonly #largeValue: number;
   /** Whether an arena has counted the frame at hand. */
@@ -75,6 +76,7 @@ class RoutedExecutor<C> implements Frames<C>, LongFrameRunner<C> {
     this.#router = new Router(arenas.length, facts.areaBytes, handle.routeSeed);
     this.#host = host;
     this.#now = limits.now ?? Date.now;
+    this.#isHosts = limits.isHosts ?? false;
     this.#executors = arenas.map((arena) => new FrameExecutor(arena, host, limits));
     this.#views = new ReplyViews(this.#router.out);
     this.#hasStopped = arenas.map(() => false);
@@ -215,7 +217,10 @@ class RoutedExecutor<C> implements Frames<C>, LongFrameRunner<C> {
   #runLane(index: number, start: number, nowMs: number): boolean {
     const { kernel, slot, reply, block } = this.#arenas[index]!;
     const lane = this.#router.lanes[index]!;
-    const outcome = kernel.exec(slot, start, lane[LANE_CURSOR]! - lane[LANE_START]!, nowMs);
+    const length = lane[LANE_CURSOR]! - lane[LANE_START]!;
+    const outcome = this.#isHosts
+      ? kernel.execHost(slot, start, length, nowMs)
+      : kernel.exec(slot, start, length, nowMs);
     const replyBytes = block[BLOCK_REPLY_BYTES]!;
     const hasStopped = outcome === this.#largeValue;
     // Each call answers one command at least, or is told that it is the host's.

@@ -3,7 +3,7 @@
  * the kernel. No code of a caller runs between `begin` and what ends it.
  */
 import type { Key } from './api.js';
-import { FRAME_ID, writeCommand } from './batch.js';
+import { FRAME_ID, writeCommand, writeNamespacedCommand } from './batch.js';
 import { COMMANDS, type CommandName } from './commands.js';
 import type { Desk } from './desk.js';
 import { SlabringError } from './errors.js';
@@ -32,9 +32,14 @@ export class Single {
   /** Begins a frame at the desk of its key; `args - 1` arguments are to follow. */
   begin(desk: Desk, name: CommandName, key: Key, args: number): this {
     const keyLength = keyBytes(key);
-    desk.request[0] = FRAME_ID;
+    const { space, request } = desk;
+    const { code } = COMMANDS[name];
+    request[0] = FRAME_ID;
     this.#desk = desk;
-    this.#end = writeCommand(COMMANDS[name].code, key, keyLength, args, desk.request, 1);
+    this.#end =
+      space === undefined
+        ? writeCommand(code, key, keyLength, args, request, 1)
+        : writeNamespacedCommand(code, key, keyLength, args, request, 1, space.prefix());
     return this;
   }
 
@@ -59,7 +64,7 @@ export class Single {
    */
   run(): number {
     const { kernel, slot, arena } = this.#desk;
-    const outcome = kernel.exec(slot, 0, this.#end, Date.now());
+    const outcome = kernel.execHost(slot, 0, this.#end, Date.now());
     if (outcome === kernel.EXEC_LARGE_VALUE.value) return IS_LARGE;
     // The reply area holds any other reply, so the kernel never stops in between.
     if (outcome !== this.#done)

@@ -60,6 +60,8 @@ export class Walk {
   #lock: Int32Array = new Int32Array(2);
   #lockLow = 0;
   #lockHigh = 0;
+  /** What the keys of the namespace began with when the batch was read; 0: keys of none. */
+  #prefix = 0;
   // The entry at hand.
   #keyStart = 0;
   #keyEnd = 0;
@@ -121,9 +123,18 @@ export class Walk {
   }
 
   #load(): void {
-    const { kernel, slot, reply } = this.#desk;
+    const { kernel, slot, reply, space } = this.#desk;
     const valueBytes = this.#wantsValues ? MOST_BATCH_VALUE_BYTES : 0;
-    this.#cursor = kernel.scan(slot, this.#cursor, this.#batchEntries, valueBytes, Date.now());
+    this.#prefix = space === undefined ? 0 : space.prefix();
+    const now = Date.now();
+    this.#cursor = kernel.scan(
+      slot,
+      this.#cursor,
+      this.#batchEntries,
+      valueBytes,
+      now,
+      this.#prefix,
+    );
     this.#isAtEnd = this.#cursor === 0;
     const head = new Int32Array(reply.buffer, reply.byteOffset, SCAN_RECORDS / 4);
     this.#left = head[SCAN_ENTRIES / 4]!;
@@ -165,8 +176,13 @@ export class Walk {
     return this.#lookUp();
   }
 
-  /** Whether nothing has been written in the partition since the batch was read. */
+  /**
+   * Whether nothing has been written in the partition, and the namespace was not cleared, since the
+   * batch was read.
+   */
   #isUnchanged(): boolean {
+    const { space } = this.#desk;
+    if (space !== undefined && space.prefix() !== this.#prefix) return false;
     // The low word first. It holds the lower bits of a version that only grows: when both were the
     // same, so was the version at the time of the first look.
     return (
@@ -176,14 +192,14 @@ export class Walk {
   }
 
   #lookUp(): boolean {
-    const { kernel, slot, request, reply, large } = this.#desk;
-    const keyBytes = this.#keyEnd - this.#keyStart;
-    request.set(this.#bytes.subarray(this.#keyStart, this.#keyEnd));
-    if (!this.#wantsValues) return kernel.hasDirect(slot, keyBytes, Date.now()) === 1;
-    const length = kernel.peekDirect(slot, keyBytes, Date.now());
+    const { kernel, slot, reply } = this.#desk;
+    const key = this.#bytes.subarray(this.#keyStart, this.#keyEnd);
+    const word = this.#desk.writeKey(key);
+    if (!this.#wantsValues) return kernel.hasDirect(slot, word, Date.now()) === 1;
+    const length = kernel.peekDirect(slot, word, Date.now());
     if (length === ABSENT) return false;
     if (length < 0) {
-      const bytes = large.get(Buffer.from(request.subarray(0, keyBytes)), 'peek');
+      const bytes = this.#desk.readLarge(key, 'peek');
       if (bytes === undefined) return false;
       this.#value = readOwnValue(bytes, this.#structures);
     } else {

@@ -175,6 +175,8 @@ export function readNodeOptions(options: NodeOptions = {}, machine = thisMachine
     memory: options.memory ?? defaultMemoryBytes(machine),
     // One more for the thread that starts the others and answers for the node as a whole.
     maxThreads: threads + 1,
+    // Not to be had over the network yet.
+    maxNamespaces: 0,
     ...(options.maxValue !== undefined && { maxValue: options.maxValue }),
     ...(options.policy !== undefined && { policy: options.policy }),
     ...(options.partitions !== undefined && { partitions: options.partitions }),

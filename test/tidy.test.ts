@@ -52,15 +52,22 @@ const METHODS: Record<CommandName, { cache: string[] | string; client: string[] 
  * not.
  */
 const ONLY_CACHE = [
-  ...['size', 'stats', 'checkIntegrity', 'clear', 'share', 'changes', 'on'],
+  ...['size', 'stats', 'checkIntegrity', 'clear', 'share', 'changes', 'on', 'namespace'],
   ...['verify', 'importFile', 'exportFile', 'reapThreads'],
   // For the client: with SCAN.
   ...['keys', 'values', 'entries', 'forEach', 'peek', 'take'],
 ];
 const ONLY_CLIENT = ['state', 'facts', 'outstanding', 'on', 'ready', 'ping', 'send'];
 
-const methodsOf = (type: { prototype: object }): string[] =>
-  Object.getOwnPropertyNames(type.prototype).filter((name) => name !== 'constructor');
+/** Those of the class and of what it extends. */
+function methodsOf(type: { prototype: object }): string[] {
+  const names = new Set<string>();
+  for (let at = type.prototype; at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+    for (const name of Object.getOwnPropertyNames(at)) names.add(name);
+  }
+  names.delete('constructor');
+  return [...names];
+}
 
 describe('the command table', () => {
   const rows = Object.entries(COMMANDS);

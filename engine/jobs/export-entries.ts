@@ -36,6 +36,8 @@ export interface Exported {
   readonly bytes: number;
 }
 
+/** Files hold entries of no namespace. */
+const NO_NAMESPACE = 0;
 /** Entries that the kernel copies in one call. */
 const BATCH = 512;
 const EVERY_VALUE = 0xffff_ffff;
@@ -80,7 +82,7 @@ class EntrySource {
     if (this.#isAtEnd) return false;
     const { kernel, slot, reply } = this.#arena;
     const nowMs = Date.now();
-    this.#cursor = kernel.scan(slot, this.#cursor, BATCH, EVERY_VALUE, nowMs);
+    this.#cursor = kernel.scan(slot, this.#cursor, BATCH, EVERY_VALUE, nowMs, NO_NAMESPACE);
     this.#isAtEnd = this.#cursor === 0;
     const head = Buffer.from(reply.buffer, reply.byteOffset, SCAN_RECORDS);
     this.entries = head.readUInt32LE(SCAN_ENTRIES);

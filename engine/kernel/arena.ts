@@ -18,6 +18,8 @@ import { resetPolicy } from './eviction/policy';
 import { noteClear } from './changelog';
 import { lock, unlock } from './lock';
 import { givePage, PAGE_INFO_BYTES, pageAddress, pageInfo } from './pages';
+import { namespaceBytes } from './namespaces';
+import { clearedBytes, countCleared, namespaceCounterBytes } from './rows';
 import { classInfo, logOf, Partition, PARTITION_BYTES, partitionAt, resetPartition } from './partition';
 import { buildClasses } from './slab';
 import { stampPartition } from './stamps';
@@ -43,8 +45,9 @@ export const INVALID_VERSION: i32 = 2;
 export const INVALID_SIZE: i32 = 3;
 
 @inline
-function threadStride(areaBytes: u32): u32 {
-  return alignUp(THREAD_BLOCK_BYTES + 2 * (areaBytes + AREA_SLACK), 4096);
+function threadStride(areaBytes: u32, maxNamespaces: u32): u32 {
+  const areas = 2 * (areaBytes + AREA_SLACK);
+  return alignUp(THREAD_BLOCK_BYTES + areas + namespaceCounterBytes(maxNamespaces), 4096);
 }
 
 /** The depth that segments may reach with so many pages. */
@@ -66,7 +69,7 @@ function headBytesFor(budgetBytes: u32, partitionsLog2: u32): u32 {
 
 /**
  * WebAssembly pages that the memory must have for this geometry; 0: more than the 65,536 that there can be.
- * `extraBytes`, here and below: of stamps and structures, a multiple of 4,096.
+ * `extraBytes`, here and below: of stamps, structures and namespaces, a multiple of 4,096.
  */
 export function memoryPages(
   budgetBytes: u32,
@@ -74,9 +77,10 @@ export function memoryPages(
   maxThreads: u32,
   areaBytes: u32,
   extraBytes: u32,
+  maxNamespaces: u32,
 ): u32 {
   const head = <u64>(headBytesFor(budgetBytes, partitionsLog2) + extraBytes);
-  const threads = <u64>maxThreads * <u64>threadStride(areaBytes);
+  const threads = <u64>maxThreads * <u64>threadStride(areaBytes, maxNamespaces);
   const first = (head + threads + PAGE_BYTES - 1) >> PAGE_SHIFT;
   const pages = budgetBytes > <u32>head ? (budgetBytes - <u32>head) >> PAGE_SHIFT : 0;
   const total = first + <u64>pages + GUARD_PAGES;
@@ -93,7 +97,8 @@ export function minBudgetBytes(partitionsLog2: u32, extraBytes: u32): u32 {
 
 /**
  * Lays out an arena in a fresh, zeroed memory. `firstVersion` is below every version it will hand out. It has
- * 2^stampBits stamps, stampBits being 10 at least, or none with 0; structureBytes is a multiple of 4,096.
+ * 2^stampBits stamps, stampBits being 10 at least, or none with 0; structureBytes is a multiple of 4,096; 0 to 4,095
+ * namespaces.
  */
 export function format(
   budgetBytes: u32,
@@ -107,11 +112,12 @@ export function format(
   firstVersion: f64,
   stampBits: u32,
   structureBytes: u32,
+  maxNamespaces: u32,
 ): i32 {
   const stampBytes: u32 = stampBits == 0 ? 0 : 4 << stampBits;
-  const extraBytes = stampBytes + structureBytes;
+  const extraBytes = stampBytes + structureBytes + namespaceBytes(maxNamespaces, partitionsLog2);
   if (budgetBytes < minBudgetBytes(partitionsLog2, extraBytes)) return FORMAT_TOO_SMALL;
-  const total = memoryPages(budgetBytes, partitionsLog2, maxThreads, areaBytes, extraBytes);
+  const total = memoryPages(budgetBytes, partitionsLog2, maxThreads, areaBytes, extraBytes, maxNamespaces);
   if (total == 0 || total > <u32>memory.size()) return FORMAT_TOO_LARGE;
   const head = header();
   const partitions: u32 = (1 as u32) << partitionsLog2;
@@ -129,8 +135,10 @@ export function format(
   head.stamps = stampBits == 0 ? 0 : shadowsEnd;
   head.stampShift = 32 - stampBits;
   head.structures = structureBytes == 0 ? 0 : shadowsEnd + stampBytes;
+  head.namespaces = shadowsEnd + stampBytes + structureBytes;
+  head.maxNamespaces = maxNamespaces;
   head.threads = headEnd;
-  head.threadStride = threadStride(areaBytes);
+  head.threadStride = threadStride(areaBytes, maxNamespaces);
   head.maxThreads = maxThreads;
   head.areaBytes = areaBytes;
   head.firstPage = (headEnd + maxThreads * head.threadStride + PAGE_BYTES - 1) >> PAGE_SHIFT;
@@ -190,7 +198,8 @@ export function setErrorText(status: u32, text: Address, bytes: u32): void {
 /**
  * Writes totals as f64 to the reply area: entries, payload bytes, chunk bytes, slab pages, segments, free pages, all
  * pages, hits, misses, sets, deletes, evictions, expired, commands, frames, threads, splits, head bytes, takeovers,
- * partitions emptied, entries lost so, log pages. Racy by nature.
+ * partitions emptied, entries lost so, log pages, entries in namespaces. Entries that were cleared are not counted.
+ * Racy by nature.
  */
 export function collectStats(thread: u32): u32 {
   const head = header();
@@ -208,10 +217,14 @@ export function collectStats(thread: u32): u32 {
   let emptied: u64 = 0;
   let lost: u64 = 0;
   let logPages: u64 = 0;
+  let namespaced: u64 = 0;
   for (let i: u32 = 0; i < head.partitionCount; i++) {
     const partition = partitionAt(i);
-    entries += partition.entries;
-    payloadBytes += partition.payloadBytes;
+    const cleared = countCleared(partition);
+    entries += partition.entries - cleared;
+    namespaced += partition.spaced - cleared;
+    // Each of them has a prefix, which the bytes of namespaces leave out.
+    payloadBytes += partition.payloadBytes - clearedBytes(partition) - 4 * cleared;
     chunkBytes += partition.chunkBytes;
     slabPages += partition.slabPages;
     segments += partition.segments + partition.spareSegments;
@@ -263,6 +276,7 @@ export function collectStats(thread: u32): u32 {
   out = put(out, emptied);
   out = put(out, lost);
   out = put(out, logPages);
+  out = put(out, namespaced);
   return (out - replyArea(thread)) >> 3;
 }
 

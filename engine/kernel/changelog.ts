@@ -12,10 +12,10 @@
  *   +0  words       u16   of 8 bytes, all of it
  *   +2  keyBytes    u16
  *   +4  kind        u8    LOG_SET, LOG_DELETE, LOG_EXPIRE, LOG_CLEAR
- *   +5  detail      u8    LOG_DELETE: the reason; else bits: VALUE_LEFT_OUT, HAS_TIME
+ *   +5  detail      u8    LOG_DELETE: the reason; else VALUE_LEFT_OUT; and bits: HAS_TIME, NAMESPACED
  *   +6  valueBytes  u16
  *   +8  expiry      i64   HAS_TIME: Unix time in ms
- *       key         keyBytes
+ *       key         keyBytes; NAMESPACED: with its prefix (namespaces.ts), of LOG_CLEAR that alone, the new one
  *       value       valueBytes, msgpack
  * Its number is one more than that of the record before. A key of 16 bytes and a value of 32 make a cache line.
  *
@@ -43,10 +43,23 @@
  * needs no fence of its own, only one load. Where a partition is locked, the reader does not go to sleep yet.
  */
 import { copyBytes, touched } from './bytes';
-import { chainSkip, copyFromChain, entryAt, firstPiece, keyAddress, LONG_KEY } from './entry';
+import {
+  chainSkip,
+  copyFromChain,
+  entryAt,
+  firstPiece,
+  isNamespaced,
+  keyAddress,
+  KeyWord,
+  keyWordOf,
+  lengthOf,
+  LONG_KEY,
+  NAMESPACED_KEY,
+} from './entry';
 import { Address, Header, header, NOTHING, PAGE_BYTES, PageNumber } from './layout';
 import { orderStores } from './lock';
 import { givePage, PAGE_LOG, pageAddress, pageBelongs, pageInfo, pageKind, pageOf } from './pages';
+import { countSet } from './rows';
 import { logOf, Partition, partitionAt, partitionIndex } from './partition';
 import { partitionOf, Staged, STAGED_BYTES } from './staging';
 
@@ -71,10 +84,13 @@ export const LOG_CLEAR: u32 = 4;
 export const LOG_DELETED: u32 = 0;
 export const LOG_EXPIRED: u32 = 1;
 export const LOG_EVICTED: u32 = 2;
+/** Its namespace was cleared, which the log has told. */
+export const LOG_CLEARED: u32 = 3;
 
 /** The value is too large for a record; whoever wants it reads the entry. */
 export const LOG_VALUE_LEFT_OUT: u32 = 1;
 export const LOG_HAS_TIME: u32 = 0x80;
+export const LOG_NAMESPACED: u32 = 0x40;
 
 /**
  * The unit in which old records are dropped, and a quarter of the smallest ring: so three quarters of any ring are
@@ -128,10 +144,12 @@ function begin(
   log: Log,
   kind: u32,
   detail: u32,
-  keyBytes: u32,
+  keyWord: KeyWord,
   valueBytes: u32,
   expiryMs: i64,
 ): Address {
+  const keyBytes = lengthOf(keyWord);
+  if (isNamespaced(keyWord)) detail |= LOG_NAMESPACED;
   let fields = RECORD_HEAD_BYTES;
   if (expiryMs != 0) {
     fields += 8;
@@ -195,31 +213,33 @@ export function touchLogs(first: Address, end: Address): void {
 export function noteSet(
   partition: Partition,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   value: Address,
   valueBytes: u32,
   expiryMs: i64,
 ): void {
   partition.sets += 1;
-  if (partition.logHead) logSet(partition, key, keyBytes, value, valueBytes, expiryMs);
+  if (isNamespaced(keyWord)) countSet(partition, key);
+  if (partition.logHead) logSet(partition, key, keyWord, value, valueBytes, expiryMs);
 }
 
 function logSet(
   partition: Partition,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   value: Address,
   valueBytes: u32,
   expiryMs: i64,
 ): void {
   const log = logOf(partition);
+  const keyBytes = lengthOf(keyWord);
   let detail: u32 = 0;
   // The longest head there is, so that a value's fate does not depend on the rest.
   if (valueBytes + keyBytes > MAX_RECORD - RECORD_HEAD_BYTES - 8) {
     valueBytes = 0;
     detail = LOG_VALUE_LEFT_OUT;
   }
-  const at = begin(partition, log, LOG_SET, detail, keyBytes, valueBytes, expiryMs);
+  const at = begin(partition, log, LOG_SET, detail, keyWord, valueBytes, expiryMs);
   if (at == 0) return breakLog(partition);
   if (value == key + keyBytes) {
     // As they lie in a frame.
@@ -234,14 +254,14 @@ function logSet(
 /** An entry in the table goes, for one of the reasons above. */
 @inline
 export function noteDelete(partition: Partition, address: Address, reason: u32): void {
-  if (partition.logHead) logDelete(partition, address, reason);
+  if (partition.logHead != 0 && reason != LOG_CLEARED) logDelete(partition, address, reason);
 }
 
 function logDelete(partition: Partition, address: Address, reason: u32): void {
   const log = logOf(partition);
   const entry = entryAt(address);
   const keyBytes = <u32>entry.keyBytes;
-  const at = begin(partition, log, LOG_DELETE, reason, keyBytes, 0, 0);
+  const at = begin(partition, log, LOG_DELETE, reason, keyWordOf(address), 0, 0);
   if (at == 0) return breakLog(partition);
   if (entry.flags & LONG_KEY) {
     const low = pageAddress(header().firstPage);
@@ -254,15 +274,15 @@ function logDelete(partition: Partition, address: Address, reason: u32): void {
 
 /** An entry has another expiry. 0: none. */
 @inline
-export function noteExpiry(partition: Partition, key: Address, keyBytes: u32, expiryMs: i64): void {
-  if (partition.logHead) logExpiry(partition, key, keyBytes, expiryMs);
+export function noteExpiry(partition: Partition, key: Address, keyWord: KeyWord, expiryMs: i64): void {
+  if (partition.logHead) logExpiry(partition, key, keyWord, expiryMs);
 }
 
-function logExpiry(partition: Partition, key: Address, keyBytes: u32, expiryMs: i64): void {
+function logExpiry(partition: Partition, key: Address, keyWord: KeyWord, expiryMs: i64): void {
   const log = logOf(partition);
-  const at = begin(partition, log, LOG_EXPIRE, 0, keyBytes, 0, expiryMs);
+  const at = begin(partition, log, LOG_EXPIRE, 0, keyWord, 0, expiryMs);
   if (at == 0) return breakLog(partition);
-  copyBytes(at, key, keyBytes);
+  copyBytes(at, key, lengthOf(keyWord));
   publish(log);
 }
 
@@ -271,6 +291,15 @@ export function noteClear(partition: Partition): void {
   if (partition.logHead == 0) return;
   const log = logOf(partition);
   begin(partition, log, LOG_CLEAR, 0, 0, 0, 0);
+  publish(log);
+}
+
+/** All entries of a namespace are gone, in every partition; from now on its keys have this prefix. */
+export function noteNamespaceClear(partition: Partition, prefix: u32): void {
+  if (partition.logHead == 0) return;
+  const log = logOf(partition);
+  const at = begin(partition, log, LOG_CLEAR, 0, NAMESPACED_KEY | 4, 0, 0);
+  store<u32>(at, prefix);
   publish(log);
 }
 

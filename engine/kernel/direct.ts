@@ -1,7 +1,9 @@
 /*
  * The entry points of embedding: one command without a frame. The key lies at the start of the request area, a value
- * right behind it; a value that was read lies at the start of the reply area.
+ * right behind it; a value that was read lies at the start of the reply area. A key's length comes as its word
+ * (entry.ts), with which a key of a namespace tells that it is one.
  */
+import { KeyWord, lengthOf } from './entry';
 import { hashKey } from './hash';
 import { Address, header } from './layout';
 import { ABSENT, look, NO_ROOM, peekValue, readValueAgain } from './read';
@@ -22,36 +24,36 @@ export function lengthOrWhy(end: Address, out: Address): i32 {
 /**
  * Length of the key's value, -1 when it is absent, IS_LARGE. `nowMs` of -1: the clock is read when needed (read.ts).
  */
-export function getDirect(thread: u32, keyBytes: u32, nowMs: f64): i32 {
+export function getDirect(thread: u32, keyWord: KeyWord, nowMs: f64): i32 {
   const key = requestArea(thread);
   const out = replyArea(thread);
   const limit = out + header().areaBytes;
-  const end = readValueAgain(thread, out, limit, hashKey(key, keyBytes), key, keyBytes, <i64>nowMs);
+  const end = readValueAgain(thread, out, limit, hashKey(key, lengthOf(keyWord)), key, keyWord, <i64>nowMs);
   return lengthOrWhy(end, out);
 }
 
 /** `getDirect` that leaves no trace: nothing is marked as used or counted. */
-export function peekDirect(thread: u32, keyBytes: u32, nowMs: f64): i32 {
+export function peekDirect(thread: u32, keyWord: KeyWord, nowMs: f64): i32 {
   const key = requestArea(thread);
   const out = replyArea(thread);
   const limit = out + header().areaBytes;
-  const end = peekValue(thread, out, limit, hashKey(key, keyBytes), key, keyBytes, <i64>nowMs);
+  const end = peekValue(thread, out, limit, hashKey(key, lengthOf(keyWord)), key, keyWord, <i64>nowMs);
   return lengthOrWhy(end, out);
 }
 
 /** `getDirect` that removes the key. */
-export function takeDirect(thread: u32, keyBytes: u32, nowMs: f64): i32 {
+export function takeDirect(thread: u32, keyWord: KeyWord, nowMs: f64): i32 {
   const key = requestArea(thread);
   const out = replyArea(thread);
   const limit = out + header().areaBytes;
-  const end = takeKey(thread, hashKey(key, keyBytes), key, keyBytes, out, limit, <i64>nowMs);
+  const end = takeKey(thread, hashKey(key, lengthOf(keyWord)), key, keyWord, out, limit, <i64>nowMs);
   return lengthOrWhy(end, out);
 }
 
 /** 1 stored, 0 a condition failed, negative: minus an error status. With SET_GET the old value is in the reply area. */
 export function setDirect(
   thread: u32,
-  keyBytes: u32,
+  keyWord: KeyWord,
   valueBytes: u32,
   ttlMs: f64,
   flags: u32,
@@ -62,18 +64,18 @@ export function setDirect(
   const out = replyArea(thread);
   const limit = out + header().areaBytes;
   const staged = changetype<Staged>(stagingOf(thread));
-  stageKey(staged, key, keyBytes);
+  stageKey(staged, key, keyWord);
   return setValue(
-    thread, staged, key + keyBytes, valueBytes, <i64>ttlMs, flags, <u64>version, out, limit, <i64>nowMs,
+    thread, staged, key + lengthOf(keyWord), valueBytes, <i64>ttlMs, flags, <u64>version, out, limit, <i64>nowMs,
   );
 }
 
-export function deleteDirect(thread: u32, keyBytes: u32, nowMs: f64): i32 {
+export function deleteDirect(thread: u32, keyWord: KeyWord, nowMs: f64): i32 {
   const key = requestArea(thread);
-  return <i32>removeKey(thread, hashKey(key, keyBytes), key, keyBytes, <i64>nowMs);
+  return <i32>removeKey(thread, hashKey(key, lengthOf(keyWord)), key, keyWord, <i64>nowMs);
 }
 
-export function hasDirect(thread: u32, keyBytes: u32, nowMs: f64): i32 {
+export function hasDirect(thread: u32, keyWord: KeyWord, nowMs: f64): i32 {
   const key = requestArea(thread);
-  return <i32>(look(thread, hashKey(key, keyBytes), key, keyBytes, false, <i64>nowMs) != ABSENT);
+  return <i32>(look(thread, hashKey(key, lengthOf(keyWord)), key, keyWord, false, <i64>nowMs) != ABSENT);
 }

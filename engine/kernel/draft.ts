@@ -28,8 +28,12 @@ import {
   describeChain,
   entryAt,
   fieldsBytes,
+  flagsOfKey,
   HAS_EXPIRY,
   HAS_VERSION,
+  isNamespaced,
+  KeyWord,
+  lengthOf,
   LONG_KEY,
   MAX_INLINE_KEY,
   PAGE_PAYLOAD,
@@ -42,6 +46,7 @@ import { mayEvict, queueOfNew } from './eviction/policy';
 import { hashKey } from './hash';
 import { Address, header, Header, LARGE_BYTES, PageNumber } from './layout';
 import { lock, unlock } from './lock';
+import { isCleared } from './namespaces';
 import {
   claimPage,
   DRAFT_OWNER,
@@ -93,7 +98,7 @@ const LEFT_PAGES: u32 = 4;
  */
 export function draftBegin(
   thread: u32,
-  keyBytes: u32,
+  keyWord: KeyWord,
   valueBytes: u32,
   flags: u32,
   version: f64,
@@ -102,12 +107,13 @@ export function draftBegin(
   draftAbort(thread);
   if (valueBytes > header().maxValueBytes) return -<i32>ERROR_VALUE_TOO_LARGE;
   const key = requestArea(thread);
+  const keyBytes = lengthOf(keyWord);
   const hash = hashKey(key, keyBytes);
   const partition = partitionOfHash(hash);
   // With GET there is an old value to be read in any case.
   if (flags & ~(SET_KEEPTTL | SET_GET) && !(flags & SET_GET)) {
     lock(partition, thread);
-    const slot = findLive(partition, hash, key, keyBytes, <i64>nowMs);
+    const slot = findLive(partition, hash, key, keyWord, <i64>nowMs);
     const outcome = checkConditions(thread, slot, flags, <u64>version, 0, 0);
     unlock(partition);
     if (outcome != STORED) return outcome;
@@ -206,7 +212,7 @@ function findPage(partition: Partition, thread: u32, nowMs: i64): PageNumber {
  */
 export function draftCommit(
   thread: u32,
-  keyBytes: u32,
+  keyWord: KeyWord,
   ttlMs: f64,
   flags: u32,
   version: f64,
@@ -218,10 +224,10 @@ export function draftCommit(
   if (block.draftFirst == 0 || block.draftDone != block.draftBytes) return unreachable();
   const key = requestArea(thread);
   const out = replyArea(thread);
-  const hash = hashKey(key, keyBytes);
+  const hash = hashKey(key, lengthOf(keyWord));
   const partition = partitionOfHash(hash);
   lock(partition, thread);
-  const slot = findLive(partition, hash, key, keyBytes, nowMs);
+  const slot = findLive(partition, hash, key, keyWord, nowMs);
   let expiryMs: i64 = ttlMs > 0 ? nowMs + <i64>ttlMs : 0;
   block.knownOld = <u64>knownOld;
   let outcome = checkConditions(thread, slot, flags, <u64>version, out, out + header().areaBytes);
@@ -232,9 +238,9 @@ export function draftCommit(
       stampKey(hash);
       sample(thread, hash);
     }
-    if (install(partition, slot, hash, key, keyBytes, expiryMs, thread, nowMs)) {
+    if (install(partition, slot, hash, key, keyWord, expiryMs, thread, nowMs)) {
       // Whatever its length: the value lies nowhere in one piece, and the log leaves out what is so long.
-      noteSet(partition, key, keyBytes, key, LARGE_BYTES, expiryMs);
+      noteSet(partition, key, keyWord, key, LARGE_BYTES, expiryMs);
     } else {
       const full = slot == 0 && !mayEvict() && partition.entries >= partition.maxEntries;
       outcome = full ? -<i32>ERROR_ENTRIES_FULL : -<i32>ERROR_OUT_OF_MEMORY;
@@ -253,12 +259,15 @@ function install(
   slot: Slot,
   hash: u32,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   expiryMs: i64,
   thread: u32,
   nowMs: i64,
 ): bool {
-  let flags: u32 = CHAINED | (expiryMs != 0 ? HAS_EXPIRY : 0) | (keyBytes > MAX_INLINE_KEY ? LONG_KEY : 0);
+  const keyBytes = lengthOf(keyWord);
+  let flags = CHAINED | flagsOfKey(keyWord);
+  if (expiryMs != 0) flags |= HAS_EXPIRY;
+  if (keyBytes > MAX_INLINE_KEY) flags |= LONG_KEY;
   if (slot) {
     const old = entryOf(slot);
     flags |= entryAt(old).flags & HAS_VERSION;
@@ -266,6 +275,8 @@ function install(
     const address = buildHead(partition, hash, key, keyBytes, flags, expiryMs, thread, nowMs);
     return takePlace(partition, slot, hash, old, address, expiryMs, thread, nowMs);
   }
+  // As of any write (store.ts, `add`): the draft is dropped.
+  if (isNamespaced(keyWord) && isCleared(load<u32>(key))) return true;
   const queue = queueOfNew(partition, hash, thread, nowMs);
   if (!makeRoomForOne(partition, nowMs)) return false;
   const address = buildHead(partition, hash, key, keyBytes, flags, expiryMs, thread, nowMs);

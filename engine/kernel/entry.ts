@@ -15,6 +15,9 @@
  *       value       valueBytes               (CHAINED: a link instead)
  * Fields that an entry does not use cost nothing: 16-byte key, 32-byte value and no TTL fit a chunk of 56 bytes.
  *
+ * The key of a NAMESPACED entry begins with its namespace and epoch (namespaces.ts). No other entry has the same key:
+ * a key is its bytes and that flag, which lookups are given as one word, a `KeyWord`.
+ *
  * A CHAINED entry keeps its value in pieces; with LONG_KEY its key too, before the value. Chains of more than
  * LARGE_BYTES are made of pieces of a whole page, which never move; others of pieces of up to MAX_CHUNK.
  * Link:
@@ -50,6 +53,7 @@ export const HAS_EXPIRY: u8 = 1;
 export const HAS_VERSION: u8 = 2;
 export const CHAINED: u8 = 4;
 export const LONG_KEY: u8 = 8;
+export const NAMESPACED: u8 = 16;
 
 export const ENTRY_FIXED_BYTES: u32 = 6;
 export const PIECE_FIXED_BYTES: u32 = 16;
@@ -80,6 +84,36 @@ export class Piece {
   unused: u16;
   previous: Address;
   bytes: u32;
+}
+
+/** The length of a key in bytes, and NAMESPACED_KEY where it is a namespace's: what stands in an entry's header. */
+export type KeyWord = u32;
+
+const KEY_BYTES_MASK: u32 = 0xffff;
+/** Of the word that begins with the field `keyBytes`, whose highest byte are the flags. */
+export const NAMESPACED_KEY: KeyWord = <u32>NAMESPACED << 24;
+const KEY_WORD_MASK: u32 = KEY_BYTES_MASK | NAMESPACED_KEY;
+
+@inline
+export function lengthOf(keyWord: KeyWord): u32 {
+  return keyWord & KEY_BYTES_MASK;
+}
+
+@inline
+export function isNamespaced(keyWord: KeyWord): bool {
+  return keyWord > KEY_BYTES_MASK;
+}
+
+/** The flag of an entry with such a key. */
+@inline
+export function flagsOfKey(keyWord: KeyWord): u32 {
+  return keyWord >> 24;
+}
+
+/** Of the entry at an address. */
+@inline
+export function keyWordOf(address: Address): KeyWord {
+  return load<u32>(address, offsetof<Entry>('keyBytes')) & KEY_WORD_MASK;
 }
 
 @inline
@@ -219,6 +253,14 @@ export function hashOfEntry(address: Address): u32 {
   const entry = entryAt(address);
   if (entry.flags & LONG_KEY) return load<u32>(valueAddress(address, entry), LINK_HASH);
   return hashKey(keyAddress(address, entry.flags), entry.keyBytes);
+}
+
+/** The first four bytes of an entry's key, which a NAMESPACED one has. */
+@inline
+export function keyPrefixOf(address: Address): u32 {
+  const entry = entryAt(address);
+  if (entry.flags & LONG_KEY) return load<u32>(firstPiece(address, entry), PIECE_FIXED_BYTES);
+  return load<u32>(keyAddress(address, entry.flags));
 }
 
 /** Bytes of the chain before the value. */

@@ -15,7 +15,7 @@ import { commandRow, ROW_HOST } from './commands';
 import { touched } from './bytes';
 import { Address, header, NOTHING } from './layout';
 import { integerOf, IS_INTEGER, lastInteger, skipValue, writeInteger } from './msgpack';
-import { GROUP, stage, Staged, STAGED_BYTES, STAGED_ERROR } from './staging';
+import { GROUP, setHostFrame, stage, Staged, STAGED_BYTES, STAGED_ERROR } from './staging';
 import { ERROR_HOST_COMMANDS, writeError } from './status';
 import { entryOf, matchTag, SLOTS, tagOf } from './table';
 import { blockOf, replyArea, requestArea, stagingOf, ThreadBlock } from './threads';
@@ -69,6 +69,17 @@ const MAX_FRAME_ID: i64 = 0xffff_ffff;
  * any other `start` goes on with a frame that was interrupted, and the reply area is written from its beginning again.
  */
 export function exec(thread: u32, start: u32, length: u32, nowMillis: f64): i32 {
+  setHostFrame(false);
+  return execFrame(thread, start, length, nowMillis);
+}
+
+/** `exec` of a frame that the host itself has written, whose keys may be those of namespaces. */
+export function execHost(thread: u32, start: u32, length: u32, nowMillis: f64): i32 {
+  setHostFrame(true);
+  return execFrame(thread, start, length, nowMillis);
+}
+
+function execFrame(thread: u32, start: u32, length: u32, nowMillis: f64): i32 {
   const block = blockOf(thread);
   const request = requestArea(thread);
   const end = request + length;

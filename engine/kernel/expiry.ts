@@ -195,7 +195,6 @@ function workOffRecord(partition: Partition, wheel: Wheel, record: u32, nowMs: i
     return 1;
   }
   const pieces = valueBytesOf(address, entry) / MAX_CHUNK;
-  partition.expired += 1;
   removeEntry(partition, slot, hashOfEntry(address), LOG_EXPIRED);
   return 1 + pieces;
 }

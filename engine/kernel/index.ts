@@ -45,6 +45,7 @@ export {
 export {
   countCommand,
   exec,
+  execHost,
   EXEC_BAD_FRAME_ID,
   EXEC_DONE,
   EXEC_HOST_COMMAND,
@@ -70,10 +71,23 @@ export {
   largeOpen,
   largeRelease,
   largeRemove,
+  largeUsed,
   setKnowing,
 } from './large';
 export { addHits, getStamped, stampedAt, touchStamped } from './kept';
 export { setStrongOrder } from './lock';
+export {
+  clearNamespace,
+  NAMESPACE_DONE,
+  NAMESPACE_NEEDS_SWEEP,
+  namespaceBytes,
+  namespaceEpochsAt,
+  namespaceNamesAt,
+  openNamespace,
+  raiseNamespace,
+  useNamespace,
+} from './namespaces';
+export { addNamespaceHits, collectNamespace } from './rows';
 export { scan } from './scan';
 export { claimThread, reapThreads, releaseThread } from './slots';
 export { MERGE_DONE, MERGE_LANE_EMPTY, MERGE_OUT_FULL, mergeReplies } from './merge';
@@ -88,5 +102,6 @@ export {
   splitFrame,
 } from './split';
 export * from './status';
+export { sweepNamespaces } from './sweep';
 export { replyArea, requestArea, threadBlockAt } from './threads';
 export { upkeep } from './upkeep';

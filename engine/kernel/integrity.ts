@@ -17,6 +17,8 @@ import {
   firstPiece,
   HAS_EXPIRY,
   hashOfEntry,
+  LONG_KEY,
+  NAMESPACED,
   PIECE_FIXED_BYTES,
   pieceAt,
   valueBytesOf,
@@ -35,6 +37,7 @@ import {
   pageOf,
   sweepPool,
 } from './pages';
+import { areSumsRight, beginSums, sumEntry } from './rows';
 import { tableBytes } from './eviction/sidetable';
 import { mayEvict } from './eviction/policy';
 import { classInfo, MAX_QUEUES, Partition, partitionAt, partitionIndex, partitionOfHash, queueOf } from './partition';
@@ -73,6 +76,7 @@ export const BROKEN_WHEEL: u32 = 26;
 export const BROKEN_EXPIRY: u32 = 27;
 export const BROKEN_LOG: u32 = 28;
 export const BROKEN_DRAFT: u32 = 29;
+export const BROKEN_NAMESPACES: u32 = 30;
 
 const BUCKET_BYTES: u32 = 64;
 
@@ -107,11 +111,13 @@ export function checkPartition(partition: Partition): u32 {
   payloadSeen = 0;
   chunksSeen = 0;
   expiriesSeen = 0;
+  beginSums();
   let broken = checkSegments(partition);
   if (broken) return broken;
   if (entriesSeen != partition.entries) return BROKEN_ENTRY_COUNT;
   if (partition.entries > partition.maxEntries) return BROKEN_ENTRY_LIMIT;
   if (payloadSeen != partition.payloadBytes) return BROKEN_PAYLOAD_BYTES;
+  if (!areSumsRight(partition)) return BROKEN_NAMESPACES;
   let pages: u32 = 0;
   let chunkBytes: u64 = 0;
   for (let sizeClass: u32 = 0; sizeClass < header().classCount; sizeClass++) {
@@ -219,11 +225,17 @@ function checkSlot(partition: Partition, segment: Address, slot: Slot): u32 {
   expiriesSeen += entry.flags & HAS_EXPIRY;
   payloadSeen += <u64>entry.keyBytes + <u64>valueBytesOf(address, entry);
   chunksSeen += chunkBytesOf(info.sizeClass);
+  if (entry.flags & NAMESPACED) {
+    if (entry.keyBytes <= 4) return BROKEN_ENTRY_CHUNK;
+    // A prefix in a chain is read where its first piece stands.
+    if (entry.flags & LONG_KEY && !isInPages(firstPiece(address, entry))) return BROKEN_CHAIN;
+    sumEntry(partition, address);
+  }
   if (!(entry.flags & CHAINED)) return 0;
   let left = <u64>chainSkip(entry) + <u64>valueBytesOf(address, entry);
   let previous = address;
   for (let piece = firstPiece(address, entry); piece; piece = pieceAt(piece).next) {
-    if (pageOf(piece) < header().firstPage || pageOf(piece) >= header().endPage) return BROKEN_CHAIN;
+    if (!isInPages(piece)) return BROKEN_CHAIN;
     const fields = pieceAt(piece);
     if (fields.kind != CHUNK_PIECE || fields.previous != previous) return BROKEN_CHAIN;
     if (fields.bytes == 0 || <u64>fields.bytes > left) return BROKEN_CHAIN;
@@ -233,6 +245,11 @@ function checkSlot(partition: Partition, segment: Address, slot: Slot): u32 {
     previous = piece;
   }
   return left == 0 ? 0 : BROKEN_CHAIN;
+}
+
+@inline
+function isInPages(address: Address): bool {
+  return pageOf(address) >= header().firstPage && pageOf(address) < header().endPage;
 }
 
 /** Recounts the entries that passed each bucket. */

@@ -4,6 +4,7 @@
  */
 import { lengthOrWhy } from './direct';
 import { sample } from './eviction/adaptive';
+import { KeyWord, lengthOf } from './entry';
 import { hashKey } from './hash';
 import { Address, header } from './layout';
 import { mark } from './marks';
@@ -32,17 +33,17 @@ export function stampedAt(thread: u32): Address {
 }
 
 /** `getDirect` for a value that is to be kept. A large one is not. */
-export function getStamped(thread: u32, keyBytes: u32): i32 {
+export function getStamped(thread: u32, keyWord: KeyWord): i32 {
   const key = requestArea(thread);
   const out = replyArea(thread);
   const limit = out + header().areaBytes;
-  const hash = hashKey(key, keyBytes);
+  const hash = hashKey(key, lengthOf(keyWord));
   const partition = partitionOfHash(hash);
   const at = stampAddressOf(hash);
   const stamp = atomic.load<u32>(at);
-  const end = readValueAgain(thread, out, limit, hash, key, keyBytes, WHEN_NEEDED);
+  const end = readValueAgain(thread, out, limit, hash, key, keyWord, WHEN_NEEDED);
   if (end <= NO_ROOM) return lengthOrWhy(end, out);
-  const found = look(thread, hash, key, keyBytes, false, WHEN_NEEDED);
+  const found = look(thread, hash, key, keyWord, false, WHEN_NEEDED);
   const result = changetype<Stamped>(scratchOf(thread));
   result.expiry = <f64>lastExpiry();
   // Unchanged: no write came between value and expiry, so they belong together.
@@ -57,10 +58,10 @@ export function getStamped(thread: u32, keyBytes: u32): i32 {
  * Marks a key as used whose value was kept. Waits for nobody, so that a hit does not: beside a writer the mark may go
  * astray, which is harmless (table.ts).
  */
-export function touchStamped(thread: u32, keyBytes: u32): void {
+export function touchStamped(thread: u32, keyWord: KeyWord): void {
   const key = requestArea(thread);
-  const hash = hashKey(key, keyBytes);
-  const slot = find(homeBucket(hash), hash, key, keyBytes);
+  const hash = hashKey(key, lengthOf(keyWord));
+  const slot = find(homeBucket(hash), hash, key, keyWord);
   if (slot == 0) return;
   mark(partitionOfHash(hash), slot);
   sample(thread, hash);

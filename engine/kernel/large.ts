@@ -21,6 +21,9 @@ import {
   entryAt,
   firstPiece,
   isExpired,
+  isNamespaced,
+  KeyWord,
+  lengthOf,
   PAGE_PAYLOAD,
   PIECE_FIXED_BYTES,
   pieceAt,
@@ -30,11 +33,13 @@ import { lengthOrWhy, setDirect } from './direct';
 import { OLD_IS_KNOWN } from './draft';
 import { removeEntry } from './eviction/removal';
 import { hashKey } from './hash';
+import { touchStamped } from './kept';
 import { Address, header, LARGE_BYTES, PAGE_BYTES } from './layout';
 import { isLocked, lock, lockToRead, orderLoads, readIsValid, readWord, unlock } from './lock';
 import { pageOf } from './pages';
 import { Partition, partitionOfHash } from './partition';
 import { copyHeld, findLive, NO_ROOM } from './read';
+import { countHit, countMiss } from './rows';
 import { entryOf, find, homeBucket } from './table';
 import { blockOf, replyArea, requestArea, scratchOf } from './threads';
 import { lastOldValueEnd, SET_GET, versionOf } from './types/blob';
@@ -56,9 +61,9 @@ let foundBytes: u32 = 0;
 let foundSkip: u32 = 0;
 
 /** One look at the key's entry: its chain's number in `foundChain`, 0 when it is not there or not chained. */
-function lookOnce(hash: u32, key: Address, keyBytes: u32, nowMs: i64): void {
+function lookOnce(hash: u32, key: Address, keyWord: KeyWord, nowMs: i64): void {
   foundChain = 0;
-  const slot = find(homeBucket(hash), hash, key, keyBytes);
+  const slot = find(homeBucket(hash), hash, key, keyWord);
   if (slot == 0) return;
   const address = entryOf(slot);
   const entry = entryAt(address);
@@ -71,17 +76,17 @@ function lookOnce(hash: u32, key: Address, keyBytes: u32, nowMs: i64): void {
 }
 
 /** `lookOnce` at what was there at one moment. `nowMs` 0: also at what has expired. */
-function lookAtChain(thread: u32, key: Address, keyBytes: u32, nowMs: i64): void {
-  const hash = hashKey(key, keyBytes);
+function lookAtChain(thread: u32, key: Address, keyWord: KeyWord, nowMs: i64): void {
+  const hash = hashKey(key, lengthOf(keyWord));
   const partition = partitionOfHash(hash);
   for (let i: u32 = 0; i < ATTEMPTS; i++) {
     const word = readWord(partition);
     if (isLocked(word)) continue;
-    lookOnce(hash, key, keyBytes, nowMs);
+    lookOnce(hash, key, keyWord, nowMs);
     if (readIsValid(partition, word)) return;
   }
   lockToRead(partition, thread);
-  lookOnce(hash, key, keyBytes, nowMs);
+  lookOnce(hash, key, keyWord, nowMs);
   unlock(partition);
 }
 
@@ -90,8 +95,8 @@ function lookAtChain(thread: u32, key: Address, keyBytes: u32, nowMs: i64): void
  * such value by now, -1 when it was replaced meanwhile. What it says may be garbage until `largeIsStill` says that it
  * was not; but all addresses are those of pages.
  */
-export function largeOpen(thread: u32, keyBytes: u32, nowMs: f64): i32 {
-  lookAtChain(thread, requestArea(thread), keyBytes, <i64>nowMs);
+export function largeOpen(thread: u32, keyWord: KeyWord, nowMs: f64): i32 {
+  lookAtChain(thread, requestArea(thread), keyWord, <i64>nowMs);
   const reply = replyArea(thread);
   let left = foundSkip + foundBytes;
   if (foundChain == 0 || left <= LARGE_BYTES) return 0;
@@ -111,32 +116,43 @@ export function largeOpen(thread: u32, keyBytes: u32, nowMs: f64): i32 {
 }
 
 /** Whether the key's entry has the chain with this number all the time since `largeOpen` told it. */
-export function largeIsStill(thread: u32, keyBytes: u32, chain: f64): bool {
+export function largeIsStill(thread: u32, keyWord: KeyWord, chain: f64): bool {
   orderLoads();
-  lookAtChain(thread, requestArea(thread), keyBytes, 0);
+  lookAtChain(thread, requestArea(thread), keyWord, 0);
   return foundChain == <u64>chain;
 }
 
+/** Counts a read that the host did by itself, and marks the key as used. */
+export function largeUsed(thread: u32, keyWord: KeyWord): void {
+  countRead(thread, requestArea(thread), keyWord);
+  touchStamped(thread, keyWord);
+}
+
+function countRead(thread: u32, key: Address, keyWord: KeyWord): void {
+  blockOf(thread).hits += 1;
+  if (isNamespaced(keyWord)) countHit(thread, key);
+}
+
 /** Keeps everybody from writing in the key's partition until `largeRelease`. */
-export function largeHold(thread: u32, keyBytes: u32): void {
-  lockToRead(partitionOfKey(thread, keyBytes), thread);
+export function largeHold(thread: u32, keyWord: KeyWord): void {
+  lockToRead(partitionOfKey(thread, keyWord), thread);
 }
 
-export function largeRelease(thread: u32, keyBytes: u32): void {
-  unlock(partitionOfKey(thread, keyBytes));
+export function largeRelease(thread: u32, keyWord: KeyWord): void {
+  unlock(partitionOfKey(thread, keyWord));
 }
 
-function partitionOfKey(thread: u32, keyBytes: u32): Partition {
-  return partitionOfHash(hashKey(requestArea(thread), keyBytes));
+function partitionOfKey(thread: u32, keyWord: KeyWord): Partition {
+  return partitionOfHash(hashKey(requestArea(thread), lengthOf(keyWord)));
 }
 
 /** Removes the key if its value is the chain with this number: 1, or 0. Counted as a read and a delete. */
-export function largeRemove(thread: u32, keyBytes: u32, chain: f64, nowMs: f64): i32 {
+export function largeRemove(thread: u32, keyWord: KeyWord, chain: f64, nowMs: f64): i32 {
   const key = requestArea(thread);
-  const hash = hashKey(key, keyBytes);
+  const hash = hashKey(key, lengthOf(keyWord));
   const partition = partitionOfHash(hash);
   lock(partition, thread);
-  const slot = findLive(partition, hash, key, keyBytes, <i64>nowMs);
+  const slot = findLive(partition, hash, key, keyWord, <i64>nowMs);
   let removed = false;
   if (slot) {
     const address = entryOf(slot);
@@ -145,7 +161,7 @@ export function largeRemove(thread: u32, keyBytes: u32, chain: f64, nowMs: f64):
   if (removed) {
     removeEntry(partition, slot, hash, LOG_DELETED);
     partition.deletes += 1;
-    blockOf(thread).hits += 1;
+    countRead(thread, key, keyWord);
   }
   unlock(partition);
   return <i32>removed;
@@ -154,7 +170,7 @@ export function largeRemove(thread: u32, keyBytes: u32, chain: f64, nowMs: f64):
 /** `setDirect`, which with GET does not copy an old value whose chain has the number `knownOld`: then OLD_IS_KNOWN. */
 export function setKnowing(
   thread: u32,
-  keyBytes: u32,
+  keyWord: KeyWord,
   valueBytes: u32,
   ttlMs: f64,
   flags: u32,
@@ -164,7 +180,7 @@ export function setKnowing(
 ): i32 {
   const block = blockOf(thread);
   block.knownOld = <u64>knownOld;
-  const outcome = setDirect(thread, keyBytes, valueBytes, ttlMs, flags, version, nowMs);
+  const outcome = setDirect(thread, keyWord, valueBytes, ttlMs, flags, version, nowMs);
   block.knownOld = 0;
   const isKnown = outcome >= 0 && (flags & SET_GET) != 0 && lastOldValueEnd() == replyArea(thread);
   return isKnown ? outcome | OLD_IS_KNOWN : outcome;
@@ -178,23 +194,24 @@ const IS_OUT_OF_MEMORY: i32 = -4;
  * `getDirect` with the entry's version, as f64 in the thread's scratch (kept.ts). IS_KNOWN instead of IS_LARGE, with
  * the version, when the value's chain has the number `known`.
  */
-export function getVersionedDirect(thread: u32, keyBytes: u32, known: f64, nowMs: f64): i32 {
+export function getVersionedDirect(thread: u32, keyWord: KeyWord, known: f64, nowMs: f64): i32 {
   const key = requestArea(thread);
   const out = replyArea(thread);
-  const hash = hashKey(key, keyBytes);
+  const hash = hashKey(key, lengthOf(keyWord));
   const partition = partitionOfHash(hash);
   lock(partition, thread);
-  const slot = findLive(partition, hash, key, keyBytes, <i64>nowMs);
+  const slot = findLive(partition, hash, key, keyWord, <i64>nowMs);
   let length: i32 = -1;
   if (slot == 0) {
     blockOf(thread).misses += 1;
+    if (isNamespaced(keyWord)) countMiss(thread, key);
   } else {
     const end = copyHeld(slot, out, out + header().areaBytes);
     const address = entryOf(slot);
     const isKnown = end == NO_ROOM && chainOf(address, entryAt(address)) == <u64>known;
     length = isKnown ? IS_KNOWN : lengthOrWhy(end, out);
     if (isKnown || end != NO_ROOM) {
-      const version = versionOf(partition, thread, slot, <i64>nowMs);
+      const version = versionOf(partition, thread, slot, key, keyWord, <i64>nowMs);
       if (version == 0) length = IS_OUT_OF_MEMORY;
       store<f64>(scratchOf(thread), <f64>version);
     }

@@ -15,6 +15,7 @@
  *            shadows             for the policy `adaptive`               under a lock of its own (eviction/adaptive.ts)
  *            stamps              in an arena that has them               under the partition's lock (stamps.ts)
  *            structures          in an arena that has them               by the host alone (engine/structures.ts)
+ *            namespaces          in an arena that has them               under several locks (namespaces.ts)
  *            thread areas        block, request, reply per thread slot   its thread only; states by compare-and-swap
  *            pages               64 KiB each: table segments and slabs   under the lock of the page's partition
  *            guard pages         never allocated: an optimistic reader may run over the end of the last page
@@ -127,6 +128,11 @@ export class Header {
   stamps: Address;
   stampShift: u32;
   structures: Address;
+  // -- namespaces (namespaces.ts): where, the most there can be, how many there are, times that one was cleared
+  namespaces: Address;
+  maxNamespaces: u32;
+  namespaceCount: u32;
+  namespaceClears: u32;
 }
 
 @inline

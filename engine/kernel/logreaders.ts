@@ -2,6 +2,7 @@
  * Readers of the change log (changelog.ts): the log is on while there is one, whichever thread he is in.
  */
 import { GRANULE_BYTES, GRANULE_MASK, granuleBehind, NEXT, OLDEST, skipNumber, startRecords } from './changelog';
+import { KeyWord, lengthOf } from './entry';
 import { hashKey } from './hash';
 import { Address, Header, header, PageNumber } from './layout';
 import { isLocked, lock, lockToRead, orderLoads, readIsValid, readWord, unlock } from './lock';
@@ -224,6 +225,6 @@ export function logGrewAddress(): Address {
 }
 
 /** The partition of the key at the start of the request area. */
-export function partitionOfKey(thread: u32, keyBytes: u32): u32 {
-  return partitionIndex(partitionOfHash(hashKey(requestArea(thread), keyBytes)));
+export function partitionOfKey(thread: u32, keyWord: KeyWord): u32 {
+  return partitionIndex(partitionOfHash(hashKey(requestArea(thread), lengthOf(keyWord))));
 }

@@ -167,6 +167,27 @@ export function bytesOf(at: Address): Address {
   }
 }
 
+/** The extension that a namespace's key is, prefix and all (namespaces.ts); engine/commands.ts has the same number. */
+const NAMESPACED_KEY_EXT: u32 = 3;
+
+/**
+ * The first byte of a namespace's key, an extension of more than its prefix, and its length in `lastLength()`; 0 for
+ * any other value.
+ */
+export function namespacedKeyOf(at: Address): Address {
+  const byte = <u32>load<u8>(at);
+  if (byte == 0xc7) {
+    resultLength = load<u8>(at, 1);
+    at += 2;
+  } else if (byte == 0xc8) {
+    resultLength = bswap<u16>(load<u16>(at, 1));
+    at += 3;
+  } else {
+    return 0;
+  }
+  return <u32>load<u8>(at) == NAMESPACED_KEY_EXT && resultLength > 4 ? at + 1 : 0;
+}
+
 /** Number of elements of the array at `at` in `lastLength()`, and the address of the first; 0 for any other type. */
 export function elementsOf(at: Address): Address {
   const byte = <u32>load<u8>(at);

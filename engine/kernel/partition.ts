@@ -11,6 +11,7 @@
  */
 import { Log } from './changelog';
 import { Address, header, MAX_CLASSES, PageNumber, PARTITIONS } from './layout';
+import { resetRows } from './rows';
 import { Queue } from './records';
 
 @unmanaged
@@ -85,6 +86,14 @@ export class Partition {
   lost: u64;
   /** Size classes that have pages. */
   classesUsed: u32;
+  // -- namespaces (namespaces.ts, sweep.ts): their entries, cleared ones too, and the bytes of these
+  spaced: u32;
+  spacedBytes: u64;
+  /** Of these entries those that were cleared, as of so many clears in the arena. */
+  cleared: u32;
+  clearsSeen: u32;
+  /** Where sweeping goes on. */
+  sweepAt: u32;
 }
 
 /**
@@ -102,6 +111,7 @@ export function resetPartition(partition: Partition): void {
   partition.slabPages = 0;
   partition.overwriting = 0;
   partition.chainEnd = 0;
+  resetRows(partition);
   memory.fill(changetype<usize>(partition) + WHEEL, 0, WHEEL_BYTES);
   memory.fill(changetype<usize>(partition) + CLASS_INFOS, 0, CLASS_INFO_BYTES * MAX_CLASSES);
 }

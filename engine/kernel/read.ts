@@ -15,8 +15,11 @@ import {
   firstPiece,
   HAS_EXPIRY,
   isExpired,
+  isNamespaced,
   keyAddress,
+  KeyWord,
   LONG_KEY,
+  NAMESPACED,
   valueAddress,
   valueBytesOf,
 } from './entry';
@@ -24,6 +27,7 @@ import { sample } from './eviction/adaptive';
 import { removeEntry } from './eviction/removal';
 import { Address, header, MAX_CHUNK } from './layout';
 import { isLocked, lock, lockToRead, readIsValid, readWord, unlock } from './lock';
+import { countHit, countMiss } from './rows';
 import { pageAddress } from './pages';
 import { Partition, partitionOfHash } from './partition';
 import { partitionOf, Staged } from './staging';
@@ -71,10 +75,10 @@ function copyOnce(
   limit: Address,
   hash: u32,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   nowMs: i64,
 ): u32 {
-  const slot = find(homeBucket(hash), hash, key, keyBytes);
+  const slot = find(homeBucket(hash), hash, key, keyWord);
   if (slot == 0) return ABSENT;
   const address = entryOf(slot);
   const entry = entryAt(address);
@@ -112,8 +116,8 @@ function copySlowly(
 
 /** One look at the key's state: ABSENT, EXPIRED or PRESENT, with `lastExpiry()`. */
 @inline
-function lookOnce(hash: u32, key: Address, keyBytes: u32, nowMs: i64): u32 {
-  const slot = find(homeBucket(hash), hash, key, keyBytes);
+function lookOnce(hash: u32, key: Address, keyWord: KeyWord, nowMs: i64): u32 {
+  const slot = find(homeBucket(hash), hash, key, keyWord);
   if (slot == 0) return ABSENT;
   const address = entryOf(slot);
   const entry = entryAt(address);
@@ -135,21 +139,22 @@ export function readValue(
   nowMs: i64,
 ): u32 {
   // The entry that pass three found stands there as long as the partition's word is the staged one. Until that is
-  // known, at the end, all of this may be garbage: it is bounded by MAX_CHUNK and the key's length.
+  // known, at the end, all of this may be garbage: it is bounded by MAX_CHUNK and the key's length. The word of a
+  // namespace's key is no length that an entry has, so such keys are not looked at here.
   if (staged.slot) {
     const address = staged.entry;
     const head = load<u64>(address);
     const flags = <u32>(head >> 40) & 0xff;
     const bytes = <u32>head & 0xffff;
     const key = keyAddress(address, flags);
-    const value = key + staged.keyBytes;
+    const value = key + staged.keyWord;
     if (
-      (<u32>head >> 16) == staged.keyBytes &&
-      (flags & (CHAINED | LONG_KEY)) == 0 &&
+      (<u32>head >> 16) == staged.keyWord &&
+      (flags & (CHAINED | LONG_KEY | NAMESPACED)) == 0 &&
       bytes <= MAX_CHUNK &&
       out + bytes <= limit &&
       ((flags & HAS_EXPIRY) == 0 || expiryOf(address) > nowMs) &&
-      equalBytes(key, staged.key, staged.keyBytes)
+      equalBytes(key, staged.key, staged.keyWord)
     ) {
       copyBytes(out, value, bytes);
       if (!isLocked(staged.word) && readIsValid(partitionOf(staged), staged.word)) {
@@ -160,7 +165,7 @@ export function readValue(
       }
     }
   }
-  return readValueAgain(thread, out, limit, staged.hash, staged.key, staged.keyBytes, nowMs);
+  return readValueAgain(thread, out, limit, staged.hash, staged.key, staged.keyWord, nowMs);
 }
 
 /** What is there, as `copyOnce` tells it, in the end under the lock. */
@@ -171,7 +176,7 @@ function copyValue(
   limit: Address,
   hash: u32,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   nowMs: i64,
 ): u32 {
   const partition = partitionOfHash(hash);
@@ -179,12 +184,12 @@ function copyValue(
   for (let i: u32 = 0; i < ATTEMPTS && found == TORN; i++) {
     const word = readWord(partition);
     if (isLocked(word)) continue;
-    found = copyOnce(out, limit, hash, key, keyBytes, nowMs);
+    found = copyOnce(out, limit, hash, key, keyWord, nowMs);
     if (!readIsValid(partition, word)) found = TORN;
   }
   if (found == TORN) {
     lockToRead(partition, thread);
-    found = copyOnce(out, limit, hash, key, keyBytes, nowMs);
+    found = copyOnce(out, limit, hash, key, keyWord, nowMs);
     unlock(partition);
   }
   return found;
@@ -200,10 +205,10 @@ export function peekValue(
   limit: Address,
   hash: u32,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   nowMs: i64,
 ): u32 {
-  const found = copyValue(thread, out, limit, hash, key, keyBytes, nowMs);
+  const found = copyValue(thread, out, limit, hash, key, keyWord, nowMs);
   return found == EXPIRED ? ABSENT : found;
 }
 
@@ -217,19 +222,21 @@ export function readValueAgain(
   limit: Address,
   hash: u32,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   nowMs: i64,
 ): u32 {
-  const found = copyValue(thread, out, limit, hash, key, keyBytes, nowMs);
+  const found = copyValue(thread, out, limit, hash, key, keyWord, nowMs);
   if (found == NO_ROOM) return NO_ROOM;
   if (found > PRESENT) {
     mark(partitionOfHash(hash), foundSlot);
     sample(thread, hash);
     blockOf(thread).hits += 1;
+    if (isNamespaced(keyWord)) countHit(thread, key);
     return found;
   }
   blockOf(thread).misses += 1;
-  if (found == EXPIRED) dropExpired(thread, hash, key, keyBytes, timeOf(nowMs));
+  if (isNamespaced(keyWord)) countMiss(thread, key);
+  if (found == EXPIRED) dropExpired(thread, hash, key, keyWord, timeOf(nowMs));
   return ABSENT;
 }
 
@@ -243,7 +250,7 @@ export function look(
   thread: u32,
   hash: u32,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   touch: bool,
   nowMs: i64,
 ): u32 {
@@ -252,25 +259,25 @@ export function look(
   for (let i: u32 = 0; i < ATTEMPTS && found == TORN; i++) {
     const word = readWord(partition);
     if (isLocked(word)) continue;
-    found = lookOnce(hash, key, keyBytes, nowMs);
+    found = lookOnce(hash, key, keyWord, nowMs);
     if (!readIsValid(partition, word)) found = TORN;
   }
   if (found == TORN) {
     lockToRead(partition, thread);
-    found = lookOnce(hash, key, keyBytes, nowMs);
+    found = lookOnce(hash, key, keyWord, nowMs);
     unlock(partition);
   }
   if (found == PRESENT && touch) mark(partition, foundSlot);
   if (found != EXPIRED) return found;
-  dropExpired(thread, hash, key, keyBytes, nowMs);
+  dropExpired(thread, hash, key, keyWord, nowMs);
   return ABSENT;
 }
 
 /** Removes the entry of a key that a reader saw expired, if it still is. */
-function dropExpired(thread: u32, hash: u32, key: Address, keyBytes: u32, nowMs: i64): void {
+function dropExpired(thread: u32, hash: u32, key: Address, keyWord: KeyWord, nowMs: i64): void {
   const partition = partitionOfHash(hash);
   lock(partition, thread);
-  findLive(partition, hash, key, keyBytes, nowMs);
+  findLive(partition, hash, key, keyWord, nowMs);
   unlock(partition);
 }
 
@@ -279,14 +286,13 @@ export function findLive(
   partition: Partition,
   hash: u32,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   nowMs: i64,
 ): Slot {
-  const slot = find(homeBucket(hash), hash, key, keyBytes);
+  const slot = find(homeBucket(hash), hash, key, keyWord);
   if (slot == 0) return 0;
   const address = entryOf(slot);
   if (!isExpired(address, entryAt(address), nowMs)) return slot;
-  partition.expired += 1;
   removeEntry(partition, slot, hash, LOG_EXPIRED);
   return 0;
 }
@@ -300,9 +306,9 @@ export function findStaged(partition: Partition, staged: Staged, word: u64, nowM
   if (slot != 0 && word == staged.word) {
     const address = staged.entry;
     const isLive = !isExpired(address, entryAt(address), nowMs);
-    if (isLive && keyIs(address, staged.key, staged.keyBytes)) return slot;
+    if (isLive && keyIs(address, staged.key, staged.keyWord)) return slot;
   }
-  return findLive(partition, staged.hash, staged.key, staged.keyBytes, nowMs);
+  return findLive(partition, staged.hash, staged.key, staged.keyWord, nowMs);
 }
 
 /** Under the lock: copies the value in a slot to `out`. The address behind it, or NO_ROOM. */

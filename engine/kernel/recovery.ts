@@ -22,6 +22,7 @@ import { LOG_DELETED, noteClear, recoverLog } from './changelog';
 import { checkPartition } from './integrity';
 import { Address, header, Header, PAGE_BYTES, PageNumber } from './layout';
 import { tryLockToRead, unlock } from './lock';
+import { noteClears } from './namespaces';
 import {
   givePage,
   PAGE_LOG,
@@ -55,6 +56,8 @@ export function recover(partition: Partition, slot: u32, mayHaveWritten: bool): 
   stampPartition(partition);
   atomic.store<u32>(offsetof<Header>('pagesAstray'), 1);
   recoverLog(partition);
+  // A clear of a namespace may have come as far as its epoch.
+  noteClears();
   if (partition.recovery != 0 || !keepIfSound(partition)) {
     partition.recovery = EMPTYING;
     empty(partition);

@@ -8,6 +8,7 @@ import { Address, Header, header, PAGE_BYTES, PAGE_SHIFT } from './layout';
 import { tryLock, unlock } from './lock';
 import { classInfo, Partition, partitionAt } from './partition';
 import { isCramped, takeChunk, takeLargerChunk } from './slab';
+import { hasCleared, mayHaveCleared, sweep, sweepAll } from './sweep';
 import { emptyPage, vacateAny } from './vacate';
 
 /**
@@ -53,6 +54,7 @@ const NO_CLASS: u32 = u32.MAX_VALUE;
 /** Expires, vacates, evicts until the pool has a page, or `sizeClass` a free chunk. False: nothing more can be done. */
 function findPage(partition: Partition, sizeClass: u32, thread: u32, nowMs: i64): bool {
   if (expirePage(partition, sizeClass, nowMs) || vacateAny(partition)) return true;
+  if (hasCleared(partition) && sweepPage(partition, sizeClass)) return true;
   const before = partition.chunkBytes;
   for (let i: u32 = 0; i < MAX_EVICTIONS && mayEvict(); i++) {
     const pages = partition.slabPages;
@@ -83,6 +85,28 @@ function expirePage(partition: Partition, sizeClass: u32, nowMs: i64): bool {
   return false;
 }
 
+/** Slots that are swept before something is evicted: some tens of microseconds. */
+const MOST_SWEPT: u32 = 4096;
+/** Slots that are swept before the question whether that is enough. */
+const SWEPT_AT_ONCE: u32 = 256;
+
+/**
+ * Sweeps what was cleared until the pool has a page more, or `sizeClass` a free chunk. False: that was all, or enough.
+ */
+function sweepPage(partition: Partition, sizeClass: u32): bool {
+  const pages = partition.slabPages;
+  // Where nothing can be evicted, nothing that was cleared may be left.
+  const most = mayEvict() ? MOST_SWEPT : u32.MAX_VALUE;
+  for (let swept: u32 = 0; swept < most && hasCleared(partition); swept += SWEPT_AT_ONCE) {
+    const before = partition.cleared;
+    if (mayEvict()) sweep(partition, SWEPT_AT_ONCE);
+    else sweepAll(partition);
+    if (partition.slabPages < pages || vacateAny(partition) || hasChunk(partition, sizeClass)) return true;
+    if (!mayEvict() && partition.cleared == before) return false;
+  }
+  return false;
+}
+
 @inline
 function hasChunk(partition: Partition, sizeClass: u32): bool {
   return sizeClass != NO_CLASS && classInfo(partition, sizeClass).roomy != 0;
@@ -109,13 +133,14 @@ function askOthers(partition: Partition, thread: u32, nowMs: i64): u32 {
   for (let i: u32 = 0; i < count; i++) {
     const other = partitionAt((first + i) & (count - 1));
     if (changetype<u32>(other) == changetype<u32>(partition)) continue;
-    if (!mayEvict() && other.slackClasses == 0 && !isDue(other, nowMs)) continue;
+    if (!mayEvict() && other.slackClasses == 0 && !isDue(other, nowMs) && !mayHaveCleared(other)) continue;
     // Only tried, never waited for: two partitions that want each other's pages cannot deadlock.
     if (!tryLock(other, thread)) {
       found = FOUND_LOCKED;
       continue;
     }
-    const given = vacateAny(other) || expirePage(other, NO_CLASS, nowMs) || evictPage(other, nowMs);
+    let given = vacateAny(other) || expirePage(other, NO_CLASS, nowMs);
+    given = given || sweepPage(other, NO_CLASS) || evictPage(other, nowMs);
     unlock(other);
     if (given) return FOUND_PAGE;
   }
@@ -146,6 +171,12 @@ export function makeRoomForOne(partition: Partition, nowMs: i64): bool {
     if (partition.entries < partition.maxEntries) return true;
   }
   while (partition.entries >= partition.maxEntries) {
+    if (hasCleared(partition)) {
+      const swept = partition.cleared;
+      if (mayEvict()) sweep(partition, MOST_SWEPT);
+      else sweepAll(partition);
+      if (partition.cleared < swept) continue;
+    }
     if (!mayEvict() || !evictOne(partition, nowMs)) return false;
   }
   return true;

@@ -23,6 +23,8 @@
  * partition did not change meanwhile. Groups are copied in the order of slots, whole or not at all. One that does not
  * fit even an empty area is copied hash by hash, under the lock.
  *
+ * The entries are those of one namespace, with their keys without the prefix, or those of none (namespaces.ts).
+ *
  * What the reply area holds:
  *   +0   entries   u32
  *   +4   end       u32   bytes of it all, from the area's start
@@ -47,6 +49,7 @@ import {
   hashOfEntry,
   LINK_VALUE_BYTES,
   LONG_KEY,
+  NAMESPACED,
 } from './entry';
 import { Address, alignUp, header, MAX_CHUNK } from './layout';
 import { isLocked, lockToRead, readIsValid, readWord, unlock } from './lock';
@@ -82,6 +85,8 @@ const ATTEMPTS: u32 = 8;
 const MAX_DEPTH: u32 = 22;
 /** Cursors are below 2^38. */
 const CURSOR_END: f64 = 274_877_906_944;
+/** Of the keys of a namespace. */
+const PREFIX_BYTES: u32 = 4;
 /** A word with an owner that no thread has. */
 const NO_WORD: u64 = 0xffff;
 
@@ -99,6 +104,8 @@ let isSegmentEmpty: bool = false;
 /** The partition's word while the group was read; NO_WORD: it was read under the lock. */
 let groupWord: u64 = 0;
 let copiedTo: Address = 0;
+/** An argument of `scan`, set at its start: the prefix of the namespace's keys; 0: the entries of none. */
+let wantedPrefix: u32 = 0;
 
 /** Bits below the leading `depth` ones. */
 @inline
@@ -110,7 +117,8 @@ function tailOf(depth: u32): u32 {
  * Copies entries from a cursor on (0: from the start) into the reply area, and returns the next cursor, 0 when there is
  * nothing more. Ends with the group in which there come to be `count` entries, or when the area is full, or before
  * entries of another partition, or after MAX_GROUPS; so also without any entry.
- * Values of up to `maxValueBytes` follow their keys (0: none does), longer ones are left out.
+ * Values of up to `maxValueBytes` follow their keys (0: none does), longer ones are left out. `prefix`: of the keys of
+ * the namespace that is walked; 0: keys of none.
  */
 export function scan(
   thread: u32,
@@ -118,7 +126,9 @@ export function scan(
   count: u32,
   maxValueBytes: u32,
   nowMs: f64,
+  prefix: u32,
 ): f64 {
+  wantedPrefix = prefix;
   const area = replyArea(thread);
   const limit = area + header().areaBytes;
   const now = <i64>nowMs;
@@ -307,30 +317,44 @@ function copyEntry(
   const valueBytes = flags & CHAINED ? load<u32>(link, LINK_VALUE_BYTES) : <u32>head & 0xffff;
   const expiryMs = flags & HAS_EXPIRY ? expiryOf(address) : 0;
   if (expiryMs != 0 && expiryMs <= nowMs) return out;
+  if (((flags & NAMESPACED) != 0) != (wantedPrefix != 0)) return out;
+  const low = pageAddress(header().firstPage);
+  const high = header().endAddress;
+  let skip: u32 = 0;
+  if (wantedPrefix) {
+    if (out + PREFIX_BYTES > limit) return NO_ROOM;
+    if (flags & LONG_KEY) {
+      if (!copyFromChain(load<u32>(link), 0, PREFIX_BYTES, out, low, high)) return TORN;
+    } else {
+      store<u32>(out, load<u32>(payload));
+    }
+    if (load<u32>(out) != wantedPrefix) return out;
+    if (keyBytes <= PREFIX_BYTES) return TORN;
+    skip = PREFIX_BYTES;
+  }
+  const ownBytes = keyBytes - skip;
   const hasValue = valueBytes <= maxValueBytes;
-  const end = out + alignUp(RECORD_FIXED_BYTES + keyBytes + (hasValue ? valueBytes : 0), 8);
+  const end = out + alignUp(RECORD_FIXED_BYTES + ownBytes + (hasValue ? valueBytes : 0), 8);
   if (end > limit) return NO_ROOM;
-  store<u16>(out, <u16>keyBytes);
+  store<u16>(out, <u16>ownBytes);
   store<u8>(out, <u8>kind, 2);
   store<u8>(out, <u8>hasValue, 3);
   store<u32>(out, valueBytes, 4);
   store<f64>(out, <f64>expiryMs, 8);
   const key = out + RECORD_FIXED_BYTES;
-  const low = pageAddress(header().firstPage);
-  const high = header().endAddress;
   if (flags & LONG_KEY) {
-    if (!copyFromChain(load<u32>(link), 0, keyBytes, key, low, high)) return TORN;
+    if (!copyFromChain(load<u32>(link), skip, ownBytes, key, low, high)) return TORN;
   } else {
-    copyBytes(key, payload, keyBytes);
+    copyBytes(key, payload + skip, ownBytes);
   }
   if (!hasValue) return end;
   if (flags & LONG_KEY) {
-    if (!copyFromChain(load<u32>(link), keyBytes, valueBytes, key + keyBytes, low, high)) return TORN;
+    if (!copyFromChain(load<u32>(link), keyBytes, valueBytes, key + ownBytes, low, high)) return TORN;
   } else if (flags & CHAINED) {
-    if (!copyFromChain(load<u32>(link), 0, valueBytes, key + keyBytes, low, high)) return TORN;
+    if (!copyFromChain(load<u32>(link), 0, valueBytes, key + ownBytes, low, high)) return TORN;
   } else {
     if (valueBytes > MAX_CHUNK) return TORN;
-    copyBytes(key + keyBytes, payload + keyBytes, valueBytes);
+    copyBytes(key + ownBytes, payload + keyBytes, valueBytes);
   }
   return end;
 }

@@ -26,6 +26,7 @@ import {
   IS_INTEGER,
   lastInteger,
   lastLength,
+  namespacedKeyOf,
   skipBlob,
   skipValue,
   writeInteger,
@@ -237,10 +238,17 @@ function routeCommand(at: Address, end: Address): u32 {
   if (row.flags & ROW_HOST) return IS_HOST;
   if (row.firstKey == NO_KEY) return NO_LANE;
   const key = bytesOf(commandArgs);
-  if (key == 0 || !isKeyLength(lastLength())) return NO_LANE;
+  if (key == 0) return laneOfNamespaced();
+  if (!isKeyLength(lastLength())) return NO_LANE;
   const lane = laneOfKey(key, lastLength());
   if (argCount == 1 || !(row.flags & (ROW_KEYS_APART | ROW_KEYS_TOGETHER))) return lane;
   return routeKeys(row, lane);
+}
+
+/** Where a command goes whose first key is no text or bytes: where the key without its prefix belongs, if it has any. */
+function laneOfNamespaced(): u32 {
+  const key = namespacedKeyOf(commandArgs);
+  return key == 0 ? NO_LANE : laneOfKey(key + 4, lastLength() - 4);
 }
 
 /** The same for a command all of whose arguments are keys. */

@@ -6,6 +6,7 @@
  * the entries of all of them are touched (exec.ts), so that their cache misses overlap instead of queueing up.
  */
 import { codeOfName, commandRow, isArity, isKnown, NO_KEY } from './commands';
+import { KeyWord, lengthOf, NAMESPACED_KEY } from './entry';
 import { hashKey } from './hash';
 import { Address, NOTHING } from './layout';
 import { readWord } from './lock';
@@ -16,6 +17,7 @@ import {
   IS_INTEGER,
   lastInteger,
   lastLength,
+  namespacedKeyOf,
   skipBlob,
   skipTtl,
   skipValue,
@@ -34,7 +36,8 @@ export class Staged {
   end: Address;
   /** The first key's bytes; 0: the command has no key. */
   key: Address;
-  keyBytes: u32;
+  /** The key's length, and whether it is of a namespace (entry.ts). */
+  keyWord: KeyWord;
   hash: u32;
   partition: Address;
   /** The partition's word when `bucket` was looked up; what follows holds while it does (`isFresh`). */
@@ -80,11 +83,11 @@ export function isKeyLength(bytes: u32): bool {
 
 /** Fills in everything that follows from the key. */
 @inline
-export function stageKey(staged: Staged, key: Address, keyBytes: u32): void {
-  const hash = hashKey(key, keyBytes);
+export function stageKey(staged: Staged, key: Address, keyWord: KeyWord): void {
+  const hash = hashKey(key, lengthOf(keyWord));
   const partition = partitionOfHash(hash);
   staged.key = key;
-  staged.keyBytes = keyBytes;
+  staged.keyWord = keyWord;
   staged.hash = hash;
   staged.partition = changetype<u32>(partition);
   staged.word = readWord(partition);
@@ -141,6 +144,22 @@ function stageAny(staged: Staged, at: Address, end: Address): Address {
   return next;
 }
 
+/** Whether the frame at hand is the host's own. An argument of `exec`, as it were: set at its start. Not state. */
+let isHostFrame: bool = false;
+
+/** Says whose the frame is that is staged next: keys of namespaces are taken from the host only. */
+@inline
+export function setHostFrame(isHosts: bool): void {
+  isHostFrame = isHosts;
+}
+
+function stageNamespacedKey(staged: Staged): u32 {
+  const key = namespacedKeyOf(staged.args);
+  if (key == 0) return ERROR_KEY;
+  stageKey(staged, key, NAMESPACED_KEY | lastLength());
+  return 0;
+}
+
 /** Reads a whole command; what is wrong with it, or 0. */
 function readCommand(staged: Staged, at: Address): u32 {
   const first = elementsOf(at);
@@ -164,7 +183,8 @@ function readCommand(staged: Staged, at: Address): u32 {
   if (!isArity(row, argCount)) return ERROR_ARITY;
   if (row.firstKey == NO_KEY) return 0;
   const key = bytesOf(staged.args);
-  if (key == 0 || !isKeyLength(lastLength())) return ERROR_KEY;
+  if (key == 0) return isHostFrame ? stageNamespacedKey(staged) : ERROR_KEY;
+  if (!isKeyLength(lastLength())) return ERROR_KEY;
   stageKey(staged, key, lastLength());
   return 0;
 }

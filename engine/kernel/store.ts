@@ -16,16 +16,22 @@ import {
   expiryOf,
   fieldsBytes,
   firstPiece,
+  flagsOfKey,
   HAS_EXPIRY,
   HAS_VERSION,
   hashOfEntry,
   keyAddress,
+  KeyWord,
+  keyWordOf,
+  lengthOf,
   LONG_KEY,
   MAX_INLINE_KEY,
   moveExpiry,
+  NAMESPACED,
   pieceAt,
   setExpiry,
   valueAddress,
+  valueBytesOf,
   versionAddress,
 } from './entry';
 import { sample } from './eviction/adaptive';
@@ -33,11 +39,14 @@ import { mayEvict, queueOfNew, settle } from './eviction/policy';
 import { evictEntry, freeEntry } from './eviction/removal';
 import { changeExpiry, copyWheelFields, enroll, inherit } from './enrollment';
 import { Address, MAX_CHUNK } from './layout';
+import { isCleared } from './namespaces';
+import { enterNamespace, resizeInNamespace } from './rows';
 import { Partition } from './partition';
 import { allocate, makeRoomForOne, reclaimPage } from './room';
 import { addBlock, append, isTailFull, Queue, stockSpares, trim } from './records';
 import { chunkBytesOf, classOf, classOfChunk, giveChunk, recordClass } from './slab';
 import { mark } from './marks';
+import { hasCleared, sweepAll } from './sweep';
 import { crowdedSlot, entryOf, erase, insert, isSplittable, recordOf, setEntryOf, Slot } from './table';
 import { wheelOf } from './wheel';
 
@@ -49,7 +58,7 @@ function buildEntry(
   partition: Partition,
   hash: u32,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   value: Address,
   valueBytes: u32,
   flags: u32,
@@ -58,6 +67,7 @@ function buildEntry(
   nowMs: i64,
 ): Address {
   const fields = fieldsBytes(flags);
+  const keyBytes = lengthOf(keyWord);
   let bytes = fields + keyBytes + valueBytes;
   if (bytes > MAX_CHUNK) {
     flags |= CHAINED;
@@ -140,7 +150,7 @@ export function overwrite(
   const entry = entryAt(address);
   const flags = <u32>entry.flags;
   if (<u32>entry.valueBytes != valueBytes) return false;
-  if ((flags & ~HAS_VERSION) != <u32>(expiryMs != 0)) return false;
+  if ((flags & ~(HAS_VERSION | NAMESPACED)) != <u32>(expiryMs != 0)) return false;
   if (flags & HAS_EXPIRY && expiryMs < expiryOf(address)) return false;
   partition.overwriting = address;
   if (flags & HAS_EXPIRY) moveExpiry(address, expiryMs);
@@ -160,15 +170,16 @@ export function put(
   slot: Slot,
   hash: u32,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   value: Address,
   valueBytes: u32,
   expiryMs: i64,
   thread: u32,
   nowMs: i64,
 ): bool {
-  let flags: u32 = expiryMs != 0 ? HAS_EXPIRY : 0;
+  let flags: u32 = (expiryMs != 0 ? HAS_EXPIRY : 0) | flagsOfKey(keyWord);
   if (slot) {
+    const keyBytes = lengthOf(keyWord);
     const address = entryOf(slot);
     const entry = entryAt(address);
     flags |= entry.flags & HAS_VERSION;
@@ -177,6 +188,7 @@ export function put(
       if (flags & HAS_EXPIRY && !changeExpiry(partition, slot, hash, expiryMs, thread, nowMs)) return false;
       partition.overwriting = address;
       partition.payloadBytes += <u64>valueBytes - <u64>entry.valueBytes;
+      if (flags & NAMESPACED) resizeInNamespace(partition, address, valueBytes);
       entry.valueBytes = <u16>valueBytes;
       if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
       copyBytes(keyAddress(address, flags) + keyBytes, value, valueBytes);
@@ -184,9 +196,9 @@ export function put(
       mark(partition, slot);
       return true;
     }
-    return replace(partition, slot, address, hash, key, keyBytes, value, valueBytes, flags, expiryMs, thread, nowMs);
+    return replace(partition, slot, address, hash, key, keyWord, value, valueBytes, flags, expiryMs, thread, nowMs);
   }
-  return add(partition, hash, key, keyBytes, value, valueBytes, flags, expiryMs, thread, nowMs);
+  return add(partition, hash, key, keyWord, value, valueBytes, flags, expiryMs, thread, nowMs);
 }
 
 /**
@@ -198,7 +210,7 @@ function replace(
   old: Address,
   hash: u32,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   value: Address,
   valueBytes: u32,
   flags: u32,
@@ -207,7 +219,7 @@ function replace(
   nowMs: i64,
 ): bool {
   partition.pinnedOld = old;
-  const address = buildEntry(partition, hash, key, keyBytes, value, valueBytes, flags, expiryMs, thread, nowMs);
+  const address = buildEntry(partition, hash, key, keyWord, value, valueBytes, flags, expiryMs, thread, nowMs);
   return takePlace(partition, slot, hash, old, address, expiryMs, thread, nowMs);
 }
 
@@ -234,6 +246,7 @@ export function takePlace(
     if (address) freeEntry(partition, address);
     return false;
   }
+  if (entryAt(old).flags & NAMESPACED) resizeInNamespace(partition, old, valueBytesOf(address, entryAt(address)));
   setEntryOf(slot, address);
   mark(partition, slot);
   freeEntry(partition, old);
@@ -265,7 +278,7 @@ function add(
   partition: Partition,
   hash: u32,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   value: Address,
   valueBytes: u32,
   flags: u32,
@@ -273,9 +286,11 @@ function add(
   thread: u32,
   nowMs: i64,
 ): bool {
+  // The namespace was cleared since this began: as if it had come before that.
+  if (flags & NAMESPACED && isCleared(load<u32>(key))) return true;
   const queue = queueOfNew(partition, hash, thread, nowMs);
   if (!makeRoomForOne(partition, nowMs)) return false;
-  const address = buildEntry(partition, hash, key, keyBytes, value, valueBytes, flags, expiryMs, thread, nowMs);
+  const address = buildEntry(partition, hash, key, keyWord, value, valueBytes, flags, expiryMs, thread, nowMs);
   return address != 0 && addBuilt(partition, queue, hash, address, expiryMs, thread, nowMs);
 }
 
@@ -298,6 +313,7 @@ export function addBuilt(
   partition.pinnedNew = 0;
   if (added) {
     partition.entries += 1;
+    if (flags & NAMESPACED) enterNamespace(partition, address);
     if (mayEvict()) settle(partition);
     sample(thread, hash);
     return true;
@@ -333,6 +349,10 @@ function insertMakingRoom(
   nowMs: i64,
 ): Slot {
   let slot = insert(partition, hash, address);
+  if (slot == 0 && hasCleared(partition)) {
+    sweepAll(partition);
+    slot = insert(partition, hash, address);
+  }
   if (slot || !mayEvict()) return slot;
   if (isSplittable(hash) && reclaimPage(partition, thread, nowMs)) slot = insert(partition, hash, address);
   if (slot) return slot;
@@ -356,7 +376,7 @@ export function reshape(
   const old = entryOf(slot);
   const entry = entryAt(old);
   const oldFlags = <u32>entry.flags;
-  flags |= oldFlags & (CHAINED | LONG_KEY);
+  flags |= oldFlags & (CHAINED | LONG_KEY | NAMESPACED);
   if (flags == oldFlags) return old;
   const payloadBytes = entryBytes(entry) - fieldsBytes(oldFlags);
   const bytes = fieldsBytes(flags) + payloadBytes;
@@ -407,7 +427,7 @@ function chainEntry(
     partition,
     hashOfEntry(old),
     key,
-    entry.keyBytes,
+    keyWordOf(old),
     value,
     entry.valueBytes,
     flags,

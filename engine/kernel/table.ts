@@ -30,6 +30,9 @@ import {
   firstPiece,
   hashOfEntry,
   keyAddress,
+  KeyWord,
+  keyWordOf,
+  lengthOf,
   LONG_KEY,
 } from './entry';
 import { Address, header, PAGE_BYTES, PageNumber } from './layout';
@@ -206,12 +209,12 @@ export function occupiedIn(bucket: Address): i32 {
 
 /** Whether the chunk at `address` looks like an entry of this key. May run beside a writer. */
 @inline
-export function keyIs(address: Address, key: Address, keyBytes: u32): bool {
+export function keyIs(address: Address, key: Address, keyWord: KeyWord): bool {
+  if (keyWordOf(address) != keyWord) return false;
   const entry = entryAt(address);
-  if (entry.keyBytes != <u16>keyBytes) return false;
   const flags = entry.flags;
-  if (flags & LONG_KEY) return longKeyIs(address, entry, key, keyBytes);
-  return equalBytes(keyAddress(address, flags), key, keyBytes);
+  if (flags & LONG_KEY) return longKeyIs(address, entry, key, lengthOf(keyWord));
+  return equalBytes(keyAddress(address, flags), key, lengthOf(keyWord));
 }
 
 function longKeyIs(address: Address, entry: Entry, key: Address, keyBytes: u32): bool {
@@ -221,13 +224,13 @@ function longKeyIs(address: Address, entry: Entry, key: Address, keyBytes: u32):
 
 /** The slot of a key, or 0. May run beside a writer. `bucket` is `homeBucket(hash)`. */
 @inline
-export function find(bucket: Address, hash: u32, key: Address, keyBytes: u32): Slot {
+export function find(bucket: Address, hash: u32, key: Address, keyWord: KeyWord): Slot {
   const tag = tagOf(hash);
   for (let probe: u32 = 0; probe < MAX_PROBE; probe++) {
     let bits = matchTag(bucket, tag);
     while (bits) {
       const slot = bucket + <u32>ctz(bits);
-      if (keyIs(entryOf(slot), key, keyBytes)) return slot;
+      if (keyIs(entryOf(slot), key, keyWord)) return slot;
       bits &= bits - 1;
     }
     if (overflowOf(bucket) == 0) break;

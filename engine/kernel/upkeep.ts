@@ -1,8 +1,8 @@
 /*
- * Upkeep: what keeps an arena in order though nobody reads or writes: expired entries go, stale records are trimmed,
- * pages that can be vacated go back to the pool, as do those of a large value whose writer died. The host of every
- * thread calls it every now and then (engine/upkeep.ts); a call holds locks for a slice of work, never waits for one
- * (but to clean up after the dead), and says when it wants to be called again.
+ * Upkeep: what keeps an arena in order though nobody reads or writes: expired entries go, and those of namespaces that
+ * were cleared; stale records are trimmed, pages that can be vacated go back to the pool, as do those of a large value
+ * whose writer died. The host of every thread calls it every now and then (engine/upkeep.ts); a call holds locks for a
+ * slice of work, never waits for one (but to clean up after the dead), and says when it wants to be called again.
  *
  * Each partition has an owner: with n threads attached, the first of them has partitions 0, n, 2n and so on. Others
  * leave it alone until it is overdue, because its owner is busy with JavaScript or has died: so the work is shared
@@ -15,6 +15,7 @@ import { tryLock, unlock } from './lock';
 import { Partition, partitionAt } from './partition';
 import { isTrimDue, trimStep } from './records';
 import { reapDrafts } from './slots';
+import { hasCleared, isSweepDue, sweep } from './sweep';
 import { blockOf, isClaimed } from './threads';
 import { vacateAny } from './vacate';
 import { isWheelIdle, isWheelTrimDue, releaseWheel, TICK_MS, tickOf, trimWheel, TRIM_STEP_RECORDS } from './wheel';
@@ -72,12 +73,15 @@ function wantsUpkeep(partition: Partition, nowTick: u64, isOwn: bool): bool {
   const behind = ticksBehind(partition, nowTick);
   if (behind != 0) return isOwn || behind >= OVERDUE_TICKS;
   if (!isOwn) return false;
+  if (isSweepDue(partition)) return true;
   return isTrimDue(partition) || isWheelTrimDue(partition) || isWheelIdle(partition) || partition.slackClasses != 0;
 }
 
 /** Does work of about `limit` records in a partition; how much it was. */
 function keepUp(partition: Partition, nowMs: i64, limit: u32): u32 {
   let done = expireDue(partition, nowMs, limit);
+  // Counted first: it may be too few to look for.
+  if (done < limit && hasCleared(partition) && isSweepDue(partition)) done += sweep(partition, limit - done);
   if (isWheelIdle(partition)) releaseWheel(partition);
   while (done < limit && isWheelTrimDue(partition)) {
     trimWheel(partition);

@@ -15,6 +15,7 @@ import {
 } from '../support/chaos-deaths.js';
 import { DeathReader } from '../support/chaos-reader.js';
 import { dieOf, type PlannedOperation } from '../support/chaos-run.js';
+import { SPACE_OPERATIONS } from '../support/chaos-spaces.js';
 import { compileKernel, type Edit } from '../support/hammer-kernel.js';
 import { KIB } from '../support/kernel-memory.js';
 
@@ -192,6 +193,7 @@ const OPERATIONS: Record<string, PlannedOperation> = {
   'attaching a second reader': logged({ run: readShortly }),
   checkIntegrity: { run: ({ arena }) => arena.checkIntegrity() },
   reapThreads: { run: ({ arena }) => arena.reapThreads() },
+  ...SPACE_OPERATIONS,
 };
 
 /** A read takes no lock where nobody disturbs it, and where nobody has died nothing is to be done. */

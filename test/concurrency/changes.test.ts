@@ -19,6 +19,8 @@ interface Plan {
   readonly options: CacheOptions;
   readonly keys: number;
   readonly writes: number;
+  /** Namespaces that are written in, too, and cleared. */
+  readonly namespaces?: readonly string[];
   /** Whether the mirror looks on for a while before it reads, so that it is overrun. */
   readonly late?: true;
 }
@@ -34,23 +36,45 @@ const PLANS: Plan[] = [
     writes: 20_000,
     late: true,
   },
+  {
+    name: 'namespaces',
+    options: { memory: '64mb', partitions: 4 },
+    keys: 300,
+    writes: 20_000,
+    namespaces: ['users', 'posts'],
+  },
+  {
+    name: 'namespaces, several arenas, evicting',
+    options: { memory: '4mb', partitions: 2, arenas: 2 },
+    keys: 1000,
+    writes: 20_000,
+    namespaces: ['users', 'posts'],
+  },
+  {
+    name: 'namespaces, overrun',
+    options: { memory: '16mb', partitions: 2 },
+    keys: 300,
+    writes: 20_000,
+    namespaces: ['users', 'posts'],
+    late: true,
+  },
 ];
 
-describe.each(PLANS)('$name', ({ options, keys, writes, late }) => {
+describe.each(PLANS)('$name', ({ options, keys, writes, late, namespaces }) => {
   test('the mirror equals the cache', { timeout: 120_000 }, async () => {
     using cache = openCache(options);
     for (let i = 0; i < keys; i += 3) cache.set(`key ${i}`, `before ${i}`);
     const seed = freshSeed();
     const changes = cache.changes({ bytes: late ? '128kb' : '512kb' });
     const workers = Array.from({ length: WRITERS }, (_, self) => {
-      const workerData = { handle: cache.share(), seed: seed + self, keys, writes };
+      const workerData = { handle: cache.share(), seed: seed + self, keys, writes, namespaces };
       return new Worker(WRITER, { workerData });
     });
     const done = Promise.all(workers.map((worker) => once(worker, 'exit'))).then(() => {
       changes.close();
     });
     // Another reader, so that the log stays when the first one is closed.
-    const mirror = new Mirror(cache, cache.changes());
+    const mirror = new Mirror(cache, cache.changes(), namespaces);
     if (late) await done;
     else for await (const _ of changes) mirror.catchUp(100);
     await done;

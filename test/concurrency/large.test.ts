@@ -30,7 +30,7 @@ function ended(worker: Worker): Promise<Done> {
 async function hammer(
   options: CacheOptions,
   ms: number,
-  module?: WebAssembly.Module,
+  { module, namespace }: { module?: WebAssembly.Module; namespace?: string } = {},
 ): Promise<Done[]> {
   using cache = openCache({ memory: '24mb', maxValue: '5mb', ...options });
   const shared = cache.share();
@@ -41,7 +41,7 @@ async function hammer(
   const seed = freshSeed();
   const unwatch = watch(board, ms + 60_000, `large values with seed ${seed}`);
   const workers = Array.from({ length: WORKERS }, (_, self) => {
-    return new Worker(WORKER, { workerData: { handle, board, seed, self } });
+    return new Worker(WORKER, { workerData: { handle, board, seed, self, namespace } });
   });
   const all = Promise.all(workers.map(ended));
   const over = new AbortController();
@@ -60,7 +60,7 @@ async function hammer(
   }
   const done = await all;
   expect(cache.checkIntegrity()).toBeUndefined();
-  checkLarge(cache.get('large'));
+  checkLarge((namespace === undefined ? cache : cache.namespace(namespace)).get('large'));
   return done;
 }
 
@@ -73,13 +73,24 @@ describe('large values are whole', () => {
       expect(Math.min(writes, reads)).toBeGreaterThan(0);
     }
   });
+
+  test.each<CacheOptions>([
+    { policy: 'clock', partitions: 1 },
+    { policy: 'none', partitions: 4, memory: '128mb' },
+    { policy: 'lru', arenas: 2, memory: '48mb' },
+  ])('in a namespace that is cleared: %j', { timeout: 600_000 }, async (options) => {
+    const namespace = 'users';
+    for (const { writes, reads } of await hammer(options, hammerMs(2000), { namespace })) {
+      expect(Math.min(writes, reads)).toBeGreaterThan(0);
+    }
+  });
 });
 
 test('canary: nobody looks whether the value is still there', { timeout: 600_000 }, async () => {
   const edit = { file: 'large.ts', from: 'return foundChain == <u64>chain;', to: 'return true;' };
   const module = await compileKernel(/^$/, [edit]);
   const policy = { policy: 'clock', partitions: 1 } as const;
-  await expect(hammer(policy, CANARY_MS, module)).rejects.toThrow(/torn value/);
+  await expect(hammer(policy, CANARY_MS, { module })).rejects.toThrow(/torn value/);
 });
 
 test('a value with a page of another one is found out', () => {

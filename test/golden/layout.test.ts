@@ -39,6 +39,7 @@ describe('the layout', () => {
     policy: 'none',
     maxValueBytes: 64 * KIB,
     maxThreads: 8,
+    maxNamespaces: 3,
   } as const;
 
   /**
@@ -82,6 +83,13 @@ describe('the layout', () => {
         pagesAstray: 0,
         logSleepers: 0,
         logGrew: 0,
+        stamps: 0,
+        stampShift: 32,
+        structures: 0,
+        namespaces: 69_632 + 45_056,
+        maxNamespaces: 0,
+        namespaceCount: 0,
+        namespaceClears: 0,
       },
     ],
     [
@@ -97,7 +105,8 @@ describe('the layout', () => {
         pageInfoBias: 0x10000 + 16 * 3136 + 1024 * 4 - 53 * 32,
         firstPage: 53,
         endPage: 1073,
-        threads: 155_648 + 45_056,
+        // Three words, names of 256 bytes and, in each partition, rows of 160, in whole 4 KiB.
+        threads: 155_648 + 45_056 + 12_288,
         threadStride: 401_408,
         maxThreads: 8,
         areaBytes: 196_608,
@@ -117,6 +126,13 @@ describe('the layout', () => {
         pagesAstray: 0,
         logSleepers: 0,
         logGrew: 0,
+        stamps: 0,
+        stampShift: 32,
+        structures: 0,
+        namespaces: 155_648 + 45_056,
+        maxNamespaces: 3,
+        namespaceCount: 0,
+        namespaceClears: 0,
       },
     ],
   ];

@@ -24,6 +24,7 @@ test('chooses defaults from the machine', () => {
       policy: 'adaptive',
       maxValueBytes: 64 * MIB,
       maxThreads: 5,
+      maxNamespaces: 0,
       stamps: false,
       structures: false,
     },
@@ -82,6 +83,7 @@ test('takes what it is given', () => {
     maxEntries: 1000,
     maxValueBytes: 65_536,
     maxThreads: 64,
+    maxNamespaces: 0,
     stamps: false,
     structures: false,
   });

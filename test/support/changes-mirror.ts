@@ -3,11 +3,11 @@
  * log, it holds what the cache holds.
  */
 import { inspect, isDeepStrictEqual } from 'node:util';
-import type { Cache, Change, Changes } from 'slabring';
+import type { Cache, Change, Changes, Namespace } from 'slabring';
 
 interface Mirrored {
-  /** As it was told: text, or bytes that are no UTF-8. */
-  key: string | Buffer;
+  readonly namespace: string | undefined;
+  readonly partition: number;
   value: unknown;
   expiresAt: number | undefined;
 }
@@ -18,12 +18,17 @@ export class Mirror {
   readonly counts = { set: 0, delete: 0, expire: 0, clear: 0, overrun: 0 };
   readonly reasons = { deleted: 0, expired: 0, evicted: 0 };
   readonly #cache: Cache;
+  readonly #names: readonly (string | undefined)[];
   /** By partition: the number of its next change. */
   readonly #next = new Map<number, number>();
 
-  /** Attaches first, and then takes what is there already. */
-  constructor(cache: Cache, changes: Changes) {
+  /**
+   * Attaches first, and then takes what is there already.
+   * @param namespaces those that are written in
+   */
+  constructor(cache: Cache, changes: Changes, namespaces: readonly string[] = []) {
     this.#cache = cache;
+    this.#names = [undefined, ...namespaces];
     this.changes = changes;
     this.#snapshot(undefined);
   }
@@ -36,21 +41,27 @@ export class Mirror {
   }
 
   apply(change: Change): void {
-    const { partition, seq } = change;
-    const next = this.#next.get(partition) ?? seq;
-    if (seq !== next) throw new Error(`partition ${partition} has ${seq} where ${next} is due`);
-    this.#next.set(partition, (change.type === 'overrun' ? change.lastSeq : seq) + 1);
+    const { partition, seq, namespace } = change;
     this.counts[change.type]++;
+    if (change.type === 'clear' && namespace !== undefined) {
+      this.#drop((entry) => entry.namespace === namespace);
+      return;
+    }
+    const next = this.#next.get(partition) ?? seq;
+    // What a clear of a namespace has overtaken is left out.
+    const isRight = this.#names.length > 1 ? seq >= next : seq === next;
+    if (!isRight) throw new Error(`partition ${partition} has ${seq} where ${next} is due`);
+    this.#next.set(partition, (change.type === 'overrun' ? change.lastSeq : seq) + 1);
     switch (change.type) {
       case 'set':
-        this.#set(change.key, change.value, change.expiresAt);
+        this.#put(namespace, change.key, change);
         break;
       case 'delete':
         this.reasons[change.reason]++;
-        this.entries.delete(String(change.key));
+        this.entries.delete(nameOf(namespace, change.key));
         break;
       case 'expire': {
-        const entry = this.entries.get(String(change.key));
+        const entry = this.entries.get(nameOf(namespace, change.key));
         if (entry) entry.expiresAt = change.expiresAt;
         break;
       }
@@ -70,39 +81,63 @@ export class Mirror {
       if (expiresAt !== undefined && expiresAt <= now) this.entries.delete(key);
     }
     const unseen = new Set(this.entries.keys());
-    for (const [key, value] of this.#cache.entries()) {
-      const mirrored = this.entries.get(String(key));
-      if (mirrored === undefined) return `${key} is not in the mirror`;
-      // A value that the log had no room for is the present one, undefined when there was none.
-      if (!isDeepStrictEqual(mirrored.value, value)) {
-        return `${key} is ${inspect(mirrored.value).slice(0, 80)} in the mirror`;
+    for (const namespace of this.#names) {
+      const keyspace = this.#keyspaceOf(namespace);
+      for (const [key, value] of keyspace.entries()) {
+        const name = nameOf(namespace, key);
+        const mirrored = this.entries.get(name);
+        if (mirrored === undefined) return `${name} is not in the mirror`;
+        // A value that the log had no room for is the present one, undefined when there was none.
+        if (!isDeepStrictEqual(mirrored.value, value)) {
+          return `${name} is ${inspect(mirrored.value).slice(0, 80)} in the mirror`;
+        }
+        if ((mirrored.expiresAt === undefined) !== (keyspace.ttl(key) === Infinity)) {
+          return `${name} expires at ${mirrored.expiresAt} in the mirror`;
+        }
+        unseen.delete(name);
       }
-      if ((mirrored.expiresAt === undefined) !== (this.#cache.ttl(key) === Infinity)) {
-        return `${key} expires at ${mirrored.expiresAt} in the mirror`;
-      }
-      unseen.delete(String(key));
     }
     const [left] = unseen;
     return left === undefined ? undefined : `${left} is in the mirror only`;
   }
 
   #forget(partition: number): void {
-    for (const [name, { key }] of this.entries) {
-      if (this.changes.partitionOf(key) === partition) this.entries.delete(name);
-    }
+    this.#drop((entry) => entry.partition === partition);
   }
 
-  #set(key: string | Buffer, value: unknown, expiresAt: number | undefined): void {
-    this.entries.set(String(key), { key, value, expiresAt });
+  #drop(isGone: (entry: Mirrored) => boolean): void {
+    for (const [name, entry] of this.entries) if (isGone(entry)) this.entries.delete(name);
   }
 
-  #snapshot(partition: number | undefined): void {
-    for (const [key, value] of this.#cache.entries()) {
-      if (partition !== undefined && this.changes.partitionOf(key) !== partition) continue;
-      const left = this.#cache.ttl(key);
-      if (left === undefined) continue;
-      const expiresAt = left === Infinity ? undefined : Date.now() + left;
-      this.#set(key, value, expiresAt);
+  #put(
+    namespace: string | undefined,
+    key: string | Buffer,
+    entry: Pick<Mirrored, 'value' | 'expiresAt' | 'partition'>,
+  ): void {
+    const { value, expiresAt, partition } = entry;
+    const mirrored = { namespace, partition, value, expiresAt };
+    this.entries.set(nameOf(namespace, key), mirrored);
+  }
+
+  #keyspaceOf(namespace: string | undefined): Cache | Namespace {
+    return namespace === undefined ? this.#cache : this.#cache.namespace(namespace);
+  }
+
+  #snapshot(wanted: number | undefined): void {
+    for (const namespace of this.#names) {
+      const keyspace = this.#keyspaceOf(namespace);
+      for (const [key, value] of keyspace.entries()) {
+        const partition = this.changes.partitionOf(key, namespace);
+        if (wanted !== undefined && partition !== wanted) continue;
+        const left = keyspace.ttl(key);
+        if (left === undefined) continue;
+        const expiresAt = left === Infinity ? undefined : Date.now() + left;
+        this.#put(namespace, key, { value, expiresAt, partition });
+      }
     }
   }
+}
+
+function nameOf(namespace: string | undefined, key: string | Buffer): string {
+  return namespace === undefined ? String(key) : `${namespace}: ${key}`;
 }

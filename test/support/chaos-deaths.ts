@@ -25,7 +25,7 @@ const NOBODY = NO_OS_THREAD - 1000;
 
 export type DeathPlan = Pick<
   ArenaOptions,
-  'memoryBytes' | 'partitions' | 'policy' | 'maxEntries'
+  'memoryBytes' | 'partitions' | 'policy' | 'maxEntries' | 'maxNamespaces'
 > & {
   /** Fill values before the first operation: their number, and their bytes. */
   readonly fill?: readonly [count: number, bytes: number];
@@ -78,22 +78,28 @@ export class Mortal {
    * not give its draft up, as a caller's `finally` would.
    */
   setByDraft(key: Key, sequence: number, length: number, ttlMs = 0): boolean {
-    const { kernel, slot } = this.arena;
     const value = Buffer.alloc(length + KIB);
-    const end = writeValue(value, 0, key.number, slot, sequence, length);
-    this.request.set(key.bytes);
-    const begun = kernel.draftBegin(slot, key.bytes.length, end, 0, 0, NOW_MS);
+    const end = writeValue(value, 0, key.number, this.arena.slot, sequence, length);
+    return this.storeDraft(key.bytes, value.subarray(0, end), ttlMs);
+  }
+
+  /** The same for any value; `keyFlag` of the key's word. */
+  storeDraft(key: Uint8Array, value: Uint8Array, ttlMs: number, keyFlag = 0): boolean {
+    const { kernel, slot } = this.arena;
+    const word = key.length | keyFlag;
+    this.request.set(key);
+    const begun = kernel.draftBegin(slot, word, value.length, 0, 0, NOW_MS);
     if (begun <= 0) return false;
     const isLong = begun === kernel.DRAFT_WITH_KEY.value;
-    const payload = Buffer.concat([isLong ? key.bytes : Buffer.alloc(0), value.subarray(0, end)]);
+    const payload = Buffer.concat([isLong ? key : Buffer.alloc(0), value]);
     const places = Math.ceil(payload.length / PAGE_PAYLOAD);
     if (kernel.draftGrow(slot, places, NOW_MS) !== places) return false;
     for (let place = 0; place < places; place++) {
       const part = payload.subarray(place * PAGE_PAYLOAD, (place + 1) * PAGE_PAYLOAD);
       this.arena.bytes.set(part, this.reply.readUInt32LE(4 * place));
     }
-    this.request.set(key.bytes);
-    return kernel.draftCommit(slot, key.bytes.length, ttlMs, 0, 0, 0, NOW_MS) === 1;
+    this.request.set(key);
+    return kernel.draftCommit(slot, word, ttlMs, 0, 0, 0, NOW_MS) === 1;
   }
 
   /** Makes a draft, and gives it up. */

@@ -46,6 +46,13 @@ export const Header = {
   pagesAstray: 112,
   logSleepers: 116,
   logGrew: 120,
+  stamps: 124,
+  stampShift: 128,
+  structures: 132,
+  namespaces: 136,
+  maxNamespaces: 140,
+  namespaceCount: 144,
+  namespaceClears: 148,
 } as const;
 
 export const CLASS_OF_SIZE = 0x400;
@@ -100,6 +107,12 @@ export const Partition = {
   takeovers: 204,
   emptied: 208,
   lost: 216,
+  classesUsed: 224,
+  spaced: 228,
+  spacedBytes: 232,
+  cleared: 240,
+  clearsSeen: 244,
+  sweepAt: 248,
   queues: 256,
   classInfos: 384,
   wheel: 2432,
@@ -120,6 +133,22 @@ export const Block = { next: 0, kind: 4, count: 6, records: 8 } as const;
 
 /** Offsets in the wheel of a partition: its first fields. */
 export const Wheel = { tick: 0, records: 8, entries: 12, due: 16, spare: 24, heads: 64 } as const;
+
+/** Offsets in a row, which counts what is in a namespace, and the bytes of one. */
+export const Row = {
+  prefix: 0,
+  entries: 4,
+  bytes: 8,
+  sets: 16,
+  deletes: 24,
+  evictions: 32,
+  expired: 40,
+  sizes: 48,
+} as const;
+export const ROW_BYTES = 160;
+export const NAME_BYTES = 256;
+/** Of a namespace's prefix: bits of the epoch, below the number. */
+export const EPOCH_BITS = 20;
 
 export const CLASS_INFO_BYTES = 32;
 /** Offsets in the facts about a class in a partition. */
@@ -155,7 +184,7 @@ export const GENERATION_MASK = 7;
 
 /** Offsets in an entry; the optional fields and the key follow. */
 export const Entry = { valueBytes: 0, keyBytes: 2, kind: 4, flags: 5, fields: 6 } as const;
-export const Flag = { EXPIRY: 1, VERSION: 2, CHAINED: 4, LONG_KEY: 8 } as const;
+export const Flag = { EXPIRY: 1, VERSION: 2, CHAINED: 4, LONG_KEY: 8, NAMESPACED: 16 } as const;
 /** Offsets in what a chained entry has in place of its value. */
 export const Link = { first: 0, hash: 4, valueBytes: 8 } as const;
 
@@ -292,6 +321,24 @@ export class ArenaMemory {
     return (
       this.partition(partition, 'classInfos') + sizeClass * CLASS_INFO_BYTES + ClassInfo[field]
     );
+  }
+
+  /** What a partition counts of a namespace. */
+  row(partition: number, number: number, field: keyof typeof Row = 'prefix'): number {
+    const max = this.header('maxNamespaces');
+    const rows = this.nameAt(max + 1);
+    return rows + (partition * max + number - 1) * ROW_BYTES + Row[field];
+  }
+
+  /** Where the length and then the bytes of a namespace's name stand. */
+  nameAt(number: number): number {
+    const epochBytes = Math.ceil((4 * this.header('maxNamespaces')) / 64) * 64;
+    return this.header('namespaces') + epochBytes + (number - 1) * NAME_BYTES;
+  }
+
+  /** Where it stands how often a namespace was cleared. */
+  epochAt(number: number): number {
+    return this.header('namespaces') + 4 * (number - 1);
   }
 
   pageInfo(page: number, field: keyof typeof PageInfo = 'kind'): number {

@@ -41,9 +41,10 @@ export function scan(
   count: number,
   maxValueBytes: number,
   nowMs: number,
+  prefix = 0,
 ): Scanned {
   const { kernel, slot, reply } = arena;
-  const next = kernel.scan(slot, cursor, count, maxValueBytes, nowMs);
+  const next = kernel.scan(slot, cursor, count, maxValueBytes, nowMs, prefix);
   const view = new DataView(reply.buffer, reply.byteOffset, reply.byteLength);
   const end = view.getUint32(Scan.end, true);
   const entries: ScannedEntry[] = [];

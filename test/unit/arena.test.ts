@@ -108,6 +108,7 @@ describe('the options of an arena', () => {
       maxEntries: 77,
       maxValueBytes: 64 * KIB,
       maxThreads: 3,
+      maxNamespaces: 0,
       areaBytes: 192 * KIB,
       stampBits: 0,
       structureBytes: 0,

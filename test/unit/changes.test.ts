@@ -1,6 +1,6 @@
 /** `cache.changes()` and `cache.on()`: what they say of each write, and when they are on and off. */
 import { once } from 'node:events';
-import { type Cache, type Change, type Changes, openCache } from 'slabring';
+import { type Cache, type CacheOptions, type Change, type Changes, openCache } from 'slabring';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Mirror } from '../support/changes-mirror.js';
 import { writeSomething } from '../support/changes-writes.mjs';
@@ -20,12 +20,119 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+function reopen(options: CacheOptions): Cache {
+  cache.close();
+  return openCache({ memory: '8mb', ...options });
+}
+
 /** Without what every change has. */
 const told = (changes: Changes): object[] =>
   changes.read().map((change) => {
     const { partition: _, seq: __, ...rest } = change;
     return change.type === 'set' ? { ...rest, value: change.value } : rest;
   });
+
+describe('namespaces', () => {
+  it('are told with each change', () => {
+    cache = reopen({ partitions: 4 });
+    const [users, posts] = [cache.namespace('users'), cache.namespace('posts')];
+    const changes = cache.changes();
+    users.set('a', { n: 1 }, { ttl: 5 });
+    users.expire('a', 7);
+    users.setBytes(Buffer.of(0xff), Buffer.of(1));
+    posts.set('a', 'x'.repeat(20_000));
+    users.delete('a');
+    const all = told(changes);
+    const key = (name: string | Buffer) => ({ namespace: 'users', key: name });
+    for (const expected of [
+      { type: 'set', ...key('a'), value: { n: 1 }, expiresAt: NOON + 5 },
+      { type: 'expire', ...key('a'), expiresAt: NOON + 7 },
+      { type: 'set', ...key(Buffer.of(0xff)), value: Buffer.of(1), expiresAt: undefined },
+      { type: 'delete', ...key('a'), reason: 'deleted' },
+      // The log has no room for it: it is looked up where it is.
+      {
+        ...{ type: 'set', namespace: 'posts', key: 'a' },
+        ...{ value: 'x'.repeat(20_000), expiresAt: undefined },
+      },
+    ]) {
+      expect(all).toContainEqual(expected);
+    }
+    changes.close();
+  });
+
+  it('tell of a clear once, before all that came after it', () => {
+    cache = reopen({ partitions: 4, arenas: 2, memory: '16mb' });
+    const users = cache.namespace('users');
+    const changes = cache.changes();
+    const copy = new Map<unknown, unknown>();
+    const apply = (change: Change): void => {
+      if (change.type === 'set') copy.set(change.key, change.value);
+      if (change.type === 'clear' && change.namespace === 'users') copy.clear();
+    };
+    for (let i = 0; i < 50; i++) users.set(`old ${i}`, i);
+    users.clear();
+    users.clear();
+    for (let i = 0; i < 50; i++) users.set(`new ${i}`, i);
+    const all = changes.read();
+    for (const change of all) apply(change);
+    // Whichever partition is read first: what was cleared is not told of after that.
+    expect(copy).toEqual(new Map(users));
+    const clears = all.filter(({ type }) => type === 'clear');
+    expect(clears.length).toBeGreaterThan(0);
+    expect(clears.length).toBeLessThan(3);
+    // Old entries that are swept now are no news.
+    users.clear();
+    changes.read();
+    for (let i = 0; i < 200; i++) cache.set(`fill ${i}`, i);
+    expect(changes.read().some(({ type }) => type === 'delete')).toBe(false);
+    changes.close();
+  });
+
+  it('tell of a clear that was lost, before they say so', () => {
+    cache = reopen({ partitions: 1 });
+    const users = cache.namespace('users');
+    const changes = cache.changes({ bytes: 1 });
+    users.clear();
+    for (let i = 0; i < 5000; i++) cache.set(`key ${i % 10}`, 'x'.repeat(100));
+    const [first, second] = changes.read();
+    expect(first).toMatchObject({ type: 'clear', namespace: 'users' });
+    expect(second).toMatchObject({ type: 'overrun' });
+    changes.close();
+  });
+
+  it('only where clears are wanted', () => {
+    cache = reopen({ partitions: 1 });
+    const users = cache.namespace('users');
+    const changes = cache.changes({ types: ['set'] });
+    users.set('a', 1);
+    users.clear();
+    users.set('a', 2);
+    const all = changes.read();
+    expect(all.map(({ type }) => type)).toEqual(['set', 'set']);
+    expect(JSON.stringify(all[0])).toContain('"namespace":"users"');
+    changes.close();
+  });
+
+  it('reach listeners', async () => {
+    vi.useRealTimers();
+    const users = cache.namespace('users');
+    const cleared = new Promise<unknown>((resolve) => {
+      cache.on('cleared', ({ namespace }) => resolve(namespace));
+    });
+    users.set('a', 1);
+    users.clear();
+    expect(await cleared).toBe('users');
+  });
+
+  it('have partitions', () => {
+    const users = cache.namespace('users');
+    const changes = cache.changes();
+    users.set('a', 1);
+    const [change] = changes.read();
+    expect(changes.partitionOf('a', 'users')).toBe(change!.partition);
+    changes.close();
+  });
+});
 
 describe('each write', () => {
   const WRITES: [string, (cache: Cache) => unknown, object[]][] = [

@@ -165,9 +165,8 @@ describe('a write by anybody', () => {
   it('that died half way: it is read anew', () => {
     const options = { memoryBytes: 2 ** 20, policy: 'none', maxValueBytes: 1024 } as const;
     const arena = Arena.create({ ...options, maxThreads: 2, partitions: 1, stamps: true });
-    const { kernel, slot } = arena;
     const desk = new Desk(arena);
-    const { keys } = desk;
+    const { kernel, slot, keys } = desk;
     const decoded = new DecodedValues({ entries: 10, freeze: true }, () => desk, undefined);
     const end = writeValue(MADE, packValue(MADE), keys.bytes, writeKey('key', keys), 1024);
     kernel.setDirect(slot, 3, end - 3, 0, 0, 0, Date.now());

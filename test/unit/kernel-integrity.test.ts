@@ -4,6 +4,7 @@
  */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { INTEGRITY_RULES } from '#engine/kernel-exports.js';
+import { NAMESPACED_KEY } from '#engine/keys.js';
 import {
   Bench,
   Block,
@@ -17,6 +18,7 @@ import {
   MIB,
   PAGE_BYTES,
   Piece,
+  type Row,
   SLOTS,
   Wheel,
 } from '../support/kernel-memory.js';
@@ -36,7 +38,14 @@ class Patient extends Bench {
 
   /** With fewer than 30,000 entries it evicts some. */
   constructor(policy: 'clock' | 's3fifo' = 'clock', maxEntries = 100_000) {
-    super({ memoryBytes: 4 * MIB, partitions: 2, policy, maxEntries, maxValueBytes: 64 * KIB });
+    super({
+      memoryBytes: 4 * MIB,
+      partitions: 2,
+      policy,
+      maxEntries,
+      maxValueBytes: 64 * KIB,
+      maxNamespaces: 2,
+    });
     const { plain, chained, long, others } = this;
     // Keys that share a partition with the plain one.
     const home = this.memory.partitionIndexOf(plain);
@@ -63,6 +72,10 @@ class Patient extends Bench {
     this.one(command('SET', str(plain), bin(Buffer.alloc(300))));
     expect(this.memory.u32(this.memory.partition(home, 'splits'))).toBeGreaterThan(0);
     this.one(command('SET', str(this.mortal), bin(Buffer.alloc(300)), integer(3_600_000)));
+    request.set(Buffer.from('users'));
+    kernel.openNamespace(slot, 5);
+    request.set(Buffer.from([0, 0, 16, 0, ...Buffer.from('ada'), 1]));
+    kernel.setDirect(slot, NAMESPACED_KEY | 7, 1, 0, 0, 0, this.nowMs);
     this.#healthy = Buffer.from(this.memory.bytes);
   }
 
@@ -111,6 +124,13 @@ class Patient extends Bench {
 
   wheelField(field: keyof typeof Wheel): number {
     return this.partitionField('wheel') + Wheel[field];
+  }
+
+  /** In the row of the partition that has an entry of the namespace. */
+  rowField(field: keyof typeof Row): number {
+    const { memory } = this;
+    const at = [0, 1].find((index) => memory.u32(memory.row(index, 1, 'entries')) > 0)!;
+    return memory.row(at, 1, field);
   }
 
   /** Where the wheel keeps the first block of a slot that has one. */
@@ -344,6 +364,18 @@ const HARMS: Record<string, Record<string, Harm>> = {
       const field = p.memory.entryField(p.memory.slotOf(p.plain));
       p.memory.setU32(field, p.memory.u32(field) ^ 1);
     },
+  },
+  BROKEN_NAMESPACES: {
+    'an entry too many': (p) => add(p, p.rowField('entries'), 1),
+    'none of this epoch': (p) => add(p, p.rowField('prefix'), 1),
+    'a byte too many': (p) => add(p, p.rowField('bytes'), 1),
+    'a value of another size': (p) => {
+      add(p, p.rowField('sizes') + 4, -1);
+      add(p, p.rowField('sizes') + 8, 1);
+    },
+    'the entries of all namespaces': (p) => add(p, p.partitionField('spaced'), 1),
+    'their bytes': (p) => add(p, p.partitionField('spacedBytes'), 1),
+    'a number that no namespace has': (p) => p.memory.setU32(Header.namespaceCount, 0),
   },
   BROKEN_WHEEL: {
     'a count of records': (p) => add(p, p.wheelField('records'), 1),

@@ -208,6 +208,8 @@ describe.each([1, 3])('%i arenas', (arenas) => {
     'a key that is a number': (value) => command('SET', integer(1), value),
     'a key that is the value': (value) => command('SET', array([value]), value),
     'a key of 65,536 bytes': (value) => command('SET', bin(Buffer.alloc(65_536)), value),
+    'a key of a namespace, as only the host may have': (value) =>
+      command('SET', hex('c7070300001000616461'), value),
     'no name': (value) => array([NIL, key, value]),
     'a name that is none': (value) => array([str('SETT'), key, value]),
     'a name in another alphabet': (value) => array([str('ſet'), key, value]),

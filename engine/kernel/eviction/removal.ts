@@ -2,8 +2,19 @@
  * An entry leaves: out of its slot, its chunks back to their pages. Everything here runs under the partition's lock.
  */
 import { LOG_EVICTED, LOG_EXPIRED, noteDelete } from '../changelog';
-import { CHAINED, entryAt, firstPiece, HAS_EXPIRY, hashOfEntry, isExpired, pieceAt, valueBytesOf } from '../entry';
+import {
+  CHAINED,
+  entryAt,
+  firstPiece,
+  HAS_EXPIRY,
+  hashOfEntry,
+  isExpired,
+  NAMESPACED,
+  pieceAt,
+  valueBytesOf,
+} from '../entry';
 import { Address } from '../layout';
+import { leaveNamespace } from '../rows';
 import { Partition } from '../partition';
 import { dropQueues } from '../records';
 import { giveChunk } from '../slab';
@@ -29,9 +40,15 @@ export function freeChain(partition: Partition, piece: Address): void {
   }
 }
 
-/** Takes the entry out of its slot and frees it. `reason`: a LOG_ constant of changelog.ts. */
+/**
+ * Takes the entry out of its slot and frees it, and counts it as `reason` says, a LOG_ constant of changelog.ts; but
+ * one of a namespace that was cleared is no more already.
+ */
 export function removeEntry(partition: Partition, slot: Slot, hash: u32, reason: u32): void {
   const address = entryOf(slot);
+  if (entryAt(address).flags & NAMESPACED) reason = leaveNamespace(partition, address, reason);
+  if (reason == LOG_EXPIRED) partition.expired += 1;
+  else if (reason == LOG_EVICTED) partition.evictions += 1;
   noteDelete(partition, address, reason);
   stampKey(hash);
   erase(slot, hash);
@@ -43,12 +60,10 @@ export function removeEntry(partition: Partition, slot: Slot, hash: u32, reason:
   }
 }
 
-/** Removes an entry because room is needed, and counts it for what it is: expired, or evicted. */
+/** Removes an entry because room is needed, for what it is: expired, or evicted. */
 export function evictEntry(partition: Partition, slot: Slot, hash: u32, nowMs: i64): void {
   const address = entryOf(slot);
   const expired = isExpired(address, entryAt(address), nowMs);
-  if (expired) partition.expired += 1;
-  else partition.evictions += 1;
   removeEntry(partition, slot, hash, expired ? LOG_EXPIRED : LOG_EVICTED);
 }
 

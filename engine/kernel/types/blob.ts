@@ -3,7 +3,17 @@
  * when the reply does not fit before `limit`; then it has changed nothing.
  */
 import { noteSet } from '../changelog';
-import { chainOf, entryAt, expiryOf, HAS_EXPIRY, HAS_VERSION, versionAddress } from '../entry';
+import {
+  chainOf,
+  entryAt,
+  expiryOf,
+  HAS_EXPIRY,
+  HAS_VERSION,
+  isNamespaced,
+  KeyWord,
+  lengthOf,
+  versionAddress,
+} from '../entry';
 import { Address, header } from '../layout';
 import { lock, unlock } from '../lock';
 import {
@@ -17,6 +27,7 @@ import {
   writeInteger,
   writeNil,
 } from '../msgpack';
+import { countHit, countMiss } from '../rows';
 import { Partition, partitionOfHash } from '../partition';
 import { ABSENT, copyHeld, findLive, findStaged, NO_ROOM, readValue } from '../read';
 import { partitionOf, Staged } from '../staging';
@@ -105,15 +116,15 @@ export function setValue(
     stampKey(staged.hash);
     sample(thread, staged.hash);
   }
-  if (slot != 0 && overwrite(partition, slot, staged.keyBytes, value, valueBytes, expiryMs)) {
-    noteSet(partition, staged.key, staged.keyBytes, value, valueBytes, expiryMs);
+  if (slot != 0 && overwrite(partition, slot, lengthOf(staged.keyWord), value, valueBytes, expiryMs)) {
+    noteSet(partition, staged.key, staged.keyWord, value, valueBytes, expiryMs);
     unlock(partition);
     return STORED;
   }
   const stored = put(
-    partition, slot, staged.hash, staged.key, staged.keyBytes, value, valueBytes, expiryMs, thread, nowMs,
+    partition, slot, staged.hash, staged.key, staged.keyWord, value, valueBytes, expiryMs, thread, nowMs,
   );
-  if (stored) noteSet(partition, staged.key, staged.keyBytes, value, valueBytes, expiryMs);
+  if (stored) noteSet(partition, staged.key, staged.keyWord, value, valueBytes, expiryMs);
   const full = !stored && slot == 0 && !mayEvict() && partition.entries >= partition.maxEntries;
   unlock(partition);
   if (stored) return STORED;
@@ -142,7 +153,8 @@ export function checkConditions(
       oldValueEnd = copyHeld(slot, out, limit);
       if (oldValueEnd == NO_ROOM) {
         const address = entryOf(slot);
-        if (chainOf(address, entryAt(address)) != blockOf(thread).knownOld) return NO_ROOM_FOR_OLD;
+        const chain = chainOf(address, entryAt(address));
+        if (chain == 0 || chain != blockOf(thread).knownOld) return NO_ROOM_FOR_OLD;
         oldValueEnd = out;
       }
     }
@@ -160,7 +172,7 @@ export function checkConditions(
 }
 
 export function set(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
-  const value = staged.key + staged.keyBytes;
+  const value = staged.key + lengthOf(staged.keyWord);
   if (staged.argCount == 2) {
     const outcome = setValue(
       thread, staged, value, staged.end - value, 0, 0, 0, out, limit, nowMs,
@@ -215,13 +227,14 @@ export function getVersioned(
 ): Address {
   const partition = partitionOfHash(staged.hash);
   lock(partition, thread);
-  const slot = findLive(partition, staged.hash, staged.key, staged.keyBytes, nowMs);
+  const slot = findLive(partition, staged.hash, staged.key, staged.keyWord, nowMs);
   let end = out;
   if (slot == 0) {
     blockOf(thread).misses += 1;
+    if (isNamespaced(staged.keyWord)) countMiss(thread, staged.key);
     end = writeNil(out);
   } else {
-    end = copyVersioned(partition, thread, slot, out, limit, nowMs);
+    end = copyVersioned(partition, thread, staged, slot, out, limit, nowMs);
   }
   unlock(partition);
   return end;
@@ -230,6 +243,7 @@ export function getVersioned(
 function copyVersioned(
   partition: Partition,
   thread: u32,
+  staged: Staged,
   slot: Slot,
   out: Address,
   limit: Address,
@@ -237,14 +251,21 @@ function copyVersioned(
 ): Address {
   const end = copyHeld(slot, out + 1, limit - 16);
   if (end == NO_ROOM) return 0;
-  const version = versionOf(partition, thread, slot, nowMs);
+  const version = versionOf(partition, thread, slot, staged.key, staged.keyWord, nowMs);
   if (version == 0) return writeError(out, ERROR_OUT_OF_MEMORY);
   store<u8>(out, 0x92);
   return writeInteger(end, <i64>version);
 }
 
 /** The version of the entry in a slot, which counts as a hit. Gives it one if it has none; 0: out of memory. */
-export function versionOf(partition: Partition, thread: u32, slot: Slot, nowMs: i64): u64 {
+export function versionOf(
+  partition: Partition,
+  thread: u32,
+  slot: Slot,
+  key: Address,
+  keyWord: KeyWord,
+  nowMs: i64,
+): u64 {
   let address = entryOf(slot);
   const flags = <u32>entryAt(address).flags;
   if (!(flags & HAS_VERSION)) {
@@ -254,5 +275,6 @@ export function versionOf(partition: Partition, thread: u32, slot: Slot, nowMs: 
   }
   mark(partition, slot);
   blockOf(thread).hits += 1;
+  if (isNamespaced(keyWord)) countHit(thread, key);
   return load<u64>(versionAddress(address, entryAt(address).flags));
 }

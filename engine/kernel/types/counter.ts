@@ -1,6 +1,6 @@
 /* INCR: a value that is a msgpack integer, counted in 64 bits. */
 import { noteSet } from '../changelog';
-import { entryAt, CHAINED, expiryOf, HAS_EXPIRY, valueAddress, valueBytesOf } from '../entry';
+import { entryAt, CHAINED, expiryOf, HAS_EXPIRY, lengthOf, valueAddress, valueBytesOf } from '../entry';
 import { mayEvict } from '../eviction/policy';
 import { Address } from '../layout';
 import { lock, unlock } from '../lock';
@@ -44,7 +44,7 @@ export function increment(
 ): Address {
   let delta: i64 = 1;
   let ttlMs: i64 = 0;
-  let at = staged.key + staged.keyBytes;
+  let at = staged.key + lengthOf(staged.keyWord);
   if (staged.argCount > 1) {
     if (!isNil(at)) {
       if (integerOf(at) != IS_INTEGER) return writeError(out, ERROR_DELTA);
@@ -87,7 +87,7 @@ function incrementHeld(
   out: Address,
   nowMs: i64,
 ): Address {
-  const slot: Slot = findLive(partition, staged.hash, staged.key, staged.keyBytes, nowMs);
+  const slot: Slot = findLive(partition, staged.hash, staged.key, staged.keyWord, nowMs);
   let sum = delta;
   let expiryMs: i64 = ttlMs > 0 ? nowMs + ttlMs : 0;
   if (slot) {
@@ -105,10 +105,10 @@ function incrementHeld(
   }
   const value = scratchOf(thread);
   const bytes = writeInteger(value, sum) - value;
-  if (!put(partition, slot, staged.hash, staged.key, staged.keyBytes, value, bytes, expiryMs, thread, nowMs)) {
+  if (!put(partition, slot, staged.hash, staged.key, staged.keyWord, value, bytes, expiryMs, thread, nowMs)) {
     const full = slot == 0 && !mayEvict() && partition.entries >= partition.maxEntries;
     return writeError(out, full ? ERROR_ENTRIES_FULL : ERROR_OUT_OF_MEMORY);
   }
-  noteSet(partition, staged.key, staged.keyBytes, value, bytes, expiryMs);
+  noteSet(partition, staged.key, staged.keyWord, value, bytes, expiryMs);
   return writeInteger(out, sum);
 }

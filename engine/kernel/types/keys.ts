@@ -1,6 +1,6 @@
 /* Commands on keys of any type: DEL, EXISTS, TOUCH, EXPIRE, TTL, PERSIST. */
 import { LOG_DELETED, noteExpiry } from '../changelog';
-import { entryAt, HAS_EXPIRY, HAS_VERSION } from '../entry';
+import { entryAt, HAS_EXPIRY, HAS_VERSION, isNamespaced, KeyWord, lengthOf } from '../entry';
 import { removeEntry } from '../eviction/removal';
 import { hashKey } from '../hash';
 import { Address } from '../layout';
@@ -15,6 +15,7 @@ import {
   writeBoolean,
   writeInteger,
 } from '../msgpack';
+import { countHit, countMiss } from '../rows';
 import { Partition, partitionOfHash } from '../partition';
 import { ABSENT, copyHeld, findLive, lastExpiry, look, NO_ROOM } from '../read';
 import { isKeyLength, Staged } from '../staging';
@@ -27,10 +28,10 @@ import { blockOf } from '../threads';
 import { MAX_TTL_MS } from './blob';
 
 /** Removes one key; whether it was there. */
-export function removeKey(thread: u32, hash: u32, key: Address, keyBytes: u32, nowMs: i64): bool {
+export function removeKey(thread: u32, hash: u32, key: Address, keyWord: KeyWord, nowMs: i64): bool {
   const partition = partitionOfHash(hash);
   lock(partition, thread);
-  const slot = findLive(partition, hash, key, keyBytes, nowMs);
+  const slot = findLive(partition, hash, key, keyWord, nowMs);
   if (slot) {
     removeEntry(partition, slot, hash, LOG_DELETED);
     partition.deletes += 1;
@@ -47,14 +48,14 @@ export function takeKey(
   thread: u32,
   hash: u32,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   out: Address,
   limit: Address,
   nowMs: i64,
 ): u32 {
   const partition = partitionOfHash(hash);
   lock(partition, thread);
-  const slot = findLive(partition, hash, key, keyBytes, nowMs);
+  const slot = findLive(partition, hash, key, keyWord, nowMs);
   let end: u32 = ABSENT;
   if (slot) {
     end = copyHeld(slot, out, limit);
@@ -67,6 +68,10 @@ export function takeKey(
   const block = blockOf(thread);
   if (end == ABSENT) block.misses += 1;
   else if (end != NO_ROOM) block.hits += 1;
+  if (isNamespaced(keyWord)) {
+    if (end == ABSENT) countMiss(thread, key);
+    else if (end != NO_ROOM) countHit(thread, key);
+  }
   return end;
 }
 
@@ -88,14 +93,14 @@ export function touch(thread: u32, staged: Staged, out: Address, limit: Address,
 
 /** Counts the keys for which the action found something. A wrong key anywhere: nothing is done at all. */
 function forEachKey(action: u32, thread: u32, staged: Staged, out: Address, nowMs: i64): Address {
-  const rest = staged.key + staged.keyBytes;
+  const rest = staged.key + lengthOf(staged.keyWord);
   let at = rest;
   for (let i: u32 = 1; i < staged.argCount; i++) {
     const key = bytesOf(at);
     if (key == 0 || !isKeyLength(lastLength())) return writeError(out, ERROR_KEY);
     at = key + lastLength();
   }
-  let count = applyToKey(action, thread, staged.hash, staged.key, staged.keyBytes, nowMs);
+  let count = applyToKey(action, thread, staged.hash, staged.key, staged.keyWord, nowMs);
   at = rest;
   for (let i: u32 = 1; i < staged.argCount; i++) {
     const key = bytesOf(at);
@@ -111,16 +116,16 @@ function applyToKey(
   thread: u32,
   hash: u32,
   key: Address,
-  keyBytes: u32,
+  keyWord: KeyWord,
   nowMs: i64,
 ): i64 {
-  if (action == DELETE) return removeKey(thread, hash, key, keyBytes, nowMs) ? 1 : 0;
-  return look(thread, hash, key, keyBytes, action == TOUCH, nowMs) == ABSENT ? 0 : 1;
+  if (action == DELETE) return removeKey(thread, hash, key, keyWord, nowMs) ? 1 : 0;
+  return look(thread, hash, key, keyWord, action == TOUCH, nowMs) == ABSENT ? 0 : 1;
 }
 
 /** EXPIRE: a TTL of 0 or nil takes the expiry away. */
 export function expire(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
-  const at = staged.key + staged.keyBytes;
+  const at = staged.key + lengthOf(staged.keyWord);
   let ttlMs: i64 = 0;
   if (!isNil(at)) {
     if (integerOf(at) != IS_INTEGER) return writeError(out, ERROR_TTL);
@@ -129,14 +134,14 @@ export function expire(thread: u32, staged: Staged, out: Address, limit: Address
   }
   const partition = partitionOfHash(staged.hash);
   lock(partition, thread);
-  const slot = findLive(partition, staged.hash, staged.key, staged.keyBytes, nowMs);
+  const slot = findLive(partition, staged.hash, staged.key, staged.keyWord, nowMs);
   let done = false;
   if (slot) {
     stampKey(staged.hash);
     if (ttlMs > 0) done = expireAt(partition, slot, staged.hash, nowMs + ttlMs, thread, nowMs);
     else done = dropExpiry(partition, slot, thread, nowMs);
     if (done) {
-      noteExpiry(partition, staged.key, staged.keyBytes, ttlMs > 0 ? nowMs + ttlMs : 0);
+      noteExpiry(partition, staged.key, staged.keyWord, ttlMs > 0 ? nowMs + ttlMs : 0);
       mark(partition, slot);
     }
   }
@@ -157,7 +162,7 @@ export function timeToLive(
   limit: Address,
   nowMs: i64,
 ): Address {
-  if (look(thread, staged.hash, staged.key, staged.keyBytes, false, nowMs) == ABSENT) {
+  if (look(thread, staged.hash, staged.key, staged.keyWord, false, nowMs) == ABSENT) {
     return writeInteger(out, -2);
   }
   const expiryMs = lastExpiry();
@@ -167,14 +172,14 @@ export function timeToLive(
 export function persist(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
   const partition = partitionOfHash(staged.hash);
   lock(partition, thread);
-  const slot: Slot = findLive(partition, staged.hash, staged.key, staged.keyBytes, nowMs);
+  const slot: Slot = findLive(partition, staged.hash, staged.key, staged.keyWord, nowMs);
   let had = false;
   if (slot) {
     stampKey(staged.hash);
     had = (entryAt(entryOf(slot)).flags & HAS_EXPIRY) != 0;
     if (had) {
       dropExpiry(partition, slot, thread, nowMs);
-      noteExpiry(partition, staged.key, staged.keyBytes, 0);
+      noteExpiry(partition, staged.key, staged.keyWord, 0);
     }
     mark(partition, slot);
   }
