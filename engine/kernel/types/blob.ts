@@ -142,7 +142,8 @@ export function checkConditions(
       oldValueEnd = copyHeld(slot, out, limit);
       if (oldValueEnd == NO_ROOM) {
         const address = entryOf(slot);
-        if (chainOf(address, entryAt(address)) != blockOf(thread).knownOld) return NO_ROOM_FOR_OLD;
+        const chain = chainOf(address, entryAt(address));
+        if (chain == 0 || chain != blockOf(thread).knownOld) return NO_ROOM_FOR_OLD;
         oldValueEnd = out;
       }
     }
