@@ -84,6 +84,16 @@ describe('a reply frame', () => {
     expect(bench.run(...commands)).toEqual(expected);
   });
 
+  it('may be longer than the reply area by the old values of SETs', () => {
+    const { run } = executorOf(() => null);
+    const olds = Array.from({ length: 250 }, (_, i) => bin(Buffer.alloc(6000, i)));
+    for (const [i, old] of olds.entries()) run(command('SET', str(`key ${i}`), old));
+    const withGet = [integer(0), integer(8)];
+    const sets = olds.map((_, i) => command('SET', str(`key ${i}`), integer(i), ...withGet));
+    expect(run(...sets)).toEqual(olds);
+    expect(run(command('GET', str('key 249')))).toEqual([integer(249)]);
+  });
+
   it('may be much longer than the reply area', () => {
     const bench = new Bench({ memoryBytes: 8 * MIB, maxValueBytes: 64 * KIB });
     const values = Array.from({ length: 10 }, (_, i) => bin(Buffer.alloc(60_000 + i, i)));
