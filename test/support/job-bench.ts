@@ -1,8 +1,10 @@
 /** Arenas with jobs on them, and ways to stop a job in the middle. */
+
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { ArenaSet, type ArenaSetOptions } from '#engine/arena-set.js';
 import { Jobs } from '#engine/jobs/jobs.js';
 import { JobPool } from '#engine/jobs/pool.js';
@@ -68,6 +70,17 @@ export class JobBench {
       const key = `${prefix}${i}`;
       const { written } = new TextEncoder().encodeInto(key, request);
       if (kernel.partitionOfKey(slot, written) === partition) return key;
+    }
+  }
+
+  /**
+   * Waits until so many thread slots are in use. Linux may list a thread for a moment after Node has
+   * told that it ended, so its slot is not always free at once.
+   */
+  async untilSlots(count: number): Promise<void> {
+    while (this.slots !== count) {
+      for (const arena of this.arenas.arenas) arena.reapThreads();
+      await setImmediate();
     }
   }
 

@@ -1,4 +1,5 @@
 /** Import and export of files: what they may hold, ranges that cut them anywhere, what fails. */
+
 import {
   existsSync,
   readdirSync,
@@ -9,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { Packr } from 'msgpackr';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -414,14 +416,13 @@ describe('an import', () => {
     return { path, sliceBytes, goOn: bench.hold(1) };
   }
 
-  /** Ends a thread of the pool at the first progress. */
-  const endThread = (then: () => void) => {
-    let hasEnded = false;
-    return () => {
-      if (hasEnded) return;
-      hasEnded = true;
-      void bench.pool.threads[0]!.terminate().then(then);
+  /** Ends a thread of the pool at the first progress; `ended` when `then` is done. */
+  const endThread = (then: () => void | Promise<void>) => {
+    let ended: Promise<void> | undefined;
+    const onProgress = () => {
+      ended ??= bench.pool.threads[0]!.terminate().then(then);
     };
+    return { onProgress, ended: () => ended };
   };
 
   it('is given up with its signal; what was stored stays', async () => {
@@ -468,11 +469,12 @@ describe('an import', () => {
 
   it('fails when one of its threads ends; the cache is sound', async () => {
     const { path, sliceBytes, goOn } = waiting();
-    const onProgress = endThread(goOn);
+    const { onProgress, ended } = endThread(goOn);
     const error = await failed(path, { onProgress, threads: 1 }, sliceBytes);
+    await ended();
     expect(error).toMatchObject({ code: 'INTERNAL' });
     expect(cache.size).toBeGreaterThanOrEqual(10);
-    expect(bench.slots).toBe(2);
+    await bench.untilSlots(2);
     expect(cache.checkIntegrity()).toBeUndefined();
     expect(await load(path)).toMatchObject({ entries: 100 });
   });
@@ -480,8 +482,9 @@ describe('an import', () => {
   it('goes no further in its other threads when one of them ends', async () => {
     const { path, sliceBytes, goOn } = waiting();
     // In a turn of its own, when the end of the thread is known.
-    const onProgress = endThread(() => setImmediate(goOn));
+    const { onProgress, ended } = endThread(() => setImmediate().then(goOn));
     const error = await failed(path, { onProgress, threads: 2 }, sliceBytes);
+    await ended();
     expect(error).toMatchObject({ code: 'INTERNAL' });
     expect(cache.size).toBeLessThan(50);
   });
@@ -492,9 +495,11 @@ describe('an import', () => {
     );
     const path = bench.file('wait.msgpack', Buffer.concat(records));
     const goOn = bench.hold(1);
-    const onProgress = endThread(goOn);
+    const { onProgress, ended } = endThread(goOn);
     const { length: sliceBytes } = Buffer.concat(records.slice(0, 10));
     const error = await failed(path, { onProgress, threads: 3 }, sliceBytes);
+    // The partition that the test held is free again.
+    await ended();
     expect(error).toMatchObject({ code: 'INTERNAL' });
     expect(cache.checkIntegrity()).toBeUndefined();
   });
