@@ -37,6 +37,7 @@ function open(options: ConstructorParameters<typeof JobBench>[0] = {}): void {
 }
 
 async function close(): Promise<void> {
+  bench.release();
   expect(cache.checkIntegrity()).toBeUndefined();
   cache.close();
   await bench.end();
