@@ -60,7 +60,7 @@ export class JobBench {
     Atomics.or(word, 0, BigInt(slot + 1));
     const release = () => {
       if (!this.#holds.delete(release)) return;
-      // Reaping threads gives up what the caller itself has locked: it may be somebody else's by now.
+      // Reaping threads gives up what the caller has locked: it may be somebody else's by now.
       if ((Atomics.load(word, 0) & HOLDER_MASK) !== BigInt(slot + 1)) return;
       Atomics.store(word, 0, (Atomics.load(word, 0) & ~HOLDER_MASK) + VERSION_ONE);
       Atomics.notify(new Int32Array(bytes.buffer, address, 1), 0);
@@ -69,7 +69,7 @@ export class JobBench {
     return release;
   }
 
-  /** Gives up what a test that failed still holds: whoever waits for it in this thread waits for good. */
+  /** Gives up what a test that failed still holds: this thread would wait for it for good. */
   release(): void {
     for (const release of this.#holds) release();
   }
