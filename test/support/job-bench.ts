@@ -85,7 +85,7 @@ export class JobBench {
   }
 
   /**
-   * Waits until so many thread slots are in use. Linux may list a thread for a moment after Node has
+   * Waits until so many thread slots are in use. Linux may list a thread for a moment after Node
    * told that it ended, so its slot is not always free at once.
    */
   async untilSlots(count: number): Promise<void> {
