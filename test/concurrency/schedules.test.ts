@@ -45,7 +45,7 @@ const CANARIES: Record<string, Canary> = {
     from: 'return atomic.load<u64>(wordAddress(partition)) == word;',
     to: 'return true;',
     // What is read of an entry that is gone may have no byte at all.
-    words: /torn value|saw|begins with byte undefined/,
+    words: /torn value|saw|begins with byte undefined|replied/,
     yieldsIn: EVERYWHERE,
     plan: 'little memory, 4 partitions',
   },
@@ -59,9 +59,9 @@ const CANARIES: Record<string, Canary> = {
   },
   'a key that is not found is taken to be absent': {
     file: 'read.ts',
-    from: `found = copyOnce(out, limit, hash, key, keyBytes, nowMs);
+    from: `found = copyOnce(out, limit, hash, key, keyWord, nowMs);
     if (!readIsValid(partition, word))`,
-    to: `found = copyOnce(out, limit, hash, key, keyBytes, nowMs);
+    to: `found = copyOnce(out, limit, hash, key, keyWord, nowMs);
     if (found != ABSENT && !readIsValid(partition, word))`,
     words: /saw 0, it had only/,
     yieldsIn: EVERYWHERE,
