@@ -153,7 +153,7 @@ export const NAMESPACE_NEEDS_SWEEP: u32 = 1;
 
 /**
  * Clears a namespace. `sweptEpoch`: the epoch in which all entries that had been cleared were swept, just before; the
- * call needs that once in 2^20 clears. -1: they were not.
+ * call needs that twice in 2^20 clears. -1: they were not.
  */
 export function clearNamespace(thread: u32, number: u32, sweptEpoch: f64): u32 {
   const partition = homeOf(number);
@@ -176,7 +176,10 @@ export function raiseNamespace(thread: u32, number: u32, epoch: u32, sweptEpoch:
 }
 
 function changeEpoch(partition: Partition, number: u32, from: u32, to: u32, sweptEpoch: f64): u32 {
-  if ((from ^ to) >> NUMBER_SHIFT != 0 && sweptEpoch != <f64>from) return NAMESPACE_NEEDS_SWEEP;
+  // Twice in a round, at its end and one before: a sweep leaves the entries of the epoch that it is done in, and the
+  // next one to be done in that epoch would leave them again, though they are of a round ago.
+  const ends = (from ^ to) >> NUMBER_SHIFT != 0 || ((from + 1) ^ (to + 1)) >> NUMBER_SHIFT != 0;
+  if (ends && sweptEpoch != <f64>from) return NAMESPACE_NEEDS_SWEEP;
   atomic.store<u32>(epochAddress(number), to);
   noteClears();
   noteNamespaceClear(partition, prefixNow(number));
