@@ -3,6 +3,7 @@
  * instance of the kernel on it. Everything that outlives a call lies in that memory; an `Arena`
  * holds only views, addresses and a thread slot.
  */
+import { Buffer } from 'node:buffer';
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { errorFromWire, SlabringError } from './errors.js';
@@ -319,13 +320,13 @@ export class Arena {
   /** This thread's slot. */
   readonly slot: number;
   /** This thread's request area: what the kernel shall work on. */
-  readonly request: Uint8Array;
+  readonly request: Buffer;
   /** This thread's reply area: what came of it. Overwritten by the next call. */
   readonly reply: Uint8Array;
   /** This thread's block, as words (BLOCK_* in kernel-exports.ts). */
   readonly block: Int32Array;
   /** The arena's bytes, all of them. */
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   #closed = false;
 
   private constructor(handle: ArenaHandle, kernel: KernelExports) {
@@ -343,8 +344,8 @@ export class Arena {
     this.kernel = kernel;
     this.facts = handle.facts;
     this.slot = slot;
-    this.bytes = new Uint8Array(buffer);
-    this.request = new Uint8Array(buffer, unsigned(kernel.requestArea(slot)), areaBytes);
+    this.bytes = Buffer.from(buffer);
+    this.request = Buffer.from(buffer, unsigned(kernel.requestArea(slot)), areaBytes);
     this.reply = new Uint8Array(buffer, unsigned(kernel.replyArea(slot)), areaBytes);
     this.block = new Int32Array(buffer, unsigned(kernel.threadBlockAt(slot)), BLOCK_WORDS);
   }

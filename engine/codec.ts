@@ -11,6 +11,7 @@
 // The import is a constant to V8; the global of the same name is looked up at each use.
 import { Buffer } from 'node:buffer';
 import { Packr, RESET_BUFFER_MODE, REUSE_BUFFER_MODE } from 'msgpackr';
+import { copyTo } from './copy.js';
 import { SlabringError } from './errors.js';
 import {
   readInteger64,
@@ -236,7 +237,7 @@ function copy(source: Uint8Array, start: number, end: number, target: Buffer, at
   const length = end - start;
   const isWhole = length === source.length;
   if (length > (isWhole ? LOOP_BYTES : LOOP_PART_BYTES)) {
-    target.set(isWhole ? source : source.subarray(start, end), at);
+    copyTo(target, isWhole ? source : source.subarray(start, end), at);
   } else {
     for (let i = 0; i < length; i++) target[at + i] = source[start + i]!;
   }

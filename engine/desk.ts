@@ -6,6 +6,7 @@ import { Buffer } from 'node:buffer';
 import type { Key } from './api.js';
 import type { Arena } from './arena.js';
 import { SetFlag } from './commands.js';
+import { copyOf } from './copy.js';
 import type { KernelExports } from './kernel-exports.js';
 import {
   checkNamespacedKey,
@@ -70,7 +71,7 @@ export class Desk {
     this.space = space;
     this.#prefix = new Int32Array(request.buffer, request.byteOffset, 1);
     this.keys = new KeyArea(space === undefined ? request : request.subarray(PREFIX_BYTES));
-    this.request = Buffer.from(request.buffer, request.byteOffset, request.byteLength);
+    this.request = request;
     this.reply = Buffer.from(buffer, byteOffset, byteLength);
     this.shortBytes = new ShortBytes(this.reply);
     this.passingBytes = Math.min(arena.facts.maxValueBytes, LARGE_BYTES);
@@ -150,13 +151,13 @@ export class Desk {
     if (status < 0) throw this.arena.errorOf(status);
     if (status !== NO_ROOM_FOR_OLD) return undefined;
     const start = lengthOfWord(keyWord);
-    const value = Buffer.from(request.subarray(start, start + valueLength));
+    const value = copyOf(request.subarray(start, start + valueLength));
     return this.storeLarge(keyWord, [value], ttlMs, all, version).old;
   }
 
   /** The key as the kernel has it: with its prefix, if it is a namespace's. */
   #copyKey(keyWord: number): Buffer {
-    return Buffer.from(this.request.subarray(0, lengthOfWord(keyWord)));
+    return copyOf(this.request.subarray(0, lengthOfWord(keyWord)));
   }
 
   /**

@@ -6,6 +6,7 @@ import { Packr, Unpackr } from 'msgpackr';
 import { AREA_MARGIN_BYTES, type Arena, type ArenaFacts, MAX_VALUE_BYTES } from './arena.js';
 import { CommandWalk } from './command-walk.js';
 import { COMMANDS, type CommandName } from './commands.js';
+import { copyOf, copyTo } from './copy.js';
 import { Desk } from './desk.js';
 import { encodeError } from './error-reply.js';
 import { SlabringError } from './errors.js';
@@ -114,7 +115,7 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
   execute(frame: Uint8Array, context: C): Uint8Array | FrameFault {
     const { request, block } = this.#arena;
     if (frame.length > request.length) return executeLongFrame(frame, this, context);
-    request.set(frame);
+    copyTo(request, frame);
     const outcome = this.#exec(0, frame.length);
     if (outcome === this.#done) return this.#views.of(block[BLOCK_REPLY_BYTES]!);
     const reply = new ReplyParts();
@@ -144,7 +145,7 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
   }
 
   #run(bytes: Uint8Array, start: number, reply: ReplyParts, context: C): FrameFault | undefined {
-    this.#arena.request.set(bytes, start);
+    copyTo(this.#arena.request, bytes, start);
     const outcome = this.#exec(start, start + bytes.length);
     return this.#finish(outcome, bytes, start, reply, context);
   }
@@ -167,7 +168,7 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
         block[BLOCK_REFUSAL] = 0;
         return malformedAt(consumed);
       }
-      parts.add(reply.slice(0, block[BLOCK_REPLY_BYTES]));
+      parts.add(copyOf(reply.subarray(0, block[BLOCK_REPLY_BYTES])));
       if (outcome === this.#hostCommand) parts.add(this.#runHostCommand(context));
       if (outcome === this.#largeValue) consumed = this.runLarge(bytes, start, parts);
       if (outcome === this.#done || consumed === length) break;
@@ -210,7 +211,7 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
 
   #runHostCommand(context: C): Uint8Array {
     const { request, block } = this.#arena;
-    const args = request.slice(block[BLOCK_HOST_ARGS], block[BLOCK_HOST_END]);
+    const args = copyOf(request.subarray(block[BLOCK_HOST_ARGS], block[BLOCK_HOST_END]));
     const count = block[BLOCK_HOST_ARG_COUNT]!;
     return answerHostCommand(this.#host, block[BLOCK_HOST_CODE]!, count, args, context);
   }

@@ -7,6 +7,7 @@
 import { Buffer } from 'node:buffer';
 import { unsigned } from './arena.js';
 import { SetFlag } from './commands.js';
+import { copyTo } from './copy.js';
 import type { Desk } from './desk.js';
 import type { KernelExports } from './kernel-exports.js';
 import { valueEnd } from './msgpack.js';
@@ -180,7 +181,7 @@ export class LargeValues {
 
   #copyReply(length: number, room: RoomFor = inOnePiece): Buffer {
     const bytes = room(length);
-    bytes.set(this.#desk.reply.subarray(0, length));
+    copyTo(bytes, this.#desk.reply.subarray(0, length));
     return bytes.length === length ? bytes : bytes.subarray(0, length);
   }
 
@@ -214,7 +215,7 @@ export class LargeValues {
           room = PAGE_PAYLOAD;
         }
         const bytes = Math.min(room, part.length - at);
-        memory.set(part.subarray(at, at + bytes), pages[page - 1]! + PAGE_PAYLOAD - room);
+        copyTo(memory, part.subarray(at, at + bytes), pages[page - 1]! + PAGE_PAYLOAD - room);
         at += bytes;
         room -= bytes;
       }
@@ -253,7 +254,7 @@ export class LargeValues {
     const keyWord = this.#writeKey(key);
     let end = key.length;
     for (const part of parts) {
-      request.set(part, end);
+      copyTo(request, part, end);
       end += part.length;
     }
     const length = end - key.length;
@@ -327,7 +328,7 @@ export class LargeValues {
       const inPage = Math.min(PAGE_PAYLOAD, skip + length - at);
       const skipped = Math.min(skip, inPage);
       const from = pages[page]!;
-      bytes.set(memory.subarray(from + skipped, from + inPage), at);
+      copyTo(bytes, memory.subarray(from + skipped, from + inPage), at);
       at += inPage - skipped;
       skip -= skipped;
       const isLook = (page + 1) % PAGES_AT_ONCE === 0 || page + 1 === count;

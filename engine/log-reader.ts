@@ -2,8 +2,9 @@
  * One reader of an arena's change log: its positions, one for each partition, and how it waits for
  * more. engine/kernel/changelog.ts draws the log and argues why this is sound.
  */
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import { type Arena, PAGE_BYTES } from './arena.js';
+import { copyOf } from './copy.js';
 
 /** Records of one partition, or the news that some were lost. */
 export interface LogRun {
@@ -90,7 +91,7 @@ export class LogReader {
       this.#takePosition(partition, 0);
       const lostTo = length < 0 ? this.#numbers[partition]! - 1 : 0;
       const end = POSITION_BYTES + length;
-      const bytes = length < 0 ? undefined : Buffer.from(reply.subarray(POSITION_BYTES, end));
+      const bytes = length < 0 ? undefined : copyOf(reply.subarray(POSITION_BYTES, end));
       return { partition, seq, bytes, lostTo };
     }
     return undefined;

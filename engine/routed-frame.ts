@@ -5,6 +5,7 @@
  */
 import type { Arena } from './arena.js';
 import type { ArenaSet } from './arena-set.js';
+import { copyOf, copyTo } from './copy.js';
 import { SlabringError } from './errors.js';
 import {
   answerHostCommand,
@@ -91,7 +92,7 @@ class RoutedExecutor<C> implements Frames<C>, LongFrameRunner<C> {
   execute(frame: Uint8Array, context: C): Uint8Array | FrameFault {
     const { kernel, head, frame: area } = this.#router;
     if (frame.length > area.length) return executeLongFrame(frame, this, context);
-    area.set(frame);
+    copyTo(area, frame);
     const outcome = kernel.splitFrame(0, frame.length);
     if (outcome === this.#sole) return this.#executors[head[HEAD_LANE]!]!.execute(frame, context);
     const parts = new Parts(this.#router);
@@ -107,7 +108,7 @@ class RoutedExecutor<C> implements Frames<C>, LongFrameRunner<C> {
 
   begin(bytes: Uint8Array, reply: ReplyParts, context: C): FrameFault | undefined {
     const { kernel, head, frame: area } = this.#router;
-    area.set(bytes);
+    copyTo(area, bytes);
     const outcome = kernel.splitFrame(0, bytes.length);
     this.#isCounted = outcome === this.#sole;
     if (!this.#isCounted) return this.#executeSplit(outcome, bytes, 0, reply as Parts, context);
@@ -118,7 +119,7 @@ class RoutedExecutor<C> implements Frames<C>, LongFrameRunner<C> {
 
   goOn(bytes: Uint8Array, reply: ReplyParts, context: C): FrameFault | undefined {
     const { kernel, frame: area } = this.#router;
-    area.set(bytes, GO_ON_START);
+    copyTo(area, bytes, GO_ON_START);
     const parts = reply as Parts;
     if (reply.totalBytes > this.maxReplyBytes) {
       return this.#refuse(bytes, GO_ON_START, GO_ON_START, parts);
@@ -180,7 +181,7 @@ class RoutedExecutor<C> implements Frames<C>, LongFrameRunner<C> {
       const index = used[i]!;
       const lane = lanes[index]!;
       const start = lane[LANE_START]! >>> 0;
-      this.#arenas[index]!.request.set(bytes.subarray(start, lane[LANE_CURSOR]! >>> 0));
+      copyTo(this.#arenas[index]!.request, bytes.subarray(start, lane[LANE_CURSOR]! >>> 0));
       // The first one begins the frame, and its replies with an id; the others go on with one.
       const isFirst = !this.#isCounted;
       this.#isCounted = true;
@@ -228,7 +229,7 @@ class RoutedExecutor<C> implements Frames<C>, LongFrameRunner<C> {
       throw new SlabringError('INTERNAL', 'an arena did not go on');
     }
     const at = this.#router.replyAddress(index);
-    this.#router.bytes.set(reply.subarray(0, replyBytes), at);
+    copyTo(this.#router.bytes, reply.subarray(0, replyBytes), at);
     lane[LANE_AT] = at;
     lane[LANE_END] = at + replyBytes;
     return hasStopped;
@@ -250,7 +251,7 @@ class RoutedExecutor<C> implements Frames<C>, LongFrameRunner<C> {
       this.#host,
       head[HEAD_HOST_CODE]!,
       head[HEAD_HOST_ARG_COUNT]!,
-      frame.slice(head[HEAD_HOST_ARGS], head[HEAD_HOST_END]),
+      copyOf(frame.subarray(head[HEAD_HOST_ARGS], head[HEAD_HOST_END])),
       context,
     );
   }
@@ -262,13 +263,13 @@ class RoutedExecutor<C> implements Frames<C>, LongFrameRunner<C> {
   #refuse(bytes: Uint8Array, offset: number, start: number, parts: Parts): FrameFault | undefined {
     const { kernel, slot, request, reply, block } = this.#arenas[0]!;
     const length = offset + bytes.length;
-    request.set(bytes, offset);
+    copyTo(request, bytes, offset);
     block[BLOCK_CONSUMED] = start;
     block[BLOCK_REFUSAL] = kernel.ERROR_REPLY_TOO_LARGE.value;
     let outcome: number;
     do {
       outcome = kernel.exec(slot, block[BLOCK_CONSUMED]!, length, this.#now());
-      parts.add(reply.slice(0, block[BLOCK_REPLY_BYTES]));
+      parts.add(copyOf(reply.subarray(0, block[BLOCK_REPLY_BYTES])));
     } while (outcome === kernel.EXEC_REPLY_FULL.value);
     block[BLOCK_REFUSAL] = 0;
     const isMalformed = outcome === kernel.EXEC_MALFORMED.value;
@@ -310,7 +311,7 @@ class Parts extends ReplyParts {
   /** Makes a part of what was merged, and room for more. */
   takeOut(): void {
     const { head, out } = this.#router;
-    const merged = out.slice(0, head[HEAD_OUT_BYTES]);
+    const merged = copyOf(out.subarray(0, head[HEAD_OUT_BYTES]));
     head[HEAD_OUT_BYTES] = 0;
     super.add(merged);
   }

@@ -2,6 +2,7 @@
  * The router: this thread's instance of the kernel on a memory of its own, in which frames for
  * several arenas are split and their replies merged (engine/kernel/router.ts, which draws it).
  */
+import { Buffer } from 'node:buffer';
 import { instantiate, kernelModule, unsigned } from './arena.js';
 import { SlabringError } from './errors.js';
 import type { KernelExports } from './kernel-exports.js';
@@ -40,11 +41,11 @@ export class Router {
   /** Numbers of the arenas that have a sub-frame. */
   readonly used: Uint8Array;
   /** Where the frame to be split is written. */
-  readonly frame: Uint8Array;
+  readonly frame: Buffer;
   /** Where merged replies stand. */
   readonly out: Uint8Array;
   /** The whole memory. */
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
 
   constructor(arenas: number, areaBytes: number, seed: number) {
     const module = kernelModule();
@@ -68,9 +69,9 @@ export class Router {
       (_, index) => new Int32Array(buffer, unsigned(kernel.routerLane(index)), LANE_WORDS),
     );
     this.used = new Uint8Array(buffer, unsigned(kernel.routerUsed()), arenas);
-    this.frame = new Uint8Array(buffer, unsigned(this.head[HEAD_FRAME]!), areaBytes);
+    this.frame = Buffer.from(buffer, unsigned(this.head[HEAD_FRAME]!), areaBytes);
     this.out = new Uint8Array(buffer, unsigned(this.head[HEAD_OUT]!), areaBytes);
-    this.bytes = new Uint8Array(buffer);
+    this.bytes = Buffer.from(buffer);
     writeTables(kernel, this.frame);
   }
 

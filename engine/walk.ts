@@ -7,6 +7,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { readOwnValue, readValue } from './codec.js';
+import { copyTo } from './copy.js';
 import { ABSENT, type Desk } from './desk.js';
 import { readKey } from './keys.js';
 import type { Structures } from './structures.js';
@@ -144,7 +145,7 @@ export class Walk {
     this.#lock = new Int32Array(reply.buffer, head[SCAN_PARTITION / 4]! >>> 0, 2);
     const end = head[SCAN_END / 4]!;
     if (end > this.#bytes.length) this.#grow(end);
-    this.#bytes.set(reply.subarray(0, end));
+    copyTo(this.#bytes, reply.subarray(0, end));
     this.#at = SCAN_RECORDS;
     this.#batchEntries = Math.min(2 * this.#batchEntries, MOST_BATCH);
   }

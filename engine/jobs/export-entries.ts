@@ -6,6 +6,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Arena } from '../arena.js';
+import { copyOf } from '../copy.js';
 import { ABSENT, Desk } from '../desk.js';
 import type { LargeValues } from '../large.js';
 import { openStructures } from '../structures.js';
@@ -87,7 +88,7 @@ class EntrySource {
     const head = Buffer.from(reply.buffer, reply.byteOffset, SCAN_RECORDS);
     this.entries = head.readUInt32LE(SCAN_ENTRIES);
     // Looking up a value would overwrite them.
-    const batch = Buffer.from(reply.slice(0, head.readUInt32LE(SCAN_END)));
+    const batch = copyOf(reply.subarray(0, head.readUInt32LE(SCAN_END)));
     let record = SCAN_RECORDS;
     for (let i = 0; i < this.entries; i++) record = this.#write(batch, record, nowMs, output);
     return true;
@@ -113,7 +114,7 @@ class EntrySource {
     const { kernel, slot, request, reply } = this.#arena;
     request.set(key);
     const length = kernel.peekDirect(slot, key.length, nowMs);
-    if (length >= 0) return Buffer.from(reply.slice(0, length));
+    if (length >= 0) return copyOf(reply.subarray(0, length));
     return length === ABSENT ? undefined : this.#large.get(key, 'peek');
   }
 }

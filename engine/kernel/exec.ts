@@ -17,7 +17,8 @@ import { Address, header, NOTHING } from './layout';
 import { integerOf, IS_INTEGER, lastInteger, skipValue, writeInteger } from './msgpack';
 import { GROUP, setHostFrame, stage, Staged, STAGED_BYTES, STAGED_ERROR } from './staging';
 import { ERROR_HOST_COMMANDS, writeError } from './status';
-import { entryOf, matchTag, SLOTS, tagOf } from './table';
+import { entryOf, matchTag, nextBucket, overflowOf, SLOTS, tagOf } from './table';
+import { isStamping, touchStamps } from './stamps';
 import { blockOf, replyArea, requestArea, stagingOf, ThreadBlock } from './threads';
 import { get, getVersioned, set } from './types/blob';
 import { increment } from './types/counter';
@@ -129,6 +130,7 @@ function execCommands(
     if (block.refusal) refuseGroup(first, stagedEnd, block.refusal);
     touchGroup(first, stagedEnd);
     if (isLogging()) touchLogs(first, stagedEnd);
+    if (isStamping()) touchStamps(first, stagedEnd);
     let running = first;
     for (; running < stagedEnd; running += STAGED_BYTES) {
       const command = changetype<Staged>(running);
@@ -193,8 +195,19 @@ function touchGroup(first: Address, end: Address): void {
   }
   for (let at = first; at < end; at += STAGED_BYTES) {
     const command = changetype<Staged>(at);
-    const bits = matchTag(command.bucket, tagOf(command.hash));
-    const slot = command.bucket + <u32>ctz(bits | SLOTS_END);
+    let bucket = command.bucket;
+    let bits = matchTag(bucket, tagOf(command.hash));
+    // One key in thirty. Without this, each of them would wait for its misses alone when it is looked for in earnest.
+    if (popcnt(bits) != 1) {
+      if (bits != 0) {
+        const second = entryOf(bucket + <u32>ctz(bits & (bits - 1)));
+        sum += load<u32>(second) + load<u32>(second, SMALL_ENTRY_END);
+      } else if (overflowOf(bucket)) {
+        bucket = nextBucket(bucket);
+        bits = matchTag(bucket, tagOf(command.hash));
+      }
+    }
+    const slot = bucket + <u32>ctz(bits | SLOTS_END);
     command.slot = bits ? slot : 0;
     command.entry = bits ? entryOf(slot) : NOTHING;
   }

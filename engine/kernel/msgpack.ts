@@ -128,6 +128,16 @@ export function skipTtl(at: Address, end: Address): Address {
   return next > end ? 0 : next;
 }
 
+export const NO_COMMON_TTL: i64 = -1;
+
+/** The number at `at` if it is one of those that `skipTtl` looks at first, else NO_COMMON_TTL. */
+@inline
+export function commonTtl(at: Address): i64 {
+  const byte = <u32>load<u8>(at);
+  if (byte == 0xce) return <i64>bswap<u32>(load<u32>(at, 1));
+  return byte == 0xcd ? <i64>bswap<u16>(load<u16>(at, 1)) : NO_COMMON_TTL;
+}
+
 /* Second results of the functions below: set by the call, read right after it by the caller. Not state. */
 let resultLength: u32 = 0;
 let resultInteger: i64 = 0;

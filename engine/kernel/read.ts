@@ -32,7 +32,7 @@ import { pageAddress } from './pages';
 import { Partition, partitionOfHash } from './partition';
 import { partitionOf, Staged } from './staging';
 import { mark } from './marks';
-import { entryOf, find, homeBucket, keyIs, Slot } from './table';
+import { entryOf, find, homeBucket, homeBucketIn, keyIs, Slot } from './table';
 import { blockOf } from './threads';
 
 /** The host's clock: `Date.now()` of the thread. */
@@ -298,15 +298,18 @@ export function findLive(
 }
 
 /**
- * `findLive` for a staged key: takes pass three's word for it when nobody wrote since. `word` is what `lock` returned.
+ * `findLive` for a staged key, beginning with the slot that pass three found. Whatever was written since: while the
+ * directory leads to the slot's bucket (it does not when the partition was emptied, recovery.ts), an entry with this key
+ * in that slot is the key's, because the table has a key once. A word that is still the staged one would tell as well,
+ * but every SET of the same group changes it.
  */
 @inline
-export function findStaged(partition: Partition, staged: Staged, word: u64, nowMs: i64): Slot {
+export function findStaged(partition: Partition, staged: Staged, nowMs: i64): Slot {
   const slot = staged.slot;
-  if (slot != 0 && word == staged.word) {
-    const address = staged.entry;
+  if (slot != 0 && homeBucketIn(partition, staged.hash) == staged.bucket) {
+    const address = entryOf(slot);
     const isLive = !isExpired(address, entryAt(address), nowMs);
-    if (isLive && keyIs(address, staged.key, staged.keyWord)) return slot;
+    if (address != 0 && isLive && keyIs(address, staged.key, staged.keyWord)) return slot;
   }
   return findLive(partition, staged.hash, staged.key, staged.keyWord, nowMs);
 }

@@ -51,8 +51,8 @@ const CANARIES: Record<string, Canary> = {
   },
   'writers trust a slot that was found before': {
     file: 'read.ts',
-    from: 'if (slot != 0 && word == staged.word)',
-    to: 'if (slot != 0)',
+    from: 'if (address != 0 && isLive && keyIs(address, staged.key, staged.keyWord)) return slot;',
+    to: 'if (address != 0 && isLive) return slot;',
     words: /integrity|torn value|saw|unreachable|out of bounds/,
     yieldsIn: EVERYWHERE,
     plan: 'little memory, 4 partitions',

@@ -17,10 +17,12 @@ import {
 import { Address, header } from '../layout';
 import { lock, unlock } from '../lock';
 import {
+  commonTtl,
   integerOf,
   IS_INTEGER,
   isNil,
   lastInteger,
+  NO_COMMON_TTL,
   skipBlob,
   skipValue,
   writeBoolean,
@@ -86,6 +88,69 @@ export function flagsConflict(flags: u32, ttlMs: i64): bool {
   return (flags & (SET_NX | SET_XX)) == (SET_NX | SET_XX) || ((flags & SET_KEEPTTL) != 0 && ttlMs > 0);
 }
 
+/** SET without flags, which most are: STORED, or minus a status. `ttlMs` 0: no expiry. */
+function setPlainly(
+  thread: u32,
+  staged: Staged,
+  value: Address,
+  valueBytes: u32,
+  ttlMs: i64,
+  nowMs: i64,
+): i32 {
+  if (valueBytes > header().maxValueBytes) return -<i32>ERROR_VALUE_TOO_LARGE;
+  const partition = partitionOf(staged);
+  lock(partition, thread);
+  const slot = findStaged(partition, staged, nowMs);
+  const expiryMs = ttlMs > 0 ? nowMs + ttlMs : 0;
+  const outcome = storeHeld(thread, partition, slot, staged, value, valueBytes, expiryMs, nowMs);
+  unlock(partition);
+  return outcome;
+}
+
+/** Under the lock: stores a value under the staged key, whose slot is known (0: none). STORED, or minus a status. */
+@inline
+function storeHeld(
+  thread: u32,
+  partition: Partition,
+  slot: Slot,
+  staged: Staged,
+  value: Address,
+  valueBytes: u32,
+  expiryMs: i64,
+  nowMs: i64,
+): i32 {
+  if (slot) {
+    stampKey(staged.hash);
+    sample(thread, staged.hash);
+    if (overwrite(partition, slot, lengthOf(staged.keyWord), value, valueBytes, expiryMs)) {
+      noteSet(partition, staged.key, staged.keyWord, value, valueBytes, expiryMs);
+      return STORED;
+    }
+  }
+  return storeAnew(thread, partition, slot, staged, value, valueBytes, expiryMs, nowMs);
+}
+
+function storeAnew(
+  thread: u32,
+  partition: Partition,
+  slot: Slot,
+  staged: Staged,
+  value: Address,
+  valueBytes: u32,
+  expiryMs: i64,
+  nowMs: i64,
+): i32 {
+  const stored = put(
+    partition, slot, staged.hash, staged.key, staged.keyWord, value, valueBytes, expiryMs, thread, nowMs,
+  );
+  if (stored) {
+    noteSet(partition, staged.key, staged.keyWord, value, valueBytes, expiryMs);
+    return STORED;
+  }
+  const isFull = slot == 0 && !mayEvict() && partition.entries >= partition.maxEntries;
+  return isFull ? -<i32>ERROR_ENTRIES_FULL : -<i32>ERROR_OUT_OF_MEMORY;
+}
+
 /** SET with everything already read: STORED, NOT_STORED, NO_ROOM_FOR_OLD, or minus a status. */
 export function setValue(
   thread: u32,
@@ -99,36 +164,19 @@ export function setValue(
   limit: Address,
   nowMs: i64,
 ): i32 {
+  if (flags == 0) return setPlainly(thread, staged, value, valueBytes, ttlMs, nowMs);
   if (valueBytes > header().maxValueBytes) return -<i32>ERROR_VALUE_TOO_LARGE;
   const partition = partitionOf(staged);
-  const word = lock(partition, thread);
-  const slot = findStaged(partition, staged, word, nowMs);
-  let expiryMs: i64 = ttlMs > 0 ? nowMs + ttlMs : 0;
-  if (flags) {
-    const outcome = checkConditions(thread, slot, flags, version, out, limit);
-    if (outcome != STORED) {
-      unlock(partition);
-      return outcome;
-    }
-    if (flags & SET_KEEPTTL && slot) expiryMs = expiryOfSlot(slot);
+  lock(partition, thread);
+  const slot = findStaged(partition, staged, nowMs);
+  let outcome = checkConditions(thread, slot, flags, version, out, limit);
+  if (outcome == STORED) {
+    const keepsExpiry = (flags & SET_KEEPTTL) != 0 && slot != 0;
+    const expiryMs = keepsExpiry ? expiryOfSlot(slot) : ttlMs > 0 ? nowMs + ttlMs : 0;
+    outcome = storeHeld(thread, partition, slot, staged, value, valueBytes, expiryMs, nowMs);
   }
-  if (slot) {
-    stampKey(staged.hash);
-    sample(thread, staged.hash);
-  }
-  if (slot != 0 && overwrite(partition, slot, lengthOf(staged.keyWord), value, valueBytes, expiryMs)) {
-    noteSet(partition, staged.key, staged.keyWord, value, valueBytes, expiryMs);
-    unlock(partition);
-    return STORED;
-  }
-  const stored = put(
-    partition, slot, staged.hash, staged.key, staged.keyWord, value, valueBytes, expiryMs, thread, nowMs,
-  );
-  if (stored) noteSet(partition, staged.key, staged.keyWord, value, valueBytes, expiryMs);
-  const full = !stored && slot == 0 && !mayEvict() && partition.entries >= partition.maxEntries;
   unlock(partition);
-  if (stored) return STORED;
-  return full ? -<i32>ERROR_ENTRIES_FULL : -<i32>ERROR_OUT_OF_MEMORY;
+  return outcome;
 }
 
 @inline
@@ -173,12 +221,26 @@ export function checkConditions(
 
 export function set(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
   const value = staged.key + lengthOf(staged.keyWord);
-  if (staged.argCount == 2) {
-    const outcome = setValue(
-      thread, staged, value, staged.end - value, 0, 0, 0, out, limit, nowMs,
-    );
-    return outcome < 0 ? writeError(out, -outcome) : writeBoolean(out, outcome == STORED);
+  let valueEnd = staged.end;
+  let ttlMs: i64 = 0;
+  if (staged.argCount == 3) {
+    valueEnd = skipBlob(value, staged.end);
+    ttlMs = commonTtl(valueEnd);
   }
+  if (staged.argCount > 3 || ttlMs == NO_COMMON_TTL) return setByArguments(thread, staged, value, out, limit, nowMs);
+  const outcome = setPlainly(thread, staged, value, valueEnd - value, ttlMs, nowMs);
+  return outcome < 0 ? writeError(out, -outcome) : writeBoolean(out, true);
+}
+
+/** SET with flags, or a time to live that is something special. */
+function setByArguments(
+  thread: u32,
+  staged: Staged,
+  value: Address,
+  out: Address,
+  limit: Address,
+  nowMs: i64,
+): Address {
   const valueEnd = skipBlob(value, staged.end);
   let ttlMs: i64 = 0;
   let flags: u32 = 0;
