@@ -299,9 +299,9 @@ export function findLive(
 
 /**
  * `findLive` for a staged key, beginning with the slot that pass three found. Whatever was written since: while the
- * directory leads to the slot's bucket (it does not when the partition was emptied, recovery.ts), an entry with this key
- * in that slot is the key's, because the table has a key once. A word that is still the staged one would tell as well,
- * but every SET of the same group changes it.
+ * directory leads to the slot's bucket (it does not when the partition was emptied, recovery.ts), an entry with this
+ * key in that slot is the key's, because the table has a key once. A word that is still the staged one would tell as
+ * well, but every SET of the same group changes it.
  */
 @inline
 export function findStaged(partition: Partition, staged: Staged, nowMs: i64): Slot {
