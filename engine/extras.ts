@@ -20,8 +20,8 @@ export interface ArenaExtras {
 const BYTES_PER_STAMP = 1024;
 /** At least one for each of the most partitions there can be, and whole pages of the system. */
 const LEAST_STAMP_BITS = 10;
-/** A MiB: what more of them save in decoding, the cache misses of the writes would cost. */
-const MOST_STAMP_BITS = 18;
+/** 256 KiB: what more of them save in decoding, the cache misses of the writes would cost. */
+const MOST_STAMP_BITS = 16;
 const STAMP_BYTES = 4;
 
 export function extrasFor({ memoryBytes, stamps, structures }: ExtraOptions): ArenaExtras {

@@ -2,12 +2,11 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Arena } from '../engine/arena.js';
+import { DEFAULT_SHARE } from '../engine/changes.js';
 import { LogReader } from '../engine/log-reader.js';
 
 /** As `cache.changes()` takes it by default. */
-const SHARE_OF_MEMORY = 64;
-
-export const logBytesOf = (memoryBytes: number): number => memoryBytes / SHARE_OF_MEMORY;
+export const logBytesOf = (memoryBytes: number): number => memoryBytes * DEFAULT_SHARE;
 
 /** A reader, in this thread or in another one. */
 export interface LogReading {

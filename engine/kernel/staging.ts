@@ -7,7 +7,7 @@
  */
 import { codeOfName, commandRow, isArity, isKnown, NO_KEY } from './commands';
 import { KeyWord, lengthOf, NAMESPACED_KEY } from './entry';
-import { hashKey } from './hash';
+import { hashKeyInline } from './hash';
 import { Address, NOTHING } from './layout';
 import { readWord } from './lock';
 import {
@@ -84,7 +84,7 @@ export function isKeyLength(bytes: u32): bool {
 /** Fills in everything that follows from the key. */
 @inline
 export function stageKey(staged: Staged, key: Address, keyWord: KeyWord): void {
-  const hash = hashKey(key, lengthOf(keyWord));
+  const hash = hashKeyInline(key, lengthOf(keyWord));
   const partition = partitionOfHash(hash);
   staged.key = key;
   staged.keyWord = keyWord;
