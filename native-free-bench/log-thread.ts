@@ -5,6 +5,9 @@ import { Arena, type ArenaHandle } from '../engine/arena.js';
 import { LogReader } from '../engine/log-reader.js';
 import { drain, logBytesOf } from './log-reading.js';
 
+/** As long as `cache.changes()` waits that has found something. */
+const PAUSE_MS = 1;
+
 const { handle, counts } = workerData as { handle: ArenaHandle; counts: Float64Array };
 const arena = Arena.attach(handle);
 const reader = new LogReader(arena, logBytesOf(arena.facts.memoryBytes));
@@ -17,10 +20,11 @@ parentPort!.once('message', () => {
 });
 parentPort!.postMessage('ready');
 while (isOpen) {
+  const before = read.bytes;
   drain(reader, read);
   counts[0] = read.bytes;
   counts[1] = read.lost;
-  await reader.growth((ms) => sleep(ms));
+  await (read.bytes > before ? sleep(PAUSE_MS) : reader.growth((ms) => sleep(ms)));
   // `growth` may be over at once: messages come in between.
   await new Promise(setImmediate);
 }
