@@ -39,6 +39,9 @@ const FRAME_OVERHEAD_BYTES = 256;
 const atEndOfTurn: (task: () => void) => void =
   typeof setImmediate === 'function' ? setImmediate : queueMicrotask;
 
+/** Node's timers count from the turn's beginning, so they may fire so much early. */
+const TIMER_EARLY_MS = 1;
+
 // One executor for all promises: a closure for each would be one more allocation per command.
 type Resolve<T> = (value: T) => void;
 type Reject = (error: SlabringError) => void;
@@ -395,7 +398,7 @@ export class Pipeline {
     const { timeoutMs } = this.#settings;
     const nowMs = performance.now();
     const isDue = (frame: Frame | undefined): frame is Frame =>
-      frame !== undefined && frame.startedAtMs + timeoutMs <= nowMs;
+      frame !== undefined && frame.startedAtMs + timeoutMs <= nowMs + TIMER_EARLY_MS;
     for (const frame of this.#inFlight.values()) {
       if (!isDue(frame)) break;
       this.#inFlight.delete(frame.id);

@@ -57,8 +57,8 @@ const LOG_CLEAR = 4;
 
 /** The log's share of `memory` that is the default, and the largest one. */
 /**
- * A page for each partition of 8 MiB. Twice as much costs writers a tenth of their speed: a ring that
- * comes round to memory that no near cache holds any more is a miss for every change.
+ * A page for each partition of 8 MiB. Twice as much costs writers a tenth of their speed: a ring
+ * that comes round to memory that no near cache holds any more is a miss for every change.
  */
 export const DEFAULT_SHARE = 1 / 128;
 const LARGEST_SHARE = 1 / 4;

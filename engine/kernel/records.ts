@@ -325,6 +325,27 @@ function filterBlock(partition: Partition, queue: Queue, block: Address): void {
   queue.records -= count - kept;
 }
 
+/** Empties all queues; their blocks are spare ones, however many, until `returnSpares`. */
+export function poolBlocks(partition: Partition): void {
+  for (let i: u32 = 0; i < MAX_QUEUES; i++) {
+    const queue = queueOf(partition, i);
+    let block = queue.head;
+    memory.fill(changetype<usize>(queue), 0, QUEUE_BYTES);
+    while (block) {
+      const next = blockAt(block).next;
+      keepSpare(partition, block);
+      block = next;
+    }
+  }
+  partition.trimQueue = 0;
+  partition.trimBlock = 0;
+}
+
+/** Gives back the spare blocks that are more than there shall be. */
+export function returnSpares(partition: Partition): void {
+  while (partition.spareBlocks > SPARE_BLOCKS) giveChunk(partition, takeBlock(partition));
+}
+
 /** Gives all blocks back, of a partition that has no entries left. */
 export function dropQueues(partition: Partition): void {
   for (let i: u32 = 0; i < MAX_QUEUES; i++) {

@@ -7,7 +7,8 @@
  *   directory    its memory, and that each entry is a segment of this partition
  *
  * 1. The partition is checked: integrity.ts, and that it has just the pages that say so. If all is well, it stays. An
- *    entry that was being overwritten in place (`overwriting`) is removed, since only its bytes could tell.
+ *    entry that was being overwritten in place (`overwriting`) is removed, since only its bytes could tell. Eviction's
+ *    queues are made anew (requeue.ts).
  * 2. Else it is emptied: its slab pages go to the pool, its segments but one become spare segments, for they can never
  *    be anything else; everything else starts anew.
  *
@@ -19,7 +20,7 @@
  * anybody else, because pages are taken and given under some partition's lock only.
  */
 import { LOG_DELETED, noteClear, recoverLog } from './changelog';
-import { checkPartition } from './integrity';
+import { BROKEN_PAGE_TOTAL, BROKEN_RECORDS, checkPartition } from './integrity';
 import { Address, header, Header, PAGE_BYTES, PageNumber } from './layout';
 import { tryLockToRead, unlock } from './lock';
 import { noteClears } from './namespaces';
@@ -37,8 +38,9 @@ import {
 } from './pages';
 import { Partition, partitionAt, partitionIndex, resetPartition } from './partition';
 import { entryAt, hashOfEntry } from './entry';
-import { resetPolicy } from './eviction/policy';
+import { mayEvict, resetPolicy } from './eviction/policy';
 import { removeEntry } from './eviction/removal';
+import { requeue } from './eviction/requeue';
 import { stampPartition } from './stamps';
 import { entryOf, findEntry, openDirectory, openSegment, spareSegment } from './table';
 
@@ -66,21 +68,25 @@ export function recover(partition: Partition, slot: u32, mayHaveWritten: bool): 
   sweepPages(slot, partition);
 }
 
-/** Whether nothing is amiss in the partition; removes the entry that was being overwritten. */
+/**
+ * Whether nothing is amiss in the partition but what is mended here: the entry that was being overwritten is removed,
+ * and every entry gets a record.
+ */
 function keepIfSound(partition: Partition): bool {
   partition.recovery = CHECKING;
   partition.pinnedOld = 0;
   partition.pinnedNew = 0;
   partition.chainEnd = 0;
   const torn = partition.overwriting;
-  if (!hasItsPages(partition) || checkPartition(partition) != 0) return false;
+  const broken = hasItsPages(partition) ? checkPartition(partition) : BROKEN_PAGE_TOTAL;
+  if (broken != 0 && broken != BROKEN_RECORDS) return false;
   if (torn) {
     const hash = hashOfEntry(torn);
     const slot = findEntry(hash, torn);
     if (slot) removeEntry(partition, slot, hash, LOG_DELETED);
     partition.overwriting = 0;
   }
-  return true;
+  return !mayEvict() || requeue(partition);
 }
 
 /** Whether all pages that say they are this partition's are counted. */

@@ -47,7 +47,7 @@ export const SLOTS: u32 = 12;
 const SLOTS_MASK: i32 = (1 << SLOTS) - 1;
 /** Bucket number << this: where it stands in its segment. */
 export const BUCKET_SHIFT: u32 = 6;
-const BUCKET_BYTES: u32 = 1 << BUCKET_SHIFT;
+export const BUCKET_BYTES: u32 = 1 << BUCKET_SHIFT;
 const BUCKET_MASK: u32 = ~63;
 export const BUCKET_INDEX_MASK: u32 = 1023;
 const OVERFLOW: u32 = 15;

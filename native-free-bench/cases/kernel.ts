@@ -20,8 +20,11 @@ const BYTES_PER_ENTRY = 200;
 /** A day: nothing expires meanwhile, but all of it is in the wheel. */
 const TTL_MS = 86_400_000;
 
-/** A reader that keeps finding changes looks once a millisecond: so often, at full speed. */
-const BATCHES_PER_READ = 8;
+/**
+ * A reader that keeps finding changes looks once a millisecond, which at full speed is every ten
+ * thousand of them. More often, because the log of the small size holds no more.
+ */
+const BATCHES_PER_READ = 4;
 
 /** What can be on in a cache that a loop in C has not, beside what always is. */
 interface Switches {

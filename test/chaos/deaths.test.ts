@@ -8,6 +8,7 @@ import {
   type DeathPlan,
   type Deaths,
   FRESH,
+  type Key,
   NEW,
   NOW_MS,
   OLD,
@@ -33,6 +34,31 @@ const CROWDED: DeathPlan = {
   fill: [9984 - FRESH, 8],
 };
 
+const MOST = 40;
+/** Evicts by numbers. Keys are gone and come again a dozen times, so each has stale records; all were used. */
+
+const staleRecords = (policy: 'clock' | 'lru'): PlannedOperation => ({
+  plan: { memoryBytes: 2000 * KIB, partitions: 1, policy, maxEntries: MOST, fill: [MOST - 16, 8] },
+  prepare: ({ survivor, keys }) => {
+    for (let i = 0; i < 12; i++) {
+      for (const key of keys.slice(0, FRESH)) {
+        survivor.delete(key);
+        survivor.set(key, OLD, 20);
+      }
+    }
+    for (const key of keys) survivor.look(key);
+  },
+  run: set(FRESH, 60),
+  touches: [FRESH],
+  evicts: true,
+  // An entry that no record leads to would outlast all others.
+  verify: ({ survivor, keys }) => {
+    for (let i = 0; i < 4 * MOST; i++) survivor.set(named(keys, `newer ${i}`), NEW, 20);
+    const left = keys.filter((key) => survivor.look(key) !== 0).map(({ number }) => number);
+    if (left.length > 0) throw new Error(`keys ${left} cannot be evicted`);
+  },
+});
+
 const GET = 0x10;
 const EXPIRE = 0x14;
 const PERSIST = 0x16;
@@ -44,6 +70,9 @@ const set =
   (mortal, deaths) => {
     mortal.set(deaths.keys[key]!, NEW, length, ttlMs);
   };
+
+/** A key that is nobody's. */
+const named = ([any]: readonly Key[], name: string): Key => ({ ...any!, bytes: Buffer.from(name) });
 
 /** In whole pages, filled without a lock (draft.ts). */
 const setByDraft =
@@ -143,6 +172,8 @@ const OPERATIONS: Record<string, PlannedOperation> = {
     touches: [FRESH + 1],
     evicts: true,
   },
+  'SET that evicts beside stale records': staleRecords('clock'),
+  'SET that evicts beside stale records, lru': staleRecords('lru'),
   'SET of a draft': { run: setByDraft(FRESH, 140_000), touches: [FRESH] },
   'SET of a draft with a long key, and a TTL': {
     run: setByDraft(FRESH + 3, 130_000, 5000),
@@ -222,8 +253,8 @@ interface Canary extends Edit {
 const CANARIES: Record<string, Canary> = {
   'a partition is left as it is': {
     file: 'recovery.ts',
-    from: 'return false;\n  if (torn)',
-    to: '0;\n  if (torn)',
+    from: 'if (broken != 0 && broken != BROKEN_RECORDS) return false;',
+    to: '',
     operation: 'SET of another class',
     words: /integrity after/,
   },
@@ -236,8 +267,8 @@ const CANARIES: Record<string, Canary> = {
   },
   'pages are not counted': {
     file: 'recovery.ts',
-    from: '!hasItsPages(partition) || ',
-    to: '',
+    from: 'hasItsPages(partition) ? checkPartition(partition) : BROKEN_PAGE_TOTAL',
+    to: 'checkPartition(partition)',
     operation: 'SET of a new key that takes a page',
     words: /BROKEN_PAGE_TOTAL/,
   },
@@ -261,6 +292,13 @@ const CANARIES: Record<string, Canary> = {
     to: '== 99) givePage(page);',
     operation: 'SET of a new key that takes a page',
     words: /BROKEN_PAGE_TOTAL/,
+  },
+  'records are not made anew': {
+    file: 'recovery.ts',
+    from: 'return !mayEvict() || requeue(partition);',
+    to: 'return true;',
+    operation: 'SET that evicts beside stale records',
+    words: /cannot be evicted|BROKEN_RECORDS/,
   },
   'a holder that only reads is taken for a writer': {
     file: 'recovery.ts',
