@@ -65,7 +65,7 @@ import { stampKey } from './stamps';
 import { ERROR_ENTRIES_FULL, ERROR_OUT_OF_MEMORY, ERROR_VALUE_TOO_LARGE } from './status';
 import { addBuilt, countNew, newEntry, nextVersion, takePlace } from './store';
 import { entryOf, Slot } from './table';
-import { blockOf, replyArea, requestArea } from './threads';
+import { blockOf, DRAFT_ABANDONED, draftingAddress, replyArea, requestArea } from './threads';
 import {
   checkConditions,
   expiryOfSlot,
@@ -330,23 +330,25 @@ export function draftAbort(thread: u32): void {
   }
   // A call that failed half-way, out of stack, may have left a page that is not in the chain.
   if (block.draftPages) sweepDraft(thread);
-  block.isDrafting = 0;
+  atomic.store<u32>(draftingAddress(thread), 0);
 }
 
 /** `draftAbort` for a slot whose thread has ended, or was interrupted: nothing is trusted but what pages say. */
 export function recoverDraft(slot: u32): void {
   if (blockOf(slot).isDrafting == 0) return;
   sweepDraft(slot);
-  blockOf(slot).isDrafting = 0;
+  atomic.store<u32>(draftingAddress(slot), 0);
 }
 
 function sweepDraft(slot: u32): void {
   const block = blockOf(slot);
   const partition = partitionAt(0);
   const end = atomic.load<u32>(offsetof<Header>('poolBump'));
-  block.draftFirst = 0;
   for (let from = header().firstPage; from < end; from += SWEPT_AT_ONCE) {
     lock(partition, slot);
+    // Under the lock: from now on, pages and chain do not agree.
+    block.isDrafting = DRAFT_ABANDONED;
+    block.draftFirst = 0;
     const to = min<u32>(from + SWEPT_AT_ONCE, end);
     for (let page = from; page < to; page++) if (isDraftOf(page, slot)) givePage(page);
     unlock(partition);

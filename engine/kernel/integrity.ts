@@ -44,7 +44,7 @@ import { classInfo, MAX_QUEUES, Partition, partitionAt, partitionIndex, partitio
 import { blocksWalked, checkSpares, entriesRecorded, walkQueue } from './records';
 import { chunkBytesOf, chunksPerPage, classOf, classOfChunk, recordClass } from './slab';
 import { entryOf, findEntry, generationOf, overflowOf, segmentOf, Slot, SLOTS, tagOf } from './table';
-import { blockOf, isClaimed, isSlotGone } from './threads';
+import { blockOf, DRAFT_ABANDONED, draftingAddress, isClaimed, isSlotGone } from './threads';
 import { walkWheel, wheelBlocks, wheelEntries, wheelOf } from './wheel';
 
 export const BROKEN_DIRECTORY: u32 = 1;
@@ -377,10 +377,13 @@ function areDraftsSound(drafts: u32): bool {
   let chained: u32 = 0;
   for (let thread: u32 = 0; thread < header().maxThreads; thread++) {
     const block = blockOf(thread);
-    if (block.isDrafting != 0) {
+    // What a thread left that has ended may be in any state, until its slot is cleaned. Asked in this order: before the
+    // slot is another one's, the draft is called abandoned (slots.ts).
+    const isGone = isClaimed(thread) && isSlotGone(thread, 0);
+    const drafting = atomic.load<u32>(draftingAddress(thread));
+    if (drafting != 0) {
+      if (isGone || drafting == DRAFT_ABANDONED) return true;
       if (!isClaimed(thread)) return false;
-      // What a thread left that has ended may be in any state, until its slot is cleaned.
-      if (isSlotGone(thread, 0)) return true;
     }
     let count: u32 = 0;
     let previous: Address = 0;

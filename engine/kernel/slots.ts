@@ -19,7 +19,7 @@ import { header } from './layout';
 import { recoverFrom } from './lock';
 import { Partition, partitionAt } from './partition';
 import { sweepPages } from './recovery';
-import { blockOf, identityAddress, isIdentityGone, isSlotGone } from './threads';
+import { blockOf, DRAFT_ABANDONED, draftingAddress, identityAddress, isIdentityGone, isSlotGone } from './threads';
 
 /** A slot for the thread of this identity, or -1 when all are taken by threads that live. */
 export function claimThread(osThread: u32, started: u32): i32 {
@@ -83,6 +83,9 @@ function adopt(slot: u32, identity: u64): bool {
   const owner = atomic.load<u64>(identityAddress(slot));
   // Another slot of the same thread is none that has ended.
   if (owner == 0 || owner == identity || !isIdentityGone(owner, 0)) return false;
+  // Before the slot looks like that of a thread that lives, and should have its draft in order (integrity.ts). Too late,
+  // after another adopter, it calls a sound draft abandoned: that is looked at less closely, and no more.
+  atomic.cmpxchg<u32>(draftingAddress(slot), 1, DRAFT_ABANDONED);
   return atomic.cmpxchg<u64>(identityAddress(slot), owner, identity) == owner;
 }
 

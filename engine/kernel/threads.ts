@@ -46,7 +46,10 @@ export class ThreadBlock {
   /** The chain (entry.ts) that the host has read, so that SET with GET need not copy it; 0: none. */
   knownOld: u64;
   // -- the value that the thread is writing (draft.ts); changed under some partition's lock
-  /** 1: pages may be a draft of this slot. Set before the first one is, and back after the last one. */
+  /**
+   * 1: pages may be a draft of this slot; set before the first one is, and back after the last one. DRAFT_ABANDONED:
+   * besides, nothing else need be true of them.
+   */
   isDrafting: u32;
   /** Pages that are, or one more: it is counted before it is claimed. */
   draftPages: u32;
@@ -95,6 +98,14 @@ export function replyArea(thread: u32): Address {
 @inline
 export function identityAddress(thread: u32): usize {
   return threadBlockAt(thread) + offsetof<ThreadBlock>('identity');
+}
+
+/** For `isDrafting`: the draft of a thread that has ended, or of a call that failed, until it is given back. */
+export const DRAFT_ABANDONED: u32 = 2;
+
+@inline
+export function draftingAddress(thread: u32): usize {
+  return threadBlockAt(thread) + offsetof<ThreadBlock>('isDrafting');
 }
 
 /** Whether a thread has the slot. */

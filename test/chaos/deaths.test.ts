@@ -6,7 +6,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   type DeathPlan,
-  type Deaths,
+  Deaths,
   FRESH,
   type Key,
   NEW,
@@ -17,6 +17,7 @@ import {
 import { DeathReader } from '../support/chaos-reader.js';
 import { dieOf, type PlannedOperation } from '../support/chaos-run.js';
 import { SPACE_OPERATIONS } from '../support/chaos-spaces.js';
+import { Random } from '../support/fuzz-random.mjs';
 import { compileKernel, type Edit } from '../support/hammer-kernel.js';
 import { KIB } from '../support/kernel-memory.js';
 
@@ -241,6 +242,19 @@ describe('death at any step of', async () => {
     const { held, kept, emptied } = dieOf(OPERATIONS[name]!, { interrupted }, SEED);
     expect(held + kept + emptied).toBeGreaterThan(LOCKS_NOTHING.includes(name) ? -1 : 40);
   });
+});
+
+test('a draft that is being given back for the dead is no broken one', async () => {
+  const interrupted = await compileKernel(EVERYWHERE);
+  const other = await compileKernel(NOWHERE);
+  const plan: DeathPlan = { memoryBytes: 2400 * KIB, partitions: 2, policy: 'none' };
+  const deaths = new Deaths({ interrupted, other }, plan, SEED);
+  const operation = OPERATIONS['SET of a draft']!;
+  const steps = deaths.countSteps(operation);
+  const random = new Random(SEED);
+  let checks = 0;
+  for (let i = 0; i < 100; i++) checks += deaths.dieWatched(operation, random.between(1, steps));
+  expect(checks).toBeGreaterThan(200);
 });
 
 interface Canary extends Edit {

@@ -40,6 +40,9 @@ export interface Key {
 
 class Killed extends Error {}
 
+/** Steps between two looks at a recovery. */
+const PAUSE = 11;
+
 /** A thread of the arena, with its areas as buffers. */
 export class Mortal {
   readonly arena: Arena;
@@ -259,13 +262,42 @@ export class Deaths {
     return this.#run(second, Number.POSITIVE_INFINITY, ({ arena }) => arena.reapThreads());
   }
 
-  /** Runs until the given step; how many steps it took. */
-  #run(victim: Mortal, step: number, operation: (victim: Mortal) => void): number {
+  /**
+   * Lets a thread die at step `step` of an operation, and a third one check the integrity at every
+   * eleventh step of the recovery by the second one at which it would not have to wait; how often
+   * it did. At every step, the second one would never get a lock: each check moves its word.
+   */
+  dieWatched(operation: Operation, step: number): number {
+    this.restore();
+    const [first, second] = this.#victims as [Mortal, Mortal];
+    this.#run(first, step, (victim) => operation.run(victim, this));
+    this.#bury(first);
+    let checks = 0;
+    let next = step % PAUSE;
+    const look = (at: number) => {
+      if (at < next || this.#locked().length > 0) return;
+      next = at + PAUSE;
+      this.#checkIntegrity(`at step ${at} of the recovery from a death at step ${step}`);
+      checks++;
+    };
+    const recover = ({ arena }: Mortal) => arena.reapThreads();
+    this.#run(second, Number.POSITIVE_INFINITY, recover, look);
+    return checks;
+  }
+
+  /** Runs until the given step, calling `each` at those before it; how many steps it took. */
+  #run(
+    victim: Mortal,
+    step: number,
+    operation: (victim: Mortal) => void,
+    each?: (step: number) => void,
+  ): number {
     const realNow = Date.now;
     let steps = 0;
     Date.now = () => {
       steps++;
       if (steps === step) throw new Killed('dies here');
+      each?.(steps);
       return NOW_MS;
     };
     try {
