@@ -382,8 +382,9 @@ function areDraftsSound(drafts: u32): bool {
     const isGone = isClaimed(thread) && isSlotGone(thread, 0);
     const drafting = atomic.load<u32>(draftingAddress(thread));
     if (drafting != 0) {
+      // In between, the slot may have been cleaned and then given up.
+      if (!isClaimed(thread) && atomic.load<u32>(draftingAddress(thread)) != 0 && !isClaimed(thread)) return false;
       if (isGone || drafting == DRAFT_ABANDONED) return true;
-      if (!isClaimed(thread)) return false;
     }
     let count: u32 = 0;
     let previous: Address = 0;

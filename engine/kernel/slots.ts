@@ -83,8 +83,8 @@ function adopt(slot: u32, identity: u64): bool {
   const owner = atomic.load<u64>(identityAddress(slot));
   // Another slot of the same thread is none that has ended.
   if (owner == 0 || owner == identity || !isIdentityGone(owner, 0)) return false;
-  // Before the slot looks like that of a thread that lives, and should have its draft in order (integrity.ts). Too late,
-  // after another adopter, it calls a sound draft abandoned: that is looked at less closely, and no more.
+  // Before the slot looks like that of a thread that lives, and should have its draft in order (integrity.ts). If
+  // another adopter was faster, this may call a sound draft abandoned, which is looked at less closely: no harm.
   atomic.cmpxchg<u32>(draftingAddress(slot), 1, DRAFT_ABANDONED);
   return atomic.cmpxchg<u64>(identityAddress(slot), owner, identity) == owner;
 }

@@ -223,7 +223,13 @@ const OPERATIONS: Record<string, PlannedOperation> = {
     evicts: true,
   },
   'attaching a second reader': logged({ run: readShortly }),
-  checkIntegrity: { run: ({ arena }) => arena.checkIntegrity() },
+  checkIntegrity: {
+    run: ({ arena }) => arena.checkIntegrity(),
+    verify: ({ survivor }) => {
+      const { partitionsEmptied } = survivor.arena.stats();
+      if (partitionsEmptied > 0) throw new Error(`${partitionsEmptied} partitions were emptied`);
+    },
+  },
   reapThreads: { run: ({ arena }) => arena.reapThreads() },
   ...SPACE_OPERATIONS,
 };
