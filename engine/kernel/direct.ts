@@ -64,7 +64,7 @@ export function setDirect(
   const out = replyArea(thread);
   const limit = out + header().areaBytes;
   const staged = changetype<Staged>(stagingOf(thread));
-  stageKey(staged, key, keyWord);
+  stageKey(staged, key, keyWord, false);
   return setValue(
     thread, staged, key + lengthOf(keyWord), valueBytes, <i64>ttlMs, flags, <u64>version, out, limit, <i64>nowMs,
   );

@@ -3,7 +3,8 @@
  *
  *   +0    word        u64  version << 16 | owner + 1; owner 0: unlocked. Lock and version in one word (lock.ts).
  *   +8    waiters     u32  threads asleep on the word (atomic add)
- *   +12   ...         the directory, then fields under the lock, see the class
+ *   +12   ...         fields under the lock, see the class
+ *   +64   ...         the directory, in a line that hardly ever changes
  *   +256  queues      QUEUE_BYTES x MAX_QUEUES, under the lock (records.ts); which is which, the policy knows
  *   +384  ClassInfo   CLASS_INFO_BYTES x MAX_CLASSES, under the lock; the last one is for blocks of records
  *   +2432 Wheel       WHEEL_BYTES, under the lock (wheel.ts)
@@ -18,6 +19,23 @@ import { Queue } from './records';
 export class Partition {
   word: u64;
   waiters: u32;
+  // -- under the lock; entries is also read racily for statistics. What every write of a value changes or asks for
+  entries: u32;
+  // -- the change log (changelog.ts)
+  /** Where its next record goes; 0: it is off. */
+  logHead: Address;
+  logPages: u32;
+  /** The entry whose bytes are being changed where it stands; 0: none. For recovery.ts. */
+  overwriting: Address;
+  /** Counts the entries that came; their generations are made of it. */
+  generation: u32;
+  sets: u64;
+  /** Key and value bytes of all entries. */
+  payloadBytes: u64;
+  /** Bytes of all chunks in use. */
+  chunkBytes: u64;
+  deletes: u64;
+  // -- a line of its own, which readers and writers of other threads ask for and hardly anything changes
   // -- the directory (table.ts), changed under the lock, read without it
   /** (hash >> directoryShift) & directoryMask is the index into the directory. */
   directoryShift: u32;
@@ -25,55 +43,9 @@ export class Partition {
   directory: Address;
   /** What a use makes of an entry's mark (marks.ts): COUNT_USES, or the epoch that it stores. */
   epoch: u32;
-  // -- under the lock; entries is also read racily for statistics
-  entries: u32;
   maxEntries: u32;
-  // -- the change log (changelog.ts): here, in the first line, because every write asks for it
-  /** Where its next record goes; 0: it is off. */
-  logHead: Address;
-  logPages: u32;
-  /** The entry whose bytes are being changed where it stands; 0: none. For recovery.ts. */
-  overwriting: Address;
-  sets: u64;
-  /** Key and value bytes of all entries. */
-  payloadBytes: u64;
-  /** Bytes of all chunks in use. */
-  chunkBytes: u64;
-  deletes: u64;
-  evictions: u64;
-  expired: u64;
-  /** Entries that must stay where they are: the one being replaced and the one being built. */
-  pinnedOld: Address;
-  pinnedNew: Address;
-  /** The last piece of the chain being built. */
-  chainEnd: Address;
-  slabPages: u32;
   segments: u32;
   splits: u32;
-  /** The last entry version handed out. */
-  version: u64;
-  // -- eviction's queues
-  /** Free blocks for them, linked, and how many. */
-  spareBlock: Address;
-  spareBlocks: u32;
-  /** Where the next trimming step begins: a queue, and a block in it; 0: at its head. */
-  trimQueue: u32;
-  trimBlock: Address;
-  /** Counts the entries that came; their generations are made of it. */
-  generation: u32;
-  /** A bit for each size class that may have a page to give (slab.ts, `hasSlack`). */
-  slackClasses: u64;
-  // -- the policy's side table (eviction/sidetable.ts): root, blocks and units, and the units that it should have
-  tableRoot: Address;
-  tableBlocks: u32;
-  tableUnits: u32;
-  tableWanted: u32;
-  // -- lru: generations in use, and the entries added to the newest
-  generations: u32;
-  epochAdded: u32;
-  // -- lfu: additions since the sketch was aged last, and the block that ageing has come to
-  sketchAdded: u32;
-  ageingBlock: u32;
   // -- for whoever takes over after a death under the lock (recovery.ts)
   /** How far the last rescuer came; 0: there is nothing to rescue. */
   recovery: u32;
@@ -86,11 +58,42 @@ export class Partition {
   lost: u64;
   /** Size classes that have pages. */
   classesUsed: u32;
+  slabPages: u32;
+  // -- under the lock
+  evictions: u64;
+  expired: u64;
+  /** Entries that must stay where they are: the one being replaced and the one being built. */
+  pinnedOld: Address;
+  pinnedNew: Address;
+  /** The last piece of the chain being built. */
+  chainEnd: Address;
+  // -- eviction's queues
+  /** Free blocks for them, linked, and how many. */
+  spareBlock: Address;
+  spareBlocks: u32;
+  /** Where the next trimming step begins: a queue, and a block in it; 0: at its head. */
+  trimQueue: u32;
+  trimBlock: Address;
+  // -- the policy's side table (eviction/sidetable.ts): root, blocks and units, and the units that it should have
+  tableRoot: Address;
+  tableBlocks: u32;
+  tableUnits: u32;
+  tableWanted: u32;
+  // -- lru: generations in use, and the entries added to the newest
+  generations: u32;
+  epochAdded: u32;
+  // -- lfu: additions since the sketch was aged last, and the block that ageing has come to
+  sketchAdded: u32;
+  ageingBlock: u32;
+  /** The last entry version handed out. */
+  version: u64;
+  /** A bit for each size class that may have a page to give (slab.ts, `hasSlack`). */
+  slackClasses: u64;
   // -- namespaces (namespaces.ts, sweep.ts): their entries, cleared ones too, and the bytes of these
   spaced: u32;
-  spacedBytes: u64;
   /** Of these entries those that were cleared, as of so many clears in the arena. */
   cleared: u32;
+  spacedBytes: u64;
   clearsSeen: u32;
   /** Where sweeping goes on. */
   sweepAt: u32;

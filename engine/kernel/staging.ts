@@ -81,16 +81,19 @@ export function isKeyLength(bytes: u32): bool {
   return bytes - 1 < MAX_KEY_BYTES;
 }
 
-/** Fills in everything that follows from the key. */
+/**
+ * Fills in everything that follows from the key. `word`: whether the partition's word will be asked for. It is in a
+ * line that other threads change with each of their writes, and a SET needs it for no more than its lock.
+ */
 @inline
-export function stageKey(staged: Staged, key: Address, keyWord: KeyWord): void {
+export function stageKey(staged: Staged, key: Address, keyWord: KeyWord, word: bool): void {
   const hash = hashKeyInline(key, lengthOf(keyWord));
   const partition = partitionOfHash(hash);
   staged.key = key;
   staged.keyWord = keyWord;
   staged.hash = hash;
   staged.partition = changetype<u32>(partition);
-  staged.word = readWord(partition);
+  if (word) staged.word = readWord(partition);
   staged.bucket = homeBucketIn(partition, hash);
   staged.slot = 0;
 }
@@ -124,7 +127,7 @@ export function stage(staged: Staged, at: Address, end: Address): Address {
     store<u64>(changetype<usize>(staged), command);
     staged.args = at + 2;
     staged.end = next;
-    stageKey(staged, at + 3, keyBytes);
+    stageKey(staged, at + 3, keyBytes, kind == GET_HEAD);
     return next;
   }
   return stageAny(staged, at, end);
@@ -156,7 +159,7 @@ export function setHostFrame(isHosts: bool): void {
 function stageNamespacedKey(staged: Staged): u32 {
   const key = namespacedKeyOf(staged.args);
   if (key == 0) return ERROR_KEY;
-  stageKey(staged, key, NAMESPACED_KEY | lastLength());
+  stageKey(staged, key, NAMESPACED_KEY | lastLength(), true);
   return 0;
 }
 
@@ -185,6 +188,6 @@ function readCommand(staged: Staged, at: Address): u32 {
   const key = bytesOf(staged.args);
   if (key == 0) return isHostFrame ? stageNamespacedKey(staged) : ERROR_KEY;
   if (!isKeyLength(lastLength())) return ERROR_KEY;
-  stageKey(staged, key, lastLength());
+  stageKey(staged, key, lastLength(), true);
   return 0;
 }
