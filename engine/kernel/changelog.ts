@@ -42,7 +42,7 @@
  * and what they wrote is visible; every later one takes the lock, sees `logSleepers` behind it, and wakes. So a writer
  * needs no fence of its own, only one load. Where a partition is locked, the reader does not go to sleep yet.
  */
-import { copyBytes, touched } from './bytes';
+import { copyBytes } from './bytes';
 import {
   chainSkip,
   copyFromChain,
@@ -56,12 +56,11 @@ import {
   LONG_KEY,
   NAMESPACED_KEY,
 } from './entry';
-import { Address, Header, header, NOTHING, PAGE_BYTES, PageNumber } from './layout';
+import { Address, Header, header, PAGE_BYTES, PageNumber } from './layout';
 import { orderStores } from './lock';
 import { givePage, PAGE_LOG, pageAddress, pageBelongs, pageInfo, pageKind, pageOf } from './pages';
 import { countSet } from './rows';
 import { logOf, Partition, partitionAt, partitionIndex } from './partition';
-import { partitionOf, Staged, STAGED_BYTES } from './staging';
 
 /** What a partition knows of its log. */
 @unmanaged
@@ -192,20 +191,15 @@ export function isLogging(): bool {
 const LINE_BYTES: u32 = 64;
 
 /**
- * Touches where the records of a group of commands will go. A ring comes round to memory that no cache holds any more,
- * and the store that gives the lock back waits for all stores before it: one by one, these misses took twice as long as
- * the rest of the write. As in exec.ts, they overlap in a loop that does nothing else.
+ * Touches where the next records will go (exec.ts). A ring comes round to memory that no near cache holds any more, and
+ * the store that gives the lock back waits for all stores before it.
  */
-export function touchLogs(first: Address, end: Address): void {
-  let sum: u32 = 0;
-  for (let at = first; at < end; at += STAGED_BYTES) {
-    const command = changetype<Staged>(at);
-    const head = command.key ? partitionOf(command).logHead : NOTHING;
-    // Two records of moderate size, wherever they begin: a group of commands often writes in a partition twice.
-    sum += load<u32>(head) + load<u32>(head, LINE_BYTES);
-    sum += load<u32>(head, 2 * LINE_BYTES);
-  }
-  touched(sum);
+@inline
+export function touchLog(partition: Partition): u32 {
+  const head = partition.logHead;
+  if (head == 0) return 0;
+  // Two records of moderate size, wherever they begin: a group of commands often writes in a partition twice.
+  return load<u32>(head) + load<u32>(head, LINE_BYTES) + load<u32>(head, 2 * LINE_BYTES);
 }
 
 /** Counts a write, and logs it where somebody reads. `expiryMs` 0: none. */

@@ -10,15 +10,15 @@
  * version word, and looks its key up anew when it changed: so commands of one group on one key need no care, and
  * neither do other threads.
  */
-import { isLogging, touchLogs } from './changelog';
+import { isLogging, touchLog } from './changelog';
 import { commandRow, ROW_HOST } from './commands';
 import { touched } from './bytes';
 import { Address, header, NOTHING } from './layout';
 import { integerOf, IS_INTEGER, lastInteger, skipValue, writeInteger } from './msgpack';
-import { GROUP, setHostFrame, stage, Staged, STAGED_BYTES, STAGED_ERROR } from './staging';
+import { GROUP, partitionOf, setHostFrame, stage, Staged, STAGED_BYTES, STAGED_ERROR } from './staging';
 import { ERROR_HOST_COMMANDS, writeError } from './status';
 import { entryOf, matchTag, nextBucket, overflowOf, SLOTS, tagOf } from './table';
-import { isStamping, touchStamps } from './stamps';
+import { isStamping, touchStamp } from './stamps';
 import { blockOf, replyArea, requestArea, stagingOf, ThreadBlock } from './threads';
 import { get, getVersioned, set } from './types/blob';
 import { increment } from './types/counter';
@@ -129,8 +129,7 @@ function execCommands(
     }
     if (block.refusal) refuseGroup(first, stagedEnd, block.refusal);
     touchGroup(first, stagedEnd);
-    if (isLogging()) touchLogs(first, stagedEnd);
-    if (isStamping()) touchStamps(first, stagedEnd);
+    touchForWrites(first, stagedEnd);
     let running = first;
     for (; running < stagedEnd; running += STAGED_BYTES) {
       const command = changetype<Staged>(running);
@@ -214,6 +213,25 @@ function touchGroup(first: Address, end: Address): void {
   for (let at = first; at < end; at += STAGED_BYTES) {
     const entry = changetype<Staged>(at).entry;
     sum += load<u32>(entry) + load<u32>(entry, SMALL_ENTRY_END);
+  }
+  touched(sum);
+}
+
+/**
+ * Touches what only writes need, and only while it is there: the places of their records in the change log, and their
+ * stamps. One by one, these misses took half of a SET's time. As above they overlap in a loop that does nothing else.
+ */
+@inline
+function touchForWrites(first: Address, end: Address): void {
+  const logging = isLogging();
+  const stamping = isStamping();
+  if (!logging && !stamping) return;
+  let sum: u32 = 0;
+  for (let at = first; at < end; at += STAGED_BYTES) {
+    const command = changetype<Staged>(at);
+    if (command.code == GET || command.key == 0) continue;
+    if (logging) sum += touchLog(partitionOf(command));
+    if (stamping) sum += touchStamp(command.hash);
   }
   touched(sum);
 }

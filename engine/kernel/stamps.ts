@@ -28,10 +28,8 @@
  * hit its stamp would pass for the key's: at the full speed of one partition that takes ten minutes of nothing else,
  * and then one chance in four thousand million.
  */
-import { touched } from './bytes';
 import { Address, header } from './layout';
 import { Partition, partitionIndex } from './partition';
-import { Staged, STAGED_BYTES } from './staging';
 
 /** Where the stamp of a key stands. */
 @inline
@@ -56,14 +54,10 @@ export function isStamping(): bool {
   return header().stamps != 0;
 }
 
-/**
- * Touches the stamps of a group of commands, for those of them that write: a table of a MiB is in no near cache. As in
- * exec.ts, the misses overlap in a loop that does nothing else; one by one they took a sixth of a SET's time.
- */
-export function touchStamps(first: Address, end: Address): void {
-  let sum: u32 = 0;
-  for (let at = first; at < end; at += STAGED_BYTES) sum += load<u32>(stampAddressOf(changetype<Staged>(at).hash));
-  touched(sum);
+/** Touches a key's stamp, before it is raised (exec.ts). */
+@inline
+export function touchStamp(hash: u32): u32 {
+  return load<u32>(stampAddressOf(hash));
 }
 
 /** Likewise by what writes all keys of a partition. */
