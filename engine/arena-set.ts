@@ -172,7 +172,10 @@ export class ArenaSet {
     if (endedThreadId !== undefined) {
       if (!Number.isInteger(endedThreadId) || endedThreadId < 0) {
         const found = show(endedThreadId);
-        throw new SlabringError('OPTION', `a thread is named by its threadId, not ${found}`);
+        throw new SlabringError(
+          'OPTION',
+          `reapThreads takes the threadId of a worker (read before it ends), not ${found}`,
+        );
       }
       declareEnded(endedThreadId);
     }

@@ -335,7 +335,8 @@ export class Arena {
     if (slot < 0) {
       throw new SlabringError(
         'OPTION',
-        `all ${handle.facts.maxThreads} thread slots are taken; raise maxThreads, or close() caches you no longer use`,
+        `all ${handle.facts.maxThreads} thread slots are taken; raise maxThreads (at most ` +
+          `${MAX_THREADS}), or close() caches you no longer use`,
       );
     }
     const { buffer } = handle.memory;

@@ -14,7 +14,7 @@ import { Many } from './many.js';
 import { Namespace, type NamespaceOptions, readNamespaceTtl } from './namespace.js';
 import type { CacheHandle } from './open.js';
 import { Single } from './single.js';
-import { Spaces } from './space.js';
+import { checkName, Spaces } from './space.js';
 import { openStructures } from './structures.js';
 
 /** A cache as one thread has it open. Made by `openCache` and `attachCache`. */
@@ -75,12 +75,22 @@ export class Cache extends Keyspace {
   namespace(name: string, options: NamespaceOptions = {}): Namespace {
     checkOpen(this.#shared);
     const ttlMs = readNamespaceTtl(options, this.#defaultTtlMs);
+    if (typeof name !== 'string') checkName(name);
     const key = `${ttlMs} ${name}`;
     const known = this.#namespaces.get(key);
-    if (known?.name === name) return known;
+    if (known !== undefined) return known;
     const namespace = new Namespace(name, this.#spaces.open(name), this.#shared, ttlMs);
     this.#namespaces.set(key, namespace);
     return namespace;
+  }
+
+  /**
+   * The names of all namespaces, of whichever thread, in the order in which they were made. None
+   * ever goes.
+   */
+  namespaces(): string[] {
+    checkOpen(this.#shared);
+    return this.#spaces.names();
   }
 
   /** Counters and sizes of the whole cache, namespaces included, all threads together. */

@@ -55,12 +55,13 @@ const LOG_DELETE = 2;
 const LOG_EXPIRE = 3;
 const LOG_CLEAR = 4;
 
-/** The log's share of `memory` that is the default, and the largest one. */
 /**
- * A page for each partition of 8 MiB. Twice as much costs writers a tenth of their speed: a ring
- * that comes round to memory that no near cache holds any more is a miss for every change.
+ * The log's share of `memory` that is the default: a page for each partition of 8 MiB. Twice as
+ * much costs writers a tenth of their speed: a ring that comes round to memory that no near cache
+ * holds any more is a miss for every change.
  */
 export const DEFAULT_SHARE = 1 / 128;
+/** And the largest one. */
 const LARGEST_SHARE = 1 / 4;
 /** Changes that nobody wants which one look passes over. */
 const MAX_SKIPPED = 16_384;
@@ -134,8 +135,14 @@ export class Changes implements AsyncIterableIterator<Change, undefined> {
     this.#epochs = source.spaces.watch();
   }
 
-  /** The changes that are there by now, at most `max` of them. None when closed. */
+  /**
+   * The changes that are there by now, at most `max` of them. None when closed.
+   * @throws SlabringError `OPTION`
+   */
   read(max = Number.POSITIVE_INFINITY): Change[] {
+    if (max !== Number.POSITIVE_INFINITY && !(Number.isInteger(max) && max >= 0)) {
+      throw new SlabringError('OPTION', `max must be a whole number, not ${show(max)}`);
+    }
     const changes: Change[] = [];
     // Without a mark, and with writers that are faster, this would not end.
     for (const reader of this.#readers) reader.mark();

@@ -44,6 +44,10 @@ export function readDecodedOption(
 ): DecodedConfig | undefined {
   if (option === undefined || option === false) return undefined;
   if (option === true) return { entries: DEFAULT_ENTRIES, freeze: true };
+  if (typeof option !== 'object') {
+    const found = show(option);
+    throw new SlabringError('OPTION', `decoded must be true, false or options, not ${found}`);
+  }
   checkOptionNames(option, ['entries', 'freeze'], 'decoded');
   const { entries = DEFAULT_ENTRIES, freeze = true } = option;
   if (!Number.isInteger(entries) || entries < 1 || entries > MAX_ENTRIES) {

@@ -23,9 +23,9 @@ export const ERROR_CODES = [
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /**
- * An error reply of the cache, or a refused option. `code` is one of {@link ERROR_CODES}, or one of
- * the client's own (`TIMEOUT`, `CLOSED`, `CONNECTION`, `QUEUEFULL`), or `OPTION` for a wrong option
- * or argument of the library.
+ * An error reply of the cache, or a refused option. `code` is one of {@link ERROR_CODES}, or
+ * `CLOSED`, or one of the client's own (`TIMEOUT`, `CONNECTION`, `QUEUEFULL`), or `OPTION` for a
+ * wrong option or argument of the library.
  */
 export class SlabringError extends Error {
   override readonly name = 'SlabringError';

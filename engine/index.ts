@@ -28,6 +28,7 @@ export type { FileFormat } from './jobs/files.js';
 export { ImportError, type ImportOptions, type ImportResult } from './jobs/import-file.js';
 export type { JobOptions, JobProgress } from './jobs/options.js';
 export type { BrokenRule } from './jobs/verify-part.js';
+export type { Keyspace } from './keyspace.js';
 export type { Namespace, NamespaceOptions } from './namespace.js';
 export { type AttachOptions, attachCache, type CacheHandle, openCache } from './open.js';
 export type { NamespaceStats, SizeCount } from './space.js';

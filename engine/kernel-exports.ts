@@ -156,6 +156,7 @@ export interface KernelExports {
   ): number;
 
   openNamespace(thread: number, nameBytes: number): number;
+  countNamespaces(): number;
   useNamespace(number: number): void;
   namespaceNamesAt(): number;
   namespaceEpochsAt(): number;
@@ -220,7 +221,8 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
   ERROR_NOT_AN_INTEGER: 'WRONGTYPE the value is not an integer',
   ERROR_DELTA: 'SYNTAX a delta is nil or a signed 64-bit integer',
   ERROR_OVERFLOW: 'OVERFLOW the sum does not fit a signed 64-bit integer',
-  ERROR_ENTRIES_FULL: 'OOM the cache holds maxEntries entries and its policy is none',
+  ERROR_ENTRIES_FULL:
+    "OOM the key's partition has its share of maxEntries, and the policy none evicts nothing",
   ERROR_HOST_COMMANDS:
     'BUSY a frame may hold 64 commands that the node itself answers, such as HELLO',
   ERROR_REPLY_TOO_LARGE:

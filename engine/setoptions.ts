@@ -60,9 +60,9 @@ export class SetArguments {
       this.version = ifVersion;
     }
     if (this.flags & SetFlag.KEEP_TTL) {
+      // The default stays: for a key that is not there, and has none to keep.
       if (ttl !== undefined)
         throw new SlabringError('OPTION', 'ttl and keepTtl exclude each other');
-      this.ttlMs = 0;
     }
     if (this.flags & SetFlag.NX && this.flags & (SetFlag.XX | SetFlag.IF_VERSION)) {
       const other = this.flags & SetFlag.XX ? 'ifPresent' : 'ifVersion';

@@ -56,8 +56,16 @@ export class Spaces {
     }
     throw new SlabringError(
       'OPTION',
-      `all ${facts.maxNamespaces} namespaces are in use; raise maxNamespaces for ${show(name)}`,
+      facts.maxNamespaces === 0
+        ? 'this cache was opened with maxNamespaces: 0'
+        : `all ${facts.maxNamespaces} namespaces are in use; raise maxNamespaces for ${show(name)}`,
     );
+  }
+
+  /** All names, by number. */
+  names(): string[] {
+    const count = this.#set.arenas[0]!.kernel.countNamespaces();
+    return Array.from({ length: count }, (_, i) => this.nameOf(i + 1));
   }
 
   /** The name of a number that some key has. */
@@ -111,6 +119,11 @@ export class EpochWatch {
     }
     return cleared;
   }
+}
+
+/** @throws SlabringError `OPTION` */
+export function checkName(name: string): void {
+  readName(name);
 }
 
 function readName(name: string): Buffer {

@@ -56,8 +56,8 @@ const knownDurations = new Map<string, number>();
 const MAX_KNOWN_DURATIONS = 256;
 
 /**
- * Whole milliseconds of `'5s'` or `5000`; anything between 0 and 1 ms counts as 1. `option` names
- * what is being read.
+ * Whole milliseconds of `'5s'` or `5000`; anything between 0 and 1 ms counts as 1, and `Infinity`
+ * as 0, which is no expiry. `option` names what is being read.
  * @throws SlabringError `OPTION`
  */
 export function parseDuration(duration: Duration, option: string): number {
@@ -70,6 +70,8 @@ export function parseDuration(duration: Duration, option: string): number {
 }
 
 function checkDuration(ms: number | undefined, given: Duration, option: string): number {
+  // What `ttl` returns for an entry without expiry.
+  if (ms === Number.POSITIVE_INFINITY) return 0;
   if (ms === undefined || !(ms >= 0) || ms > MAX_TTL_MS) {
     throw new SlabringError(
       'OPTION',

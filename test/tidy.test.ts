@@ -52,7 +52,17 @@ const METHODS: Record<CommandName, { cache: string[] | string; client: string[] 
  * not.
  */
 const ONLY_CACHE = [
-  ...['size', 'stats', 'checkIntegrity', 'clear', 'share', 'changes', 'on', 'namespace'],
+  ...[
+    'size',
+    'stats',
+    'checkIntegrity',
+    'clear',
+    'share',
+    'changes',
+    'on',
+    'namespace',
+    'namespaces',
+  ],
   ...['verify', 'importFile', 'exportFile', 'reapThreads'],
   // For the client: with SCAN.
   ...['keys', 'values', 'entries', 'forEach', 'peek', 'take'],

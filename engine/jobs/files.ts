@@ -37,10 +37,12 @@ export function readFormat(format: FileFormat | undefined, path: string): FileFo
   if (format === undefined) {
     const byName = FORMAT_OF_ENDING[/\.(\w+)$/.exec(path)?.[1]?.toLowerCase() ?? ''];
     if (byName !== undefined) return byName;
-  } else if (FILE_FORMATS.includes(format)) {
-    return format;
+    throw new SlabringError(
+      'OPTION',
+      `the name ${show(path)} does not tell its format: it must end in .ndjson, .jsonl, .msgpack ` +
+        `or .mp, or format must be 'ndjson' or 'msgpack'`,
+    );
   }
-  const names = "'ndjson' or 'msgpack'";
-  const hint = ', or the file must end in .ndjson, .jsonl, .msgpack or .mp';
-  throw new SlabringError('OPTION', `format must be ${names}${hint}, not ${show(format)}`);
+  if (FILE_FORMATS.includes(format)) return format;
+  throw new SlabringError('OPTION', `format must be 'ndjson' or 'msgpack', not ${show(format)}`);
 }

@@ -78,6 +78,7 @@ export { addHits, getStamped, stampedAt, touchStamped } from './kept';
 export { setStrongOrder } from './lock';
 export {
   clearNamespace,
+  countNamespaces,
   NAMESPACE_DONE,
   NAMESPACE_NEEDS_SWEEP,
   namespaceBytes,

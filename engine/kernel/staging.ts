@@ -156,6 +156,11 @@ export function setHostFrame(isHosts: bool): void {
   isHostFrame = isHosts;
 }
 
+@inline
+export function isFrameOfHost(): bool {
+  return isHostFrame;
+}
+
 function stageNamespacedKey(staged: Staged): u32 {
   const key = namespacedKeyOf(staged.args);
   if (key == 0) return ERROR_KEY;

@@ -245,7 +245,7 @@ describe('errors', () => {
       '92 19 a4 6d 6f 73 74',
       '93 19 a4 68 75 67 65 d3 80 00 00 00 00 00 00 00',
     ],
-    'OOM the cache holds maxEntries entries and its policy is none': [
+    "OOM the key's partition has its share of maxEntries, and the policy none evicts nothing": [
       '93 11 a1 6b 01',
       '92 19 a1 6b',
     ],

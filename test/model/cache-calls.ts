@@ -107,8 +107,12 @@ function someOptions(source: Source, key: ModelKey | undefined): WriteOptions {
   if (random.chance(0.25)) options.keepTtl = true;
   else if (random.chance(0.6)) options.ttl = someTtl(source);
   const ttl = options.ttl === undefined ? defaultTtl : msOf(options.ttl);
-  return { options, write: { ...options, ttl: options.keepTtl ? 0 : ttl } };
+  return { options, write: { ...options, ttl } };
 }
+
+/** On the wire KEEPTTL excludes a time to live, which an option `keepTtl` has for keys that are new. */
+const onWire = (write: WriteOptions['write'], wire: () => Wire): Pick<Call, 'wire'> =>
+  write.keepTtl && write.ttl > 0 ? {} : { wire };
 
 /** SET of the wire. */
 function setWire(source: Source, key: ModelKey, value: unknown, write: Write, flags = 0): Wire {
@@ -193,7 +197,7 @@ function set(source: Source): Call {
       lend(value, (lent) =>
         isBytes ? cache.setBytes(form, lent as Buffer, options) : cache.set(form, lent, options),
       ),
-    wire: () => setWire(source, key, value, { ...write, value }),
+    ...onWire(write, () => setWire(source, key, value, { ...write, value })),
     check: (model, reply) =>
       model.apply(key.id, reply, (state) => model.set(key.id, { ...write, value }, false, state)),
   };
@@ -207,7 +211,7 @@ function swap(source: Source): Call {
   return {
     text: `swap ${textOf(key)} ${JSON.stringify(options) ?? ''}`,
     direct: (cache) => lend(value, (lent) => cache.swap(form, lent, options)),
-    wire: () => setWire(source, key, value, { ...write, value }, 8),
+    ...onWire(write, () => setWire(source, key, value, { ...write, value }, 8)),
     shown: nilOf,
     check: (model, reply, shown) =>
       model.apply(key.id, reply, (state) => model.set(key.id, { ...write, value }, true, state), {

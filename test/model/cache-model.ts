@@ -235,7 +235,7 @@ export class CacheModel {
       !(write.ifPresent && !state) &&
       (write.ifVersion === undefined || (state && state.version === write.ifVersion));
     if (!isMet) return [{ reply: wantsOld ? old : false, next: state, counts: {} }];
-    const kept = write.keepTtl ? (state?.deadline ?? Infinity) : deadlineOf(write.ttl);
+    const kept = write.keepTtl && state ? state.deadline : deadlineOf(write.ttl);
     const reply = wantsOld ? old : true;
     return this.#written(key, state, reply, { value: write.value, deadline: kept });
   }

@@ -294,7 +294,7 @@ describe('attaching', () => {
       expect.objectContaining({
         code: 'OPTION',
         message:
-          'all 3 thread slots are taken; raise maxThreads, or close() caches you no longer use',
+          'all 3 thread slots are taken; raise maxThreads (at most 64), or close() caches you no longer use',
       }),
     );
     expect(first.stats().threads).toBe(3);

@@ -331,10 +331,17 @@ describe('time to live', () => {
     cache.increment('counter');
     cache.increment('counter forever', 1, { ttl: 0 });
     cache.set('kept', 1, { keepTtl: true });
+    cache.setMany([['kept too', 1]], { keepTtl: true });
     const keys = ['default', 'own', 'forever', 'bytes', 'swapped', 'many', 'counter'];
     expect(keys.map((key) => cache.ttl(key))).toEqual([1000, 50, Infinity, 1000, 1000, 1000, 1000]);
     expect(cache.ttl('counter forever')).toBe(Infinity);
-    expect(cache.ttl('kept')).toBe(Infinity);
+    // There was none to keep.
+    expect([cache.ttl('kept'), cache.ttl('kept too')]).toEqual([1000, 1000]);
+    cache.set('forever', 2, { keepTtl: true });
+    cache.setMany([['own', 2]], { keepTtl: true });
+    expect([cache.ttl('forever'), cache.ttl('own')]).toEqual([Infinity, 50]);
+    cache.set('as another', 1, { ttl: cache.ttl('forever')! });
+    expect(cache.ttl('as another')).toBe(Infinity);
     const other = attachCache(cache.share());
     other.set('default there', 1);
     expect(cache.ttl('default there')).toBe(1000);

@@ -94,6 +94,9 @@ describe('namespaces', () => {
     const changes = cache.changes({ bytes: 1 });
     users.clear();
     for (let i = 0; i < 5000; i++) cache.set(`key ${i % 10}`, 'x'.repeat(100));
+    for (const wrong of [-1, 1.5, Number.NaN, 'x']) {
+      expect(() => changes.read(wrong as number)).toThrow(/^max must be a whole number, not/);
+    }
     const [first, second] = changes.read();
     expect(first).toMatchObject({ type: 'clear', namespace: 'users' });
     expect(second).toMatchObject({ type: 'overrun' });

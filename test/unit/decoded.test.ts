@@ -319,7 +319,7 @@ describe('the table', () => {
     [{ entries: 1.5 }, /^decoded.entries must be/],
     [{ freeze: 1 }, /^decoded.freeze must be true or false, not 1$/],
     [{ size: 1 }, /^decoded has no option 'size'/],
-    ['yes', /^decoded takes an object of options, not 'yes'$/],
+    ['yes', /^decoded must be true, false or options, not 'yes'$/],
     [null, /^decoded takes an object of options, not null$/],
   ])('refuses %j', (decoded, message) => {
     expect(() => openCache({ decoded: decoded as unknown as boolean })).toThrow(message);

@@ -150,7 +150,7 @@ describe('the threads of the pool', () => {
     expect(bench.pool.threads).toHaveLength(1);
     others.push(ArenaSet.attach(handle));
     const message =
-      'all 8 thread slots are taken; raise maxThreads, or close() caches you no longer use';
+      'all 8 thread slots are taken; raise maxThreads (at most 64), or close() caches you no longer use';
     await expect(verify(bench.jobs)).rejects.toThrow(new SlabringError('OPTION', message));
     for (const other of others) other.close();
     expect(await verify(bench.jobs)).toBeUndefined();
@@ -453,7 +453,9 @@ describe('a cache', () => {
     expect(cache.stats().threads).toBe(1);
     expect(cache.reapThreads()).toBe(0);
     for (const wrong of [-1, 1.5, '3']) {
-      expect(() => cache.reapThreads(wrong as number)).toThrow(/named by its threadId, not/);
+      expect(() => cache.reapThreads(wrong as number)).toThrow(
+        /^reapThreads takes the threadId of a worker .*, not/,
+      );
     }
     cache.close();
     expect(() => cache.reapThreads()).toThrow(CLOSED);

@@ -277,6 +277,8 @@ describe('names', () => {
     expect(cache.namespace('later').name).toBe('later');
     expect(cache.namespace('later')).toBe(cache.namespace('later'));
     expect(cache.namespace('later', { ttl: 5 })).not.toBe(cache.namespace('later'));
+    expect(cache.namespaces()).toEqual([...names, 'later']);
+    expect(other.namespaces()).toEqual(cache.namespaces());
     other.close();
   });
 
@@ -286,8 +288,11 @@ describe('names', () => {
     ['ж'.repeat(128), /must be text of 1 to 255 bytes/],
     ['\ud800', /must be text of 1 to 255 bytes/],
     [7, "a namespace's name must be text of 1 to 255 bytes, not 7"],
+    [undefined, /must be text of 1 to 255 bytes, not undefined/],
+    [Symbol('x'), /must be text of 1 to 255 bytes/],
   ])('%j is none', (name, message) => {
     expect(() => cache.namespace(name as string)).toThrow(message);
+    expect(cache.namespaces()).toEqual([]);
   });
 
   it('are text, also where the same text is known', () => {
@@ -304,7 +309,9 @@ describe('names', () => {
     );
     expect(cache.namespace('a').get('key')).toBe(1);
     open({ maxNamespaces: 0 });
-    expect(failure(() => cache.namespace('c'))).toMatch(/^OPTION: all 0 namespaces/);
+    expect(failure(() => cache.namespace('c'))).toBe(
+      'OPTION: this cache was opened with maxNamespaces: 0',
+    );
     open({ maxNamespaces: 1024, memory: '32mb' });
     for (let i = 0; i < 1024; i++) cache.namespace(`n${i}`).set('key', i);
     for (let i = 0; i < 1024; i++) expect(cache.namespace(`n${i}`).get('key')).toBe(i);

@@ -32,7 +32,7 @@ import {
 import { countHit, countMiss } from '../rows';
 import { Partition, partitionOfHash } from '../partition';
 import { ABSENT, copyHeld, findLive, findStaged, NO_ROOM, readValue } from '../read';
-import { partitionOf, Staged } from '../staging';
+import { isFrameOfHost, partitionOf, Staged } from '../staging';
 import {
   ERROR_ENTRIES_FULL,
   ERROR_FLAGS,
@@ -83,9 +83,11 @@ export function lastOldValueEnd(): Address {
   return oldValueEnd;
 }
 
+/** In frames of the host a time to live beside KEEPTTL is that of a key which is not there. */
 @inline
-export function flagsConflict(flags: u32, ttlMs: i64): bool {
-  return (flags & (SET_NX | SET_XX)) == (SET_NX | SET_XX) || ((flags & SET_KEEPTTL) != 0 && ttlMs > 0);
+function flagsConflict(flags: u32, ttlMs: i64): bool {
+  if ((flags & (SET_NX | SET_XX)) == (SET_NX | SET_XX)) return true;
+  return (flags & SET_KEEPTTL) != 0 && ttlMs > 0 && !isFrameOfHost();
 }
 
 /** SET without flags, which most are: STORED, or minus a status. `ttlMs` 0: no expiry. */
