@@ -165,6 +165,31 @@ describe.each([1, 3])('an epoch that comes round, with %i arena(s)', (arenas) =>
     set.close();
   });
 
+  it('does not bring back what was there in its last one a round ago', () => {
+    const { set, space, setEpoch } = open();
+    setEpoch(ROUND - 2);
+    space.clear();
+    const prefix = space.prefix();
+    for (let i = 0; i < 300; i++) store(set, space, `last ${i}`);
+    // Sweeps first, but not what is there still.
+    space.clear();
+    expect(space.epoch).toBe(ROUND);
+    setEpoch(2 * ROUND - 2);
+    space.clear();
+    expect(space.prefix()).toBe(prefix);
+    expect(space.stats().entries).toBe(0);
+    expect(set.stats().entries).toBe(0);
+    for (let i = 0; i < 300; i++) {
+      const key = Buffer.from(`____last ${i}`);
+      key.writeUInt32LE(prefix);
+      const { request, kernel, slot } = set.arenas[set.routes?.arenaOf(`last ${i}`) ?? 0]!;
+      request.set(key);
+      expect(kernel.getDirect(slot, NAMESPACED_KEY | key.length, Date.now())).toBeLessThan(0);
+    }
+    expect(set.checkIntegrity()).toBeUndefined();
+    set.close();
+  });
+
   it('also as 32 bits', () => {
     const { set, space, setEpoch } = open();
     store(set, space, 'old');
