@@ -110,12 +110,21 @@ const DEFAULT_NAMESPACES = 16;
 /** Counts of entries are 32-bit, and the highest one is taken. */
 const MAX_ENTRIES = 0xffff_fffe;
 
+/** What lru-cache, node-cache and cacheable call them. */
+const OTHER_NAMES = new Map([
+  ['max', 'maxEntries'],
+  ['maxKeys', 'maxEntries'],
+  ['lruSize', 'maxEntries'],
+  ['maxSize', 'memory'],
+  ['stdTTL', 'ttl'],
+]);
+
 /**
  * Checks the options and fills in the defaults.
  * @throws SlabringError `OPTION`, naming the option, what it was and what is allowed
  */
 export function readCacheOptions(options: CacheOptions = {}): CacheConfig {
-  checkOptionNames(options, OPTION_NAMES, 'openCache');
+  checkOptionNames(options, OPTION_NAMES, 'openCache', OTHER_NAMES);
   // Defaults stand in for `undefined`, not for null.
   const {
     memory = DEFAULT_MEMORY,

@@ -5,6 +5,7 @@
 import type { Buffer } from 'node:buffer';
 import { type Arena, PAGE_BYTES } from './arena.js';
 import { copyOf } from './copy.js';
+import { SlabringError } from './errors.js';
 
 /** Records of one partition, or the news that some were lost. */
 export interface LogRun {
@@ -49,7 +50,11 @@ export class LogReader {
     const { partitions } = facts;
     const pages = Math.max(1, Math.floor(bytes / partitions / PAGE_BYTES));
     const status = kernel.attachLog(slot, pages, Date.now());
-    if (status < 0) throw arena.errorOf(status);
+    if (status < 0) {
+      const { code } = arena.errorOf(status);
+      const least = pages * partitions * PAGE_BYTES;
+      throw new SlabringError(code, `no memory for a change log of ${least} bytes`);
+    }
     this.#arena = arena;
     this.#words = new Int32Array(reply.buffer);
     this.#numbers = new Float64Array(partitions);

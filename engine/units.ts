@@ -85,20 +85,27 @@ function checkDuration(ms: number | undefined, given: Duration, option: string):
 /**
  * Refuses what is no options object, and option names that nobody reads: a misspelt option must not
  * silently become a default. `owner` is who takes the options, as the message says it
- * (`openCache`).
+ * (`openCache`); `otherNames`: what other libraries call which of them.
  * @throws SlabringError `OPTION`
  */
-export function checkOptionNames(options: unknown, known: readonly string[], owner: string): void {
+export function checkOptionNames(
+  options: unknown,
+  known: readonly string[],
+  owner: string,
+  otherNames: ReadonlyMap<string, string> = NO_OTHER_NAMES,
+): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new SlabringError('OPTION', `${owner} takes an object of options, not ${show(options)}`);
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
-    const near = nearestName(name, known);
+    const near = otherNames.get(name) ?? nearestName(name, known);
     const hint = near ? `did you mean '${near}'?` : `it takes ${known.join(', ')}`;
     throw new SlabringError('OPTION', `${owner} has no option ${show(name)}; ${hint}`);
   }
 }
+
+const NO_OTHER_NAMES: ReadonlyMap<string, string> = new Map();
 
 /**
  * The known name that was probably meant: at most two edits away, upper and lower case being the

@@ -90,6 +90,8 @@ describe('readCacheOptions', () => {
     [{ ttl: -1 }, /^ttl must be milliseconds from 0 to .* not -1$/],
     [{ ttl: 'soon' }, /^ttl must be milliseconds from 0 to .* not 'soon'$/],
     [{ memmory: '1gb' }, /^openCache has no option 'memmory'; did you mean 'memory'\?$/],
+    [{ max: 500 }, /^openCache has no option 'max'; did you mean 'maxEntries'\?$/],
+    [{ stdTTL: 5 }, /^openCache has no option 'stdTTL'; did you mean 'ttl'\?$/],
     [{ size: 5 }, /^openCache has no option 'size'; it takes memory, policy, partitions, /],
     ['64mb', /^openCache takes an object of options, not '64mb'$/],
     [null, /^openCache takes an object of options, not null$/],
