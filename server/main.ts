@@ -16,7 +16,7 @@ const COMMANDS: Record<string, () => Promise<Register>> = {
 };
 
 const program = new Command('slabring')
-  .description('A distributed in-memory cache for Node.js.')
+  .description('A shared in-memory cache for Node.js, embedded or served.')
   .version(SOFTWARE_VERSION)
   .configureOutput({
     // One line, whatever commander adds to it.

@@ -45,7 +45,10 @@ const ENTRY_OVERHEAD_BYTES = 160;
 const SERVER_OVERHEAD_BYTES = 128 * MIB;
 /** For the node that is started: one arena. */
 const NODE_MEMORY_MAX_BYTES = 3 * 1024 * MIB;
-/** A node refuses messages above 16 MiB by default; a frame's commands must fit. */
+/**
+ * The longest frame: a node takes 64 MiB and 128 KiB by default, or half of a small memory and 128
+ * KiB.
+ */
 const FRAME_BYTES_MAX = 15 * MIB;
 /** What a SET needs in a frame beside its value. */
 const COMMAND_BYTES = 24;

@@ -39,7 +39,7 @@ const ENTRY_OVERHEAD_BYTES = 128;
 const NODE_OVERHEAD_BYTES = 64 * MIB;
 /** For the node that is started: one arena. */
 const NODE_MEMORY_MAX_BYTES = 3 * 1024 * MIB;
-/** The largest value of a replay: what a node stores by default. */
+/** The largest value of a replay. A node stores up to 64 MiB by default. */
 const VALUE_BYTES_MAX = MIB;
 /**
  * A replay measures latency, it has no user waiting: its commands may take longer than an

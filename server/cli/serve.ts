@@ -32,7 +32,8 @@ interface ServeFlags {
 const HELP = `
 One port serves everything: frames of msgpack over WebSocket, GET /healthz and GET /stats.
 SIGTERM and SIGINT stop the node: it answers what it has received, closes the connections
-with code 1001 and exits with code 0 within 6 seconds; a second signal ends it at once.
+with code 1001 and exits with code 0, as a rule in milliseconds. After 5.5 seconds it drops
+clients that do not read, and within 10 seconds it has ended; a second signal ends it at once.
 
 Examples:
   slabring serve
@@ -61,7 +62,7 @@ export function registerServe(program: Command): void {
         .default(memory, `a quarter of what there is: ${format.bytes(memory)}`),
     )
     .addOption(
-      new Option('--threads <number>', 'threads that serve connections')
+      new Option('--threads <number>', 'threads that serve connections, at most 63')
         .argParser(wholeNumber(1))
         .default(defaultThreads(machine), `one per core, at most 16: ${defaultThreads(machine)}`),
     )
@@ -73,10 +74,15 @@ export function registerServe(program: Command): void {
     .option('--max-entries <number>', 'the most entries kept', wholeNumber(1))
     .option(
       '--partitions <number>',
-      'independently locked parts, a power of two (default: 1 per 8 MiB, at most 64)',
+      'independently locked parts of each arena, a power of two, at most 256 ' +
+        '(default: 1 per 8 MiB, at most 64)',
       powerOfTwo,
     )
-    .option('--arenas <number>', 'memories that share out the keys', wholeNumber(1, 64))
+    .option(
+      '--arenas <number>',
+      'memories that share out the keys, at most 64 (default: as few as hold the memory)',
+      wholeNumber(1, 64),
+    )
     .option('--unix <path>', 'serve a Unix-domain socket as well')
     .addOption(
       new Option(
@@ -85,7 +91,11 @@ export function registerServe(program: Command): void {
       ).env('SLABRING_TOKEN'),
     )
     .option('--allow-origin <origin...>', "web origins whose pages may connect, or '*'")
-    .option('--max-value <size>', 'the largest value (default and maximum: 64mb)', byteSize)
+    .option(
+      '--max-value <size>',
+      'the largest value (default: 64mb, or half of an arena if that is less; maximum: 64mb)',
+      byteSize,
+    )
     .option(
       '--max-message <size>',
       'the largest message (default and maximum: a value and 128kb)',
