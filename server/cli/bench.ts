@@ -196,7 +196,7 @@ function checkFlags(flags: BenchFlags): void {
     throw new SlabringError(
       'OPTION',
       `--pipeline ${flags.pipeline} with --value-size ${flags.valueSize} makes frames of ` +
-        `${frameBytes} bytes; a node takes ${FRAME_BYTES_MAX} at most`,
+        `${frameBytes} bytes; bench sends ${FRAME_BYTES_MAX} at most`,
     );
   }
 }
