@@ -173,7 +173,7 @@ export class Client {
     options?: SetOptions,
   ): Promise<boolean[]> {
     const list = listOf(entries, 'setMany', '[key, value] pairs');
-    const args = new SetArguments().read(options, this.#ttlMs);
+    const args = new SetArguments().read(options, this.#defaultTtlFor(options));
     return (await this.#pipeline.many(list.length, Result.RAW, (index) => {
       const entry = list[index]!;
       if (!Array.isArray(entry) || entry.length !== 2) {
@@ -309,6 +309,11 @@ export class Client {
     return this.#pipeline.commit(result);
   }
 
+  /** On the wire, KEEPTTL excludes a time to live. */
+  #defaultTtlFor(options: SetOptions | undefined): number {
+    return options?.keepTtl === true ? 0 : this.#ttlMs;
+  }
+
   #set(
     key: Key,
     value: unknown,
@@ -318,7 +323,7 @@ export class Client {
   ): Promise<unknown> {
     try {
       const packed = needsPacking(value) ? packValue(value) : undefined;
-      const args = this.#setArguments.read(options, this.#ttlMs);
+      const args = this.#setArguments.read(options, this.#defaultTtlFor(options));
       writeSet(this.#pipeline.open(), key, value, packed, args, args.flags | flags);
     } catch (error) {
       return this.#pipeline.abandon(error);

@@ -82,19 +82,22 @@ export class Many {
     const batch = new Batch();
     const larges: LargeSet[] = [];
     const mostBytes = Math.min(this.#maxValueBytes, LARGE_BYTES);
+    // What the kernel has a short way for.
+    const count = args.flags !== 0 ? 5 : args.ttlMs === 0 ? 2 : 3;
     for (const entry of entries) {
       if (!Array.isArray(entry) || entry.length !== 2) {
         throw new SlabringError('OPTION', `setMany takes [key, value] pairs, not ${show(entry)}`);
       }
       const [key, value] = entry as [Key, unknown];
       const packed = packValue(value, this.#structures);
-      batch.begin(COMMANDS.SET.code, key, 5, of.space !== undefined);
+      batch.begin(COMMANDS.SET.code, key, count, of.space !== undefined);
       if (!batch.value(value, packed, mostBytes)) {
         const bytes = Buffer.concat(encodedParts(value, packed, this.#maxValueBytes));
         larges.push({ frame: batch.frames().length, key: Buffer.from(key as Uint8Array), bytes });
         continue;
       }
-      batch.integer(args.ttlMs);
+      if (count > 2) batch.integer(args.ttlMs);
+      if (count <= 3) continue;
       batch.integer(args.flags);
       if (args.flags & SetFlag.IF_VERSION) batch.integer(args.version);
       else batch.nil();

@@ -6,9 +6,9 @@
  *   pass 3  touch the entry behind the first matching tag of every key
  *   pass 4  run the commands one after the other, in order, on lines that are in the cache by now
  *
- * What passes 1 to 3 found holds as long as nobody writes in the key's partition. Each command checks that by the
- * version word, and looks its key up anew when it changed: so commands of one group on one key need no care, and
- * neither do other threads.
+ * What passes 1 to 3 found may be wrong by the time that a command runs: another thread, or a command before it in the
+ * group, has written meanwhile. A GET checks that by the partition's version word, a SET, under the lock, by the slot
+ * itself (read.ts); else they look the key up anew. So commands of one group on one key need no care.
  */
 import { isLogging, touchLog } from './changelog';
 import { commandRow, ROW_HOST } from './commands';

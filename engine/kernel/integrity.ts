@@ -24,7 +24,7 @@ import {
   valueBytesOf,
 } from './entry';
 import { Address, header, PAGE_BYTES, PageNumber } from './layout';
-import { lockToRead, unlock } from './lock';
+import { lockToRead, lockToReadSoon, unlock } from './lock';
 import {
   isDraftOf,
   PAGE_DRAFT,
@@ -335,12 +335,28 @@ function checkPage(page: PageNumber, info: PageInfo, sizeClass: u32): u32 {
 }
 
 /**
- * Every page is in the pool or in one partition. Holds all partitions' locks meanwhile, taken in order: nobody else
- * waits for a second one while holding one (room.ts only tries).
+ * Takes all partitions' locks. Where one is not to be had soon, the others are given up and it is waited for alone:
+ * its holder may be waiting for one of them (room.ts).
  */
+function lockAllToRead(thread: u32): void {
+  const count = header().partitionCount;
+  let locked: u32 = 0;
+  while (locked < count) {
+    if (lockToReadSoon(partitionAt(locked), thread)) {
+      locked += 1;
+      continue;
+    }
+    const missing = partitionAt(locked);
+    while (locked > 0) unlock(partitionAt(--locked));
+    lockToRead(missing, thread);
+    unlock(missing);
+  }
+}
+
+/** Every page is in the pool or in one partition. Holds all partitions' locks meanwhile. */
 export function checkPool(thread: u32): u32 {
   const head = header();
-  for (let i: u32 = 0; i < head.partitionCount; i++) lockToRead(partitionAt(i), thread);
+  lockAllToRead(thread);
   if (head.pagesAstray) {
     sweepPool();
     head.pagesAstray = 0;
@@ -377,13 +393,15 @@ function areDraftsSound(drafts: u32): bool {
   let chained: u32 = 0;
   for (let thread: u32 = 0; thread < header().maxThreads; thread++) {
     const block = blockOf(thread);
-    // What a thread left that has ended may be in any state, until its slot is cleaned. Asked in this order: before the
-    // slot is another one's, the draft is called abandoned (slots.ts).
-    const isGone = isClaimed(thread) && isSlotGone(thread, 0);
-    const drafting = atomic.load<u32>(draftingAddress(thread));
-    if (drafting != 0) {
+    if (atomic.load<u32>(draftingAddress(thread)) != 0) {
+      // What a thread left that has ended may be in any state, until its slot is cleaned. Asked in this order: before
+      // the slot is another one's, the draft is called abandoned (slots.ts).
+      const isGone = isClaimed(thread) && isSlotGone(thread, 0);
+      const drafting = atomic.load<u32>(draftingAddress(thread));
       // In between, the slot may have been cleaned and then given up.
-      if (!isClaimed(thread) && atomic.load<u32>(draftingAddress(thread)) != 0 && !isClaimed(thread)) return false;
+      if (drafting != 0 && !isClaimed(thread) && atomic.load<u32>(draftingAddress(thread)) != 0) {
+        if (!isClaimed(thread)) return false;
+      }
       if (isGone || drafting == DRAFT_ABANDONED) return true;
     }
     let count: u32 = 0;

@@ -105,7 +105,7 @@ export function tryLockToRead(partition: Partition, slot: u32): bool {
 /** Takes the lock; the word as it was before, unlocked. */
 @inline
 export function lock(partition: Partition, slot: u32): u64 {
-  if (!tryLock(partition, slot)) lockSlowly(partition, slot, false);
+  if (!tryLock(partition, slot)) lockSlowly(partition, slot, false, u32.MAX_VALUE);
   return load<u64>(wordAddress(partition)) & ~OWNER_MASK;
 }
 
@@ -113,24 +113,40 @@ export function lock(partition: Partition, slot: u32): u64 {
  * Takes the lock so that nothing changes, without changing anything: if the caller dies, there is nothing to repair.
  */
 export function lockToRead(partition: Partition, slot: u32): void {
-  if (!tryLockToRead(partition, slot)) lockSlowly(partition, slot, true);
+  if (!tryLockToRead(partition, slot)) lockSlowly(partition, slot, true, u32.MAX_VALUE);
 }
 
-function lockSlowly(partition: Partition, slot: u32, toRead: bool): void {
+/** `lockToRead` that spins but does not sleep. */
+export function lockToReadSoon(partition: Partition, slot: u32): bool {
+  return tryLockToRead(partition, slot) || lockSlowly(partition, slot, true, 0);
+}
+
+/**
+ * `lock` that sleeps at most so often: for whoever holds another lock, since two who waited for each other's would wait
+ * for ever. False: it was not to be had.
+ */
+export function lockWithin(partition: Partition, slot: u32, sleeps: u32): bool {
+  return tryLock(partition, slot) || lockSlowly(partition, slot, false, sleeps);
+}
+
+function lockSlowly(partition: Partition, slot: u32, toRead: bool, most: u32): bool {
   let seen: u64 = 0;
   let sleeps: u32 = 0;
-  for (;;) {
+  let slept: u32 = 0;
+  do {
     for (let i: u32 = 0; i < SPINS; i++) {
-      if (toRead ? tryLockToRead(partition, slot) : tryLock(partition, slot)) return;
+      if (toRead ? tryLockToRead(partition, slot) : tryLock(partition, slot)) return true;
     }
+    if (slept == most) return false;
     const word = readWord(partition);
     if (!(word & OWNER_MASK)) continue;
     if (word != seen) sleeps = 0;
     seen = word;
-    if (isAbandoned(word, slot, sleeps) && takeOver(partition, word, slot)) return;
+    if (isAbandoned(word, slot, sleeps) && takeOver(partition, word, slot)) return true;
     sleep(partition, word, slot);
     sleeps += 1;
-  }
+    slept += 1;
+  } while (true);
 }
 
 /** Whether the holder of the word, seen through so many sleeps, will never give it up. */

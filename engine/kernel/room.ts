@@ -2,10 +2,11 @@
  * Finding room for an entry: a chunk, expiring what is due and evicting where the policy allows, a page where a class
  * has none; and one entry less where `maxEntries` is what is short. Everything here runs under the partition's lock.
  */
+import { startPasses } from './eviction/passes';
 import { evictOne, mayEvict } from './eviction/policy';
 import { expireDue, isDue } from './expiry';
 import { Address, Header, header, PAGE_BYTES, PAGE_SHIFT } from './layout';
-import { tryLock, unlock } from './lock';
+import { lockWithin, tryLock, unlock } from './lock';
 import { classInfo, Partition, partitionAt } from './partition';
 import { isCramped, takeChunk, takeLargerChunk } from './slab';
 import { hasCleared, mayHaveCleared, sweep, sweepAll } from './sweep';
@@ -21,8 +22,14 @@ const MAX_EVICTIONS: u32 = 4096;
  * Pages that one allocation may ask for: the pool is everybody's, and other threads may be faster to take one from it.
  */
 const MAX_RECLAIMS: u32 = 16;
-/** Looks at the other partitions while some are locked: less than a millisecond, and more than a lock is held for. */
+/** Looks at the other partitions while some are locked: less than a millisecond, and more than a write holds a lock. */
 const MAX_ROUNDS: u32 = 1000;
+/**
+ * Times that such a partition is waited for after that, each time through so many sleeps, of up to 10 ms: an integrity
+ * walk may hold a lock as long. Enough to find out that the holder is no more (lock.ts).
+ */
+const MAX_WAITS: u32 = 30;
+const SLEEPS_OF_A_WAIT: u32 = 4;
 
 /** A chunk of the class, evicting if need be. 0: out of memory. */
 export function allocate(partition: Partition, sizeClass: u32, thread: u32, nowMs: i64): Address {
@@ -56,6 +63,7 @@ function findPage(partition: Partition, sizeClass: u32, thread: u32, nowMs: i64)
   if (expirePage(partition, sizeClass, nowMs) || vacateAny(partition)) return true;
   if (hasCleared(partition) && sweepPage(partition, sizeClass)) return true;
   const before = partition.chunkBytes;
+  startPasses();
   for (let i: u32 = 0; i < MAX_EVICTIONS && mayEvict(); i++) {
     const pages = partition.slabPages;
     if (!evictOne(partition, nowMs)) break;
@@ -112,9 +120,22 @@ function hasChunk(partition: Partition, sizeClass: u32): bool {
   return sizeClass != NO_CLASS && classInfo(partition, sizeClass).roomy != 0;
 }
 
-/** Takes a page from another partition. Some may be locked just now; they are asked again, for a while. */
+/**
+ * Takes a page from another partition. Some may be locked just now: they are asked again, and in the end waited for.
+ * Not for ever, since this one's lock is held meanwhile.
+ */
 function findPageOfOthers(partition: Partition, thread: u32, nowMs: i64): bool {
   for (let i: u32 = 0; i < MAX_ROUNDS; i++) {
+    const found = askOthers(partition, thread, nowMs);
+    if (found != FOUND_LOCKED) return found == FOUND_PAGE;
+  }
+  for (let i: u32 = 0; i < MAX_WAITS; i++) {
+    const other = changetype<Partition>(lockedOther);
+    if (lockWithin(other, thread, SLEEPS_OF_A_WAIT)) {
+      const given = givePageOf(other, nowMs);
+      unlock(other);
+      if (given) return true;
+    }
     const found = askOthers(partition, thread, nowMs);
     if (found != FOUND_LOCKED) return found == FOUND_PAGE;
   }
@@ -134,17 +155,26 @@ function askOthers(partition: Partition, thread: u32, nowMs: i64): u32 {
     const other = partitionAt((first + i) & (count - 1));
     if (changetype<u32>(other) == changetype<u32>(partition)) continue;
     if (!mayEvict() && other.slackClasses == 0 && !isDue(other, nowMs) && !mayHaveCleared(other)) continue;
-    // Only tried, never waited for: two partitions that want each other's pages cannot deadlock.
+    // Only tried: two partitions that want each other's pages cannot deadlock.
     if (!tryLock(other, thread)) {
       found = FOUND_LOCKED;
+      lockedOther = changetype<u32>(other);
       continue;
     }
-    let given = vacateAny(other) || expirePage(other, NO_CLASS, nowMs);
-    given = given || sweepPage(other, NO_CLASS) || evictPage(other, nowMs);
+    const given = givePageOf(other, nowMs);
     unlock(other);
     if (given) return FOUND_PAGE;
   }
   return found;
+}
+
+/** A partition that `askOthers` found locked. Read right after it. Not state. */
+let lockedOther: Address = 0;
+
+/** Makes a page of the partition come free. */
+function givePageOf(partition: Partition, nowMs: i64): bool {
+  const given = vacateAny(partition) || expirePage(partition, NO_CLASS, nowMs);
+  return given || sweepPage(partition, NO_CLASS) || evictPage(partition, nowMs);
 }
 
 /** Evicts until a page comes free. */
@@ -170,6 +200,7 @@ export function makeRoomForOne(partition: Partition, nowMs: i64): bool {
     expireDue(partition, nowMs, DUE_RECORDS);
     if (partition.entries < partition.maxEntries) return true;
   }
+  startPasses();
   while (partition.entries >= partition.maxEntries) {
     if (hasCleared(partition)) {
       const swept = partition.cleared;

@@ -19,7 +19,15 @@ import { header } from './layout';
 import { recoverFrom } from './lock';
 import { Partition, partitionAt } from './partition';
 import { sweepPages } from './recovery';
-import { blockOf, DRAFT_ABANDONED, draftingAddress, identityAddress, isIdentityGone, isSlotGone } from './threads';
+import {
+  blockOf,
+  DRAFT_ABANDONED,
+  draftingAddress,
+  identityAddress,
+  isClaimed,
+  isIdentityGone,
+  isSlotGone,
+} from './threads';
 
 /** A slot for the thread of this identity, or -1 when all are taken by threads that live. */
 export function claimThread(osThread: u32, started: u32): i32 {
@@ -76,6 +84,11 @@ export function reapDrafts(slot: u32): void {
     reapThreads(slot);
     return;
   }
+}
+
+/** `reapThreads` if the thread of a slot has ended: what it left may be more than its slot, such as the policy's lock. */
+export function reapOne(slot: u32, other: u32): void {
+  if (other != slot && isClaimed(other) && isSlotGone(other, 0)) reapThreads(slot);
 }
 
 /** Makes a slot, whose thread has ended, another thread's. False: it is free, or its thread lives. */

@@ -40,7 +40,7 @@ export class Staged {
   keyWord: KeyWord;
   hash: u32;
   partition: Address;
-  /** The partition's word when `bucket` was looked up; what follows holds while it does (`isFresh`). */
+  /** The partition's word when `bucket` was looked up; what follows holds while it does. Nothing for a short SET. */
   word: u64;
   /** Where the lookup begins. */
   bucket: Address;

@@ -308,17 +308,21 @@ export function addBuilt(
   const flags = <u32>entryAt(address).flags;
   partition.pinnedNew = address;
   const slot = insertMakingRoom(partition, hash, address, thread, nowMs);
+  // Counted at once: whatever is evicted for its records, the partition is not without entries, and keeps its queues.
+  if (slot) partition.entries += 1;
   let added = slot != 0 && (!mayEvict() || admit(partition, queue, recordOf(slot, hash), thread, nowMs));
   if (added && flags & HAS_EXPIRY) added = enroll(partition, slot, hash, address, expiryMs, thread, nowMs);
   partition.pinnedNew = 0;
   if (added) {
-    partition.entries += 1;
     if (flags & NAMESPACED) enterNamespace(partition, address);
     if (mayEvict()) settle(partition);
     sample(thread, hash);
     return true;
   }
-  if (slot) erase(slot, hash);
+  if (slot) {
+    erase(slot, hash);
+    partition.entries -= 1;
+  }
   freeEntry(partition, address);
   return false;
 }

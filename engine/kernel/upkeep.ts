@@ -4,17 +4,18 @@
  * whose writer died. The host of every thread calls it every now and then (engine/upkeep.ts); a call holds locks for a
  * slice of work, never waits for one (but to clean up after the dead), and says when it wants to be called again.
  *
- * Each partition has an owner: with n threads attached, the first of them has partitions 0, n, 2n and so on. Others
- * leave it alone until it is overdue, because its owner is busy with JavaScript or has died: so the work is shared
- * among the threads, and gets done as long as one of them has time for it. Nothing is written down about it; a
- * partition shows by its wheel's tick whether it was cared for.
+ * Each partition has an owner: with n threads attached, the first of them has partitions 0, n, 2n and so on, and a tick
+ * later the next ones, so that what belongs to a thread that has died, or is busy with JavaScript, soon belongs to
+ * another. Where something expires, others do not wait for that but for the partition to be overdue, as its wheel's
+ * tick shows. So the work is shared, and gets done as long as one thread has time for it; nothing is written down about
+ * it. Slots of threads that have died are looked for one at each call, and given back.
  */
 import { expireDue, ticksBehind } from './expiry';
 import { header } from './layout';
 import { tryLock, unlock } from './lock';
 import { Partition, partitionAt } from './partition';
 import { isTrimDue, trimStep } from './records';
-import { reapDrafts } from './slots';
+import { reapDrafts, reapOne } from './slots';
 import { hasCleared, isSweepDue, sweep } from './sweep';
 import { blockOf, isClaimed } from './threads';
 import { vacateAny } from './vacate';
@@ -34,6 +35,7 @@ export function upkeep(thread: u32, nowMillis: f64): u32 {
   const nowMs = <i64>nowMillis;
   const nowTick = tickOf(nowMs);
   reapDrafts(thread);
+  reapOne(thread, <u32>nowTick % header().maxThreads);
   const block = blockOf(thread);
   const count = header().partitionCount;
   const threads = countThreads(header().maxThreads);
@@ -43,7 +45,7 @@ export function upkeep(thread: u32, nowMillis: f64): u32 {
   for (let i: u32 = 0; i < count; i++) {
     const index = (block.upkeepNext + i) & (count - 1);
     const partition = partitionAt(index);
-    const isOwn = index % threads == rank;
+    const isOwn = (index + <u32>nowTick) % threads == rank;
     if (!wantsUpkeep(partition, nowTick, isOwn)) continue;
     if (!tryLock(partition, thread)) {
       wait = min<u32>(wait, RETRY_MS);

@@ -73,7 +73,7 @@ export class Attacks {
         frame.payload = frame.payload.subarray(0, -1);
       }
       if (frame?.opcode === Opcode.CLOSE && this.#canary === 'a close has another code') {
-        frame.payload.writeUInt16BE(1000, 0);
+        frame.payload = Buffer.from([0x03, 0xe8]);
       }
       return frame;
     }

@@ -223,7 +223,7 @@ describe('maxEntries', () => {
     const bench = new Bench({ policy: 'none', maxEntries: 3 });
     const keys = ['a', 'b', 'c'].map((name) => str(name));
     for (const key of keys) bench.one(command('SET', key, integer(1)));
-    const full = /^OOM the cache holds maxEntries/;
+    const full = /^OOM the key's partition has its share of maxEntries/;
     expect(textOf(bench.one(command('SET', K, integer(1))))).toMatch(full);
     expect(textOf(bench.one(command('SET', K, integer(1), NIL, integer(8))))).toMatch(full);
     expect(textOf(bench.one(command('INCR', K)))).toMatch(full);

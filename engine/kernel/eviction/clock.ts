@@ -7,6 +7,7 @@ import { isMarked, setMarks } from '../marks';
 import { Partition, queueOf } from '../partition';
 import { pop, push, touchNext, unpop } from '../records';
 import { slotOfRecord } from '../table';
+import { mayPass } from './passes';
 import { evictRecord, isHeld } from './removal';
 
 /**
@@ -24,7 +25,7 @@ export function evictByClock(partition: Partition, nowMs: i64): bool {
     const slot = slotOfRecord(partition, record);
     if (slot == 0) continue;
     const held = isHeld(partition, slot);
-    if (held || (isMarked(slot) && chances < MAX_SECOND_CHANCES)) {
+    if (held || (isMarked(slot) && chances < MAX_SECOND_CHANCES && mayPass())) {
       if (push(partition, queue, record)) {
         setMarks(slot, 0);
         chances += 1;

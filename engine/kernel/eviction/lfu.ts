@@ -12,6 +12,7 @@ import { Partition, queueOf } from '../partition';
 import { pop, push, Queue } from '../records';
 import { expectedEntries } from '../room';
 import { Slot, slotOfRecord } from '../table';
+import { mayPass } from './passes';
 import { evictRecord, isHeld } from './removal';
 import { growTable } from './sidetable';
 import { countUse, frequency, wantSketch } from './sketch';
@@ -76,7 +77,7 @@ function tryToEvict(partition: Partition, nowMs: i64): bool {
   const window = queueOf(partition, WINDOW);
   const windowTarget = max<u32>(1, partition.entries / WINDOW_SHARE);
   // A cache that was not full until now has everything in its window.
-  while (window.records > windowTarget && passesLeft > 0 && take(partition, window)) {
+  while (window.records > windowTarget && passesLeft > 0 && mayPass() && take(partition, window)) {
     passesLeft -= 1;
     harvest(partition, foundSlot, foundRecord);
     if (!push(partition, queueOf(partition, PROBATION), foundRecord)) return drop(partition, nowMs);
@@ -115,7 +116,7 @@ function findVictim(partition: Partition): bool {
   const probation = queueOf(partition, PROBATION);
   const kept = queueOf(partition, PROTECTED);
   while (take(partition, probation)) {
-    if (marksOf(foundSlot) == 0 || passesLeft == 0) return true;
+    if (marksOf(foundSlot) == 0 || passesLeft == 0 || !mayPass()) return true;
     passesLeft -= 1;
     harvest(partition, foundSlot, foundRecord);
     if (!push(partition, kept, foundRecord)) return true;
@@ -130,7 +131,7 @@ function findVictim(partition: Partition): bool {
 function shrinkProtected(partition: Partition, kept: Queue, probation: Queue): void {
   const target = ((partition.entries - partition.entries / WINDOW_SHARE) / PARTS) * PROTECTED_PARTS;
   while (kept.records > target && take(partition, kept)) {
-    const stays = marksOf(foundSlot) != 0 && passesLeft > 0;
+    const stays = marksOf(foundSlot) != 0 && passesLeft > 0 && mayPass();
     if (stays) passesLeft -= 1;
     harvest(partition, foundSlot, foundRecord);
     if (!push(partition, stays ? kept : probation, foundRecord)) return;

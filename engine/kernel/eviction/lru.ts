@@ -10,6 +10,7 @@ import { Partition, queueOf } from '../partition';
 import { pop, push, Queue, unpop } from '../records';
 import { expectedEntries } from '../room';
 import { slotOfRecord } from '../table';
+import { mayPass } from './passes';
 import { evictRecord, isHeld } from './removal';
 
 const GENERATIONS: u32 = 4;
@@ -66,7 +67,7 @@ export function evictByLru(partition: Partition, nowMs: i64): bool {
     if (slot == 0) continue;
     const held = isHeld(partition, slot);
     const used = marksOf(slot);
-    if (held || (used != from && moves < MAX_MOVES)) {
+    if (held || (used != from && moves < MAX_MOVES && mayPass())) {
       const target = held ? partition.epoch : used;
       if (push(partition, queueOf(partition, target), record)) {
         moves += 1;

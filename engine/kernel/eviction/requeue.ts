@@ -4,16 +4,18 @@
  * another, and nothing tells: that there are as many records as entries says little, because a stale record leads to a
  * later entry of the same key one time in eight. An entry without a record would stay for good.
  *
- * The order of eviction is lost, the marks are not; but those of `lru`, which name epochs that are over.
+ * The order of eviction is lost, the marks are not; but those of `lru`, which name epochs that are over. Where there is a
+ * main queue, what was used since it was looked at last goes there.
  */
 import { hashOfEntry } from '../entry';
-import { Address, header, PAGE_BYTES, POLICY_LRU } from '../layout';
-import { setMarks } from '../marks';
+import { Address, header, PAGE_BYTES, POLICY_ADAPTIVE, POLICY_LRU, POLICY_S3FIFO } from '../layout';
+import { isMarked, setMarks } from '../marks';
 import { pageInfo, pageOf } from '../pages';
 import { Partition, queueOf } from '../partition';
 import { poolBlocks, push, returnSpares } from '../records';
 import { BUCKET_BYTES, entryOf, occupiedIn, recordOf, touchEntries } from '../table';
 import { resetLru } from './lru';
+import { MAIN } from './s3fifo';
 
 /** Whatever the policy, its queue that new entries come to when there are none yet. */
 const FIRST_QUEUE: u32 = 0;
@@ -34,13 +36,15 @@ export function requeue(partition: Partition): bool {
 }
 
 function requeueSegment(partition: Partition, segment: Address): bool {
-  const queue = queueOf(partition, FIRST_QUEUE);
+  const policy = header().policy;
+  const hasMain = policy == POLICY_ADAPTIVE || policy == POLICY_S3FIFO;
   for (let bucket = segment; bucket < segment + PAGE_BYTES; bucket += BUCKET_BYTES) {
     touchEntries(bucket);
     for (let bits = occupiedIn(bucket); bits; bits &= bits - 1) {
       const slot = bucket + <u32>ctz(bits);
+      const queue = queueOf(partition, hasMain && isMarked(slot) ? MAIN : FIRST_QUEUE);
       if (!push(partition, queue, recordOf(slot, hashOfEntry(entryOf(slot))))) return false;
-      if (header().policy == POLICY_LRU) setMarks(slot, partition.epoch);
+      if (policy == POLICY_LRU) setMarks(slot, partition.epoch);
     }
   }
   return true;

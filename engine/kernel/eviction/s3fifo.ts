@@ -13,6 +13,7 @@ import { pop, push, Queue, touchNext, unpop } from '../records';
 import { expectedEntries } from '../room';
 import { slotOfRecord } from '../table';
 import { addGhost, takeGhost, wantGhosts } from './ghosts';
+import { mayPass } from './passes';
 import { evictRecord, isHeld } from './removal';
 
 /**
@@ -54,7 +55,7 @@ export const MAX_MOVES: u32 = 32;
 export const MAX_TURNS: u32 = 32;
 
 const SMALL: u32 = 0;
-const MAIN: u32 = 1;
+export const MAIN: u32 = 1;
 
 /** Entries that the small queue may hold of `entries`, at least 1. */
 @inline
@@ -112,9 +113,9 @@ export function evictByS3Fifo(partition: Partition, m: Manner, nowMs: i64): bool
     const held = isHeld(partition, slot);
     let stays = held;
     if (fromSmall) {
-      stays = stays || (moves < MAX_MOVES && (marks >= USES_TO_STAY || main.records < mainTarget));
+      stays = stays || (moves < MAX_MOVES && (marks >= USES_TO_STAY || main.records < mainTarget) && mayPass());
       moves += 1;
-    } else if (!held && marks != 0 && turns < MAX_TURNS) {
+    } else if (!held && marks != 0 && turns < MAX_TURNS && mayPass()) {
       stays = true;
       turns += 1;
     }
