@@ -126,7 +126,14 @@ export class Walk {
   #load(): void {
     const { kernel, slot, reply, space } = this.#desk;
     const valueBytes = this.#wantsValues ? MOST_BATCH_VALUE_BYTES : 0;
-    this.#prefix = space === undefined ? 0 : space.prefix();
+    const prefix = space === undefined ? 0 : space.prefix();
+    if (this.#prefix !== 0 && prefix !== this.#prefix) {
+      // The namespace was cleared. Its keys, written again, are elsewhere, and might come twice.
+      this.#index = this.#desks.length - 1;
+      this.#isAtEnd = true;
+      return;
+    }
+    this.#prefix = prefix;
     const now = Date.now();
     this.#cursor = kernel.scan(
       slot,

@@ -317,6 +317,7 @@ function clearPartition(partition: Partition): void {
     }
   }
   resetPolicy(partition);
-  partition.deletes += partition.entries;
+  // What was cleared is gone already, and counted nowhere.
+  partition.deletes += partition.entries - countCleared(partition);
   resetPartition(partition);
 }

@@ -23,7 +23,10 @@ export const AXES = {
   frames: [false, true],
   /** Handles of the cache that take turns, each with its thread slot; the second comes and goes. */
   handles: [1, 2],
-  values: ['small', 'mixed'],
+  /** `large`: with some of more than 1 MiB. */
+  values: ['small', 'mixed', 'large'],
+  /** `several`: beside the keys that are in none, which share the memory with them. */
+  namespaces: ['none', 'several'],
   /** Whether there are so many keys for a while that a table of a partition splits. */
   crowd: [false, true],
 } as const;

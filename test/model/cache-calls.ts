@@ -2,18 +2,19 @@
  * Random calls of a cache: how each is made, of the embedded cache and as a command of a frame, and
  * what the model says of its reply. A new method is a function and its line in CALLS.
  */
-import type { Cache, Duration, Key, SetOptions } from 'slabring';
+import type { Cache, Duration, Key, Namespace, SetOptions } from 'slabring';
 import { packValue, writeValue } from '#engine/codec.js';
 import type { Random } from '../support/kernel-random.js';
 import { bin, command, integer, NIL, str, type Wire } from '../support/kernel-wire.js';
+import type { ModelKey } from './cache-keys.js';
 import { type CacheModel, Refusal, type Shown, type State, type Write } from './cache-model.js';
-import type { ModelKey, ValueSource } from './cache-values.js';
+import { LARGEST_BYTES, type ValueSource } from './cache-values.js';
 import { wrong } from './cache-wrong.js';
 
 export interface Call {
   /** For the message of a failure. */
   readonly text: string;
-  readonly direct: (cache: Cache) => unknown;
+  readonly direct: (cache: Cache | Namespace) => unknown;
   /** The same as a command; undefined: there is none. */
   readonly wire?: () => Wire;
   /** The reply to the command, by the reply to the call. */
@@ -32,6 +33,7 @@ export interface Source {
   readonly key: () => ModelKey;
   readonly defaultTtl: number;
   readonly maxValueBytes: number;
+  readonly maxKeyBytes: number;
 }
 
 const nilOf: Shown = (reply) => reply ?? null;
@@ -41,7 +43,7 @@ function keyWire(source: Source, { bytes }: ModelKey): Wire {
   return source.random.chance(0.7) ? str(bytes) : bin(bytes);
 }
 
-const scratch = Buffer.alloc(1 << 20);
+const scratch = Buffer.alloc(LARGEST_BYTES + 1000);
 
 function valueWire(value: unknown): Wire {
   const end = writeValue(value, packValue(value), scratch, 0, scratch.length - 16);
@@ -70,11 +72,17 @@ function copyOf(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, copyOf(inner)]));
 }
 
+/** So many bytes tell that somebody changed a value. */
+const SPOILT_BYTES = 4096;
+
 /** Changes a value that nobody else should have. */
 export function spoil(value: unknown): void {
-  if (ArrayBuffer.isView(value))
-    new Uint8Array(value.buffer, value.byteOffset).fill(0, 0, value.byteLength);
-  else if (typeof value === 'object' && value !== null) Object.assign(value, { id: 'spoilt' });
+  if (ArrayBuffer.isView(value)) {
+    const spoilt = Math.min(value.byteLength, SPOILT_BYTES);
+    new Uint8Array(value.buffer, value.byteOffset, spoilt).fill(0);
+  } else if (typeof value === 'object' && value !== null) {
+    Object.assign(value, { id: 'spoilt' });
+  }
 }
 
 /** Sometimes none, sometimes as text. */
@@ -188,7 +196,7 @@ function getVersioned(source: Source): Call {
 function set(source: Source): Call {
   const key = source.key();
   const form = formOf(source, key);
-  const value = source.values.next();
+  const value = source.values.next(key.isRoomy);
   const { options, write } = someOptions(source, key);
   const isBytes = Buffer.isBuffer(value) && source.random.chance(0.5);
   return {
@@ -206,7 +214,7 @@ function set(source: Source): Call {
 function swap(source: Source): Call {
   const key = source.key();
   const form = formOf(source, key);
-  const value = source.values.next();
+  const value = source.values.next(key.isRoomy);
   const { options, write } = someOptions(source, key);
   return {
     text: `swap ${textOf(key)} ${JSON.stringify(options) ?? ''}`,
@@ -306,9 +314,18 @@ function increment(source: Source): Call {
   };
 }
 
+/** That a key is in a call: each time is one more value it may have if the call is refused. */
+const MOST_TIMES = 8;
+
 function someKeys(source: Source, most: number): ModelKey[] {
   const { random } = source;
-  return Array.from({ length: random.below(random.chance(0.05) ? most : 20) }, source.key);
+  const keys = Array.from({ length: random.below(random.chance(0.05) ? most : 20) }, source.key);
+  const times = new Map<string, number>();
+  return keys.filter(({ id }) => {
+    const before = times.get(id) ?? 0;
+    times.set(id, before + 1);
+    return before < MOST_TIMES;
+  });
 }
 
 function getMany(source: Source): Call {
@@ -331,7 +348,10 @@ function getMany(source: Source): Call {
 
 function setMany(source: Source): Call {
   const keys = someKeys(source, 600);
-  const entries = keys.map((key): [Key, unknown] => [formOf(source, key), source.values.next()]);
+  const entries = keys.map((key): [Key, unknown] => [
+    formOf(source, key),
+    source.values.next(key.isRoomy),
+  ]);
   return setManyOf(source, keys, entries, someOptions(source, undefined));
 }
 

@@ -4,6 +4,8 @@
  * others are dropped. Where nothing is evicted there is one state, and one reply that is right.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { SlabringError } from 'slabring';
+import { isLarge } from './cache-values.js';
 
 /** An entry. */
 export interface Entry {
@@ -24,6 +26,16 @@ export class Refusal {
 
   constructor(code: string) {
     this.code = code;
+  }
+}
+
+/** What a call returns, or what it is refused with. */
+export function outcomeOf(call: () => unknown): unknown {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof SlabringError) return new Refusal(error.code);
+    throw error;
   }
 }
 
@@ -234,7 +246,11 @@ export class CacheModel {
       !(write.ifAbsent && state) &&
       !(write.ifPresent && !state) &&
       (write.ifVersion === undefined || (state && state.version === write.ifVersion));
-    if (!isMet) return [{ reply: wantsOld ? old : false, next: state, counts: {} }];
+    if (!isMet) {
+      const kept = { reply: wantsOld ? old : false, next: state, counts: {} };
+      // A large value asks for its memory before the old one and its conditions are looked at.
+      return wantsOld && isLarge(write.value) ? this.#orRefused(key, state, kept) : [kept];
+    }
     const kept = write.keepTtl && state ? state.deadline : deadlineOf(write.ttl);
     const reply = wantsOld ? old : true;
     return this.#written(key, state, reply, { value: write.value, deadline: kept });
@@ -333,6 +349,7 @@ export function plainInteger(value: bigint): number | bigint {
 /** A reply as a failure shows it. */
 export function show(reply: unknown): string {
   if (reply instanceof Refusal) return `the error ${reply.code}`;
+  if (Buffer.isBuffer(reply)) return `${reply.length} bytes ${reply.toString('hex', 0, 20)}`;
   const text =
     JSON.stringify(reply, (_, value) => (typeof value === 'bigint' ? `${value}n` : value)) ??
     'undefined';

@@ -1,32 +1,26 @@
-/** One cache and its model, side by side: random calls by every way there is. */
+/** One cache and its models, side by side: random calls by every way there is. */
 import { attachCache, type Cache, SlabringError } from 'slabring';
 import { vi } from 'vitest';
-import type { Arena, ArenaStats } from '#engine/arena.js';
 import type { ArenaSet } from '#engine/arena-set.js';
 import { Cache as EngineCache } from '#engine/cache.js';
 import { readCacheOptions } from '#engine/config.js';
-import { type Frames, isFault } from '#engine/frame.js';
-import { readReply, readVersioned } from '#engine/reply.js';
-import { createExecutor } from '#engine/routed-frame.js';
-import { openStructures, type Structures } from '#engine/structures.js';
-import { Mirror } from '../support/changes-mirror.js';
 import type { Random } from '../support/kernel-random.js';
-import { frame, valuesOf, type Wire } from '../support/kernel-wire.js';
 import type { Axes } from './cache-axes.js';
 import { CALLS, type Call, get, nextCall, type Source, setManyOf, spoil } from './cache-calls.js';
-import { checkMirror, checkTotals, within } from './cache-checks.js';
-import { asIs, CacheModel, Refusal } from './cache-model.js';
-import { FEW, MAX_VALUE_BYTES, maxEntriesOf, openRepeatable, optionsOf } from './cache-open.js';
-import { type ModelKey, makeKeys, textKey, ValueSource } from './cache-values.js';
-import { Walks } from './cache-walks.js';
+import { FrameSender } from './cache-frames.js';
+import { type ModelKey, textKey } from './cache-keys.js';
+import { asIs, outcomeOf, Refusal } from './cache-model.js';
+import { maxValueBytesOf, openRepeatable, optionsOf } from './cache-open.js';
+import type { ModelSpace } from './cache-space.js';
+import { ModelSpaces } from './cache-spaces.js';
+import { isLarge } from './cache-values.js';
+import { Watch } from './cache-watch.js';
 
-const KEYS = 160;
 /** A table splits at 13/16 of its 12,288 slots. */
 const CROWD = 10_500;
 const CROWD_AT_ONCE = 500;
 /** The step before which the crowd comes. */
 const CROWDED = 700;
-const HOT_KEYS = 10;
 const MAX_FRAME_BYTES = 200 * 1024;
 
 export const START = Date.UTC(2030, 0, 1);
@@ -39,76 +33,38 @@ const KEPT_BUFFERS = 8;
 interface Story {
   /** Steps. */
   left: number;
+  readonly space: ModelSpace;
   readonly calls: readonly ((source: Source) => Call)[];
 }
 
 export class Run {
-  readonly model: CacheModel;
   /** The last calls, for the message of a failure. */
   readonly last: string[] = [];
   readonly seen = new Set<string>();
   readonly #axes: Axes;
   readonly #random: Random;
-  readonly #source: Source;
   readonly #set: ArenaSet;
   readonly #cache: Cache;
-  readonly #frames: Frames<undefined>;
-  readonly #structures: Structures | undefined;
-  readonly #keys: readonly ModelKey[];
-  readonly #crowdKeys: readonly ModelKey[];
-  readonly #allKeys: readonly ModelKey[];
-  #steps = 0;
-  readonly #walks: Walks;
-  readonly #maxEntries: number | undefined;
-  readonly #isExact: boolean;
+  readonly #spaces: ModelSpaces;
+  readonly #sender: FrameSender;
   readonly #kept: { bytes: Buffer; copy: Buffer }[] = [];
-  #hotKeys: readonly ModelKey[];
-  #lastKey: ModelKey;
+  #steps = 0;
   #story: Story | undefined;
   #other: Cache | undefined;
-  #mirror: Mirror | undefined;
-  /** The handle that it reads by. */
-  #watcher: Cache | undefined;
-  /** What was counted before and after the mirror began, which takes memory, and may evict. */
-  #mirroredFrom: readonly ArenaStats[] = [];
-  /** Entries that clear() took. */
-  #cleared = 0;
+  #watching: Watch | undefined;
 
   /** The clock must be a false one already: versions begin at the time of creation. */
   constructor(axes: Axes, random: Random) {
     this.#axes = axes;
     this.#random = random;
-    this.#maxEntries = maxEntriesOf(axes);
-    const isTight = axes.memory === 'tight';
     const { arena, defaultTtlMs, decoded } = readCacheOptions(optionsOf(axes));
     this.#set = openRepeatable(arena, random);
     this.#cache = new EngineCache(this.#set, defaultTtlMs, decoded);
-    this.#structures = openStructures(this.#set.arenas[0]!);
-    const refuse = (): never => {
-      throw new SlabringError('INTERNAL', 'no command of the host');
-    };
-    this.#frames = createExecutor<undefined>(this.#set, refuse);
-    this.#isExact = axes.policy === 'none' || (!isTight && axes.maxEntries === 'none');
-    this.model = new CacheModel({
-      mayEvict: !this.#isExact,
-      mayRefuse: (key) => axes.policy === 'none' && (isTight || this.#isFull(key)),
-    });
-    this.#keys = makeKeys(KEYS);
-    this.#crowdKeys = this.#hasCrowd ? this.#makeCrowd() : [];
-    this.#allKeys = [...this.#keys, ...this.#crowdKeys];
-    this.#hotKeys = this.#keys.slice(0, HOT_KEYS);
-    this.#lastKey = this.#keys[0]!;
-    this.#source = {
-      random,
-      model: this.model,
-      values: new ValueSource(random, axes.values),
-      key: () => this.#someKey(),
-      defaultTtl: axes.ttl,
-      maxValueBytes: MAX_VALUE_BYTES,
-    };
-    this.#walks = new Walks(this.model, random, this.#isExact, this.seen);
+    this.#spaces = new ModelSpaces(axes, this.#cache, this.#set, random, this.seen);
+    const mostBytes = axes.values === 'large' ? maxValueBytesOf(axes) : MAX_FRAME_BYTES;
+    this.#sender = new FrameSender(this.#set, this.#spaces.plain.source, mostBytes);
     if (axes.handles === 2) this.#attach();
-    if (axes.changes === 'on') this.#watch();
+    else if (axes.changes === 'on') this.#watch();
   }
 
   /** One random thing. */
@@ -121,38 +77,44 @@ export class Run {
     const dice = this.#random.below(1000);
     if (dice < 20) this.#pass();
     else if (dice < 60) this.#beginStory();
-    else if (dice < 80) this.#do('walk', () => this.#walks.step(this.#handle()));
+    else if (dice < 80) this.#walk();
     else if (dice < 84) this.#forEach();
-    else if (dice < 86) this.#clear();
-    else if (dice < 88) this.#do('size', () => this.#checkSize());
-    else if (dice < 92) this.#comeAndGo();
-    else if (dice < 110) this.#do('read changes', () => this.#mirror?.catchUp(this.#some()));
-    else if (dice < 250 && this.#axes.frames) this.#frame();
+    else if (dice < 86) this.#do('clear', () => this.#spaces.clear(this.#handle()));
+    else if (dice < 90) this.#clearNamespace(this.#space());
+    else if (dice < 92) this.#do('size', () => this.#spaces.checkSizes(this.#handle()));
+    else if (dice < 96) this.#comeAndGo();
+    else if (dice < 114) this.#do('read changes', () => this.#watching?.read(this.#some()));
+    else if (dice < 254 && this.#axes.frames) this.#frame();
     else this.#call();
   }
 
   /**
-   * Goes on with a story of one key and few kinds of calls: what one of them leaves behind is what
-   * the next one meets.
+   * Goes on with a story of one key, mostly in one keyspace, and few kinds of calls: what one of
+   * them leaves behind is what the next one meets.
    */
   #tell(story: Story): void {
     const random = this.#random;
-    if (--story.left === 0) this.#story = undefined;
+    const space = random.chance(0.8) ? story.space : this.#space();
     if (random.chance(0.2)) this.#pass();
-    else if (random.chance(0.45)) this.#make(get(this.#source));
-    else this.#make(random.pick(story.calls)(this.#source));
+    else if (random.chance(0.03)) this.#clearNamespace(space);
+    else if (random.chance(0.45)) this.#make(space, get(space.source));
+    else this.#make(space, random.pick(story.calls)(space.source));
+    if (--story.left > 0) return;
+    this.#story = undefined;
+    this.#spaces.keys.endStory();
   }
 
   #beginStory(): void {
     const random = this.#random;
-    this.#lastKey = this.#anotherKey();
-    this.#story = { left: random.between(4, 16), calls: [random.pick(CALLS), random.pick(CALLS)] };
+    this.#spaces.keys.beginStory();
+    const calls = [random.pick(CALLS), random.pick(CALLS)];
+    this.#story = { left: random.between(4, 16), space: this.#space(), calls };
   }
 
   #comeAndGo(): void {
     const { handles, changes } = this.#axes;
     if (handles === 2 && (changes !== 'now and then' || this.#random.chance(0.5))) this.#attach();
-    else if (changes === 'now and then' && this.#mirror) this.#unwatch();
+    else if (changes === 'now and then' && this.#watching) this.#unwatch();
     else if (changes === 'now and then') this.#watch();
   }
 
@@ -161,8 +123,10 @@ export class Run {
     this.#do('check', () => {
       const broken = this.#cache.checkIntegrity();
       if (broken !== undefined) throw new Error(broken);
-      this.#checkStats();
-      this.#checkMirror();
+      // To look for every key of a crowd takes long.
+      const isThorough = !this.#hasCrowd || this.#random.chance(0.2);
+      this.#checkStats(isThorough);
+      if (isThorough) this.#checkLog();
       for (const { bytes, copy } of this.#kept) {
         if (!bytes.equals(copy)) throw new Error('bytes that were handed out have changed');
       }
@@ -173,19 +137,21 @@ export class Run {
   finish(): void {
     for (const cache of [this.#cache, this.#other]) {
       if (!cache) continue;
-      this.#do('all keys', () => this.#walks.whole(cache));
-      for (const key of this.#allKeys) {
-        const [form] = key.forms;
-        this.#do(`last get ${key.id.slice(0, 24)}`, () =>
-          this.model.apply(key.id, cache.get(form!), (state) => this.model.read(state)),
-        );
+      for (const space of this.#spaces.all) {
+        const keyspace = space.in(cache);
+        this.#do(`${space.title}all keys`, () => space.walks.whole(keyspace));
+        for (const { id, forms } of space.allKeys()) {
+          this.#do(`${space.title}last get ${id.slice(0, 24)}`, () =>
+            space.model.apply(id, keyspace.get(forms[0]!), (state) => space.model.read(state)),
+          );
+        }
       }
     }
     this.check();
   }
 
   close(): void {
-    this.#mirror?.changes.close();
+    this.#watching?.close();
     this.#other?.close();
     this.#cache.close();
   }
@@ -200,20 +166,8 @@ export class Run {
     return this.#random.below(this.#random.chance(0.5) ? 30 : 3000);
   }
 
-  #someKey(): ModelKey {
-    const random = this.#random;
-    if (random.chance(0.005)) {
-      this.#hotKeys = Array.from({ length: HOT_KEYS }, () => random.pick(this.#keys));
-    }
-    if (this.#story && random.chance(0.9)) return this.#lastKey;
-    this.#lastKey = this.#anotherKey();
-    return this.#lastKey;
-  }
-
-  #anotherKey(): ModelKey {
-    const random = this.#random;
-    if (random.chance(0.5)) return random.pick(this.#hotKeys);
-    return random.pick(this.#hasCrowd && random.chance(0.1) ? this.#crowdKeys : this.#keys);
+  #space(): ModelSpace {
+    return this.#random.pick(this.#spaces.all);
   }
 
   #handle(): Cache {
@@ -224,48 +178,43 @@ export class Run {
     return this.#axes.crowd && this.#axes.maxEntries === 'none';
   }
 
-  /** Keys of one partition, and of no other. */
-  #makeCrowd(): ModelKey[] {
+  /** Writes many keys of one partition, which stay until something takes them. */
+  #gather(): void {
+    const space = this.#space();
     const crowd: ModelKey[] = [];
     for (let i = 0; crowd.length < CROWD; i++) {
       const key = `one of many: ${i}`;
-      if (this.#locate(Buffer.from(key)) === 0) crowd.push(textKey(key));
+      if (space.locate(Buffer.from(key)) === 0) crowd.push(textKey(key));
     }
-    return crowd;
-  }
-
-  /** Writes many keys, which stay until something takes them. */
-  #gather(): void {
+    space.addCrowd(crowd);
     const ttl = this.#random.pick([0, 3000]);
     for (let first = 0; first < CROWD; first += CROWD_AT_ONCE) {
-      const keys = this.#crowdKeys.slice(first, first + CROWD_AT_ONCE);
+      const keys = crowd.slice(first, first + CROWD_AT_ONCE);
       const entries = keys.map(({ id }, i): [string, unknown] => [id, first + i]);
-      this.#make(setManyOf(this.#source, keys, entries, { options: { ttl }, write: { ttl } }));
+      const options = { options: { ttl }, write: { ttl } };
+      this.#make(space, setManyOf(space.source, keys, entries, options));
     }
     this.seen.add(this.#cache.stats().tableSplits > 0 ? 'split' : 'no split');
   }
 
   /** Attaches another handle in place of the one there was. */
   #attach(): void {
-    if (this.#other && this.#watcher === this.#other) this.#unwatch();
+    const old = this.#other;
+    if (old && this.#watching?.by === old) this.#unwatch();
     this.#do('attach', () => {
-      this.#walks.forget(this.#other);
-      this.#other?.close();
+      if (old) for (const space of this.#spaces.all) space.walks.forget(space.in(old));
+      old?.close();
       this.#other = attachCache(this.#cache.share());
     });
-    if (this.#axes.changes === 'on' && !this.#mirror) this.#watch();
+    if (this.#axes.changes === 'on' && !this.#watching) this.#watch();
   }
 
   /** Begins to read the change log. */
   #watch(): void {
     this.#do('changes begin', () => {
-      const watcher = this.#handle();
+      const names = this.#spaces.namespaces.map(({ name }) => name!);
       try {
-        const before = this.#cache.stats();
-        const changes = watcher.changes();
-        this.#mirroredFrom = [before, this.#cache.stats()];
-        this.#mirror = new Mirror(this.#cache, changes);
-        this.#watcher = watcher;
+        this.#watching = new Watch(this.#cache, this.#handle(), names);
         this.seen.add('mirror');
       } catch (error) {
         // Where all pages are in use, there is none for the log.
@@ -278,9 +227,9 @@ export class Run {
 
   #unwatch(): void {
     this.#do('changes end', () => {
-      this.#checkMirror();
-      this.#mirror?.changes.close();
-      this.#mirror = undefined;
+      this.#checkLog();
+      this.#watching?.close();
+      this.#watching = undefined;
     });
   }
 
@@ -293,84 +242,75 @@ export class Run {
       return;
     }
     this.#do(`${ms} ms`, () => vi.advanceTimersByTime(ms));
-    if (ms < UPKEEP_MS || !this.#isExact) return;
-    const { entries } = this.#cache.stats();
-    within('entries that upkeep left', entries, 0, this.model.mostAt(Date.now() - UPKEEP_MS));
+    if (ms >= UPKEEP_MS && this.#spaces.isExact) this.#spaces.checkKept(Date.now() - UPKEEP_MS);
   }
 
-  #clear(): void {
-    this.#do('clear', () => {
-      const before = this.#cache.stats().entries;
-      this.#handle().clear();
-      this.#cleared += before;
-      this.model.clear();
-      this.seen.add('cleared');
+  #clearNamespace(space: ModelSpace): void {
+    if (space === this.#spaces.plain) return;
+    this.#do(`${space.title}clear`, () => {
+      // What the log tells of before is left out, unless it was read before.
+      if (this.#random.chance(0.5)) this.#watching?.read(Infinity);
+      else this.#watching?.overtake();
+      this.#spaces.clearOne(space, this.#handle());
     });
+  }
+
+  #walk(): void {
+    const space = this.#space();
+    this.#do(`${space.title}walk`, () => space.walks.step(space.in(this.#handle())));
   }
 
   /** `forEach`, with calls in the middle of it. */
   #forEach(): void {
-    const cache = this.#handle();
-    this.#do('forEach', () => {
-      const walk = this.#walks.begin('entries');
-      cache.forEach((value, key) => {
-        this.#walks.take(walk, [key, value]);
-        if (this.#random.chance(0.1)) this.#call();
+    const space = this.#space();
+    const keyspace = space.in(this.#handle());
+    // Dozens of calls are enough among a crowd, too.
+    const chance = this.#hasCrowd ? 0.01 : 0.1;
+    this.#do(`${space.title}forEach`, () => {
+      const walk = space.walks.begin('entries');
+      keyspace.forEach((value, key) => {
+        space.walks.take(walk, [key, value]);
+        if (this.#random.chance(chance)) this.#call();
       });
-      this.#walks.end(walk);
+      space.walks.end(walk);
     });
   }
 
   #call(): void {
-    this.#make(nextCall(this.#source));
+    const space = this.#space();
+    this.#make(space, nextCall(space.source));
   }
 
-  #make(call: Call): void {
-    this.#do(call.text, () => {
-      const reply = outcomeOf(() => call.direct(this.#handle()));
+  #make(space: ModelSpace, call: Call): void {
+    this.#do(space.title + call.text, () => {
+      const reply = outcomeOf(() => call.direct(space.in(this.#handle())));
       this.#note(call, reply);
-      call.check(this.model, reply, asIs);
-      if (reply instanceof Refusal) this.#look(call.keys ?? []);
+      call.check(space.model, reply, asIs);
+      if (reply instanceof Refusal) this.#look(space, call.keys ?? []);
       this.#keep(reply);
     });
   }
 
   /** Sees what became of keys. */
-  #look(keys: readonly ModelKey[]): void {
+  #look(space: ModelSpace, keys: readonly ModelKey[]): void {
+    const { model } = space;
+    const keyspace = space.in(this.#cache);
     for (const { id, bytes } of keys) {
-      this.model.apply(id, this.#cache.peek(bytes), (state) => this.model.read(state, false), {
-        leaves: true,
-      });
+      const reply = keyspace.peek(bytes);
+      model.apply(id, reply, (state) => model.read(state, false), { leaves: true });
     }
   }
 
-  /** Some commands as one frame, whose clock stands still. */
+  /** Some calls as one frame. */
   #frame(): void {
-    const calls: Call[] = [];
-    const wires: Wire[] = [];
-    let bytes = 0;
-    for (let wanted = 1 + this.#random.below(60); wanted > 0; wanted--) {
-      const call = nextCall(this.#source);
-      const wire = call.wire?.();
-      if (wire === undefined) continue;
-      bytes += wire.length;
-      if (bytes > MAX_FRAME_BYTES) break;
-      calls.push(call);
-      wires.push(wire);
-    }
-    if (calls.length === 0) return;
-    this.#do(`frame of ${calls.map(({ text }) => text).join(', ')}`, () => {
-      const result = this.#frames.execute(frame(7, ...wires), undefined);
-      if (isFault(result)) throw new Error(result.reason);
-      const [, ...replies] = valuesOf(result);
-      if (replies.length !== calls.length) throw new Error(`${replies.length} replies`);
-      for (const [i, call] of calls.entries()) {
-        const bytes = replies[i]!;
-        const read = call.isVersioned ? readVersioned : readReply;
-        const reply = outcomeOf(() => read(bytes, 0, bytes.length, this.#structures));
+    const framed = this.#sender.next();
+    if (framed.length === 0) return;
+    this.#do(`frame of ${framed.map(({ call }) => call.text).join(', ')}`, () => {
+      for (const [i, reply] of this.#sender.send(framed).entries()) {
+        const { call } = framed[i]!;
         this.#note(call, reply);
         try {
-          call.check(this.model, reply, call.shown ?? asIs);
+          call.check(this.#spaces.plain.model, reply, call.shown ?? asIs);
         } catch (cause) {
           throw new Error(`command ${i}, ${call.text}: ${(cause as Error).message}`, { cause });
         }
@@ -378,11 +318,12 @@ export class Run {
     });
   }
 
-  #note(call: Call, reply: unknown): void {
-    const name = call.text.split(' ', 1)[0]!;
+  #note({ text }: Call, reply: unknown): void {
+    const name = text.split(' ', 1)[0]!;
     const kind =
       reply instanceof Refusal ? reply.code : reply === undefined ? 'nothing' : typeof reply;
     this.seen.add(`${name} ${kind}`);
+    if (hasLarge(reply)) this.seen.add(`${name} large`);
   }
 
   /** Changes what was handed out, which nobody else should see; and keeps bytes, to see them again. */
@@ -396,90 +337,22 @@ export class Run {
     }
   }
 
-  /** Whether the partition of the key may have no place for one more entry. */
-  #isFull(key: string): boolean {
-    if (this.#maxEntries === undefined) return false;
-    const found = [...this.model.someKeys()];
-    const partition = this.#partitionOf(key);
-    return found.filter((other) => this.#partitionOf(other) === partition).length >= FEW;
-  }
-
-  readonly #known = new Map<string, number>();
-
-  #partitionOf(id: string): number {
-    const known = this.#known.get(id);
-    if (known !== undefined) return known;
-    const partition = this.#locate(this.#allKeys.find((key) => key.id === id)!.bytes);
-    this.#known.set(id, partition);
-    return partition;
-  }
-
-  /** The partition of a key, those of all arenas numbered through. */
-  #locate(key: Buffer): number {
-    const arena = this.#arenaOf(key);
-    arena.request.set(key);
-    const first = this.#set.arenas.indexOf(arena) * this.#axes.partitions;
-    return first + arena.kernel.partitionOfKey(arena.slot, key.length);
-  }
-
-  #checkSize(): void {
-    const { size } = this.#handle();
-    const least = this.#isExact ? this.model.sureKeys().length : 0;
-    const most = this.model.mostAt(0);
-    within('size', size, least, most);
-  }
-
-  #checkStats(): void {
-    this.#checkSize();
+  #checkStats(isThorough: boolean): void {
+    this.#spaces.checkSizes(this.#handle());
     // Hits that a thread served by itself are told when it asks.
     this.#other?.stats();
-    const stats = this.#cache.stats();
-    checkTotals(stats, this.model, {
-      cleared: this.#cleared,
-      isExact: this.#isExact,
-      maxEntries: this.#maxEntries,
-      threads: this.#other ? 2 : 1,
-    });
-    if (!this.#hasCrowd || this.#random.chance(0.1)) this.#checkPayload(stats);
-    if (stats.evictions > 0) this.seen.add('evicted');
-    if (stats.expired > 0) this.seen.add('expired');
+    this.#spaces.checkStats(this.#other ? 2 : 1, isThorough);
   }
 
-  /** Bytes of keys and values, where nothing that has expired is among them. */
-  #checkPayload({ entries, payloadBytes }: ArenaStats): void {
-    let found = 0;
-    let bytes = 0;
-    for (const { id, bytes: key } of this.#allKeys) {
-      if (!this.model.possible(id).some(Boolean)) continue;
-      const { kernel, slot, request } = this.#arenaOf(key);
-      request.set(key);
-      const length = kernel.peekDirect(slot, key.length, Date.now());
-      if (length < 0) continue;
-      found++;
-      bytes += key.length + length;
-    }
-    within('entries found', found, 0, entries);
-    within('their bytes', bytes, found === entries ? payloadBytes : 0, payloadBytes);
-  }
-
-  #arenaOf(key: Buffer): Arena {
-    return this.#set.arenas[this.#set.routes?.arenaOf(key) ?? 0]!;
-  }
-
-  /** What the log told must be what there is, and what was counted. */
-  #checkMirror(): void {
-    const mirror = this.#mirror;
-    if (!mirror) return;
-    checkMirror(mirror, this.#cache, this.#mirroredFrom);
-    this.seen.add(mirror.counts.overrun > 0 ? 'overrun' : 'no overrun');
+  #checkLog(): void {
+    if (!this.#watching) return;
+    this.#watching.check();
+    this.seen.add(this.#watching.isOverrun ? 'overrun' : 'no overrun');
   }
 }
 
-function outcomeOf(call: () => unknown): unknown {
-  try {
-    return call();
-  } catch (error) {
-    if (error instanceof SlabringError) return new Refusal(error.code);
-    throw error;
-  }
+/** Whether a large value is in a reply of whatever call. */
+function hasLarge(reply: unknown): boolean {
+  if (Array.isArray(reply)) return reply.some(hasLarge);
+  return isLarge(reply) || isLarge((reply as { value?: unknown } | undefined | null)?.value);
 }

@@ -1,48 +1,16 @@
-/** Keys and values of the model test of the cache. */
-import type { Key } from 'slabring';
+/** Values of the model test of the cache. */
 import type { Random } from '../support/kernel-random.js';
 
-/** A key in the forms that are the same key. */
-export interface ModelKey {
-  /** What the model knows it by. */
-  readonly id: string;
-  readonly bytes: Buffer;
-  readonly forms: readonly Key[];
-}
-
-export function textKey(text: string): ModelKey {
-  const bytes = Buffer.from(text);
-  return { id: text, bytes, forms: [text, text, text, bytes] };
-}
-
-/** Bytes that are no UTF-8. */
-function binaryKey(...bytes: readonly number[]): ModelKey {
-  const key = Buffer.from([0xff, ...bytes]);
-  return { id: idOf(key), bytes: key, forms: [key] };
-}
-
-/** The `id` of a key that the cache returned. */
-export function idOf(key: string | Buffer): string {
-  return typeof key === 'string' ? key : `bytes ${key.toString('hex')}`;
-}
-
-/** Around what a chained entry's head holds of a key, around a chunk, and the longest. */
-const LONG_KEYS = [255, 2047, 2048, 2049, 8180, 16_400, 65_535];
-
-export function makeKeys(count: number): ModelKey[] {
-  const keys = LONG_KEYS.map((length) => textKey(`${length} `.padEnd(length, 'long key ')));
-  for (let i = 0; i < 4; i++) keys.push(binaryKey(i), textKey('\ufffd'.repeat(i + 1)));
-  for (let i = 0; keys.length < count; i++) {
-    if (i % 10 === 0) keys.push(textKey(`ключ ${i}`));
-    else if (i % 10 === 1) keys.push(textKey(`{tag ${i % 40}}:${i}`));
-    else keys.push(textKey(`${i} `.padEnd(i % 37, '.')));
-  }
-  return keys;
-}
-
-export type ValueSizes = 'small' | 'mixed';
+export type ValueSizes = 'small' | 'mixed' | 'large';
 
 const CHUNK = 8192;
+const MIB = 1024 * 1024;
+/** Bytes of a large value in one page (engine/large.ts). */
+const PAGE_PAYLOAD = 64 * 1024 - 16;
+/** The longest value, but for some bytes around it. */
+export const LARGEST_BYTES = 3 * MIB;
+/** The same in all pages would hide that two of them were taken for each other. */
+const PATTERN_BYTES = 1009;
 /** At edges of every width, beyond what a number holds exactly. */
 const BIG_INTEGERS = [2n ** 53n, -(2n ** 53n), 2n ** 63n - 1n, -(2n ** 63n), 2n ** 64n - 1n];
 
@@ -60,9 +28,11 @@ export class ValueSource {
     this.#noise = random.bytes(100_000);
   }
 
-  next(): unknown {
+  /** @param isRoomy whether it may be a large one */
+  next(isRoomy: boolean): unknown {
     const random = this.#random;
     if (random.chance(0.003)) this.#long = random.pick([0, 10, 60]);
+    if (this.#sizes === 'large' && isRoomy && random.chance(0.4)) return this.#largeValue();
     if (this.#sizes !== 'small' && random.below(100) < this.#long) return this.#longValue();
     const number = random.below(1000);
     switch (random.below(12)) {
@@ -106,4 +76,27 @@ export class ValueSource {
     if (random.chance(0.3)) return { id: length, text: 'x'.repeat(length), tags: [] };
     return random.chance(0.5) ? 'long '.repeat(length / 5) : this.bytes(length);
   }
+  /** Around what passes through the areas of a thread, around whole pages, and anywhere. */
+  #largeValue(): unknown {
+    const random = this.#random;
+    const pages = random.between(17, 24) * PAGE_PAYLOAD + random.between(-40, 4);
+    const any = random.between(MIB, random.chance(0.2) ? LARGEST_BYTES : 1.5 * MIB);
+    const length = random.pick([MIB + random.between(-40, 40), pages, any]);
+    const kind = random.below(10);
+    if (kind < 6) return Buffer.alloc(length, this.bytes(PATTERN_BYTES));
+    const number = random.below(1e6);
+    const text = `${number} `.padEnd(length, `large text ${number} `);
+    return kind < 8 ? text : { id: number, text, tags: [] };
+  }
+}
+
+/** The shortest that may be a large value, with what stands around it. */
+const LEAST_LARGE = MIB - 64;
+
+/** Whether it may be a large value. */
+export function isLarge(value: unknown): boolean {
+  if (typeof value === 'string' || Buffer.isBuffer(value)) return value.length > LEAST_LARGE;
+  if (typeof value !== 'object' || value === null) return false;
+  const { text } = value as { text?: unknown };
+  return typeof text === 'string' && text.length > LEAST_LARGE;
 }

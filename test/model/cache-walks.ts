@@ -2,16 +2,16 @@
  * Walks over a cache that go on while it is written: what they return is there at that moment, no
  * key comes twice, and one that is there all the time does come.
  */
-import type { Cache } from 'slabring';
+import type { Cache, Namespace } from 'slabring';
 import type { Random } from '../support/kernel-random.js';
+import { idOf } from './cache-keys.js';
 import { type CacheModel, show } from './cache-model.js';
-import { idOf } from './cache-values.js';
 
 type Kind = 'keys' | 'values' | 'entries';
 
 export interface WalkInHand {
   readonly kind: Kind;
-  readonly cache?: Cache;
+  readonly cache?: Cache | Namespace;
   readonly items?: Iterator<unknown>;
   readonly returned: Set<string>;
   /** The keys that were there at the start, with the entries' birth. */
@@ -38,7 +38,7 @@ export class Walks {
   }
 
   /** Begins a walk, or goes on with one. */
-  step(cache: Cache): void {
+  step(cache: Cache | Namespace): void {
     const random = this.#random;
     if (this.#open.length === 0 || (this.#open.length < MOST && random.chance(0.1))) {
       const kind = random.pick(['keys', 'values', 'entries'] as const);
@@ -56,7 +56,7 @@ export class Walks {
   }
 
   /** Whole walks of all kinds, while nothing is written. */
-  whole(cache: Cache): void {
+  whole(cache: Cache | Namespace): void {
     for (const kind of ['keys', 'values', 'entries'] as const) {
       const walk = { ...this.begin(kind), cache, items: cache[kind]() };
       while (this.#next(walk));
@@ -110,8 +110,16 @@ export class Walks {
     if (missed.length > 0) throw new Error(`did not come: ${show(missed)}`);
   }
 
+  /**
+   * All entries were cleared. The keys of a namespace have other places from then on, so that one
+   * that came before may come once more.
+   */
+  clear(): void {
+    for (const { returned } of this.#open) returned.clear();
+  }
+
   /** Drops the walks of a handle that is to be closed. */
-  forget(cache: Cache | undefined): void {
+  forget(cache: Cache | Namespace): void {
     for (const walk of this.#open.filter((open) => open.cache === cache)) this.#drop(walk);
   }
 

@@ -1,5 +1,5 @@
 /** Calls of the model test with something wrong about them. */
-import type { Cache } from 'slabring';
+import type { Cache, Namespace } from 'slabring';
 import type { Call, Source } from './cache-calls.js';
 
 /** A call that is refused, and changes nothing. */
@@ -7,9 +7,9 @@ export function wrong(source: Source): Call {
   const { random } = source;
   const key = random.pick(source.key().forms);
   const long = source.maxValueBytes;
-  const wrongs: readonly [string, (cache: Cache) => unknown, string][] = [
+  const wrongs: readonly [string, (cache: Cache | Namespace) => unknown, string][] = [
     ['an empty key', (cache) => cache.set('', 1), 'OPTION'],
-    ['a long key', (cache) => cache.set('x'.repeat(65_536), 1), 'OPTION'],
+    ['a long key', (cache) => cache.set('x'.repeat(source.maxKeyBytes + 1), 1), 'OPTION'],
     ['undefined', (cache) => cache.set(key, undefined), 'OPTION'],
     ['a function', (cache) => cache.swap(key, { call: () => 1 }), 'OPTION'],
     ['a long text', (cache) => cache.set(key, 'x'.repeat(long)), 'TOOLARGE'],

@@ -282,6 +282,22 @@ describe('names', () => {
     other.close();
   });
 
+  it('ends walks over what was cleared, so that no key comes twice', () => {
+    const users = cache.namespace('users');
+    const store = () => {
+      for (let i = 0; i < 1000; i++) users.set(`key ${i}`, i);
+    };
+    store();
+    const walk = users.keys();
+    const seen = Array.from({ length: 500 }, () => String(walk.next().value));
+    users.clear();
+    store();
+    seen.push(...Array.from(walk, String));
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(seen.length).toBeLessThan(1000);
+    expect([...users.keys()].length).toBe(1000);
+  });
+
   it.each([
     ['', "a namespace's name must be text of 1 to 255 bytes, not ''"],
     ['x'.repeat(256), /must be text of 1 to 255 bytes/],

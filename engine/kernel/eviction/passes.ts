@@ -1,7 +1,7 @@
 /*
- * Entries in use that a write may still pass over while it evicts. Each eviction has a bound of its own, some dozens; but
- * a write that needs a page may evict a thousand entries, and where all are in use, passing over dozens for each took
- * 3 to 20 ms. Once the write's passes are used up, it takes what comes next.
+ * Entries in use that a write may still pass over while it evicts. Each eviction has a bound of its own, some dozens;
+ * but a write that needs a page may evict a thousand entries, and where all are in use, passing over dozens for each
+ * took 3 to 20 ms. Once the write's passes are used up, it takes what comes next.
  */
 
 /** A tenth of a millisecond or two, of cache misses. */

@@ -4,8 +4,8 @@
  * another, and nothing tells: that there are as many records as entries says little, because a stale record leads to a
  * later entry of the same key one time in eight. An entry without a record would stay for good.
  *
- * The order of eviction is lost, the marks are not; but those of `lru`, which name epochs that are over. Where there is a
- * main queue, what was used since it was looked at last goes there.
+ * The order of eviction is lost, the marks are not; but those of `lru`, which name epochs that are over. Where there is
+ * a main queue, what was used since it was looked at last goes there.
  */
 import { hashOfEntry } from '../entry';
 import { Address, header, PAGE_BYTES, POLICY_ADAPTIVE, POLICY_LRU, POLICY_S3FIFO } from '../layout';
