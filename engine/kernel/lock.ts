@@ -102,11 +102,10 @@ export function tryLockToRead(partition: Partition, slot: u32): bool {
   return changeWord(partition, word, word | READS_ONLY | (slot + 1));
 }
 
-/** Takes the lock; the word as it was before, unlocked. */
+/** Takes the lock. */
 @inline
-export function lock(partition: Partition, slot: u32): u64 {
+export function lock(partition: Partition, slot: u32): void {
   if (!tryLock(partition, slot)) lockSlowly(partition, slot, false, u32.MAX_VALUE);
-  return load<u64>(wordAddress(partition)) & ~OWNER_MASK;
 }
 
 /**
