@@ -12,6 +12,8 @@ import type { Desk } from './desk.js';
 import type { KernelExports } from './kernel-exports.js';
 import { valueEnd } from './msgpack.js';
 
+const NIL = 0xc0;
+
 /** `peek` leaves no trace, `get` counts as a use, `take` also deletes. */
 export type ReadMode = 'get' | 'peek' | 'take';
 
@@ -113,8 +115,12 @@ export class LargeValues {
     let old: Found | undefined;
     let outcome = NO_ROOM_FOR_OLD;
     try {
-      if (isDraft && !this.#draft(key, parts, length, flags, version)) {
-        return { stored: false, old: undefined };
+      while (isDraft && !this.#draft(key, parts, length, flags, version)) {
+        if ((flags & SetFlag.GET) === 0) return { stored: false, old: undefined };
+        const found = this.get(key, 'peek');
+        if (found !== undefined) return { stored: false, old: found };
+        // A key that was there, and is not any more, is none that forbids NX.
+        if ((flags & SetFlag.NX) === 0) return { stored: false, old: Buffer.from([NIL]) };
       }
       for (;;) {
         const chain = old === undefined ? 0 : old.chain;

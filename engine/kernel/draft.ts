@@ -110,11 +110,11 @@ export function draftBegin(
   const keyBytes = lengthOf(keyWord);
   const hash = hashKey(key, keyBytes);
   const partition = partitionOfHash(hash);
-  // With GET there is an old value to be read in any case.
-  if (flags & ~(SET_KEEPTTL | SET_GET) && !(flags & SET_GET)) {
+  if (flags & ~(SET_KEEPTTL | SET_GET)) {
     lock(partition, thread);
     const slot = findLive(partition, hash, key, keyWord, <i64>nowMs);
-    const outcome = checkConditions(thread, slot, flags, <u64>version, 0, 0);
+    // With GET, the host reads the old value.
+    const outcome = checkConditions(thread, slot, flags & ~SET_GET, <u64>version, 0, 0);
     unlock(partition);
     if (outcome != STORED) return outcome;
   }

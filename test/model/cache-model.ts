@@ -5,7 +5,6 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { SlabringError } from 'slabring';
-import { isLarge } from './cache-values.js';
 
 /** An entry. */
 export interface Entry {
@@ -246,11 +245,7 @@ export class CacheModel {
       !(write.ifAbsent && state) &&
       !(write.ifPresent && !state) &&
       (write.ifVersion === undefined || (state && state.version === write.ifVersion));
-    if (!isMet) {
-      const kept = { reply: wantsOld ? old : false, next: state, counts: {} };
-      // A large value asks for its memory before the old one and its conditions are looked at.
-      return wantsOld && isLarge(write.value) ? this.#orRefused(key, state, kept) : [kept];
-    }
+    if (!isMet) return [{ reply: wantsOld ? old : false, next: state, counts: {} }];
     const kept = write.keepTtl && state ? state.deadline : deadlineOf(write.ttl);
     const reply = wantsOld ? old : true;
     return this.#written(key, state, reply, { value: write.value, deadline: kept });

@@ -274,3 +274,19 @@ describe('a model with sizes to some MiB', () => {
     if (!mayMiss) expect(cache.size).toBe(model.size);
   });
 });
+
+it('swap of a large value asks for no memory where a condition forbids it', () => {
+  const cache = openCache({ memory: '8mb', policy: 'none', partitions: 4, maxValue: '3mb' });
+  const there = bytesOf(1_200_000, 1);
+  const value = bytesOf(1_500_000, 2);
+  cache.set('key', there);
+  expect(() => {
+    for (let i = 0; ; i++) cache.set(`fills ${i}`, Buffer.alloc(50_000));
+  }).toThrow(/no memory/);
+  expect(cache.swap('key', 'small', { ifAbsent: true })).toEqual(there);
+  expect(cache.swap('key', value, { ifAbsent: true })).toEqual(there);
+  expect(cache.swap('none', value, { ifPresent: true })).toBeUndefined();
+  expect(() => cache.swap('none', value, { ifAbsent: true })).toThrow(/no memory/);
+  expect(cache.checkIntegrity()).toBeUndefined();
+  cache.close();
+});
