@@ -71,7 +71,7 @@ const TURN_CHANGES = 1024;
  * Between two looks at a log that keeps growing: a reader that asked to be woken for every change
  * would slow down those who write.
  */
-const PAUSE_MS = 1;
+export const PAUSE_MS = 1;
 /** setInterval's longest. */
 const FOREVER_MS = 0x7fff_ffff;
 

@@ -2,11 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Arena, type ArenaHandle } from '../engine/arena.js';
+import { PAUSE_MS } from '../engine/changes.js';
 import { LogReader } from '../engine/log-reader.js';
 import { drain, logBytesOf } from './log-reading.js';
-
-/** As long as `cache.changes()` waits that has found something. */
-const PAUSE_MS = 1;
 
 const { handle, counts } = workerData as { handle: ArenaHandle; counts: Float64Array };
 const arena = Arena.attach(handle);

@@ -48,18 +48,6 @@ export function stampKey(hash: u32): void {
   if (header().stamps != 0) raise(stampAddressOf(hash));
 }
 
-/** Whether there are stamps. */
-@inline
-export function isStamping(): bool {
-  return header().stamps != 0;
-}
-
-/** Touches a key's stamp, before it is raised (exec.ts). */
-@inline
-export function touchStamp(hash: u32): u32 {
-  return load<u32>(stampAddressOf(hash));
-}
-
 /** Likewise by what writes all keys of a partition. */
 export function stampPartition(partition: Partition): void {
   const head = header();

@@ -35,7 +35,7 @@ export function upkeep(thread: u32, nowMillis: f64): u32 {
   const nowMs = <i64>nowMillis;
   const nowTick = tickOf(nowMs);
   reapDrafts(thread);
-  reapOne(thread, <u32>nowTick % header().maxThreads);
+  reapOne(thread, (<u32>nowTick + thread) % header().maxThreads);
   const block = blockOf(thread);
   const count = header().partitionCount;
   const threads = countThreads(header().maxThreads);

@@ -5,6 +5,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { Arena } from '#engine/arena.js';
+import { NO_OS_THREAD } from '#engine/liveness.js';
 import { Bench, MIB, NOON, PARTITIONS } from '../support/kernel-memory.js';
 import { command, integer, str } from '../support/kernel-wire.js';
 
@@ -35,6 +36,41 @@ function keepUp(arena: Arena, nowMs: number): number {
 }
 
 describe('upkeep', () => {
+  it('of partitions where nothing expires is done by whoever is left, some ticks later', () => {
+    const { bench, threads } = crew(3);
+    const value = str('x'.repeat(500));
+    for (let i = 0; i < COUNT; i++) {
+      bench.one(command('SET', str(`key ${i}`), value));
+      bench.one(command('SET', str(`other ${i}`), value));
+    }
+    keepUp(threads[2]!, DUE_MS);
+    for (let i = 0; i < COUNT; i++) bench.one(command('DEL', str(`key ${i}`)));
+    const { slabPages } = bench.arena.stats();
+    for (let tick = 1; tick <= threads.length; tick++) {
+      keepUp(threads[2]!, DUE_MS + tick * TICK_MS);
+    }
+    // A page for each partition at least, whoever it belongs to.
+    expect(bench.arena.stats().slabPages).toBeLessThan(slabPages);
+    const left = Array.from({ length: 8 }, (_, i) =>
+      bench.memory.u64(bench.memory.partition(i, 'slackClasses')),
+    );
+    expect(left).toEqual(left.map(() => 0n));
+    expect(bench.arena.checkIntegrity()).toBeUndefined();
+  });
+
+  it('gives back the slots of threads that have ended', () => {
+    const { bench, threads } = crew(3);
+    const view = new DataView(bench.arena.handle.memory.buffer);
+    // No system has a thread of such an id.
+    for (const { block } of threads.slice(1))
+      view.setUint32(block.byteOffset, NO_OS_THREAD - 1000, true);
+    for (let tick = 0; tick < bench.arena.facts.maxThreads; tick++) {
+      keepUp(bench.arena, DUE_MS + tick * TICK_MS);
+    }
+    expect(bench.arena.stats().threads).toBe(1);
+    expect(bench.arena.checkIntegrity()).toBeUndefined();
+  });
+
   it('is shared among the threads', () => {
     const { bench, threads } = crew(3);
     // Up to the tick before, so that no partition is overdue.
