@@ -7,46 +7,13 @@
  * byte.
  */
 
-/** What a reply means; the client and the docs read it, the kernel does not. */
-export type ReplyKind =
-  | 'pong'
-  | 'map'
-  | 'value'
-  | 'setResult'
-  | 'count'
-  | 'boolean'
-  | 'ttl'
-  | 'valueVersion'
-  | 'integer';
+import { HASHES } from './commands/hashes.js';
+import { LISTS } from './commands/lists.js';
+import { ANY_ARGS, type CommandRow } from './commands/row.js';
+import { SETS } from './commands/sets.js';
 
-export interface CommandRow {
-  /** The number on the wire; never reused. */
-  readonly code: number;
-  /** Argument names as the docs print them; `?` marks an optional one, `...` one that repeats. */
-  readonly args: readonly string[];
-  /** Number of arguments after the code. `maxArgs` of 255 means "any number". */
-  readonly minArgs: number;
-  readonly maxArgs: number;
-  /** Index of the first key among the arguments, or -1. */
-  readonly firstKey: number;
-  /**
-   * Of a command all of whose arguments are keys: what happens when they lie in several arenas.
-   * `apart`: each arena does its own, and the counts that they reply are added. `together`: it is
-   * refused with CROSSSLOT; a {tag} that the keys have in common puts them in one arena.
-   */
-  readonly manyKeys?: 'apart' | 'together';
-  /** May change the arena (and so is refused on a read-only replica, counted as a write, ...). */
-  readonly write: boolean;
-  /** Answered by the host in TypeScript, not by the kernel. */
-  readonly host: boolean;
-  readonly reply: ReplyKind;
-  readonly summary: string;
-  /** Since which protocol version. */
-  readonly since: number;
-}
-
-/** `maxArgs` of a command that takes any number of arguments. */
-export const ANY_ARGS = 255;
+export type { CommandRow, ReplyKind } from './commands/row.js';
+export { ANY_ARGS };
 
 export const COMMANDS = {
   PING: {
@@ -198,6 +165,9 @@ export const COMMANDS = {
     summary:
       'Adds delta (1) to an integer value; the new integer. A missing key counts as 0 and gets ttlMs.',
   },
+  ...LISTS,
+  ...SETS,
+  ...HASHES,
 } as const satisfies Record<string, CommandRow>;
 
 export type CommandName = keyof typeof COMMANDS;

@@ -27,6 +27,8 @@ export interface KernelExports {
   readonly OLD_IS_KNOWN: Constant;
   readonly ERROR_OUT_OF_MEMORY: Constant;
   readonly ERROR_REPLY_TOO_LARGE: Constant;
+  readonly MAX_PACKED_ITEMS: Constant;
+  readonly MAX_PACKED_BYTES: Constant;
   readonly NAMESPACE_NEEDS_SWEEP: Constant;
   readonly ROW_HOST: Constant;
   readonly ROW_KEYS_APART: Constant;
@@ -76,6 +78,7 @@ export interface KernelExports {
     nameAddress: number,
     nameBytes: number,
   ): void;
+  setPacked(items: number, bytes: number): void;
   setErrorText(status: number, textAddress: number, textBytes: number): void;
 
   claimThread(osThread: number, started: number): number;
@@ -228,6 +231,13 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
   ERROR_REPLY_TOO_LARGE:
     'TOOLARGE the replies to this frame are too long already; this command was not run',
   ERROR_CROSS_ARENA: 'CROSSSLOT the keys are in several arenas; a common {tag} puts them in one',
+  ERROR_WRONG_TYPE: 'WRONGTYPE the value is of another type than the command works on',
+  ERROR_MEMBER: 'SYNTAX a member or field is a str or bin of up to 4000 bytes, or an integer',
+  ERROR_COLLECTION_KEY: 'TOOLARGE the key of a list, set or hash has at most 2048 bytes',
+  ERROR_COUNT: 'SYNTAX a count is nil or an integer of 0 or more',
+  ERROR_INDEX: 'SYNTAX an index is an integer of 64 bits',
+  ERROR_PAIRS: 'SYNTAX HSET takes pairs of a field and a value',
+  ERROR_REPLY_SIZE: 'TOOLARGE the reply is longer than this node sends at once; ask for less',
 };
 
 /** The rules that the integrity walk checks, by the kernel's constant. */
@@ -264,6 +274,9 @@ export const INTEGRITY_RULES: Readonly<Record<string, string>> = {
   BROKEN_NAMESPACES:
     'a partition counts the entries of namespaces, and of each those of one epoch, with their bytes and sizes',
   BROKEN_WHEEL: 'the wheel of expiry counts its records, in blocks of records',
+  BROKEN_COLLECTION:
+    'the nodes of a collection belong to it, in their order or bucket, and are counted with their items',
+  BROKEN_GARBAGE: 'the nodes of collections that are no more are in a list, or below one that is',
   BROKEN_EXPIRY:
     'an entry with an expiry has a record in the slot of the wheel that it names, and they are counted',
 };

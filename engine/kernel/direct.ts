@@ -6,7 +6,7 @@
 import { KeyWord, lengthOf } from './entry';
 import { hashKey } from './hash';
 import { Address, header } from './layout';
-import { ABSENT, look, NO_ROOM, peekValue, readValueAgain } from './read';
+import { ABSENT, look, NO_ROOM, peekValue, readValueAgain, WRONG_TYPE } from './read';
 import { Staged, stageKey } from './staging';
 import { replyArea, requestArea, stagingOf } from './threads';
 import { setValue } from './types/blob';
@@ -15,9 +15,13 @@ import { removeKey, takeKey } from './types/keys';
 /** The value does not fit the reply area: it is read in parts (large.ts), and nothing was done. */
 const IS_LARGE: i32 = -2;
 
+/** The value is a collection. The numbers between are those of large.ts. */
+const IS_COLLECTION: i32 = -5;
+
 @inline
 export function lengthOrWhy(end: Address, out: Address): i32 {
-  if (end > NO_ROOM) return <i32>(end - out);
+  if (end > WRONG_TYPE) return <i32>(end - out);
+  if (end == WRONG_TYPE) return IS_COLLECTION;
   return end == NO_ROOM ? IS_LARGE : -1;
 }
 

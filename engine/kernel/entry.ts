@@ -5,7 +5,7 @@
  * Entry:
  *   +0  valueBytes  u16   bytes of the value (msgpack, as the client sent it); CHAINED: 0, see below
  *   +2  keyBytes    u16
- *   +4  kind        u8    CHUNK_BLOB
+ *   +4  kind        u8    CHUNK_BLOB, or what sort of collection the value is: CHUNK_LIST and so on
  *   +5  flags       u8    which of the optional fields follow, at any alignment
  *   +6  expiry      i48   HAS_EXPIRY: Unix time in ms from which on the entry is gone
  *       wheelSlot   u8    the slot of the wheel that has the entry's record, 0: none yet (wheel.ts)
@@ -20,6 +20,10 @@
  *
  * A CHAINED entry keeps its value in pieces; with LONG_KEY its key too, before the value. Chains of more than
  * LARGE_BYTES are made of pieces of a whole page, which never move; others of pieces of up to MAX_CHUNK.
+ *
+ * The value of a COLLECTION is packed, that is a body that stands where other values do; or it is ROOTED, and a root
+ * stands there that leads to nodes, chunks of their own (collections/). Neither is ever CHAINED.
+ *
  * Link:
  *   +0  first       u32   address of the first piece
  *   +4  hash        u32   the key's
@@ -45,15 +49,32 @@ import { hashKey } from './hash';
 
 export const CHUNK_FREE: u8 = 0;
 export const CHUNK_BLOB: u8 = 1;
+export const CHUNK_LIST: u8 = 2;
+export const CHUNK_SET: u8 = 3;
+export const CHUNK_HASH: u8 = 4;
+export const CHUNK_ZSET: u8 = 5;
+const ENTRY_KINDS: u32 = 5;
 export const CHUNK_PIECE: u8 = 0xff;
 export const CHUNK_RECORDS: u8 = 0xfe;
 export const CHUNK_TABLE: u8 = 0xfd;
+export const CHUNK_NODE: u8 = 0xfc;
 
 export const HAS_EXPIRY: u8 = 1;
 export const HAS_VERSION: u8 = 2;
 export const CHAINED: u8 = 4;
 export const LONG_KEY: u8 = 8;
 export const NAMESPACED: u8 = 16;
+export const COLLECTION: u8 = 32;
+export const ROOTED: u8 = 64;
+
+/** Whether a chunk of this kind is an entry. */
+@inline
+export function isEntryKind(kind: u32): bool {
+  return kind - 1 < ENTRY_KINDS;
+}
+
+/** Where a root (collections/root.ts) has the bytes of its items. */
+export const ROOT_ITEM_BYTES: u32 = 4;
 
 export const ENTRY_FIXED_BYTES: u32 = 6;
 export const PIECE_FIXED_BYTES: u32 = 16;
@@ -157,7 +178,12 @@ export function chainedValueBytes(address: Address, entry: Entry): u32 {
 
 @inline
 export function valueBytesOf(address: Address, entry: Entry): u32 {
-  return entry.flags & CHAINED ? chainedValueBytes(address, entry) : <u32>entry.valueBytes;
+  return entry.flags & (CHAINED | ROOTED) ? farValueBytes(address, entry) : <u32>entry.valueBytes;
+}
+
+function farValueBytes(address: Address, entry: Entry): u32 {
+  if (entry.flags & CHAINED) return chainedValueBytes(address, entry);
+  return load<u32>(valueAddress(address, entry), ROOT_ITEM_BYTES);
 }
 
 /** Bytes of the chunk that the entry fills. */

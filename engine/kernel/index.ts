@@ -16,7 +16,10 @@ export {
   INVALID_VERSION,
   memoryPages,
   minBudgetBytes,
+  MAX_PACKED_BYTES,
+  MAX_PACKED_ITEMS,
   setErrorText,
+  setPacked,
   structuresAt,
   validate,
 } from './arena';

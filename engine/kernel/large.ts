@@ -38,7 +38,7 @@ import { Address, header, LARGE_BYTES, PAGE_BYTES } from './layout';
 import { isLocked, lock, lockToRead, orderLoads, readIsValid, readWord, unlock } from './lock';
 import { pageOf } from './pages';
 import { Partition, partitionOfHash } from './partition';
-import { copyHeld, findLive, NO_ROOM } from './read';
+import { copyHeld, findLive, isCollection, NO_ROOM, WRONG_TYPE } from './read';
 import { countHit, countMiss } from './rows';
 import { entryOf, find, homeBucket } from './table';
 import { blockOf, replyArea, requestArea, scratchOf } from './threads';
@@ -205,6 +205,8 @@ export function getVersionedDirect(thread: u32, keyWord: KeyWord, known: f64, no
   if (slot == 0) {
     blockOf(thread).misses += 1;
     if (isNamespaced(keyWord)) countMiss(thread, key);
+  } else if (isCollection(slot)) {
+    length = lengthOrWhy(WRONG_TYPE, out);
   } else {
     const end = copyHeld(slot, out, out + header().areaBytes);
     const address = entryOf(slot);

@@ -318,3 +318,28 @@ export function writeInteger(out: Address, value: i64): Address {
   store<i64>(out, bswap<i64>(value), 1);
   return out + 9;
 }
+
+/** Writes the head of an array of so many elements; the address behind it, at most 5 bytes on. */
+export function writeArray(out: Address, elements: u32): Address {
+  return writeHead(out, elements, 0x90, 0xdc);
+}
+
+/** Writes the head of a map of so many pairs; the address behind it, at most 5 bytes on. */
+export function writeMap(out: Address, pairs: u32): Address {
+  return writeHead(out, pairs, 0x80, 0xde);
+}
+
+function writeHead(out: Address, count: u32, fix: u32, long: u32): Address {
+  if (count < 16) {
+    store<u8>(out, <u8>(fix | count));
+    return out + 1;
+  }
+  if (count < 0x10000) {
+    store<u8>(out, <u8>long);
+    store<u16>(out, bswap<u16>(<u16>count), 1);
+    return out + 3;
+  }
+  store<u8>(out, <u8>(long + 1));
+  store<u32>(out, bswap<u32>(count), 1);
+  return out + 5;
+}

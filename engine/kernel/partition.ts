@@ -97,6 +97,9 @@ export class Partition {
   clearsSeen: u32;
   /** Where sweeping goes on. */
   sweepAt: u32;
+  // -- collections: lists of nodes (collections/node.ts), of garbage, and of what is reserved for the write at hand
+  garbage: Address;
+  spareNode: Address;
 }
 
 /**
@@ -114,6 +117,8 @@ export function resetPartition(partition: Partition): void {
   partition.slabPages = 0;
   partition.overwriting = 0;
   partition.chainEnd = 0;
+  partition.garbage = 0;
+  partition.spareNode = 0;
   resetRows(partition);
   memory.fill(changetype<usize>(partition) + WHEEL, 0, WHEEL_BYTES);
   memory.fill(changetype<usize>(partition) + CLASS_INFOS, 0, CLASS_INFO_BYTES * MAX_CLASSES);

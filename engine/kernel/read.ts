@@ -8,6 +8,7 @@ import {
   CHAINED,
   chainedValueBytes,
   chainSkip,
+  COLLECTION,
   copyFromChain,
   Entry,
   entryAt,
@@ -57,6 +58,8 @@ export const NO_ROOM: u32 = 2;
 const TORN: u32 = 3;
 /** The key is there (reads that copy nothing). */
 export const PRESENT: u32 = 4;
+/** The value is a collection, and is not read as one value. */
+export const WRONG_TYPE: u32 = 5;
 
 /** Where the last read found its entry; read right after it by the same thread. Not state. */
 let foundSlot: Slot = 0;
@@ -83,7 +86,7 @@ function copyOnce(
   const address = entryOf(slot);
   const entry = entryAt(address);
   foundSlot = slot;
-  if (entry.flags & (HAS_EXPIRY | CHAINED)) return copySlowly(out, limit, address, entry, nowMs);
+  if (entry.flags & (HAS_EXPIRY | CHAINED | COLLECTION)) return copySlowly(out, limit, address, entry, nowMs);
   const bytes = <u32>entry.valueBytes;
   if (bytes > MAX_CHUNK) return TORN;
   if (out + bytes > limit) return NO_ROOM;
@@ -99,6 +102,7 @@ function copySlowly(
   nowMs: i64,
 ): u32 {
   if (entry.flags & HAS_EXPIRY && isExpired(address, entry, timeOf(nowMs))) return EXPIRED;
+  if (entry.flags & COLLECTION) return WRONG_TYPE;
   // Read once: a writer may make the entry another one between the check of the length and the copy that it is for.
   const isChained = (entry.flags & CHAINED) != 0;
   const bytes = isChained ? chainedValueBytes(address, entry) : <u32>entry.valueBytes;
@@ -150,7 +154,7 @@ export function readValue(
     const value = key + staged.keyWord;
     if (
       (<u32>head >> 16) == staged.keyWord &&
-      (flags & (CHAINED | LONG_KEY | NAMESPACED)) == 0 &&
+      (flags & (CHAINED | LONG_KEY | NAMESPACED | COLLECTION)) == 0 &&
       bytes <= MAX_CHUNK &&
       out + bytes <= limit &&
       ((flags & HAS_EXPIRY) == 0 || expiryOf(address) > nowMs) &&
@@ -226,7 +230,7 @@ export function readValueAgain(
   nowMs: i64,
 ): u32 {
   const found = copyValue(thread, out, limit, hash, key, keyWord, nowMs);
-  if (found == NO_ROOM) return NO_ROOM;
+  if (found == NO_ROOM || found == WRONG_TYPE) return found;
   if (found > PRESENT) {
     mark(partitionOfHash(hash), foundSlot);
     sample(thread, hash);
@@ -314,7 +318,13 @@ export function findStaged(partition: Partition, staged: Staged, nowMs: i64): Sl
   return findLive(partition, staged.hash, staged.key, staged.keyWord, nowMs);
 }
 
-/** Under the lock: copies the value in a slot to `out`. The address behind it, or NO_ROOM. */
+/** Under the lock: whether what is in a slot is a collection. */
+@inline
+export function isCollection(slot: Slot): bool {
+  return (entryAt(entryOf(slot)).flags & COLLECTION) != 0;
+}
+
+/** Under the lock: copies the value in a slot, which is no collection, to `out`. The address behind it, or NO_ROOM. */
 export function copyHeld(slot: Slot, out: Address, limit: Address): u32 {
   const address = entryOf(slot);
   const entry = entryAt(address);
@@ -327,4 +337,12 @@ export function copyHeld(slot: Slot, out: Address, limit: Address): u32 {
     copyBytes(out, valueAddress(address, entry), bytes);
   }
   return out + bytes;
+}
+
+/** The slot of a staged key that has not expired, or 0. Changes nothing, for whoever holds the lock to read only. */
+export function findStill(staged: Staged, nowMs: i64): Slot {
+  const slot = find(homeBucketIn(partitionOf(staged), staged.hash), staged.hash, staged.key, staged.keyWord);
+  if (slot == 0) return 0;
+  const address = entryOf(slot);
+  return isExpired(address, entryAt(address), nowMs) ? 0 : slot;
 }

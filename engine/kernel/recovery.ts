@@ -20,6 +20,7 @@
  * anybody else, because pages are taken and given under some partition's lock only.
  */
 import { LOG_DELETED, noteClear, recoverLog } from './changelog';
+import { dropReserved } from './collections/reserve';
 import { BROKEN_PAGE_TOTAL, BROKEN_RECORDS, checkPartition } from './integrity';
 import { Address, header, Header, PAGE_BYTES, PageNumber } from './layout';
 import { tryLockToRead, unlock } from './lock';
@@ -80,6 +81,7 @@ function keepIfSound(partition: Partition): bool {
   const torn = partition.overwriting;
   const broken = hasItsPages(partition) ? checkPartition(partition) : BROKEN_PAGE_TOTAL;
   if (broken != 0 && broken != BROKEN_RECORDS) return false;
+  dropReserved(partition);
   if (torn) {
     const hash = hashOfEntry(torn);
     const slot = findEntry(hash, torn);

@@ -22,6 +22,13 @@ export const ERROR_ENTRIES_FULL: u32 = 14;
 export const ERROR_HOST_COMMANDS: u32 = 15;
 export const ERROR_REPLY_TOO_LARGE: u32 = 16;
 export const ERROR_CROSS_ARENA: u32 = 17;
+export const ERROR_WRONG_TYPE: u32 = 18;
+export const ERROR_MEMBER: u32 = 19;
+export const ERROR_COLLECTION_KEY: u32 = 20;
+export const ERROR_COUNT: u32 = 21;
+export const ERROR_INDEX: u32 = 22;
+export const ERROR_PAIRS: u32 = 23;
+export const ERROR_REPLY_SIZE: u32 = 24;
 
 /** Writes an error reply, ext type 1 with the status's text; the address behind it. */
 export function writeError(out: Address, status: u32): Address {

@@ -3,7 +3,8 @@
  * block, a request area (what the host wants executed) and a reply area (what comes of it), touched by its thread only,
  * but for `identity` and the counters, which anybody may read.
  *
- *   block     THREAD_BLOCK_BYTES: ThreadBlock, then at +256 scratch (64 bytes), at +512 the staging slots of exec.ts
+ *   block     THREAD_BLOCK_BYTES: ThreadBlock, then at +256 scratch (64 bytes), at +320 a way through a tree
+ *             (collections/tree.ts), at +512 the staging slots of exec.ts
  *   request   areaBytes + AREA_SLACK
  *   reply     areaBytes + AREA_SLACK
  */
@@ -63,6 +64,7 @@ export class ThreadBlock {
 }
 
 const SCRATCH: u32 = 256;
+const WAY: u32 = 320;
 const STAGING: u32 = 512;
 
 @inline
@@ -78,6 +80,11 @@ export function blockOf(thread: u32): ThreadBlock {
 @inline
 export function scratchOf(thread: u32): Address {
   return threadBlockAt(thread) + SCRATCH;
+}
+
+@inline
+export function wayOf(thread: u32): Address {
+  return threadBlockAt(thread) + WAY;
 }
 
 @inline

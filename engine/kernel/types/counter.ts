@@ -1,6 +1,6 @@
 /* INCR: a value that is a msgpack integer, counted in 64 bits. */
 import { noteSet } from '../changelog';
-import { entryAt, CHAINED, expiryOf, HAS_EXPIRY, lengthOf, valueAddress, valueBytesOf } from '../entry';
+import { entryAt, CHAINED, COLLECTION, expiryOf, HAS_EXPIRY, lengthOf, valueAddress, valueBytesOf } from '../entry';
 import { mayEvict } from '../eviction/policy';
 import { Address } from '../layout';
 import { lock, unlock } from '../lock';
@@ -70,6 +70,7 @@ export function increment(
 function integerOfEntry(thread: u32, slot: Slot): u32 {
   const address = entryOf(slot);
   const entry = entryAt(address);
+  if (entry.flags & COLLECTION) return NOT_AN_INTEGER;
   if (!(entry.flags & CHAINED)) return integerOf(valueAddress(address, entry));
   if (valueBytesOf(address, entry) > MAX_INTEGER_BYTES) return NOT_AN_INTEGER;
   // Short, and yet in a chain: its key is so long that no chunk holds both.

@@ -17,7 +17,7 @@ import {
 } from '../msgpack';
 import { countHit, countMiss } from '../rows';
 import { Partition, partitionOfHash } from '../partition';
-import { ABSENT, copyHeld, findLive, lastExpiry, look, NO_ROOM } from '../read';
+import { ABSENT, copyHeld, findLive, isCollection, lastExpiry, look, WRONG_TYPE } from '../read';
 import { isKeyLength, Staged } from '../staging';
 import { ERROR_KEY, ERROR_OUT_OF_MEMORY, ERROR_TTL, writeError } from '../status';
 import { stampKey } from '../stamps';
@@ -42,7 +42,7 @@ export function removeKey(thread: u32, hash: u32, key: Address, keyWord: KeyWord
 
 /**
  * Copies one key's value to `out` and removes the key, counted as a read and a delete: the address behind the copy,
- * ABSENT, or NO_ROOM, and then it stays and nothing is counted.
+ * ABSENT, or NO_ROOM or WRONG_TYPE, and then it stays and nothing is counted.
  */
 export function takeKey(
   thread: u32,
@@ -58,8 +58,8 @@ export function takeKey(
   const slot = findLive(partition, hash, key, keyWord, nowMs);
   let end: u32 = ABSENT;
   if (slot) {
-    end = copyHeld(slot, out, limit);
-    if (end != NO_ROOM) {
+    end = isCollection(slot) ? WRONG_TYPE : copyHeld(slot, out, limit);
+    if (end > WRONG_TYPE) {
       removeEntry(partition, slot, hash, LOG_DELETED);
       partition.deletes += 1;
     }
@@ -67,10 +67,10 @@ export function takeKey(
   unlock(partition);
   const block = blockOf(thread);
   if (end == ABSENT) block.misses += 1;
-  else if (end != NO_ROOM) block.hits += 1;
+  else if (end > WRONG_TYPE) block.hits += 1;
   if (isNamespaced(keyWord)) {
     if (end == ABSENT) countMiss(thread, key);
-    else if (end != NO_ROOM) countHit(thread, key);
+    else if (end > WRONG_TYPE) countHit(thread, key);
   }
   return end;
 }
