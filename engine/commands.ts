@@ -17,7 +17,8 @@ export type ReplyKind =
   | 'boolean'
   | 'ttl'
   | 'valueVersion'
-  | 'integer';
+  | 'integer'
+  | 'float';
 
 export interface CommandRow {
   /** The number on the wire; never reused. */
@@ -197,6 +198,93 @@ export const COMMANDS = {
     since: 1,
     summary:
       'Adds delta (1) to an integer value; the new integer. A missing key counts as 0 and gets ttlMs.',
+  },
+  APPEND: {
+    code: 0x1a,
+    args: ['key', 'data'],
+    minArgs: 2,
+    maxArgs: 2,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'count',
+    since: 1,
+    summary: 'Adds bytes to the end of a str or bin; its length then, in bytes.',
+  },
+  STRLEN: {
+    code: 0x1b,
+    args: ['key'],
+    minArgs: 1,
+    maxArgs: 1,
+    firstKey: 0,
+    write: false,
+    host: false,
+    reply: 'count',
+    since: 1,
+    summary: 'The length of a str or bin in bytes, 0 when absent.',
+  },
+  GETRANGE: {
+    code: 0x1c,
+    args: ['key', 'start', 'end'],
+    minArgs: 3,
+    maxArgs: 3,
+    firstKey: 0,
+    write: false,
+    host: false,
+    reply: 'value',
+    since: 1,
+    summary:
+      'The bytes of a str or bin from start to end, end included, as a bin; -1 is the last byte.',
+  },
+  SETRANGE: {
+    code: 0x1d,
+    args: ['key', 'offset', 'data'],
+    minArgs: 3,
+    maxArgs: 3,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'count',
+    since: 1,
+    summary:
+      'Writes bytes into a str or bin from the offset on, behind zeros where it is shorter; its length then.',
+  },
+  INCRFLOAT: {
+    code: 0x1e,
+    args: ['key', 'delta', 'ttlMs?'],
+    minArgs: 2,
+    maxArgs: 3,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'float',
+    since: 1,
+    summary:
+      'Adds delta to a number; the new number, a float. A missing key counts as 0 and gets ttlMs.',
+  },
+  GETDEL: {
+    code: 0x1f,
+    args: ['key'],
+    minArgs: 1,
+    maxArgs: 1,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'value',
+    since: 1,
+    summary: 'The value of the key, which is removed, or nil.',
+  },
+  GETEX: {
+    code: 0x20,
+    args: ['key', 'ttlMs?'],
+    minArgs: 1,
+    maxArgs: 2,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'value',
+    since: 1,
+    summary: 'The value of the key, which gets another time to live (0: none; nil: as it is), or nil.',
   },
 } as const satisfies Record<string, CommandRow>;
 

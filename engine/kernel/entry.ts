@@ -24,7 +24,8 @@
  *   +0  first       u32   address of the first piece
  *   +4  hash        u32   the key's
  *   +8  valueBytes  u32
- *   +12 chain       u64   a number that no other chain of the partition ever had: same number, same bytes
+ *   +12 chain       u64   a number that no other chain of the partition ever had, and this one only as it is: same
+ *                         number, same bytes
  * Piece:
  *   +0  next        u32   address of the next piece, 0: last
  *   +4  kind        u8    CHUNK_PIECE

@@ -46,7 +46,7 @@ declare function hostNow(): f64;
 export const WHEN_NEEDED: i64 = -1;
 
 /** Tries without the lock: beside a writer at full speed, one in three succeeds. */
-const ATTEMPTS: u32 = 8;
+export const ATTEMPTS: u32 = 8;
 
 /* What a read found, where addresses are above all of these. */
 export const ABSENT: u32 = 0;
@@ -54,7 +54,7 @@ export const EXPIRED: u32 = 1;
 /** The value does not fit between `out` and `limit`. */
 export const NO_ROOM: u32 = 2;
 /** What lay there made no sense: somebody was writing. */
-const TORN: u32 = 3;
+export const TORN: u32 = 3;
 /** The key is there (reads that copy nothing). */
 export const PRESENT: u32 = 4;
 
@@ -274,7 +274,7 @@ export function look(
 }
 
 /** Removes the entry of a key that a reader saw expired, if it still is. */
-function dropExpired(thread: u32, hash: u32, key: Address, keyWord: KeyWord, nowMs: i64): void {
+export function dropExpired(thread: u32, hash: u32, key: Address, keyWord: KeyWord, nowMs: i64): void {
   const partition = partitionOfHash(hash);
   lock(partition, thread);
   findLive(partition, hash, key, keyWord, nowMs);

@@ -52,9 +52,9 @@ import { wheelOf } from './wheel';
 
 /**
  * An entry in no slot yet, or 0 when out of memory. Sets expiry and version fields as `flags` say; the wheel knows
- * nothing of it.
+ * nothing of it. `value` 0: the caller writes it.
  */
-function buildEntry(
+export function buildEntry(
   partition: Partition,
   hash: u32,
   key: Address,
@@ -86,7 +86,7 @@ function buildEntry(
       return 0;
     }
     describeChain(address, entryAt(address), hash, valueBytes, nextVersion(partition));
-  } else {
+  } else if (value) {
     copyBytes(address + fields + keyBytes, value, valueBytes);
   }
   countNew(partition, address, valueBytes);
