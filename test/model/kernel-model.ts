@@ -5,6 +5,7 @@
  */
 import { KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
 import {
+  bin,
   endOf,
   error,
   FALSE,
@@ -16,6 +17,7 @@ import {
   TRUE,
   type Wire,
 } from '../support/kernel-wire.js';
+import { contentOf, floatOf, numberIn, rangeOf, wireOf, written } from './kernel-strings.js';
 
 export const NX = 1;
 export const XX = 2;
@@ -25,11 +27,14 @@ export const IFVERSION = 16;
 
 export type ErrorName = keyof typeof KERNEL_ERROR_TEXTS;
 
+/** Commands of which the key is the only argument. */
+export type KeyName = 'GET' | 'GETV' | 'TTL' | 'PERSIST' | 'STRLEN' | 'GETDEL';
+
 /** A command as the model sees it. Keys are bytes as latin1 text. */
 export type Spec =
   | { readonly name: 'PING' }
   | { readonly name: 'HELLO' }
-  | { readonly name: 'GET' | 'GETV' | 'TTL' | 'PERSIST'; readonly key: string }
+  | { readonly name: KeyName; readonly key: string }
   | { readonly name: 'DEL' | 'EXISTS' | 'TOUCH'; readonly keys: readonly string[] }
   | { readonly name: 'EXPIRE'; readonly key: string; readonly ttlMs: number }
   | { readonly name: 'INCR'; readonly key: string; readonly delta: bigint; readonly ttlMs: number }
@@ -41,7 +46,24 @@ export type Spec =
       readonly flags: number;
       readonly version: bigint | undefined;
     }
+  | WriteSpec
+  | { readonly name: 'GETRANGE'; readonly key: string; readonly start: number; readonly end: number }
+  | {
+      readonly name: 'INCRFLOAT';
+      readonly key: string;
+      readonly delta: number;
+      readonly ttlMs: number;
+    }
+  | { readonly name: 'GETEX'; readonly key: string; readonly ttlMs: number | undefined }
   | { readonly name: 'WRONG'; readonly error: ErrorName };
+
+/** APPEND, or with an offset SETRANGE. */
+interface WriteSpec {
+  readonly name: 'APPEND' | 'SETRANGE';
+  readonly key: string;
+  readonly offset: number | undefined;
+  readonly data: Wire;
+}
 
 type KeySpec = Extract<Spec, { readonly key: string }>;
 type SetSpec = Extract<Spec, { readonly name: 'SET' }>;
@@ -292,6 +314,35 @@ export class KernelModel {
         return this.#setOutcomes(spec, state, outcome, orRefused);
       case 'INCR':
         return this.#incrementOutcomes(spec, state, outcome, orRefused);
+      case 'INCRFLOAT': {
+        const old = state ? numberIn(state.value) : 0;
+        if (old === undefined) return [outcome(errorReply('ERROR_NOT_A_NUMBER'))];
+        const sum = floatOf(old + spec.delta);
+        if (sum === undefined) return [outcome(errorReply('ERROR_NOT_FINITE'))];
+        return this.#stored(spec.key, sum, sum, spec.ttlMs, state, outcome, orRefused);
+      }
+      case 'STRLEN': {
+        const length = state ? contentOf(state.value)?.bytes.length : 0;
+        return [outcome(length === undefined ? errorReply('ERROR_NOT_BYTES') : integer(length))];
+      }
+      case 'GETRANGE': {
+        if (!state) return [outcome(bin(''), state, { misses: 1 })];
+        const content = contentOf(state.value);
+        if (content === undefined) return [outcome(errorReply('ERROR_NOT_BYTES'))];
+        return [outcome(bin(rangeOf(content.bytes, spec.start, spec.end)), state, { hits: 1 })];
+      }
+      case 'APPEND':
+      case 'SETRANGE':
+        return this.#writeOutcomes(spec, state, outcome, orRefused);
+      case 'GETDEL':
+        if (!state) return [outcome(NIL, state, { misses: 1 })];
+        return [{ ...outcome(state.value, state, { hits: 1, deletes: 1 }), next: undefined }];
+      case 'GETEX': {
+        if (!state) return [outcome(NIL, state, { misses: 1 })];
+        if (spec.ttlMs === undefined) return [outcome(state.value, state, { hits: 1 })];
+        const next = { ...state, expiryMs: this.#expiry(spec.ttlMs) };
+        return orRefused(outcome(state.value, next, { hits: 1 }));
+      }
     }
   }
 
@@ -349,6 +400,50 @@ export class KernelModel {
     return this.#written(key, state, refused, done);
   }
 
+  #writeOutcomes(
+    { name, key, offset, data }: WriteSpec,
+    state: State | undefined,
+    outcome: (reply: Wire, next?: State, counts?: Counts) => Outcome,
+    orRefused: (done: Outcome) => Outcome[],
+  ): Outcome[] {
+    const old = state && contentOf(state.value);
+    if (state && !old) return [outcome(errorReply('ERROR_NOT_BYTES'))];
+    const length = old?.bytes.length ?? 0;
+    const added = contentOf(data)!;
+    if (name === 'SETRANGE' && added.bytes.length === 0) return [outcome(integer(length))];
+    const from = offset ?? length;
+    if (from + added.bytes.length > this.#options.maxValueBytes) {
+      return [outcome(errorReply('ERROR_VALUE_TOO_LARGE'))];
+    }
+    const content = written(old, from, added);
+    const value = wireOf(content);
+    if (value.length > this.#options.maxValueBytes) {
+      return [outcome(errorReply('ERROR_VALUE_TOO_LARGE'))];
+    }
+    const reply = integer(content.bytes.length);
+    return this.#stored(key, value, reply, 0, state, outcome, orRefused);
+  }
+
+  /** A value in place of another one, whose expiry it gets. */
+  #stored(
+    key: string,
+    value: Wire,
+    reply: Wire,
+    ttlMs: number,
+    state: State | undefined,
+    outcome: (reply: Wire, next?: State, counts?: Counts) => Outcome,
+    orRefused: (done: Outcome) => Outcome[],
+  ): Outcome[] {
+    const refused = outcome(errorReply('ERROR_ENTRIES_FULL'));
+    const next: State = {
+      value,
+      expiryMs: state ? state.expiryMs : this.#expiry(ttlMs),
+      version: state?.version === undefined ? undefined : 'unseen',
+    };
+    const done = orRefused(outcome(reply, next, { sets: 1, created: state ? 0 : 1 }));
+    return this.#written(key, state, refused, done);
+  }
+
   #incrementOutcomes(
     { key, delta, ttlMs }: Extract<Spec, { readonly name: 'INCR' }>,
     state: State | undefined,
@@ -364,14 +459,7 @@ export class KernelModel {
         return [outcome(errorReply('ERROR_OVERFLOW'))];
       }
     }
-    const refused = outcome(errorReply('ERROR_ENTRIES_FULL'));
-    const next: State = {
-      value: integer(sum),
-      expiryMs: state ? state.expiryMs : this.#expiry(ttlMs),
-      version: state?.version === undefined ? undefined : 'unseen',
-    };
-    const done = orRefused(outcome(integer(sum), next, { sets: 1, created: state ? 0 : 1 }));
-    return this.#written(key, state, refused, done);
+    return this.#stored(key, integer(sum), integer(sum), ttlMs, state, outcome, orRefused);
   }
 }
 

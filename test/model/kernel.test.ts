@@ -241,13 +241,24 @@ const ALWAYS_SEEN = [
   ...['DEL something', 'EXISTS something', 'TOUCH something', 'INCR something'],
   ...['TTL something', 'TTL -1', 'TTL -2', 'EXPIRE true', 'EXPIRE false'],
   ...['PERSIST true', 'PERSIST false'],
+  ...['APPEND something', 'SETRANGE something', 'STRLEN something', 'GETRANGE something'],
+  ...['INCRFLOAT something', 'GETDEL nil', 'GETDEL something', 'GETEX nil', 'GETEX something'],
 ];
 
 /**
  * Take more than chance brings into one frame (test/golden/replies.test.ts has them), or several
  * arenas.
  */
-const RARE_ERRORS = ['ERROR_HOST_COMMANDS', 'ERROR_REPLY_TOO_LARGE', 'ERROR_CROSS_ARENA'];
+const RARE_ERRORS = [
+  'ERROR_HOST_COMMANDS',
+  'ERROR_REPLY_TOO_LARGE',
+  'ERROR_CROSS_ARENA',
+  'ERROR_TOO_MANY_VALUES',
+  // To come.
+  'ERROR_NO_SUCH_KEY',
+  'ERROR_SAME_KEY',
+  'ERROR_COPY_FLAGS',
+];
 
 const MUST_BE_SEEN = [
   ...ALWAYS_SEEN,

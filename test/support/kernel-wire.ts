@@ -137,6 +137,13 @@ export const CODES = {
   TOUCH: 0x17,
   GETV: 0x18,
   INCR: 0x19,
+  APPEND: 0x1a,
+  STRLEN: 0x1b,
+  GETRANGE: 0x1c,
+  SETRANGE: 0x1d,
+  INCRFLOAT: 0x1e,
+  GETDEL: 0x1f,
+  GETEX: 0x20,
 } as const;
 export type Name = keyof typeof CODES;
 
