@@ -18,7 +18,8 @@ export type ReplyKind =
   | 'ttl'
   | 'valueVersion'
   | 'integer'
-  | 'float';
+  | 'float'
+  | 'values';
 
 export interface CommandRow {
   /** The number on the wire; never reused. */
@@ -31,11 +32,16 @@ export interface CommandRow {
   /** Index of the first key among the arguments, or -1. */
   readonly firstKey: number;
   /**
-   * Of a command all of whose arguments are keys: what happens when they lie in several arenas.
-   * `apart`: each arena does its own, and the counts that they reply are added. `together`: it is
-   * refused with CROSSSLOT; a {tag} that the keys have in common puts them in one arena.
+   * Of a command with several keys: what happens when they lie in several arenas. `apart`, only
+   * where all arguments are keys: each arena does its own, and the counts that they reply are
+   * added. `together`: it is refused with CROSSSLOT; a {tag} that the keys have in common puts them
+   * in one arena.
    */
   readonly manyKeys?: 'apart' | 'together';
+  /** Then: arguments from one key to the next, 1 if absent. A key has as many behind it. */
+  readonly keyStep?: number;
+  /** Then: index of the last key among the arguments; absent: keys come to the end. */
+  readonly lastKey?: number;
   /** May change the arena (and so is refused on a read-only replica, counted as a write, ...). */
   readonly write: boolean;
   /** Answered by the host in TypeScript, not by the kernel. */
@@ -286,12 +292,101 @@ export const COMMANDS = {
     since: 1,
     summary: 'The value of the key, which gets another time to live (0: none; nil: as it is), or nil.',
   },
+  MGET: {
+    code: 0x21,
+    args: ['key', '...'],
+    minArgs: 1,
+    maxArgs: ANY_ARGS,
+    firstKey: 0,
+    manyKeys: 'together',
+    write: false,
+    host: false,
+    reply: 'values',
+    since: 1,
+    summary: 'The values of the keys as they are at one moment, nil for each absent one: an array.',
+  },
+  MSET: {
+    code: 0x22,
+    args: ['key', 'value', '...'],
+    minArgs: 2,
+    maxArgs: ANY_ARGS,
+    firstKey: 0,
+    manyKeys: 'together',
+    keyStep: 2,
+    write: true,
+    host: false,
+    reply: 'boolean',
+    since: 1,
+    summary:
+      'Stores all values in one step, or none; true. Behind the last value may stand a ttlMs for all.',
+  },
+  MSETNX: {
+    code: 0x23,
+    args: ['key', 'value', '...'],
+    minArgs: 2,
+    maxArgs: ANY_ARGS,
+    firstKey: 0,
+    manyKeys: 'together',
+    keyStep: 2,
+    write: true,
+    host: false,
+    reply: 'boolean',
+    since: 1,
+    summary: 'MSET if none of the keys is present; true, or false and nothing is stored.',
+  },
+  RENAME: {
+    code: 0x25,
+    args: ['key', 'newKey'],
+    minArgs: 2,
+    maxArgs: 2,
+    firstKey: 0,
+    manyKeys: 'together',
+    lastKey: 1,
+    write: true,
+    host: false,
+    reply: 'boolean',
+    since: 1,
+    summary:
+      'Moves value and expiry to newKey, in place of what is there; true. An absent key is an error.',
+  },
+  RENAMENX: {
+    code: 0x26,
+    args: ['key', 'newKey'],
+    minArgs: 2,
+    maxArgs: 2,
+    firstKey: 0,
+    manyKeys: 'together',
+    lastKey: 1,
+    write: true,
+    host: false,
+    reply: 'boolean',
+    since: 1,
+    summary: 'RENAME if newKey is absent; true, or false and nothing is done.',
+  },
+  COPY: {
+    code: 0x27,
+    args: ['key', 'newKey', 'flags?'],
+    minArgs: 2,
+    maxArgs: 3,
+    firstKey: 0,
+    manyKeys: 'together',
+    lastKey: 1,
+    write: true,
+    host: false,
+    reply: 'boolean',
+    since: 1,
+    summary:
+      'Copies value and expiry to newKey; true, or false when key is absent, or newKey present and flags not 1 REPLACE.',
+  },
 } as const satisfies Record<string, CommandRow>;
 
 export type CommandName = keyof typeof COMMANDS;
 
 /** SET flags; add them up. `IF_VERSION` needs the `version` argument. */
 export const SetFlag = { NX: 1, XX: 2, KEEP_TTL: 4, GET: 8, IF_VERSION: 16 } as const;
+
+/** Flags of COPY. */
+export const CopyFlag = { REPLACE: 1 } as const;
 
 /** The msgpack extension type of an error reply; its payload is UTF-8 `CODE message`. */
 export const ERROR_EXT_TYPE = 1;

@@ -72,6 +72,8 @@ export interface KernelExports {
     minArgs: number,
     maxArgs: number,
     firstKey: number,
+    keyStep: number,
+    lastKey: number,
     flags: number,
     nameAddress: number,
     nameBytes: number,

@@ -31,7 +31,9 @@ import {
   timeToLive,
   touch,
 } from './types/keys';
+import { copy, rename, renameIfAbsent } from './types/move';
 import { getRange, length } from './types/range';
+import { getAll, setAll, setAllIfAbsent } from './types/several';
 import { append, setRange } from './types/string';
 
 /* How exec() ended. */
@@ -299,6 +301,18 @@ function runOther(thread: u32, command: Staged, out: Address, limit: Address, no
       return take(thread, command, out, limit, nowMs);
     case 0x20:
       return getAndExpire(thread, command, out, limit, nowMs);
+    case 0x21:
+      return getAll(thread, command, out, limit, nowMs);
+    case 0x22:
+      return setAll(thread, command, out, limit, nowMs);
+    case 0x23:
+      return setAllIfAbsent(thread, command, out, limit, nowMs);
+    case 0x25:
+      return rename(thread, command, out, limit, nowMs);
+    case 0x26:
+      return renameIfAbsent(thread, command, out, limit, nowMs);
+    case 0x27:
+      return copy(thread, command, out, limit, nowMs);
     default:
       // The table has a row that the kernel has no function for: a programmer's error, which a test looks for.
       return unreachable();

@@ -325,6 +325,22 @@ export function writeBoolean(out: Address, value: bool): Address {
   return out + 1;
 }
 
+/** Writes the head of an array; the address behind it, at most 5 bytes on. */
+export function writeArrayHead(out: Address, elements: u32): Address {
+  if (elements < 16) {
+    store<u8>(out, <u8>(0x90 | elements));
+    return out + 1;
+  }
+  if (elements < 0x10000) {
+    store<u8>(out, 0xdc);
+    store<u16>(out, bswap<u16>(<u16>elements), 1);
+    return out + 3;
+  }
+  store<u8>(out, 0xdd);
+  store<u32>(out, bswap<u32>(elements), 1);
+  return out + 5;
+}
+
 /** Writes an integer in its shortest form; the address behind it, at most 9 bytes on. */
 export function writeInteger(out: Address, value: i64): Address {
   if (value >= -32 && value < 128) {

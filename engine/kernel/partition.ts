@@ -97,6 +97,11 @@ export class Partition {
   clearsSeen: u32;
   /** Where sweeping goes on. */
   sweepAt: u32;
+  // -- commands on several keys
+  /** One more entry that must stay where it is: that which is being copied. */
+  pinnedSource: Address;
+  /** 1: there may be entries that are pending (pending.ts). */
+  pending: u32;
 }
 
 /**
@@ -111,6 +116,8 @@ export function resetPartition(partition: Partition): void {
   partition.chunkBytes = 0;
   partition.pinnedOld = 0;
   partition.pinnedNew = 0;
+  partition.pinnedSource = 0;
+  partition.pending = 0;
   partition.slabPages = 0;
   partition.overwriting = 0;
   partition.chainEnd = 0;

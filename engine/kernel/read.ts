@@ -68,6 +68,23 @@ export function lastExpiry(): i64 {
   return foundExpiry;
 }
 
+@inline
+export function lastSlot(): Slot {
+  return foundSlot;
+}
+
+/** `copyOnce` for keys that are looked at side by side, after which nobody has written since the first (several.ts). */
+export function copyUnchecked(
+  out: Address,
+  limit: Address,
+  hash: u32,
+  key: Address,
+  keyWord: KeyWord,
+  nowMs: i64,
+): u32 {
+  return copyOnce(out, limit, hash, key, keyWord, nowMs);
+}
+
 /** One look at the key: copies its value to `out`; the address behind it, or one of the constants above. */
 @inline
 function copyOnce(

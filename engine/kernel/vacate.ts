@@ -14,7 +14,7 @@ import {
   pieceAt,
   setFirstPiece,
 } from './entry';
-import { evictEntry } from './eviction/removal';
+import { evictEntry, isPinned } from './eviction/removal';
 import { tableMoved } from './eviction/sidetable';
 import { Address, PageNumber } from './layout';
 import { PageInfo, pageAddress, pageInfo, pageOf } from './pages';
@@ -72,7 +72,8 @@ function emptiestPage(partition: Partition, sizeClass: u32): PageNumber {
 
 @inline
 function holdsPinned(partition: Partition, page: PageNumber): bool {
-  return pageOf(partition.pinnedOld) == page || pageOf(partition.pinnedNew) == page;
+  if (pageOf(partition.pinnedOld) == page || pageOf(partition.pinnedNew) == page) return true;
+  return pageOf(partition.pinnedSource) == page;
 }
 
 function moveAll(partition: Partition, page: PageNumber, sizeClass: u32): void {
@@ -147,7 +148,7 @@ function clearOut(partition: Partition, page: PageNumber, nowMs: i64): void {
     if (kind == CHUNK_FREE) continue;
     const isEntry = kind == CHUNK_BLOB || kind == CHUNK_PIECE;
     const address = kind == CHUNK_PIECE ? ownerOf(chunk) : chunk;
-    if (isEntry && (address == partition.pinnedOld || address == partition.pinnedNew)) return;
+    if (isEntry && isPinned(partition, address)) return;
     const hash = isEntry ? hashOfEntry(address) : 0;
     const slot = isEntry ? findEntry(hash, address) : 0;
     if (!isEntry || isMarked(slot)) {

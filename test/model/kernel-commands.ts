@@ -75,7 +75,10 @@ export class CommandSource {
     const random = this.#random;
     if (random.chance(0.003)) this.#blobs = random.pick(this.#mix.blobs);
     const dice = random.below(100);
-    if (dice < 25) return this.#set();
+    if (dice < 20) return this.#set();
+    if (dice < 23) return this.#move();
+    if (dice < 26) return this.#several();
+    if (dice < 28) return this.#readSeveral();
     if (dice < 43) return this.#keyed(random.pick(SIMPLE_KEYS));
     if (dice < 45) return this.#keyed(random.pick(['STRLEN', 'STRLEN', 'GETDEL']));
     if (dice < 53) return this.#write();
@@ -201,6 +204,38 @@ export class CommandSource {
     const args = this.#optional(deltaWire, this.#ttlWire(ttlMs));
     const wire = this.#wire('INCR', this.#keyWire(key), ...args);
     return { spec: { name: 'INCR', key, delta, ttlMs }, wire };
+  }
+
+  #move(): Generated {
+    const random = this.#random;
+    const name = random.pick(['RENAME', 'RENAMENX', 'COPY'] as const);
+    const [from, to] = [this.#key(), this.#key()];
+    const replace = name === 'COPY' && random.chance(0.6);
+    const flags = replace ? this.#integer(1) : random.chance(0.5) ? NIL : this.#integer(0);
+    const args = name === 'COPY' ? this.#optional(flags) : [];
+    const wire = this.#wire(name, this.#keyWire(from), this.#keyWire(to), ...args);
+    return { spec: { name, from, to, replace }, wire };
+  }
+
+  #several(): Generated {
+    const random = this.#random;
+    const name = random.pick(['MSET', 'MSET', 'MSETNX'] as const);
+    const count = random.pick([1, 2, 2, 5, 12]);
+    const pairs = Array.from({ length: count }, () => {
+      const key = name === 'MSETNX' ? random.pick(this.#mix.keys) : this.#key();
+      return [key, this.#value(key)] as const;
+    });
+    const ttlMs = random.chance(0.5) ? 0 : this.#ttlMs();
+    const args = pairs.flatMap(([key, value]) => [this.#keyWire(key), value]);
+    if (ttlMs > 0 || random.chance(0.2)) args.push(this.#ttlWire(ttlMs));
+    return { spec: { name, pairs, ttlMs }, wire: this.#wire(name, ...args) };
+  }
+
+  #readSeveral(): Generated {
+    const count = this.#random.pick([1, 2, 8, 20]);
+    const keys = Array.from({ length: count }, () => this.#key());
+    const wire = this.#wire('MGET', ...keys.map((key) => this.#keyWire(key)));
+    return { spec: { name: 'MGET', keys }, wire };
   }
 
   /** APPEND or SETRANGE. */
@@ -332,7 +367,7 @@ export class CommandSource {
       ext(5, 'x'),
       bin(''),
     ]);
-    switch (random.below(13)) {
+    switch (random.below(14)) {
       case 0: {
         const head = random.pick([NIL, float(16), array([]), map([]), TRUE, integer(HUGE[0]!)]);
         const wires = [
@@ -405,6 +440,9 @@ export class CommandSource {
           ['INCRFLOAT', 4],
           ['GETDEL', 2],
           ['GETEX', 3],
+          ['MSET', 1],
+          ['RENAME', 3],
+          ['COPY', 4],
         ] as const;
         const [name, count] = random.pick(many);
         return bare('ERROR_ARITY', this.#wire(name, ...new Array<Wire>(count).fill(key)));
@@ -421,6 +459,9 @@ export class CommandSource {
           ext(1, 'k'),
         ]);
         if (random.chance(0.3)) return keyed('ERROR_KEY', random.pick(MANY_KEYS), key, wrong, key);
+        if (random.chance(0.1)) return keyed('ERROR_KEY', 'MGET', key, wrong, key);
+        if (random.chance(0.1)) return keyed('ERROR_KEY', 'MSET', NIL, wrong, NIL);
+        if (random.chance(0.1)) return keyed('ERROR_KEY', random.pick(['RENAME', 'COPY']), wrong);
         const [name, ...args] = random.pick([
           ['GET'],
           ['SET', NIL],
@@ -445,6 +486,8 @@ export class CommandSource {
           ['INCR', NIL],
           ['INCRFLOAT', float(1)],
           ['GETEX'],
+          ['MSET', NIL],
+          ['MSETNX', NIL],
         ] as const);
         const [name, ...args] = before;
         return keyed('ERROR_TTL', name, ...args, ttl);
@@ -482,6 +525,10 @@ export class CommandSource {
       case 10: {
         const offset = random.pick([integer(-1), integer(-(2n ** 63n)), integer(HUGE[0]!), NIL]);
         return keyed('ERROR_OFFSET', 'SETRANGE', random.pick([offset, noInteger]), str('x'));
+      }
+      case 12: {
+        const flags = random.pick([integer(2), integer(-1), integer(HUGE[0]!), noInteger]);
+        return keyed('ERROR_COPY_FLAGS', 'COPY', str('to'), flags);
       }
       case 11: {
         const noNumber = random.pick([NIL, TRUE, str('1'), array([]), bin('')]);

@@ -11,6 +11,7 @@ import {
   FALSE,
   integer,
   integerOf,
+  itemsOf,
   NIL,
   shown,
   str,
@@ -47,6 +48,9 @@ export type Spec =
       readonly version: bigint | undefined;
     }
   | WriteSpec
+  | { readonly name: 'MGET'; readonly keys: readonly string[] }
+  | SeveralSpec
+  | MoveSpec
   | { readonly name: 'GETRANGE'; readonly key: string; readonly start: number; readonly end: number }
   | {
       readonly name: 'INCRFLOAT';
@@ -56,6 +60,21 @@ export type Spec =
     }
   | { readonly name: 'GETEX'; readonly key: string; readonly ttlMs: number | undefined }
   | { readonly name: 'WRONG'; readonly error: ErrorName };
+
+/** MSET, MSETNX. */
+interface SeveralSpec {
+  readonly name: 'MSET' | 'MSETNX';
+  readonly pairs: readonly (readonly [key: string, value: Wire])[];
+  readonly ttlMs: number;
+}
+
+interface MoveSpec {
+  readonly name: 'RENAME' | 'RENAMENX' | 'COPY';
+  readonly from: string;
+  readonly to: string;
+  /** Of COPY. */
+  readonly replace: boolean;
+}
 
 /** APPEND, or with an offset SETRANGE. */
 interface WriteSpec {
@@ -165,6 +184,9 @@ export class KernelModel {
   apply(spec: Spec, reply: Wire): void {
     const fixed = fixedReply(spec);
     if (fixed) this.#expect(reply, fixed);
+    else if ('pairs' in spec) this.#applyPairs(spec, reply);
+    else if ('from' in spec) this.#applyMove(spec, reply);
+    else if (spec.name === 'MGET') this.#applyReads(spec.keys, reply);
     else if ('keys' in spec) this.#applyToMany(spec.name, spec.keys, reply);
     else if ('key' in spec) this.#applyToOne(spec, reply);
   }
@@ -263,6 +285,132 @@ export class KernelModel {
     if (count < least || count > most)
       throw new Error(`expected ${least} to ${most}, not ${count}`);
     if (name === 'DEL') this.#count([{ deletes: count }]);
+  }
+
+  #applyReads(keys: readonly string[], reply: Wire): void {
+    if (reply.equals(errorReply('ERROR_TOO_MANY_VALUES'))) {
+      const most = (key: string) =>
+        Math.max(...this.#possible(key).map((state) => state?.value.length ?? 1));
+      const bytes = keys.reduce((sum, key) => sum + most(key), 0);
+      if (bytes > this.#options.maxValueBytes) return;
+    }
+    const values = itemsOf(reply);
+    if (values.length !== keys.length) throw new Error(`${values.length} values`);
+    for (const [i, key] of keys.entries()) this.#applyToOne({ name: 'GET', key }, values[i]!);
+  }
+
+  #applyPairs({ name, pairs, ttlMs }: SeveralSpec, reply: Wire): void {
+    const { maxValueBytes, mayRunOut, mayEvict } = this.#options;
+    if (pairs.some(([, value]) => value.length > maxValueBytes)) {
+      this.#expect(reply, errorReply('ERROR_VALUE_TOO_LARGE'));
+      return;
+    }
+    const keys = [...new Set(pairs.map(([key]) => key))];
+    const liveOf = (key: string) => this.#possible(key).map((state) => this.#live(state).next);
+    if (name === 'MSETNX') {
+      if (reply.equals(FALSE) && keys.some((key) => liveOf(key).some(Boolean))) return;
+      const taken = keys.find((key) => liveOf(key).every(Boolean));
+      if (taken !== undefined) throw new Error(`expected false, not ${shown(reply)}`);
+    }
+    const refusals = keys.map((key) => this.#refusalOf(keys, key));
+    if (reply.equals(errorReply('ERROR_ENTRIES_FULL'))) {
+      if (refusals.every((refusal) => refusal === 'no')) throw new Error('there is room');
+      return;
+    }
+    if (reply.equals(errorReply('ERROR_OUT_OF_MEMORY')) && mayRunOut) {
+      // As if those stored before had been evicted.
+      if (!mayEvict) return;
+      this.#count([{}, { sets: pairs.length, created: pairs.length }]);
+      for (const key of keys) this.#settle(key, [...this.#possible(key), undefined]);
+      return;
+    }
+    if (refusals.includes('yes')) throw new Error('there is no room');
+    this.#expect(reply, TRUE);
+    for (const [i, [key, value]] of pairs.entries()) {
+      const states = this.#possible(key).map((state) => this.#live(state));
+      // Of a key that comes twice, the first write may be left out.
+      const isAgain = pairs.slice(0, i).some(([other]) => other === key);
+      if (isAgain) this.#count([{ sets: 0 }, { sets: 1 }]);
+      const sets = isAgain ? 0 : 1;
+      this.#count(states.map(({ next, counts }) => ({ ...counts, sets, created: next ? 0 : 1 })));
+      this.#settle(
+        key,
+        states.map(({ next }) => ({
+          value,
+          expiryMs: this.#expiry(ttlMs),
+          version: next?.version === undefined ? undefined : 'unseen',
+        })),
+      );
+    }
+  }
+
+  /** `#refusal` of a key that comes with others. */
+  #refusalOf(keys: readonly string[], key: string): 'yes' | 'no' | 'perhaps' {
+    const { maxEntries, partitions, partitionOf } = this.#options;
+    if (maxEntries === undefined) return 'no';
+    const partition = partitionOf(key);
+    const share = Math.floor(maxEntries / partitions) + (partition < maxEntries % partitions ? 1 : 0);
+    const isNew = (other: string) => !this.#live(this.#possible(other)[0]).next;
+    const added = keys.filter((other) => partitionOf(other) === partition && isNew(other)).length;
+    if (added === 0 || this.#entries[partition]! + added <= share) return 'no';
+    return this.leftAt(this.nowMs, partition).entries + added > share ? 'yes' : 'perhaps';
+  }
+
+  #applyMove({ name, from, to, replace }: MoveSpec, reply: Wire): void {
+    if (from === to && name === 'COPY') {
+      this.#expect(reply, errorReply('ERROR_SAME_KEY'));
+      return;
+    }
+    const isCopy = name === 'COPY';
+    const done: { counts: Counts; from: State | undefined; to: State | undefined }[] = [];
+    const replies: Wire[] = [];
+    const add = (said: Wire, counts: Counts, source: State | undefined, target: State | undefined) => {
+      replies.push(said);
+      if (said.equals(reply)) done.push({ counts, from: source, to: target });
+    };
+    for (const before of this.#possible(from)) {
+      const { next: source, counts: met } = this.#live(before);
+      for (const stored of from === to ? [before] : this.#possible(to)) {
+        if (!source) {
+          add(isCopy ? FALSE : errorReply('ERROR_NO_SUCH_KEY'), met, source, stored);
+          continue;
+        }
+        const { next: target, counts: more } = this.#live(stored);
+        const counts = { expired: (met.expired ?? 0) + (more.expired ?? 0) };
+        if (from === to) {
+          add(name === 'RENAME' ? TRUE : FALSE, met, source, source);
+          continue;
+        }
+        const replaces = name === 'RENAME' || (isCopy && replace);
+        if (target && !replaces) {
+          add(FALSE, counts, source, target);
+          continue;
+        }
+        const refusal = this.#refusal(to, target, more);
+        if (refusal !== 'no') add(errorReply('ERROR_ENTRIES_FULL'), counts, source, target);
+        if (refusal === 'yes') continue;
+        if (this.#options.mayRunOut) {
+          add(errorReply('ERROR_OUT_OF_MEMORY'), counts, source, target);
+        }
+        const version = target?.version === undefined ? undefined : ('unseen' as const);
+        const moved = { value: source.value, expiryMs: source.expiryMs, version };
+        const written = { ...counts, sets: 1, created: target ? 0 : 1, deletes: isCopy ? 0 : 1 };
+        add(TRUE, written, isCopy ? source : undefined, moved);
+      }
+    }
+    if (done.length === 0) {
+      throw new Error(`expected ${replies.map(shown).join(' or ')}, not ${shown(reply)}`);
+    }
+    this.#count(done.map(({ counts }) => counts));
+    this.#settle(
+      from,
+      done.map((one) => one.from),
+    );
+    if (from === to) return;
+    this.#settle(
+      to,
+      done.map((one) => one.to),
+    );
   }
 
   /** An entry that has expired goes when it is met. */

@@ -242,6 +242,8 @@ const ALWAYS_SEEN = [
   ...['TTL something', 'TTL -1', 'TTL -2', 'EXPIRE true', 'EXPIRE false'],
   ...['PERSIST true', 'PERSIST false'],
   ...['APPEND something', 'SETRANGE something', 'STRLEN something', 'GETRANGE something'],
+  ...['MGET something', 'MSET true', 'MSETNX true', 'MSETNX false', 'RENAME true'],
+  ...['RENAMENX true', 'RENAMENX false', 'COPY true', 'COPY false'],
   ...['INCRFLOAT something', 'GETDEL nil', 'GETDEL something', 'GETEX nil', 'GETEX something'],
 ];
 
@@ -254,10 +256,6 @@ const RARE_ERRORS = [
   'ERROR_REPLY_TOO_LARGE',
   'ERROR_CROSS_ARENA',
   'ERROR_TOO_MANY_VALUES',
-  // To come.
-  'ERROR_NO_SUCH_KEY',
-  'ERROR_SAME_KEY',
-  'ERROR_COPY_FLAGS',
 ];
 
 const MUST_BE_SEEN = [
