@@ -74,6 +74,8 @@ export interface KernelExports {
     minArgs: number,
     maxArgs: number,
     firstKey: number,
+    keyStep: number,
+    lastKey: number,
     flags: number,
     nameAddress: number,
     nameBytes: number,
@@ -93,6 +95,7 @@ export interface KernelExports {
   getDirect(thread: number, keyWord: number, nowMs: number): number;
   peekDirect(thread: number, keyWord: number, nowMs: number): number;
   takeDirect(thread: number, keyWord: number, nowMs: number): number;
+  expireDirect(thread: number, keyWord: number, ttlMs: number, nowMs: number): number;
   setDirect(
     thread: number,
     keyWord: number,
@@ -141,6 +144,13 @@ export interface KernelExports {
   largeHold(thread: number, keyWord: number): void;
   largeRelease(thread: number, keyWord: number): void;
   largeUsed(thread: number, keyWord: number): void;
+  largeExpire(
+    thread: number,
+    keyWord: number,
+    chain: number,
+    ttlMs: number,
+    nowMs: number,
+  ): number;
   largeRemove(thread: number, keyWord: number, chain: number, nowMs: number): number;
 
   structuresAt(): number;
@@ -231,6 +241,17 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
   ERROR_REPLY_TOO_LARGE:
     'TOOLARGE the replies to this frame are too long already; this command was not run',
   ERROR_CROSS_ARENA: 'CROSSSLOT the keys are in several arenas; a common {tag} puts them in one',
+  ERROR_NOT_BYTES: 'WRONGTYPE the value is neither a str nor a bin',
+  ERROR_DATA: 'SYNTAX what is to be written into a value is a str or a bin',
+  ERROR_RANGE: 'SYNTAX start and end are signed 64-bit integers; -1 is the last byte',
+  ERROR_OFFSET: 'SYNTAX an offset is an integer of 0 or more',
+  ERROR_NOT_A_NUMBER: 'WRONGTYPE the value is not a number',
+  ERROR_NUMBER_DELTA: 'SYNTAX a delta is an integer or a float',
+  ERROR_NOT_FINITE: 'OVERFLOW the sum is not a finite number',
+  ERROR_TOO_MANY_VALUES: 'TOOLARGE the values are too many for one reply; ask for fewer, or by GET',
+  ERROR_NO_SUCH_KEY: 'UNKNOWN no such key',
+  ERROR_SAME_KEY: 'SYNTAX a key cannot be copied to itself',
+  ERROR_COPY_FLAGS: 'SYNTAX flags of COPY are nil or 1 REPLACE',
   ERROR_WRONG_TYPE: 'WRONGTYPE the value is of another type than the command works on',
   ERROR_MEMBER: 'SYNTAX a member or field is a str or bin of up to 4000 bytes, or an integer',
   ERROR_COLLECTION_KEY: 'TOOLARGE the key of a list, set or hash has at most 2048 bytes',

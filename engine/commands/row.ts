@@ -11,6 +11,8 @@ export type ReplyKind =
   | 'ttl'
   | 'valueVersion'
   | 'integer'
+  | 'float'
+  | 'values'
   | 'array';
 
 export interface CommandRow {
@@ -24,11 +26,16 @@ export interface CommandRow {
   /** Index of the first key among the arguments, or -1. */
   readonly firstKey: number;
   /**
-   * Of a command all of whose arguments are keys: what happens when they lie in several arenas.
-   * `apart`: each arena does its own, and the counts that they reply are added. `together`: it is
-   * refused with CROSSSLOT; a {tag} that the keys have in common puts them in one arena.
+   * Of a command with several keys: what happens when they lie in several arenas. `apart`, only
+   * where all arguments are keys: each arena does its own, and the counts that they reply are
+   * added. `together`: it is refused with CROSSSLOT; a {tag} that the keys have in common puts them
+   * in one arena.
    */
   readonly manyKeys?: 'apart' | 'together';
+  /** Then: arguments from one key to the next, 1 if absent. A key has as many behind it. */
+  readonly keyStep?: number;
+  /** Then: index of the last key among the arguments; absent: keys come to the end. */
+  readonly lastKey?: number;
   /** May change the arena (and so is refused on a read-only replica, counted as a write, ...). */
   readonly write: boolean;
   /** Answered by the host in TypeScript, not by the kernel. */

@@ -10,7 +10,7 @@ import { ABSENT, look, NO_ROOM, peekValue, readValueAgain, WRONG_TYPE } from './
 import { Staged, stageKey } from './staging';
 import { replyArea, requestArea, stagingOf } from './threads';
 import { setValue } from './types/blob';
-import { removeKey, takeKey } from './types/keys';
+import { EXPIRE_FAILED, expireKey, removeKey, takeKey } from './types/keys';
 
 /** The value does not fit the reply area: it is read in parts (large.ts), and nothing was done. */
 const IS_LARGE: i32 = -2;
@@ -52,6 +52,19 @@ export function takeDirect(thread: u32, keyWord: KeyWord, nowMs: f64): i32 {
   const limit = out + header().areaBytes;
   const end = takeKey(thread, hashKey(key, lengthOf(keyWord)), key, keyWord, out, limit, <i64>nowMs);
   return lengthOrWhy(end, out);
+}
+
+/** There is no memory for an expiry, and nothing was done. */
+const IS_OUT_OF_MEMORY: i32 = -4;
+
+/** `getDirect` that gives the key another expiry (0: none; negative: the one it has); IS_OUT_OF_MEMORY. */
+export function expireDirect(thread: u32, keyWord: KeyWord, ttlMs: f64, nowMs: f64): i32 {
+  const key = requestArea(thread);
+  const out = replyArea(thread);
+  const limit = out + header().areaBytes;
+  const hash = hashKey(key, lengthOf(keyWord));
+  const end = expireKey(thread, hash, key, keyWord, <i64>ttlMs, out, limit, <i64>nowMs);
+  return end == EXPIRE_FAILED ? IS_OUT_OF_MEMORY : lengthOrWhy(end, out);
 }
 
 /** 1 stored, 0 a condition failed, negative: minus an error status. With SET_GET the old value is in the reply area. */

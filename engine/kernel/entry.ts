@@ -15,6 +15,9 @@
  *       value       valueBytes               (CHAINED: a link instead)
  * Fields that an entry does not use cost nothing: 16-byte key, 32-byte value and no TTL fit a chunk of 56 bytes.
  *
+ * A PENDING entry is of a write of several keys that may come to nothing yet (pending.ts); nobody but that writer sees
+ * it.
+ *
  * The key of a NAMESPACED entry begins with its namespace and epoch (namespaces.ts). No other entry has the same key:
  * a key is its bytes and that flag, which lookups are given as one word, a `KeyWord`.
  *
@@ -28,7 +31,8 @@
  *   +0  first       u32   address of the first piece
  *   +4  hash        u32   the key's
  *   +8  valueBytes  u32
- *   +12 chain       u64   a number that no other chain of the partition ever had: same number, same bytes
+ *   +12 chain       u64   a number that no other chain of the partition ever had, and this one only as it is: same
+ *                         number, same bytes
  * Piece:
  *   +0  next        u32   address of the next piece, 0: last
  *   +4  kind        u8    CHUNK_PIECE
@@ -64,8 +68,10 @@ export const HAS_VERSION: u8 = 2;
 export const CHAINED: u8 = 4;
 export const LONG_KEY: u8 = 8;
 export const NAMESPACED: u8 = 16;
+/** Not the key's entry yet, but beside it: see `PENDING_KEY`. */
+export const PENDING: u8 = 64;
 export const COLLECTION: u8 = 32;
-export const ROOTED: u8 = 64;
+export const ROOTED: u8 = 128;
 
 /** Whether a chunk of this kind is an entry. */
 @inline
@@ -113,7 +119,12 @@ export type KeyWord = u32;
 const KEY_BYTES_MASK: u32 = 0xffff;
 /** Of the word that begins with the field `keyBytes`, whose highest byte are the flags. */
 export const NAMESPACED_KEY: KeyWord = <u32>NAMESPACED << 24;
-const KEY_WORD_MASK: u32 = KEY_BYTES_MASK | NAMESPACED_KEY;
+/**
+ * Of the word of a key whose entry is pending (pending.ts): lookups of the key itself do not find it, those with this
+ * flag find no other. It is in no key that comes from outside, and in no entry when its partition is unlocked.
+ */
+export const PENDING_KEY: KeyWord = <u32>PENDING << 24;
+const KEY_WORD_MASK: u32 = KEY_BYTES_MASK | NAMESPACED_KEY | PENDING_KEY;
 
 @inline
 export function lengthOf(keyWord: KeyWord): u32 {
@@ -122,7 +133,7 @@ export function lengthOf(keyWord: KeyWord): u32 {
 
 @inline
 export function isNamespaced(keyWord: KeyWord): bool {
-  return keyWord > KEY_BYTES_MASK;
+  return (keyWord & NAMESPACED_KEY) != 0;
 }
 
 /** The flag of an entry with such a key. */

@@ -112,7 +112,7 @@ export function checkPartitionAt(thread: u32, index: u32): u32 {
 
 /** Under the lock. May be called in whatever state the partition is (recovery.ts): it always ends. */
 export function checkPartition(partition: Partition): u32 {
-  if (partition.pinnedOld || partition.pinnedNew) return BROKEN_PIN;
+  if (partition.pinnedOld || partition.pinnedNew || partition.pinnedSource || partition.pending) return BROKEN_PIN;
   entriesSeen = 0;
   payloadSeen = 0;
   chunksSeen = 0;

@@ -47,7 +47,7 @@ declare function hostNow(): f64;
 export const WHEN_NEEDED: i64 = -1;
 
 /** Tries without the lock: beside a writer at full speed, one in three succeeds. */
-const ATTEMPTS: u32 = 8;
+export const ATTEMPTS: u32 = 8;
 
 /* What a read found, where addresses are above all of these. */
 export const ABSENT: u32 = 0;
@@ -55,7 +55,7 @@ export const EXPIRED: u32 = 1;
 /** The value does not fit between `out` and `limit`. */
 export const NO_ROOM: u32 = 2;
 /** What lay there made no sense: somebody was writing. */
-const TORN: u32 = 3;
+export const TORN: u32 = 3;
 /** The key is there (reads that copy nothing). */
 export const PRESENT: u32 = 4;
 /** The value is a collection, and is not read as one value. */
@@ -69,6 +69,23 @@ let foundExpiry: i64 = 0;
 @inline
 export function lastExpiry(): i64 {
   return foundExpiry;
+}
+
+@inline
+export function lastSlot(): Slot {
+  return foundSlot;
+}
+
+/** `copyOnce` for keys that are looked at side by side, after which nobody has written since the first (several.ts). */
+export function copyUnchecked(
+  out: Address,
+  limit: Address,
+  hash: u32,
+  key: Address,
+  keyWord: KeyWord,
+  nowMs: i64,
+): u32 {
+  return copyOnce(out, limit, hash, key, keyWord, nowMs);
 }
 
 /** One look at the key: copies its value to `out`; the address behind it, or one of the constants above. */
@@ -278,7 +295,7 @@ export function look(
 }
 
 /** Removes the entry of a key that a reader saw expired, if it still is. */
-function dropExpired(thread: u32, hash: u32, key: Address, keyWord: KeyWord, nowMs: i64): void {
+export function dropExpired(thread: u32, hash: u32, key: Address, keyWord: KeyWord, nowMs: i64): void {
   const partition = partitionOfHash(hash);
   lock(partition, thread);
   findLive(partition, hash, key, keyWord, nowMs);

@@ -7,7 +7,7 @@ import { startPasses } from './eviction/passes';
 import { evictOne, mayEvict } from './eviction/policy';
 import { expireDue, isDue } from './expiry';
 import { Address, Header, header, PAGE_BYTES, PAGE_SHIFT } from './layout';
-import { lockWithin, tryLock, unlock } from './lock';
+import { isHeldInSet, lockWithin, tryLock, unlock } from './lock';
 import { classInfo, Partition, partitionAt } from './partition';
 import { isCramped, takeChunk, takeLargerChunk } from './slab';
 import { hasCleared, mayHaveCleared, sweep, sweepAll } from './sweep';
@@ -171,6 +171,11 @@ function askOthers(partition: Partition, thread: u32, nowMs: i64): u32 {
     const other = partitionAt((first + i) & (count - 1));
     if (changetype<u32>(other) == changetype<u32>(partition)) continue;
     if (!mayEvict() && !mayHavePage(other, nowMs)) continue;
+    if (isHeldInSet(other, thread)) {
+      // Nothing is half done in it (locks.ts).
+      if (givePageOf(other, nowMs)) return FOUND_PAGE;
+      continue;
+    }
     // Only tried: two partitions that want each other's pages cannot deadlock.
     if (!tryLock(other, thread)) {
       found = FOUND_LOCKED;

@@ -58,9 +58,9 @@ export const KIND_SHIFT: u32 = 8;
 
 /**
  * An entry in no slot yet, or 0 when out of memory. Sets expiry and version fields as `flags` say; the wheel knows
- * nothing of it.
+ * nothing of it. `value` 0: the caller writes it.
  */
-function buildEntry(
+export function buildEntry(
   partition: Partition,
   hash: u32,
   key: Address,
@@ -92,7 +92,7 @@ function buildEntry(
       return 0;
     }
     describeChain(address, entryAt(address), hash, valueBytes, nextVersion(partition));
-  } else {
+  } else if (value) {
     copyBytes(address + fields + keyBytes, value, valueBytes);
   }
   countNew(partition, address, valueBytes);

@@ -17,7 +17,7 @@ import {
   setFirstPiece,
 } from './entry';
 import { collectionMoved, isListed, nodeAt, nodeMoved } from './collections/node';
-import { evictEntry } from './eviction/removal';
+import { evictEntry, isPinned } from './eviction/removal';
 import { tableMoved } from './eviction/sidetable';
 import { Address, PageNumber } from './layout';
 import { PageInfo, pageAddress, pageInfo, pageOf } from './pages';
@@ -75,7 +75,8 @@ function emptiestPage(partition: Partition, sizeClass: u32): PageNumber {
 
 @inline
 function holdsPinned(partition: Partition, page: PageNumber): bool {
-  return pageOf(partition.pinnedOld) == page || pageOf(partition.pinnedNew) == page;
+  if (pageOf(partition.pinnedOld) == page || pageOf(partition.pinnedNew) == page) return true;
+  return pageOf(partition.pinnedSource) == page;
 }
 
 function moveAll(partition: Partition, page: PageNumber, sizeClass: u32): void {
@@ -152,7 +153,7 @@ function clearOut(partition: Partition, page: PageNumber, nowMs: i64): void {
     if (kind == CHUNK_FREE) continue;
     const address = ownerOf(chunk);
     const isEntry = address != 0;
-    if (isEntry && (address == partition.pinnedOld || address == partition.pinnedNew)) return;
+    if (isEntry && isPinned(partition, address)) return;
     const hash = isEntry ? hashOfEntry(address) : 0;
     const slot = isEntry ? findEntry(hash, address) : 0;
     if (!isEntry || isMarked(slot)) {

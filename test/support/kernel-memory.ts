@@ -113,10 +113,10 @@ export const Partition = {
   spacedBytes: 232,
   clearsSeen: 240,
   sweepAt: 244,
-  queues: 256,
-  classInfos: 384,
-  wheel: 2432,
-  log: 3072,
+  queues: 320,
+  classInfos: 448,
+  wheel: 2496,
+  log: 3136,
 } as const;
 
 /** Offsets in what a partition knows of its change log. */

@@ -47,7 +47,7 @@ export function freeChain(partition: Partition, piece: Address): void {
 
 /**
  * Takes the entry out of its slot and frees it, and counts it as `reason` says, a LOG_ constant of changelog.ts; but
- * one of a namespace that was cleared is no more already.
+ * one of a namespace that was cleared is no more already. LOG_CLEARED: it is not counted, nor told of.
  */
 export function removeEntry(partition: Partition, slot: Slot, hash: u32, reason: u32): void {
   const address = entryOf(slot);
@@ -93,5 +93,5 @@ export function isHeld(partition: Partition, slot: Slot): bool {
 
 @inline
 export function isPinned(partition: Partition, address: Address): bool {
-  return address == partition.pinnedOld || address == partition.pinnedNew;
+  return address == partition.pinnedOld || address == partition.pinnedNew || address == partition.pinnedSource;
 }

@@ -19,7 +19,7 @@ import { addItem, findMember, foundNode, makeTable, prepareItem, resizeItem } fr
 import { isRooted } from '../collections/root';
 import { CHUNK_HASH } from '../entry';
 import { Address, header } from '../layout';
-import { skipValue, writeArray, writeBoolean, writeInteger, writeMap, writeNil } from '../msgpack';
+import { skipValue, writeArrayHead, writeBoolean, writeInteger, writeMapHead, writeNil } from '../msgpack';
 import { Partition } from '../partition';
 import { partitionOf, Staged } from '../staging';
 import {
@@ -151,7 +151,7 @@ export function hashGetMany(thread: u32, staged: Staged, out: Address, limit: Ad
   if (out + count + 8 > limit) return 0;
   const address = openToRead(thread, staged, CHUNK_HASH, nowMs);
   if (address == 0 && lastFailure()) return writeError(out, lastFailure());
-  let end = writeArray(out, count);
+  let end = writeArrayHead(out, count);
   for (let i: u32 = 0; i < count && end != 0; i++) {
     at = readMember(thread, at);
     const item = address ? findMember(address) : 0;
@@ -185,7 +185,7 @@ function copyAll(thread: u32, staged: Staged, what: u32, out: Address, limit: Ad
   const address = openToRead(thread, staged, CHUNK_HASH, nowMs);
   if (address == 0 && lastFailure()) return writeError(out, lastFailure());
   const count = address ? countOf(address) : 0;
-  let end = what == (FIELDS | VALUES) ? writeMap(out, count) : writeArray(out, count);
+  let end = what == (FIELDS | VALUES) ? writeMapHead(out, count) : writeArrayHead(out, count);
   if (address == 0) return end;
   startItems(address);
   for (let item = nextItem(); item != 0 && end != 0; item = nextItem()) {

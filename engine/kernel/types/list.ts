@@ -18,7 +18,7 @@ import { addElement, prepareElement, removeItems, startAt, startBefore, takeNext
 import { foundLeaf } from '../collections/tree';
 import { CHUNK_LIST } from '../entry';
 import { Address, header } from '../layout';
-import { integerOf, IS_INTEGER, isNil, lastInteger, skipValue, writeArray, writeBoolean, writeInteger, writeNil } from '../msgpack';
+import { integerOf, IS_INTEGER, isNil, lastInteger, skipValue, writeArrayHead, writeBoolean, writeInteger, writeNil } from '../msgpack';
 import { Partition } from '../partition';
 import { partitionOf, Staged } from '../staging';
 import { ERROR_COUNT, ERROR_INDEX, ERROR_OUT_OF_MEMORY, ERROR_VALUE_TOO_LARGE, writeError } from '../status';
@@ -136,7 +136,7 @@ function pop(thread: u32, staged: Staged, isLeft: bool, out: Address, limit: Add
   const address = entryOf(slot);
   const length = countOf(address);
   const count = min<u32>(most, length);
-  let end = hasCount ? writeArray(out, count) : out;
+  let end = hasCount ? writeArrayHead(out, count) : out;
   if (isLeft) startAt(address, 0, thread);
   else startBefore(address, length, thread);
   for (let i: u32 = 0; i < count && end != 0; i++) end = copyElement(isLeft ? takeNext() : takePrevious(), end, limit);
@@ -180,10 +180,10 @@ export function rangeCount(): u32 {
 export function listRange(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
   if (!readRange(behindKey(staged), staged.end)) return writeError(out, ERROR_INDEX);
   const address = openToRead(thread, staged, CHUNK_LIST, nowMs);
-  if (address == 0) return lastFailure() ? writeError(out, lastFailure()) : writeArray(out, 0);
+  if (address == 0) return lastFailure() ? writeError(out, lastFailure()) : writeArrayHead(out, 0);
   const start = clampRange(countOf(address));
   const count = rangeCount();
-  let end = writeArray(out, count);
+  let end = writeArrayHead(out, count);
   if (count) startAt(address, start, thread);
   for (let i: u32 = 0; i < count && end != 0; i++) end = copyElement(takeNext(), end, limit);
   closeRead(staged);

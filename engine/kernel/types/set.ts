@@ -7,7 +7,7 @@ import { nextItem, startItems } from '../collections/items';
 import { copyBytes } from '../bytes';
 import { CHUNK_SET, lengthOf } from '../entry';
 import { Address } from '../layout';
-import { skipValue, writeArray, writeBoolean, writeInteger } from '../msgpack';
+import { skipValue, writeArrayHead, writeBoolean, writeInteger } from '../msgpack';
 import { Partition } from '../partition';
 import { partitionOf, Staged } from '../staging';
 import { ERROR_MEMBER, ERROR_OUT_OF_MEMORY, writeError } from '../status';
@@ -116,7 +116,7 @@ export function setHasMany(thread: u32, staged: Staged, out: Address, limit: Add
   if (!areMembers(thread, at, count)) return writeError(out, ERROR_MEMBER);
   const address = openToRead(thread, staged, CHUNK_SET, nowMs);
   if (address == 0 && lastFailure()) return writeError(out, lastFailure());
-  out = writeArray(out, count);
+  out = writeArrayHead(out, count);
   for (let i: u32 = 0; i < count; i++) {
     at = readMember(thread, at);
     out = writeBoolean(out, address != 0 && findMember(address) != 0);
@@ -141,8 +141,8 @@ export function sizeOfCollection(thread: u32, staged: Staged, kind: u8, out: Add
 /** SMEMBERS. */
 export function setMembers(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
   const address = openToRead(thread, staged, CHUNK_SET, nowMs);
-  if (address == 0) return lastFailure() ? writeError(out, lastFailure()) : writeArray(out, 0);
-  let end = writeArray(out, countOf(address));
+  if (address == 0) return lastFailure() ? writeError(out, lastFailure()) : writeArrayHead(out, 0);
+  let end = writeArrayHead(out, countOf(address));
   startItems(address);
   for (let item = nextItem(); item != 0 && end != 0; item = nextItem()) {
     const member = memberOf(item);
