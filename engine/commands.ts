@@ -10,7 +10,7 @@
 import { HASHES } from './commands/hashes.js';
 import { LISTS } from './commands/lists.js';
 import { ANY_ARGS, type CommandRow } from './commands/row.js';
-import { SETS } from './commands/sets.js';
+import { SET_SCAN, SETS } from './commands/sets.js';
 
 export type { CommandRow, ReplyKind } from './commands/row.js';
 export { ANY_ARGS };
@@ -338,6 +338,7 @@ export const COMMANDS = {
     summary:
       'Copies value and expiry to newKey; true, or false when key is absent, or newKey present and flags not 1 REPLACE.',
   },
+  ...SET_SCAN,
   ...LISTS,
   ...SETS,
   ...HASHES,
