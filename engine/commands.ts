@@ -11,6 +11,7 @@ import { HASHES } from './commands/hashes.js';
 import { LISTS } from './commands/lists.js';
 import { ANY_ARGS, type CommandRow } from './commands/row.js';
 import { SET_SCAN, SETS } from './commands/sets.js';
+import { SORTED } from './commands/sorted.js';
 
 export type { CommandRow, ReplyKind } from './commands/row.js';
 export { ANY_ARGS };
@@ -342,6 +343,7 @@ export const COMMANDS = {
   ...LISTS,
   ...SETS,
   ...HASHES,
+  ...SORTED,
 } as const satisfies Record<string, CommandRow>;
 
 export type CommandName = keyof typeof COMMANDS;

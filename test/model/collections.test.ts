@@ -125,12 +125,17 @@ function plain(value: unknown): unknown {
 }
 
 describe.each(AXES)('collections $name', (axes) => {
-  it.each(['list', 'set', 'hash', 'all'] as const)('%s', (type) => {
+  it.each(['list', 'set', 'hash', 'zset', 'all'] as const)('%s', (type) => {
     const random = new Random(SEED);
     const pair = new Pair(axes);
-    const types = type === 'all' ? (['list', 'set', 'hash'] as const) : [type];
-    const source = new CollectionSource(random, axes.sizes, types);
-    const keys = Array.from({ length: type === 'all' ? 9 : 2 }, (_, i) => `k${i}`);
+    const types = type === 'all' ? (['list', 'set', 'hash', 'zset'] as const) : [type];
+    const hasOneScore = (key: string): boolean => {
+      const found = pair.model.keys.get(key);
+      if (found?.type !== 'zset') return false;
+      return new Set([...found.scores.values()].map(({ score }) => score)).size === 1;
+    };
+    const source = new CollectionSource(random, axes.sizes, types, hasOneScore);
+    const keys = Array.from({ length: type === 'all' ? 12 : 6 }, (_, i) => `k${i}`);
     const sizeAt = (key: string): number => {
       const found = pair.model.keys.get(key);
       return found ? sizeOf(found) : 0;

@@ -8,7 +8,7 @@ import { Partition } from '../partition';
 import { entryOf, Slot } from '../table';
 import { fitEntry, shrinkEntry } from './fit';
 import { behindIn, elementBefore, firstIn, itemAt } from './leaf';
-import { formatNode, NODE_BYTES, NODE_LIST, nodeAt, payloadOf, shapeOfKind } from './node';
+import { formatNode, NODE_BYTES, NODE_LIST, NODE_ORDER, nodeAt, payloadOf, shapeOfKind } from './node';
 import { reserve, takeReserved } from './reserve';
 import {
   addBytes,
@@ -88,6 +88,46 @@ export function takePrevious(): Address {
   item = elementBefore(item);
   left -= 1;
   return item;
+}
+
+/** Bytes that `startBackwards` needs: the addresses of the items of a leaf of a sorted set, or of a packed one. */
+export const BACKWARDS_BYTES: u32 = 4096;
+
+/** Where those are. Not state. */
+let row: Address = 0;
+
+/** Begins a walk over a sorted set, from the item before this number backwards; `memory` for BACKWARDS_BYTES. */
+export function startBackwards(address: Address, position: u32, memory: Address, thread: u32): void {
+  row = memory;
+  isTree = isRooted(address);
+  if (isTree) {
+    findPlace(thread, address, position);
+    fillRow(firstIn(foundLeaf()), foundNumber());
+  } else {
+    fillRow(packedBody(address), position);
+  }
+}
+
+/** Items can only be walked over forwards. */
+function fillRow(first: Address, count: u32): void {
+  left = count;
+  item = first;
+  for (let i: u32 = 0; i < count; i++) {
+    store<u32>(row + (i << 2), item);
+    item = behindIn(item, NODE_ORDER);
+  }
+}
+
+/** The item before; 0: that was all. */
+export function takeBackwards(): Address {
+  if (left == 0) {
+    if (!isTree) return 0;
+    const leaf = previousLeaf();
+    if (leaf == 0) return 0;
+    fillRow(firstIn(leaf), nodeAt(leaf).count);
+  }
+  left -= 1;
+  return load<u32>(row + (left << 2));
 }
 
 /** The item with this number, which is there. */

@@ -10,7 +10,7 @@
  * `findMember` may run beside a writer (read.ts): it follows addresses only into pages, and all its walks are bounded.
  * Everything else runs under the partition's lock, with the entry pinned.
  */
-import { entryAt, ROOTED } from '../entry';
+import { CHUNK_ZSET, entryAt, ROOTED } from '../entry';
 import { Address, header } from '../layout';
 import { Partition } from '../partition';
 import { chunkBytesOf, classOf, classOfChunk, giveChunk, takeChunk } from '../slab';
@@ -140,7 +140,7 @@ export function addItem(partition: Partition, slot: Slot, contentBytes: u32, thr
   fields.count += 1;
   fields.bytes += <u16>more;
   addBytes(partition, entryOf(slot), more);
-  addCount(entryOf(slot), 1);
+  countItem(entryOf(slot), 1);
   return writeLength(at, contentBytes);
 }
 
@@ -193,8 +193,14 @@ function moveItem(partition: Partition, slot: Slot, contentBytes: u32, thread: u
   nodeAt(node).bytes = <u16>more;
   store<u8>(payloadOf(node), tagOfHash(memberHash()));
   addBytes(partition, entryOf(slot), more);
-  addCount(entryOf(slot), 1);
+  countItem(entryOf(slot), 1);
   return writeLength(payloadOf(node) + 1, contentBytes);
+}
+
+/** Counts an item that comes or goes. Those of sorted sets are counted in their tree (tree.ts). */
+@inline
+function countItem(address: Address, by: i32): void {
+  if (entryAt(address).kind != CHUNK_ZSET) addCount(address, by);
 }
 
 /** Discards what the value of an item that was found has outside, if anything. It stands in the item no more. */
@@ -328,7 +334,7 @@ export function removeItem(partition: Partition, slot: Slot, item: Address): voi
   const fields = nodeAt(node);
   dropOutside(partition, address, item);
   addBytes(partition, address, -<i32>less);
-  addCount(address, -1);
+  countItem(address, -1);
   removeFromBody(payloadOf(node), fields.count, fields.bytes, item, foundIndex());
   fields.count -= 1;
   fields.bytes -= <u16>less;

@@ -208,7 +208,7 @@ export function addToTree(
   countBelow(1);
   if (number == 0) setScore(score);
   addBytes(partition, entryOf(slot), more);
-  if (<u32>nodeAt(leaf).shape == NODE_LIST) addCount(entryOf(slot), 1);
+  addCount(entryOf(slot), 1);
   return at;
 }
 
@@ -493,7 +493,7 @@ export function removeFromTree(partition: Partition, slot: Slot, position: u32, 
     const outside = fields.outside ? discardLinks(partition, some) : 0;
     const bytes = isAll ? <u32>fields.bytes : bytesOf(some);
     addBytes(partition, address, -<i32>(bytes + outside));
-    if (<u32>fields.shape == NODE_LIST) addCount(address, -<i32>some);
+    addCount(address, -<i32>some);
     countBelow(-<i32>some);
     if (isAll) {
       dropLeaf(partition, address);

@@ -31,8 +31,26 @@ import { countIntersection, setDifference, setIntersection, setUnion } from './a
 import { hashFieldLength, hashIncrement, hashIncrementFloat } from './hash-fields';
 import { listInsert, listMove, listPosition, listRemove, listSet } from './list-places';
 import { hashRandom, setPop, setRandom } from './picks';
-import { hashScan, setScan } from './scan-items';
+import { hashScan, setScan, sortedScan } from './scan-items';
 import { setMove } from './set-move';
+import {
+  sortedAdd,
+  sortedIncrement,
+  sortedRemove,
+  sortedScore,
+  sortedScores,
+  sortedSize,
+} from './sorted';
+import {
+  sortedCount,
+  sortedLexCount,
+  sortedPopHighest,
+  sortedPopLowest,
+  sortedRandom,
+  sortedRange,
+  sortedRank,
+  sortedReverseRank,
+} from './sorted-ranges';
 import { setAdd, setHas, setHasMany, setMembers, setRemove, setSize } from './set';
 
 /** Runs a command on a list, set, hash or sorted set. */
@@ -126,6 +144,36 @@ export function runCollections(thread: u32, command: Staged, out: Address, limit
       return hashRandom(thread, command, out, limit, nowMs);
     case 0x5e:
       return hashScan(thread, command, out, limit, nowMs);
+    case 0x60:
+      return sortedAdd(thread, command, out, limit, nowMs);
+    case 0x61:
+      return sortedRemove(thread, command, out, limit, nowMs);
+    case 0x62:
+      return sortedScore(thread, command, out, limit, nowMs);
+    case 0x63:
+      return sortedScores(thread, command, out, limit, nowMs);
+    case 0x64:
+      return sortedIncrement(thread, command, out, limit, nowMs);
+    case 0x65:
+      return sortedSize(thread, command, out, limit, nowMs);
+    case 0x66:
+      return sortedCount(thread, command, out, limit, nowMs);
+    case 0x67:
+      return sortedRank(thread, command, out, limit, nowMs);
+    case 0x68:
+      return sortedReverseRank(thread, command, out, limit, nowMs);
+    case 0x69:
+      return sortedRange(thread, command, out, limit, nowMs);
+    case 0x6a:
+      return sortedPopLowest(thread, command, out, limit, nowMs);
+    case 0x6b:
+      return sortedPopHighest(thread, command, out, limit, nowMs);
+    case 0x6c:
+      return sortedRandom(thread, command, out, limit, nowMs);
+    case 0x6e:
+      return sortedScan(thread, command, out, limit, nowMs);
+    case 0x6f:
+      return sortedLexCount(thread, command, out, limit, nowMs);
     default:
       // The table has a row that the kernel has no function for: a programmer's error, which a test looks for.
       return unreachable();
