@@ -120,6 +120,7 @@ export class Client {
   /**
    * The value, or undefined when the key is absent (or null was stored: use `getVersioned` to
    * tell).
+   * @throws SlabringError `WRONGTYPE` when it is a list, set or hash
    */
   get<T = unknown>(key: Key): Promise<T | undefined> {
     return this.#one(GET, key, Result.VALUE) as Promise<T | undefined>;
@@ -140,10 +141,13 @@ export class Client {
     >;
   }
 
-  /** The values in the order of their keys, undefined for those absent. */
+  /**
+   * The values in the order of their keys, undefined for each that is absent, or is a list, set or
+   * hash.
+   */
   async getMany<T = unknown>(keys: Iterable<Key>): Promise<(T | undefined)[]> {
     const list = listOf(keys, 'getMany', 'keys');
-    return (await this.#pipeline.many(list.length, Result.VALUE, (index) => {
+    return (await this.#pipeline.many(list.length, Result.PLAIN_VALUE, (index) => {
       const writer = this.#pipeline.open();
       writer.command(GET, 1);
       writer.key(list[index]!);

@@ -18,6 +18,8 @@ export const Result = {
   ANY: 4,
   /** Milliseconds left: -1 is Infinity, -2 is undefined. */
   TIME_LEFT: 5,
+  /** A value; nil is undefined, and so is a collection. */
+  PLAIN_VALUE: 6,
 } as const;
 export type Result = (typeof Result)[keyof typeof Result];
 
@@ -28,6 +30,8 @@ export function readResult(reader: ReplyReader, result: Result): unknown {
       return reader.payload();
     case Result.VERSIONED:
       return reader.versioned();
+    case Result.PLAIN_VALUE:
+      return reader.plainValue();
     default:
       return convert(reader.value(), result);
   }

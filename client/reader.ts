@@ -106,6 +106,16 @@ export class ReplyReader {
     return undefined;
   }
 
+  /** The reply of GET, or undefined for nil, and where it is the error that it is a collection. */
+  plainValue(): unknown {
+    const start = this.#position;
+    const value = this.value();
+    if (this.failure?.code === 'WRONGTYPE' && this.#errorReply(start, this.#position)) {
+      this.failure = undefined;
+    }
+    return value ?? undefined;
+  }
+
   /** The reply of GETV, `[value, version]`, or undefined for nil. */
   versioned(): { value: unknown; version: number } | undefined {
     if (this.#bytes[this.#position] !== 0x92) {

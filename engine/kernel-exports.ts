@@ -27,6 +27,7 @@ export interface KernelExports {
   readonly OLD_IS_KNOWN: Constant;
   readonly ERROR_OUT_OF_MEMORY: Constant;
   readonly ERROR_REPLY_TOO_LARGE: Constant;
+  readonly ERROR_WRONG_TYPE: Constant;
   readonly MAX_PACKED_ITEMS: Constant;
   readonly MAX_PACKED_BYTES: Constant;
   readonly NAMESPACE_NEEDS_SWEEP: Constant;

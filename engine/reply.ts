@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import type { Versioned } from './api.js';
 import { readValue } from './codec.js';
 import { ERROR_EXT_TYPE } from './commands.js';
-import { errorFromWire } from './errors.js';
+import { errorFromWire, type SlabringError } from './errors.js';
 import { Tag, valueEnd } from './msgpack.js';
 import type { Structures } from './structures.js';
 
@@ -17,11 +17,18 @@ export function readReply(
   end: number,
   structures?: Structures,
 ): unknown {
-  const headerBytes = extensionHeaderBytes(bytes[start]!);
-  if (headerBytes > 0 && bytes.readInt8(start + headerBytes - 1) === ERROR_EXT_TYPE) {
-    throw errorFromWire(bytes.toString('utf8', start + headerBytes, end));
-  }
+  const error = errorOf(bytes, start, end);
+  if (error !== undefined) throw error;
   return readValue(bytes, start, end, structures);
+}
+
+/** The error that a reply is, if it is one. */
+function errorOf(bytes: Buffer, start: number, end: number): SlabringError | undefined {
+  const headerBytes = extensionHeaderBytes(bytes[start]!);
+  if (headerBytes === 0 || bytes.readInt8(start + headerBytes - 1) !== ERROR_EXT_TYPE) {
+    return undefined;
+  }
+  return errorFromWire(bytes.toString('utf8', start + headerBytes, end));
 }
 
 /** An array of two: how GETV answers for a key that is there. */
@@ -64,6 +71,16 @@ export class ReplyReader {
     const start = this.#at;
     this.#at = valueEnd(this.#bytes, start);
     return readReply(this.#bytes, start, this.#at, this.#structures);
+  }
+
+  /** `next` for a GET, which has no value for a collection: nil too. */
+  nextPlain(): unknown {
+    const start = this.#at;
+    this.#at = valueEnd(this.#bytes, start);
+    const error = errorOf(this.#bytes, start, this.#at);
+    if (error === undefined) return readValue(this.#bytes, start, this.#at, this.#structures);
+    if (error.code === 'WRONGTYPE') return null;
+    throw error;
   }
 }
 

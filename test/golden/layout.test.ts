@@ -90,6 +90,8 @@ describe('the layout', () => {
         maxNamespaces: 0,
         namespaceCount: 0,
         namespaceClears: 0,
+        packedItems: 128,
+        packedBytes: 2048,
       },
     ],
     [
@@ -133,6 +135,8 @@ describe('the layout', () => {
         maxNamespaces: 3,
         namespaceCount: 0,
         namespaceClears: 0,
+        packedItems: 128,
+        packedBytes: 2048,
       },
     ],
   ];
@@ -194,6 +198,7 @@ describe('the layout', () => {
       'splits',
     ] as const;
     expect(pages.map((field) => memory.u32(at(field)))).toEqual([0, 0, 0, 2, 1, 0]);
+    expect([memory.u32(at('garbage')), memory.u32(at('spareNode'))]).toEqual([0, 0]);
     // Three entries came, of the same key; when the second one went, all records did. The last
     // spare block taken lies fourth in its page.
     const records = memory.u32(memory.queue(index, 'head')) - 4 * 512;
