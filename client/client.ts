@@ -9,8 +9,13 @@ import type {
 } from '../engine/api.js';
 import { COMMANDS, type CommandName, SetFlag } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
+import { Hash } from '../engine/handles/hash.js';
+import { List } from '../engine/handles/list.js';
+import { Members } from '../engine/handles/members.js';
+import type { Runner } from '../engine/handles/runner.js';
 import { SetArguments } from '../engine/setoptions.js';
 import { checkOptionNames, parseDuration, show } from '../engine/units.js';
+import { ClientRunner, packAll, writeArgument } from './client-runner.js';
 import { needsPacking, packValue } from './codec.js';
 import { type ClientEvents, type ClientState, Connection, type ServerFacts } from './connection.js';
 import { Emitter } from './emitter.js';
@@ -55,6 +60,7 @@ export class Client {
   readonly #emitter = new Emitter<ClientEvents>();
   readonly #ttlMs: number;
   readonly #setArguments = new SetArguments();
+  readonly #runner: Runner<'async'>;
 
   /**
    * Starts to connect in the background, and keeps trying. Commands may be called at once: they
@@ -66,6 +72,7 @@ export class Client {
     this.#ttlMs = settings.ttlMs;
     this.#connection = new Connection(checkUrl(url), settings, this.#emitter);
     this.#pipeline = this.#connection.pipeline;
+    this.#runner = new ClientRunner(this.#pipeline);
     this.#connection.start();
   }
 
@@ -276,6 +283,21 @@ export class Client {
     return this.#pipeline.commit(Result.RAW) as Promise<number | bigint>;
   }
 
+  /** The list at the key, to work with; it need not be there yet. */
+  list(key: Key): List<'async'> {
+    return new List(this.#runner, key);
+  }
+
+  /** The set at the key, by its members, to work with; it need not be there yet. */
+  members(key: Key): Members<'async'> {
+    return new Members(this.#runner, key);
+  }
+
+  /** The hash at the key, to work with; it need not be there yet. */
+  hash(key: Key): Hash<'async'> {
+    return new Hash(this.#runner, key);
+  }
+
   /**
    * Sends any command of the protocol by name; resolves to its reply as it is on the wire, nil
    * being null. An argument that is undefined goes as nil, "as if absent".
@@ -286,14 +308,11 @@ export class Client {
         const names = Object.keys(COMMANDS).join(', ');
         throw new SlabringError('OPTION', `unknown command ${show(command)}; there are: ${names}`);
       }
-      // A copy each: what was packed is valid only until the next is.
-      const packed = args.map((one) => (needsPacking(one) ? packValue(one).slice() : undefined));
+      const packed = packAll(args);
       const writer = this.#pipeline.open();
       writer.command(COMMANDS[command].code, args.length);
       args.forEach((argument, index) => {
-        const bytes = packed[index];
-        if (bytes === undefined) writer.value(argument === undefined ? null : argument);
-        else writer.packed(bytes);
+        writeArgument(writer, argument === undefined ? null : argument, packed?.[index]);
       });
     } catch (error) {
       return this.#pipeline.abandon(error);

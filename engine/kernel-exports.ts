@@ -28,6 +28,7 @@ export interface KernelExports {
   readonly ERROR_OUT_OF_MEMORY: Constant;
   readonly ERROR_REPLY_TOO_LARGE: Constant;
   readonly ERROR_WRONG_TYPE: Constant;
+  readonly ERROR_CROSS_ARENA: Constant;
   readonly MAX_PACKED_ITEMS: Constant;
   readonly MAX_PACKED_BYTES: Constant;
   readonly NAMESPACE_NEEDS_SWEEP: Constant;
@@ -145,13 +146,7 @@ export interface KernelExports {
   largeHold(thread: number, keyWord: number): void;
   largeRelease(thread: number, keyWord: number): void;
   largeUsed(thread: number, keyWord: number): void;
-  largeExpire(
-    thread: number,
-    keyWord: number,
-    chain: number,
-    ttlMs: number,
-    nowMs: number,
-  ): number;
+  largeExpire(thread: number, keyWord: number, chain: number, ttlMs: number, nowMs: number): number;
   largeRemove(thread: number, keyWord: number, chain: number, nowMs: number): number;
 
   structuresAt(): number;

@@ -57,8 +57,8 @@ describe('the layout', () => {
         partitionCount: 1,
         partitionShift: 32,
         maxDepth: 3,
-        // 64 KiB, a partition of 3,136 bytes and a directory of 8 words, less 74 infos of 32 bytes.
-        pageInfoBias: 0x10000 + 3136 + 8 * 4 - 74 * 32,
+        // 64 KiB, a partition of 3,200 bytes and a directory of 8 words, less 74 infos of 32 bytes.
+        pageInfoBias: 0x10000 + 3200 + 8 * 4 - 74 * 32,
         firstPage: 74,
         endPage: 79,
         // Before the areas of threads stand the shadows of the policy `adaptive`, 45,056 bytes.
@@ -104,7 +104,7 @@ describe('the layout', () => {
         partitionCount: 16,
         partitionShift: 28,
         maxDepth: 10,
-        pageInfoBias: 0x10000 + 16 * 3136 + 1024 * 4 - 53 * 32,
+        pageInfoBias: 0x10000 + 16 * 3200 + 1024 * 4 - 53 * 32,
         firstPage: 53,
         endPage: 1073,
         // Three words, names of 256 bytes and, in each partition, rows of 160, in whole 4 KiB.
