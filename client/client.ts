@@ -9,6 +9,7 @@ import type {
 } from '../engine/api.js';
 import { COMMANDS, type CommandName, SetFlag } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
+import { checkDelta } from '../engine/handles/arguments.js';
 import { Hash } from '../engine/handles/hash.js';
 import { List } from '../engine/handles/list.js';
 import { Members } from '../engine/handles/members.js';
@@ -390,17 +391,6 @@ function writeSet(
   if (flags === 0) return;
   writer.integer(flags);
   if (versioned) writer.integer(version);
-}
-
-function checkDelta(delta: number | bigint): void {
-  const fits =
-    typeof delta === 'bigint' ? BigInt.asIntN(64, delta) === delta : Number.isSafeInteger(delta);
-  if (!fits) {
-    throw new SlabringError(
-      'OPTION',
-      `delta must be a whole number (a bigint beyond 2^53, of 64 bits at most), not ${show(delta)}`,
-    );
-  }
 }
 
 function readIncrementTtl(options: IncrementOptions | undefined, defaultTtlMs: number): number {

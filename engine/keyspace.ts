@@ -5,12 +5,13 @@
  */
 import type { Duration, IncrementOptions, Key, SetOptions, TimeLeft, Versioned } from './api.js';
 import type { ArenaSet } from './arena-set.js';
-import { checkBytes, checkDelta, checkFunction, iterate, readIncrementTtl } from './arguments.js';
+import { checkBytes, checkFunction, iterate, readIncrementTtl } from './arguments.js';
 import { CacheRunner } from './cache-runner.js';
 import { packValue, readBytes, readOwnValue, readValue, writeBytes, writeValue } from './codec.js';
 import { type DecodedConfig, DecodedValues } from './decoded.js';
 import { ABSENT, CLOCK_WHEN_NEEDED, Desk } from './desk.js';
 import { SlabringError } from './errors.js';
+import { checkDelta } from './handles/arguments.js';
 import { Hash } from './handles/hash.js';
 import { List } from './handles/list.js';
 import { Members } from './handles/members.js';
@@ -99,8 +100,8 @@ export abstract class Keyspace {
 
   /**
    * The value of the key, or `undefined` when it is absent or expired.
-   * @throws SlabringError `WRONGTYPE` when it is a list, set or hash, or a value that JavaScript has
-   * no type for
+   * @throws SlabringError `WRONGTYPE` when it is a list, set or hash, or a value that JavaScript
+   * has no type for
    */
   get<T = unknown>(key: Key): T | undefined {
     if (this.#decoded !== undefined && typeof key === 'string') {
@@ -269,8 +270,8 @@ export abstract class Keyspace {
   }
 
   /**
-   * The values of the keys in their order, `undefined` for each that is absent, or is a list, set or
-   * hash. Faster than as many calls of `get`: the kernel looks up dozens of keys at a time.
+   * The values of the keys in their order, `undefined` for each that is absent, or is a list, set
+   * or hash. Faster than as many calls of `get`: the kernel looks up dozens of keys at a time.
    */
   getMany<T = unknown>(keys: Iterable<Key>): (T | undefined)[] {
     const list = [...iterate(keys, 'getMany', 'keys')];
@@ -328,8 +329,9 @@ export abstract class Keyspace {
   }
 
   /**
-   * All keys, those of lists, sets and hashes too, in no order that means anything. Text where a key's bytes are
-   * UTF-8 (also of a key that was given as bytes), a Buffer of its own where they are not.
+   * All keys, those of lists, sets and hashes too, in no order that means anything. Text where a
+   * key's bytes are UTF-8 (also of a key that was given as bytes), a Buffer of its own where they
+   * are not.
    *
    * This thread and others may write meanwhile. A key that is there all the time is returned
    * exactly once. One that comes or goes meanwhile is returned once or not at all; and no key that
@@ -341,8 +343,8 @@ export abstract class Keyspace {
   }
 
   /**
-   * All values, as `keys` returns all keys, but nothing for lists, sets and hashes. Each is the value
-   * of that moment.
+   * All values, as `keys` returns all keys, but nothing for lists, sets and hashes. Each is the
+   * value of that moment.
    * @throws SlabringError `WRONGTYPE` at a value that JavaScript has no type for
    */
   values<T = unknown>(): Generator<T, void, undefined> {

@@ -178,8 +178,8 @@ export class LargeValues {
 
   /**
    * The encoded value with its version; undefined when the key is absent or expired.
-   * @throws SlabringError `WRONGTYPE` when it is a collection, `OOM` when there is no memory for the
-   * version
+   * @throws SlabringError `WRONGTYPE` when it is a collection, `OOM` when there is no memory for
+   * the version
    */
   getVersioned(key: Uint8Array): VersionedBytes | undefined {
     const kernel = this.#kernel;

@@ -38,8 +38,8 @@ const MOST_BATCH_VALUE_BYTES = 1024;
 const FIRST_BUFFER_BYTES = 4096;
 
 /**
- * For each entry: `while (walk.next())`, then `key()` and `value()`. A walk that wants values passes
- * over collections, which have none.
+ * For each entry: `while (walk.next())`, then `key()` and `value()`. A walk that wants values
+ * passes over collections, which have none.
  */
 export class Walk {
   /** Those of all arenas. */

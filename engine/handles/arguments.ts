@@ -1,6 +1,6 @@
 /** Checks arguments of the methods of handles, and says what is allowed. */
 import { SlabringError } from '../errors.js';
-import { show } from '../units.js';
+import { checkOptionNames, show } from '../units.js';
 
 /**
  * A member of a set or a field of a hash: text, bytes, or a whole number of 64 bits. Text and bytes
@@ -25,6 +25,29 @@ export function checkWhole(value: number, name: string): number {
 export function checkCount(count: number, name = 'count'): number {
   if (Number.isSafeInteger(count) && count >= 0) return count;
   throw new SlabringError('OPTION', `${name} must be a whole number from 0 on, not ${show(count)}`);
+}
+
+/** @throws SlabringError `OPTION` */
+export function checkPositive(count: number): number {
+  if (Number.isSafeInteger(count) && count > 0) return count;
+  throw new SlabringError('OPTION', `count must be a whole number from 1 on, not ${show(count)}`);
+}
+
+/** @throws SlabringError `OPTION` when it is not an integer of 64 bits with a sign */
+export function checkDelta(delta: number | bigint): number | bigint {
+  const fits =
+    typeof delta === 'bigint' ? BigInt.asIntN(64, delta) === delta : Number.isSafeInteger(delta);
+  if (fits) return delta;
+  throw new SlabringError(
+    'OPTION',
+    `delta must be a whole number (a bigint beyond 2^53, of 64 bits at most), not ${show(delta)}`,
+  );
+}
+
+/** @throws SlabringError `OPTION` when it is not a finite number */
+export function checkNumber(value: number, name: string): number {
+  if (Number.isFinite(value)) return value;
+  throw new SlabringError('OPTION', `${name} must be a finite number, not ${show(value)}`);
 }
 
 /**
@@ -57,6 +80,31 @@ export function checkMembers(members: Iterable<Member>, what: string, method: st
 export function checkIterable<T>(items: Iterable<T>, method: string, what: string): Iterable<T> {
   if (typeof items === 'object' && items !== null && Symbol.iterator in items) return items;
   throw new SlabringError('OPTION', `${method} takes an iterable of ${what}, not ${show(items)}`);
+}
+
+/** What `scan` takes. */
+export interface ScanOptions {
+  /** About how many a page has, from 1 on. Default 10. */
+  count?: number;
+  /**
+   * Only those that match this pattern of Redis: `*`, `?`, `[a-z]`, `\\` before what is meant
+   * literally.
+   */
+  match?: string;
+}
+
+/**
+ * The arguments of a command for a page.
+ * @throws SlabringError `OPTION`
+ */
+export function scanArguments(cursor: number, options: ScanOptions): unknown[] {
+  checkOptionNames(options, ['count', 'match'], 'scan');
+  const { count, match } = options;
+  if (match !== undefined && typeof match !== 'string') {
+    throw new SlabringError('OPTION', `match must be a string, not ${show(match)}`);
+  }
+  const most = count === undefined ? null : checkPositive(count);
+  return [checkCount(cursor, 'cursor'), most, match ?? null];
 }
 
 /** What a member takes, of text at least nearly; undefined: it can be none. */

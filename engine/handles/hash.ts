@@ -1,15 +1,28 @@
 /** Hashes: `cache.hash(key)` and `client.hash(key)`. */
 import { SlabringError } from '../errors.js';
 import { show } from '../units.js';
-import { checkMember, checkMembers, type Member, NO_ARGUMENTS } from './arguments.js';
 import {
+  checkDelta,
+  checkMember,
+  checkMembers,
+  checkNumber,
+  checkWhole,
+  type Member,
+  NO_ARGUMENTS,
+  type ScanOptions,
+  scanArguments,
+} from './arguments.js';
+import {
+  type Page,
   readAny,
   readBoolean,
   readCount,
+  readInteger,
   readMap,
   readObject,
   readOptional,
   readOptionals,
+  readPage,
   readPairs,
   readValues,
 } from './replies.js';
@@ -63,6 +76,61 @@ export class Hash<M extends Mode = 'sync'> extends Handle<M> {
   /** Removes fields; how many of them were there. */
   delete(...fields: Member[]): Reply<M, number> {
     return this.run('HDEL', () => checkMembers(fields, 'field', 'delete'), readCount, 0);
+  }
+
+  /**
+   * Adds `delta` to an integer; the sum, as a bigint beyond what a number holds exactly. A field
+   * that is not there counts as 0.
+   * @throws SlabringError `WRONGTYPE` when the value is no integer, `OVERFLOW` beyond 64 bits
+   */
+  increment(field: Member, delta: number | bigint = 1): Reply<M, number | bigint> {
+    const args = () => [checkMember(field, 'field'), checkDelta(delta)];
+    return this.run('HINCRBY', args, readInteger);
+  }
+
+  /**
+   * Adds `delta` to a number; the sum, which is kept as a float. A field that is not there counts
+   * as 0.
+   * @throws SlabringError `WRONGTYPE` when the value is no number, `OVERFLOW` when the sum is not
+   * finite
+   */
+  incrementFloat(field: Member, delta: number): Reply<M, number> {
+    const args = () => [checkMember(field, 'field'), checkNumber(delta, 'delta')];
+    return this.run('HINCRBYFLOAT', args, readCount);
+  }
+
+  /**
+   * Bytes of the value of a field, text in UTF-8; 0 when it is not there.
+   * @throws SlabringError `WRONGTYPE` when it is neither text nor bytes
+   */
+  byteLength(field: Member): Reply<M, number> {
+    return this.run('HSTRLEN', () => [checkMember(field, 'field')], readCount);
+  }
+
+  /**
+   * A field, any one; `undefined` when there is none. With a count: up to so many different ones;
+   * below 0 so many, of which some may be the same. Each is as likely as any other.
+   */
+  random<F extends Member = Member>(): Reply<M, F | undefined>;
+  random<F extends Member = Member>(count: number): Reply<M, F[]>;
+  random<F extends Member>(count?: number): Reply<M, F | undefined> | Reply<M, F[]> {
+    if (count === undefined) return this.run('HRANDFIELD', NO_ARGUMENTS, readOptional<F>);
+    return this.run('HRANDFIELD', () => [checkWhole(count, 'count')], readValues<F>);
+  }
+
+  /** `random` with a count, and with the values of the fields. */
+  randomEntries<T = unknown>(count: number): Reply<M, [Member, T][]> {
+    return this.run('HRANDFIELD', () => [checkWhole(count, 'count'), true], readPairs<T>);
+  }
+
+  /**
+   * A page of a walk over the fields and their values, which begins with the cursor 0 and goes on
+   * with the one that the page has, until that is 0. A field that is there all the time comes at
+   * least once; one that comes or goes meanwhile may come or not. A page may be empty before the
+   * end.
+   */
+  scan<T = unknown>(cursor = 0, options: ScanOptions = {}): Reply<M, Page<[Member, T]>> {
+    return this.run('HSCAN', () => scanArguments(cursor, options), readPage(readPairs<T>));
   }
 
   /** How many fields there are. */

@@ -1,7 +1,21 @@
 /** Lists: `cache.list(key)` and `client.list(key)`. */
-import { checkCount, checkWhole, NO_ARGUMENTS } from './arguments.js';
-import { readCount, readNothing, readOptional, readValues } from './replies.js';
-import { Handle, type Mode, type Reply } from './runner.js';
+import type { Key } from '../api.js';
+import { SlabringError } from '../errors.js';
+import { show } from '../units.js';
+import { checkCount, checkPositive, checkWhole, NO_ARGUMENTS } from './arguments.js';
+import {
+  readBoolean,
+  readCount,
+  readIndex,
+  readInserted,
+  readNothing,
+  readOptional,
+  readValues,
+} from './replies.js';
+import { Handle, type Mode, OtherKey, type Reply } from './runner.js';
+
+/** An end of a list. */
+export type ListEnd = 'start' | 'end';
 
 /**
  * A list at a key, named as JavaScript's arrays are. Elements are what `set` takes as values. It
@@ -65,11 +79,75 @@ export class List<M extends Mode = 'sync'> extends Handle<M> {
   }
 
   /**
-   * The element at an index, which below 0 counts from the end: -1 is the last one. `undefined` when
-   * there is none (or it is null).
+   * The element at an index, which below 0 counts from the end: -1 is the last one. `undefined`
+   * when there is none (or it is null).
    */
   at<T = unknown>(index: number): Reply<M, T | undefined> {
     return this.run('LINDEX', () => [checkWhole(index, 'index')], readOptional<T>);
+  }
+
+  /** Replaces the element at an index, as `at` counts; false when there is none. */
+  set(index: number, element: unknown): Reply<M, boolean> {
+    return this.run('LSET', () => [checkWhole(index, 'index'), element], readBoolean);
+  }
+
+  /**
+   * The index of the first element that equals this one, -1 when there is none. Elements are equal
+   * when they are stored as the same bytes: text, numbers and bytes always, objects with the same
+   * keys in the same order, but for a cache with `structures`.
+   */
+  indexOf(element: unknown): Reply<M, number> {
+    return this.run('LPOS', () => [element], readIndex);
+  }
+
+  /** The index of the last element that equals this one (see `indexOf`), -1 when there is none. */
+  lastIndexOf(element: unknown): Reply<M, number> {
+    return this.run('LPOS', () => [element, LAST], readIndex);
+  }
+
+  /** The indexes of all elements that equal this one (see `indexOf`), or of up to `count`. */
+  indexesOf(element: unknown, count?: number): Reply<M, number[]> {
+    // 0 asks for all, and nobody asks for none.
+    const args = () => [element, null, count === undefined ? 0 : checkPositive(count)];
+    return this.run('LPOS', args, readValues<number>);
+  }
+
+  /**
+   * Puts an element before the first one that equals `pivot` (see `indexOf`); the length then, or
+   * `undefined` when there is no such one.
+   */
+  insertBefore(pivot: unknown, element: unknown): Reply<M, number | undefined> {
+    return this.run('LINSERT', () => ['BEFORE', pivot, element], readInserted);
+  }
+
+  /** `insertBefore`, but behind it. */
+  insertAfter(pivot: unknown, element: unknown): Reply<M, number | undefined> {
+    return this.run('LINSERT', () => ['AFTER', pivot, element], readInserted);
+  }
+
+  /**
+   * Removes the elements that equal this one (see `indexOf`); how many there were. With a count: up
+   * to so many from the first one on, below 0 from the last one.
+   */
+  remove(element: unknown, count?: number): Reply<M, number> {
+    const args = () => [count === undefined ? 0 : checkNotZero(count), element];
+    return this.run('LREM', args, readCount);
+  }
+
+  /**
+   * Takes an element from one end and puts it at an end of the list at another key, or of the same
+   * one; returns it, or `undefined` when there is none (or it is null). By default from the start
+   * of this one to the end of that one: a queue hands over to the next.
+   * @throws SlabringError `CROSSSLOT` when the keys are in several arenas: a common {tag} puts them
+   * in one
+   */
+  moveTo<T = unknown>(
+    key: Key,
+    from: ListEnd = 'start',
+    to: ListEnd = 'end',
+  ): Reply<M, T | undefined> {
+    const args = () => [new OtherKey(key), sideOf(from, 'from'), sideOf(to, 'to')];
+    return this.run('LMOVE', args, readOptional<T>);
   }
 
   /**
@@ -84,6 +162,20 @@ export class List<M extends Mode = 'sync'> extends Handle<M> {
   trim(start: number, end?: number): Reply<M, void> {
     return this.run('LTRIM', () => rangeOf(start, end), readNothing);
   }
+}
+
+/** For LPOS: the first from the end. */
+const LAST = -1;
+
+function sideOf(end: ListEnd, name: string): string {
+  if (end === 'start') return 'LEFT';
+  if (end === 'end') return 'RIGHT';
+  throw new SlabringError('OPTION', `${name} must be 'start' or 'end', not ${show(end)}`);
+}
+
+function checkNotZero(count: number): number {
+  if (count !== 0) return checkWhole(count, 'count');
+  throw new SlabringError('OPTION', 'count must not be 0; without a count all are removed');
 }
 
 /** A range whose end is not in it, as commands have ranges: with the last index in it. */

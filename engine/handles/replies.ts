@@ -2,10 +2,15 @@
 import { SlabringError } from '../errors.js';
 import { show } from '../units.js';
 import type { Member } from './arguments.js';
-import type { ReplySource } from './runner.js';
+import type { Reading, ReplySource } from './runner.js';
 
 export function readCount(reply: ReplySource): number {
   return reply.value() as number;
+}
+
+/** An integer: a bigint where a number would not hold it exactly. */
+export function readInteger(reply: ReplySource): number | bigint {
+  return reply.value() as number | bigint;
 }
 
 export function readBoolean(reply: ReplySource): boolean {
@@ -25,6 +30,17 @@ export function readNothing(reply: ReplySource): void {
 /** A value; nil is undefined. */
 export function readOptional<T>(reply: ReplySource): T | undefined {
   return (reply.value() ?? undefined) as T | undefined;
+}
+
+/** An index; nil is -1, as JavaScript has it. */
+export function readIndex(reply: ReplySource): number {
+  return (reply.value() ?? -1) as number;
+}
+
+/** The length of a list into which something was put; undefined: there was no place. */
+export function readInserted(reply: ReplySource): number | undefined {
+  const length = reply.value() as number;
+  return length > 0 ? length : undefined;
 }
 
 /** An array of values; nil is an empty one. */
@@ -52,6 +68,23 @@ export function readPairs<T>(reply: ReplySource): [Member, T][] {
     pairs.push([name, reply.value() as T]);
   }
   return pairs;
+}
+
+/** A page of a walk. */
+export interface Page<T> {
+  /** For the next page; 0: there is none. */
+  cursor: number;
+  items: T[];
+}
+
+/** A cursor and what the page has, read by `readItems`. */
+export function readPage<T>(readItems: Reading<T[]>): Reading<Page<T>> {
+  return (reply) => {
+    // Undefined only of an error, behind which there is nothing to read.
+    if (reply.items() === undefined) return { cursor: 0, items: [] };
+    const cursor = reply.value() as number;
+    return { cursor, items: readItems(reply) };
+  };
 }
 
 export function readMap<T>(reply: ReplySource): Map<Member, T> {

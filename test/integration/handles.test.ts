@@ -126,6 +126,71 @@ describe.each(STORES)('the list of %s', (_, open) => {
     expect(await list().slice()).toEqual([0, 1, 2, 3, 4]);
   });
 
+  it('has its elements replaced, by their index', async () => {
+    expect(await list().set(0, 'x')).toBe(false);
+    await list().push('a', 'b', 'c');
+    expect(await list().set(1, { b: 1 })).toBe(true);
+    expect(await list().set(-1, Buffer.alloc(9000, 1))).toBe(true);
+    expect(await list().set(3, 'x')).toBe(false);
+    expect(await list().set(-4, 'x')).toBe(false);
+    expect(await list().slice(0, 2)).toEqual(['a', { b: 1 }]);
+    expect(await list().at<Uint8Array>(2)).toHaveLength(9000);
+  });
+
+  it('finds elements', async () => {
+    expect(await list().indexOf('a')).toBe(-1);
+    await list().push('a', 'b', 'a', 1, '1', Buffer.from('a'), 'b', 'a');
+    expect(await list().indexOf('a')).toBe(0);
+    expect(await list().lastIndexOf('a')).toBe(7);
+    expect(await list().indexOf(1)).toBe(3);
+    expect(await list().indexOf('1')).toBe(4);
+    expect(await list().indexOf(Buffer.from('a'))).toBe(5);
+    expect(await list().lastIndexOf('x')).toBe(-1);
+    expect(await list().indexesOf('a')).toEqual([0, 2, 7]);
+    expect(await list().indexesOf('a', 2)).toEqual([0, 2]);
+    expect(await list().indexesOf('x')).toEqual([]);
+  });
+
+  it('takes an element beside another', async () => {
+    expect(await list().insertBefore('b', 'a')).toBeUndefined();
+    await list().push('b', 'd', 'b');
+    expect(await list().insertBefore('b', 'a')).toBe(4);
+    expect(await list().insertAfter('b', ['c'])).toBe(5);
+    expect(await list().insertAfter('x', 1)).toBeUndefined();
+    expect(await list().slice()).toEqual(['a', 'b', ['c'], 'd', 'b']);
+  });
+
+  it('loses elements by what they are', async () => {
+    expect(await list().remove('a')).toBe(0);
+    await list().push('a', 'b', 'a', 'c', 'a', 'a');
+    expect(await list().remove('a', 1)).toBe(1);
+    expect(await list().remove('a', -2)).toBe(2);
+    expect(await list().slice()).toEqual(['b', 'a', 'c']);
+    expect(await list().remove('a')).toBe(1);
+    expect(await list().remove('x', 5)).toBe(0);
+    expect(await list().slice()).toEqual(['b', 'c']);
+  });
+
+  it('hands elements over to another list in one step', async () => {
+    const there = `{${key}} there`;
+    const here = (open() as Client).list(`{${key}}`);
+    const other = (open() as Client).list(there);
+    expect(await here.moveTo(there)).toBeUndefined();
+    await here.push(1, 2, 3, 4);
+    expect(await here.moveTo(there)).toBe(1);
+    expect(await here.moveTo(there, 'end')).toBe(4);
+    expect(await here.moveTo(there, 'start', 'start')).toBe(2);
+    expect(await other.slice()).toEqual([2, 1, 4]);
+    expect(await other.moveTo(there)).toBe(2);
+    expect(await other.slice()).toEqual([1, 4, 2]);
+    expect(await failure(() => here.moveTo(there, 'left' as 'start'))).toBe(
+      "OPTION: from must be 'start' or 'end', not 'left'",
+    );
+    expect(await failure(() => here.moveTo(there, 'end', 'up' as 'end'))).toMatch(/^OPTION: to /);
+    expect(await failure(() => here.moveTo(''))).toMatch(/^OPTION: a key must have/);
+    expect(await here.slice()).toEqual([3]);
+  });
+
   it('does nothing with no elements, but says the length', async () => {
     expect(await list().push()).toBe(0);
     await list().push(1);
@@ -168,6 +233,15 @@ describe.each(STORES)('the list of %s', (_, open) => {
     expect(await failure(() => list().slice(wrong('a')))).toMatch(/^OPTION: start .* not 'a'$/);
     expect(await failure(() => list().slice(0, 0.1))).toMatch(/^OPTION: end .* not 0.1$/);
     expect(await failure(() => list().trim(wrong(undefined)))).toMatch(/^OPTION: start/);
+    expect(await failure(() => list().set(0.5, 2))).toMatch(/^OPTION: index .* not 0.5$/);
+    expect(await failure(() => list().set(0, undefined))).toMatch(/^OPTION: .*undefined/);
+    expect(await failure(() => list().remove(1, 0))).toBe(
+      'OPTION: count must not be 0; without a count all are removed',
+    );
+    expect(await failure(() => list().indexesOf(1, 0))).toBe(
+      'OPTION: count must be a whole number from 1 on, not 0',
+    );
+    expect(await failure(() => list().insertAfter(1, undefined))).toMatch(/^OPTION: .*undefined/);
     expect(await failure(() => list().push(2, undefined))).toMatch(/^OPTION: .*undefined/);
     expect(await failure(() => list().push(2, () => 3))).toMatch(/^OPTION: .*a function/);
     expect(await failure(() => list().unshift(Symbol('x')))).toMatch(/^OPTION: .*symbol/i);
@@ -224,6 +298,90 @@ describe.each(STORES)('the set of %s', (_, open) => {
     }
     // Text and bytes are one, a number is another.
     expect(await members().hasMany([Buffer.from('text'), '7'])).toEqual([true, false]);
+  });
+
+  it('gives members by chance', async () => {
+    expect([await members().pop(), await members().random()]).toEqual([undefined, undefined]);
+    expect([await members().pop(2), await members().random(2)]).toEqual([[], []]);
+    const all = Array.from({ length: 500 }, (__, i) => i);
+    await members().add(...all);
+    expect(all).toContain(await members().random());
+    expect(new Set(await members().random(50)).size).toBe(50);
+    expect(await members().random(-1000)).toHaveLength(1000);
+    expect([...(await members().random<number>(600))].sort((a, b) => a - b)).toEqual(all);
+    expect(await members().size()).toBe(500);
+    const taken = new Set([await members().pop(), ...(await members().pop(99))]);
+    expect(taken.size).toBe(100);
+    expect(await members().hasMany([...taken] as number[])).not.toContain(true);
+    expect(await members().size()).toBe(400);
+    expect(await members().pop(1000)).toHaveLength(400);
+    expect(await members().size()).toBe(0);
+  });
+
+  it('moves a member in one step', async () => {
+    const there = `{${key}} there`;
+    const here = (open() as Client).members(`{${key}}`);
+    await here.add('a', 'b');
+    expect(await here.moveTo(there, 'a')).toBe(true);
+    expect(await here.moveTo(there, 'a')).toBe(false);
+    expect(await here.values()).toEqual(['b']);
+    expect(await (open() as Client).members(there).values()).toEqual(['a']);
+    expect(await failure(() => here.moveTo(there, null as never))).toMatch(/^OPTION: a member/);
+  });
+
+  it('is combined with others', async () => {
+    const keys = ['x', 'y', 'none'].map((name) => `{${key}} ${name}`) as [string, string, string];
+    const here = (open() as Client).members(`{${key}}`);
+    await here.add(1, 2, 3, 4);
+    await (open() as Client).members(keys[0]).add(2, 3, 5);
+    await (open() as Client).members(keys[1]).add(3, 6);
+    const sorted = (values: unknown[]) => values.sort();
+    expect(sorted(await here.intersection(keys[0]))).toEqual([2, 3]);
+    expect(sorted(await here.intersection(keys[0], keys[1]))).toEqual([3]);
+    expect(await here.intersection(keys[2])).toEqual([]);
+    expect(sorted(await here.intersection())).toEqual([1, 2, 3, 4]);
+    expect(await here.intersectionSize(keys[0])).toBe(2);
+    expect(sorted(await here.union(keys[0], keys[1], keys[2]))).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(sorted(await here.difference(keys[0]))).toEqual([1, 4]);
+    expect(sorted(await here.difference(keys[2]))).toEqual([1, 2, 3, 4]);
+    expect(await failure(() => here.union(5 as never))).toMatch(/^OPTION: a key must be/);
+  });
+
+  it('is walked over page by page', async () => {
+    const all = Array.from({ length: 3000 }, (__, i) => `member ${i}`);
+    for (let i = 0; i < 3000; i += 500) await members().add(...all.slice(i, i + 500));
+    const seen = new Set<unknown>();
+    let pages = 0;
+    for (let cursor = 0; ; pages++) {
+      const page = await members().scan(cursor, { count: 100 });
+      for (const member of page.items) seen.add(member);
+      cursor = page.cursor;
+      if (cursor === 0) break;
+    }
+    expect([...seen].sort()).toEqual([...all].sort());
+    expect(pages).toBeGreaterThan(10);
+    const found: unknown[] = [];
+    for (let cursor = 0; ; ) {
+      const page = await members().scan(cursor, { match: 'member 12?' });
+      found.push(...page.items);
+      cursor = page.cursor;
+      if (cursor === 0) break;
+    }
+    expect(found).toHaveLength(10);
+    expect(await (open() as Client).members(`${key} none`).scan()).toEqual({
+      cursor: 0,
+      items: [],
+    });
+    const wrong: [string, unknown[]][] = [
+      ['cursor must be a whole number from 0 on, not -1', [-1]],
+      ['count must be a whole number from 1 on, not 0', [0, { count: 0 }]],
+      ['match must be a string, not 5', [0, { match: 5 }]],
+      ["scan has no option 'cout'; did you mean 'count'?", [0, { cout: 5 }]],
+    ];
+    for (const [message, args] of wrong) {
+      const call = () => members().scan(...(args as [number]));
+      expect(await failure(call)).toBe(`OPTION: ${message}`);
+    }
   });
 
   it('does nothing without members', async () => {
@@ -331,6 +489,56 @@ describe.each(STORES)('the hash of %s', (_, open) => {
     expect(Object.getOwnPropertyDescriptor(object, '__proto__')!.value).toEqual({ bad: true });
   });
 
+  it('counts in fields', async () => {
+    expect(await hash().increment('n')).toBe(1);
+    expect(await hash().increment('n', 41)).toBe(42);
+    expect(await hash().increment('n', -50)).toBe(-8);
+    expect(await hash().increment('big', 2n ** 60n)).toBe(2n ** 60n);
+    expect(await hash().incrementFloat('f', 1.5)).toBe(1.5);
+    expect(await hash().incrementFloat('f', 0.25)).toBe(1.75);
+    expect(await hash().get('f')).toBe(1.75);
+    await hash().set('text', 'grün');
+    expect(await failure(() => hash().increment('text'))).toMatch(/^WRONGTYPE: .*integer/);
+    expect(await failure(() => hash().incrementFloat('text', 1))).toMatch(/^WRONGTYPE: .*number/);
+    expect(await failure(() => hash().increment('big', 2n ** 63n - 1n))).toMatch(/^OVERFLOW: /);
+    for (const delta of [0.5, '1', null, 2n ** 63n]) {
+      expect(await failure(() => hash().increment('n', delta as number))).toMatch(/^OPTION: delta/);
+    }
+    for (const delta of [Number.NaN, Number.POSITIVE_INFINITY, '1', 1n]) {
+      const call = () => hash().incrementFloat('f', delta as number);
+      expect(await failure(call)).toMatch(/^OPTION: delta must be a finite number/);
+    }
+    expect(await hash().byteLength('text')).toBe(5);
+    expect(await hash().byteLength('none')).toBe(0);
+    expect(await failure(() => hash().byteLength('n'))).toMatch(/^WRONGTYPE: /);
+  });
+
+  it('gives fields by chance', async () => {
+    expect([await hash().random(), await hash().random(3)]).toEqual([undefined, []]);
+    expect(await hash().randomEntries(3)).toEqual([]);
+    await hash().setMany(Array.from({ length: 300 }, (__, i) => [i, { twice: 2 * i }] as const));
+    expect(await hash().has((await hash().random())!)).toBe(true);
+    expect(new Set(await hash().random(20)).size).toBe(20);
+    expect(await hash().random(-400)).toHaveLength(400);
+    const entries = await hash().randomEntries<{ twice: number }>(20);
+    expect(new Set(entries.map(([field]) => field)).size).toBe(20);
+    for (const [field, { twice }] of entries) expect(twice).toBe(2 * (field as number));
+  });
+
+  it('is walked over page by page', async () => {
+    const all = Array.from({ length: 1000 }, (__, i) => [`f${i}`, { i }] as const);
+    await hash().setMany(all);
+    const seen = new Map<unknown, unknown>();
+    for (let cursor = 0; ; ) {
+      const page = await hash().scan(cursor, { count: 50 });
+      for (const [field, value] of page.items) seen.set(field, value);
+      cursor = page.cursor;
+      if (cursor === 0) break;
+    }
+    expect(seen).toEqual(new Map(all));
+    expect((await hash().scan(0, { match: 'nothing*', count: 5000 })).items).toEqual([]);
+  });
+
   it('does nothing without fields', async () => {
     expect([await hash().setMany({}), await hash().setMany([])]).toEqual([0, 0]);
     expect([await hash().delete(), await hash().getMany([])]).toEqual([0, []]);
@@ -360,8 +568,8 @@ describe.each(STORES)('the hash of %s', (_, open) => {
 
   it('refuses results that are too long', async () => {
     for (let i = 0; i < 32; i++) await hash().set(`field ${i}`, Buffer.alloc(64 * 1024, i));
-    for (const read of [hash().entries, hash().toMap, hash().toObject, hash().values]) {
-      expect(await failure(() => read.call(hash()))).toMatch(/^TOOLARGE: the reply is longer/);
+    for (const read of ['entries', 'toMap', 'toObject', 'values'] as const) {
+      expect(await failure(() => hash()[read]())).toMatch(/^TOOLARGE: the reply is longer/);
     }
     const fields = Array.from({ length: 32 }, (__, i) => `field ${i}`);
     expect(await failure(() => hash().getMany(fields))).toMatch(/^TOOLARGE: the reply is longer/);
@@ -425,7 +633,7 @@ describe('a cache with collections', () => {
   it('walks over their keys, and not over values that they do not have', () => {
     const own = openCache({ memory: '8mb' });
     own.list('list').push(1);
-    own.hash('hash').setMany(Array.from({ length: 3000 }, (_, i) => [i, 'x'.repeat(50)]));
+    own.hash('hash').setMany(Array.from({ length: 3000 }, (_, i) => [i, 'x'.repeat(50)] as const));
     own.set('plain', 2);
     expect([...own.keys()].sort()).toEqual(['hash', 'list', 'plain']);
     expect([...own.values()]).toEqual([2]);
@@ -478,6 +686,23 @@ describe('a cache with collections', () => {
   });
 });
 
+it('keys in several arenas are not worked on together', () => {
+  const source = several.list('source');
+  source.push(1);
+  several.members('source set').add(1);
+  const others = Array.from({ length: 20 }, (_, i) => `other ${i}`);
+  const codes = others.map((other) => {
+    try {
+      several.members('source set').union(other);
+      return 'none';
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+  });
+  expect(new Set(codes)).toEqual(new Set(['none', 'CROSSSLOT']));
+  expect(source.slice()).toEqual([1]);
+});
+
 describe('a client', () => {
   it('rejects wrong arguments instead of throwing', async () => {
     const calls = [
@@ -489,6 +714,26 @@ describe('a client', () => {
       const promise = call();
       await expect(promise).rejects.toMatchObject({ code: 'OPTION' });
     }
+  });
+
+  it('sends several objects in one command', async () => {
+    const objects = [{ a: 1 }, { b: [2, 3] }, { c: 'd' }];
+    expect(await client.send('RPUSH', key, ...objects)).toBe(3);
+    expect(await client.send('LRANGE', key, 0, -1)).toEqual(objects);
+  });
+
+  it('goes on behind an error whose result would have been in parts', async () => {
+    await client.set(key, 'plain');
+    const results = await Promise.allSettled([
+      client.members(key).scan(),
+      client.hash(key).entries(),
+      client.list(key).slice(),
+      client.get(key),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual([
+      ...['rejected', 'rejected', 'rejected', 'fulfilled'],
+    ]);
+    expect(results[3]).toMatchObject({ value: 'plain' });
   });
 
   it('has the commands of a turn in one frame, and their results in order', async () => {
