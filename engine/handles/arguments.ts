@@ -4,8 +4,8 @@ import { checkOptionNames, show } from '../units.js';
 
 /**
  * A member of a set or a field of a hash: text, bytes, or a whole number of 64 bits. Text and bytes
- * are the same where their bytes are; a number is no text. It comes back as it was first stored: a
- * number as a bigint where a number would not hold it exactly.
+ * are the same where their bytes are; a number is no text. It comes back as it was stored, a number
+ * as a bigint where a number would not hold it exactly.
  */
 export type Member = string | Uint8Array | number | bigint;
 
