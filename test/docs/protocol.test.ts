@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Arena } from '#engine/arena.js';
-import { COMMANDS, type CommandRow, MAX_KEY_BYTES, SetFlag } from '#engine/commands.js';
+import { ANY_ARGS, COMMANDS, type CommandRow, MAX_KEY_BYTES, SetFlag } from '#engine/commands.js';
 import { ERROR_CODES, type ErrorCode } from '#engine/errors.js';
 import { FrameExecutor, isFault } from '#engine/frame.js';
 import { KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
@@ -48,7 +48,8 @@ function commandsPart(): string {
 }
 
 function complexityOf(row: CommandRow): string {
-  return row.complexity ?? (row.manyKeys ? 'O(1) for each key' : 'O(1)');
+  const { complexity, manyKeys, maxArgs } = row;
+  return complexity ?? (manyKeys && maxArgs === ANY_ARGS ? 'O(1) for each key' : 'O(1)');
 }
 
 const FLAG_MEANINGS: Record<keyof typeof SetFlag, string> = {
@@ -178,6 +179,17 @@ const PROVOKED_BY: Record<string, Provocation> = {
   ERROR_COUNT: { commands: [['LPOP', 'k', -1]], shown: '["LPOP", "k", -1]' },
   ERROR_INDEX: { commands: [['LINDEX', 'k', 'x']], shown: '["LINDEX", "k", "x"]' },
   ERROR_PAIRS: { commands: [['HSET', 'k', 'f', 1, 'g']], shown: '["HSET", "k", "f", 1, "g"]' },
+  ERROR_WHERE: {
+    commands: [['LINSERT', 'k', 'NEAR', 1, 2]],
+    shown: '["LINSERT", "k", "NEAR", 1, 2]',
+  },
+  ERROR_SIDE: {
+    commands: [['LMOVE', 'k', 'q', 'UP', 'LEFT']],
+    shown: '["LMOVE", "k", "q", "UP", "LEFT"]',
+  },
+  ERROR_LPOS: { commands: [['LPOS', 'k', 1, 0]], shown: '["LPOS", "k", 1, 0]' },
+  ERROR_CURSOR: { commands: [['SSCAN', 'k', -1]], shown: '["SSCAN", "k", -1]' },
+  ERROR_MATCH: { commands: [['SSCAN', 'k', 0, null, 1]], shown: '["SSCAN", "k", 0, nil, 1]' },
   ERROR_REPLY_SIZE: {
     commands: [
       ...Array.from({ length: 200 }, () => ['RPUSH', 'k', 'x'.repeat(990)] as const),

@@ -270,6 +270,24 @@ describe('errors', () => {
     'SYNTAX a count is nil or an integer of 0 or more': ['93 34 a1 6b ff', '93 35 a1 6b a1 31'],
     'SYNTAX an index is an integer of 64 bits': ['94 37 a1 6b 00 c0', '93 38 a1 6b c3'],
     'SYNTAX HSET takes pairs of a field and a value': ['95 50 a1 6b a1 61 01 a1 62'],
+    "SYNTAX LINSERT takes 'BEFORE' or 'AFTER', a pivot and an element": [
+      '95 3b a1 6b a4 4e 45 41 52 01 02',
+      '95 3b a1 6b 01 01 02',
+    ],
+    "SYNTAX LMOVE takes two keys and two ends, each 'LEFT' or 'RIGHT'": [
+      '95 3e a1 6b a1 71 a2 55 50 a4 4c 45 46 54',
+      '95 3e a1 6b a1 71 a4 4c 45 46 54 c0',
+    ],
+    'SYNTAX rank, count and maxLength are integers; no rank is 0, the others are not below 0': [
+      '94 3d a1 6b 01 00',
+      '95 3d a1 6b 01 01 ff',
+      '96 3d a1 6b 01 c0 c0 a1 31',
+    ],
+    'SYNTAX a cursor is 0 or what the last page gave': [
+      '93 2f a1 6b ff',
+      '93 5e a1 6b cf 00 00 00 01 00 00 00 00',
+    ],
+    'SYNTAX a pattern is nil, a str or a bin': ['95 2f a1 6b 00 c0 01', '95 5e a1 6b 00 0a 90'],
   };
 
   const BUSY = 'BUSY a frame may hold 64 commands that the node itself answers, such as HELLO';
