@@ -9,7 +9,7 @@ import type { DecodedConfig } from './decoded.js';
 import { Desk } from './desk.js';
 import { type CacheEvents, Observers } from './events.js';
 import * as jobs from './jobs/cache-jobs.js';
-import { checkOpen, Keyspace, partitionIn, type SharedParts } from './keyspace.js';
+import { checkOpen, Keyspace, partitionIn, plainValueIn, type SharedParts } from './keyspace.js';
 import { Many } from './many.js';
 import { Namespace, type NamespaceOptions, readNamespaceTtl } from './namespace.js';
 import type { CacheHandle } from './open.js';
@@ -49,7 +49,7 @@ export class Cache extends Keyspace {
     this.#spaces = new Spaces(arenas);
     this.#observers = new Observers({
       arenas: arenas.arenas,
-      currentValue: (key, namespace) => this.#keyspaceOf(namespace).peek(key),
+      currentValue: (key, namespace) => plainValueIn(this.#keyspaceOf(namespace), key),
       partitionOf: (key, namespace) => partitionIn(this.#keyspaceOf(namespace), key),
       spaces: this.#spaces,
       structures,
@@ -126,7 +126,8 @@ export class Cache extends Keyspace {
   }
 
   /**
-   * Writes all entries into a file that `importFile` reads, by another thread.
+   * Writes all entries but lists, sets and hashes into a file that `importFile` reads, by another
+   * thread.
    * @throws SlabringError `WRONGTYPE` for what the format cannot say; as `verify`
    */
   exportFile(path: string | URL, options?: jobs.ExportOptions): Promise<jobs.ExportResult> {

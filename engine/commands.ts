@@ -251,7 +251,8 @@ export const COMMANDS = {
     host: false,
     reply: 'value',
     since: 1,
-    summary: 'The value of the key, which gets another time to live (0: none; nil: as it is), or nil.',
+    summary:
+      'The value of the key, which gets another time to live (0: none; nil: as it is), or nil.',
   },
   MGET: {
     code: 0x21,

@@ -27,6 +27,8 @@ export interface KernelExports {
   readonly OLD_IS_KNOWN: Constant;
   readonly ERROR_OUT_OF_MEMORY: Constant;
   readonly ERROR_REPLY_TOO_LARGE: Constant;
+  readonly ERROR_WRONG_TYPE: Constant;
+  readonly ERROR_CROSS_ARENA: Constant;
   readonly MAX_PACKED_ITEMS: Constant;
   readonly MAX_PACKED_BYTES: Constant;
   readonly NAMESPACE_NEEDS_SWEEP: Constant;
@@ -144,13 +146,7 @@ export interface KernelExports {
   largeHold(thread: number, keyWord: number): void;
   largeRelease(thread: number, keyWord: number): void;
   largeUsed(thread: number, keyWord: number): void;
-  largeExpire(
-    thread: number,
-    keyWord: number,
-    chain: number,
-    ttlMs: number,
-    nowMs: number,
-  ): number;
+  largeExpire(thread: number, keyWord: number, chain: number, ttlMs: number, nowMs: number): number;
   largeRemove(thread: number, keyWord: number, chain: number, nowMs: number): number;
 
   structuresAt(): number;
@@ -260,7 +256,8 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
   ERROR_PAIRS: 'SYNTAX HSET takes pairs of a field and a value',
   ERROR_WHERE: "SYNTAX LINSERT takes 'BEFORE' or 'AFTER', a pivot and an element",
   ERROR_SIDE: "SYNTAX LMOVE takes two keys and two ends, each 'LEFT' or 'RIGHT'",
-  ERROR_LPOS: 'SYNTAX rank, count and maxLength are integers; no rank is 0, the others are not below 0',
+  ERROR_LPOS:
+    'SYNTAX rank, count and maxLength are integers; no rank is 0, the others are not below 0',
   ERROR_CURSOR: 'SYNTAX a cursor is 0 or what the last page gave',
   ERROR_MATCH: 'SYNTAX a pattern is nil, a str or a bin',
   ERROR_SCORE: 'SYNTAX a score is an integer or a float, and not NaN',

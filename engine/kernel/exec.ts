@@ -16,7 +16,7 @@ import { touched } from './bytes';
 import { Address, header, NOTHING } from './layout';
 import { integerOf, IS_INTEGER, lastInteger, skipValue, writeInteger } from './msgpack';
 import { GROUP, partitionOf, setHostFrame, stage, Staged, STAGED_BYTES, STAGED_ERROR } from './staging';
-import { ERROR_HOST_COMMANDS, ERROR_TOO_MANY_VALUES, writeError } from './status';
+import { ERROR_HOST_COMMANDS, ERROR_REPLY_SIZE, ERROR_TOO_MANY_VALUES, writeError } from './status';
 import { entryOf, matchTag, nextBucket, overflowOf, SLOTS, tagOf } from './table';
 import { blockOf, replyArea, requestArea, stagingOf, ThreadBlock } from './threads';
 import { get, getVersioned, set } from './types/blob';
@@ -65,6 +65,7 @@ const GETV: u32 = 0x18;
 const GETRANGE: u32 = 0x1c;
 const GETDEL: u32 = 0x1f;
 const GETEX: u32 = 0x20;
+const MGET: u32 = 0x21;
 
 /**
  * Touched besides an entry's beginning: in the line behind it, or a small entry's end. Chunks of 64 bytes and more make
@@ -158,10 +159,7 @@ function execCommands(
         else behind = runOther(thread, command, out, limit, nowMs);
       }
       if (behind == 0 && out == empty && !repliesOneValue(command.code)) {
-        behind = writeError(out, ERROR_TOO_MANY_VALUES);
-      }
-      if (behind == 0 && out == empty && !repliesOneValue(command.code)) {
-        behind = writeError(out, ERROR_TOO_MANY_VALUES);
+        behind = writeError(out, command.code == MGET ? ERROR_TOO_MANY_VALUES : ERROR_REPLY_SIZE);
       }
       if (behind == 0) {
         outcome = EXEC_REPLY_FULL;

@@ -16,7 +16,7 @@ import { CollectionSource, type Sizes, type Step } from './collection-source.js'
 const ROUNDS = Number(process.env.MODEL_ROUNDS ?? 1);
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
-const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: false, int64AsType: 'auto' });
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: false, int64AsType: 'auto' as 'number' });
 
 interface Axes {
   readonly name: string;

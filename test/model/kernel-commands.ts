@@ -367,7 +367,7 @@ export class CommandSource {
       ext(5, 'x'),
       bin(''),
     ]);
-    switch (random.below(14)) {
+    switch (random.below(15)) {
       case 0: {
         const head = random.pick([NIL, float(16), array([]), map([]), TRUE, integer(HUGE[0]!)]);
         const wires = [
@@ -534,6 +534,14 @@ export class CommandSource {
         const noNumber = random.pick([NIL, TRUE, str('1'), array([]), bin('')]);
         return keyed('ERROR_NUMBER_DELTA', 'INCRFLOAT', noNumber);
       }
+      case 13:
+        return random.pick([
+          () => keyed('ERROR_MEMBER', 'SADD', random.pick([NIL, float(1), TRUE, array([])])),
+          () => keyed('ERROR_MEMBER', 'HGET', str('x'.repeat(4001))),
+          () => keyed('ERROR_COUNT', 'LPOP', random.pick([integer(-1), noInteger])),
+          () => keyed('ERROR_INDEX', 'LRANGE', integer(0), random.pick([NIL, noInteger])),
+          () => keyed('ERROR_PAIRS', 'HSET', str('f'), NIL, str('g')),
+        ])();
       default:
         return keyed('ERROR_VERSION', 'SET', NIL, NIL, random.pick([NIL, integer(0)]), integer(5));
     }

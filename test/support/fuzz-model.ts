@@ -1,9 +1,10 @@
 /** What the commands mean, on a plain Map: replies as bytes, or the code of the error. */
 import { SetFlag } from '#engine/commands.js';
+import { type Collection, type CollectionCommand, emptyOf, sizeOf } from './fuzz-collections.js';
 import { integerOf, shortestInteger } from './fuzz-msgpack.js';
 
 interface Entry {
-  value: Buffer;
+  value: Buffer | Collection;
   /** Infinity: none. */
   expiryMs: number;
 }
@@ -12,6 +13,8 @@ const NIL = Buffer.of(0xc0);
 const FALSE = Buffer.of(0xc2);
 const TRUE = Buffer.of(0xc3);
 const I64_MAX = 2n ** 63n - 1n;
+/** Collections have their keys in the entry. */
+const MAX_COLLECTION_KEY = 2048;
 
 export class KeyModel {
   nowMs = 0;
@@ -31,8 +34,25 @@ export class KeyModel {
     return ttlMs === 0 ? Number.POSITIVE_INFINITY : this.nowMs + ttlMs;
   }
 
-  get(key: Buffer): Buffer | undefined {
-    return this.#find(key)?.value;
+  /** The value of the key; the code of an error when it is a collection. */
+  get(key: Buffer): Buffer | undefined | string {
+    const value = this.#find(key)?.value;
+    return value === undefined || Buffer.isBuffer(value) ? value : 'WRONGTYPE';
+  }
+
+  /** Runs a command on a collection: the reply, or the code of an error. */
+  run(key: Buffer, command: CollectionCommand): Buffer | string {
+    const entry = this.#find(key);
+    const found = entry?.value ?? emptyOf(command.type);
+    if (Buffer.isBuffer(found) || found.type !== command.type) return 'WRONGTYPE';
+    if (entry === undefined && command.creates && key.length > MAX_COLLECTION_KEY) {
+      return 'TOOLARGE';
+    }
+    const reply = command.apply(found, entry !== undefined);
+    const expiryMs = entry?.expiryMs ?? Number.POSITIVE_INFINITY;
+    if (sizeOf(found) === 0) this.#entries.delete(key.toString('hex'));
+    else this.#entries.set(key.toString('hex'), { value: found, expiryMs });
+    return reply;
   }
 
   has(key: Buffer): boolean {
@@ -49,13 +69,14 @@ export class KeyModel {
   set(key: Buffer, value: Buffer, ttlMs: number, flags: number): Buffer | string {
     if (value.length > this.#maxValueBytes) return 'TOOLARGE';
     const old = this.#find(key);
+    if (flags & SetFlag.GET && old && !Buffer.isBuffer(old.value)) return 'WRONGTYPE';
     const isStored = !(flags & SetFlag.NX && old) && !(flags & SetFlag.XX && !old);
     if (isStored) {
       const keeps = (flags & SetFlag.KEEP_TTL) !== 0 && old !== undefined;
       const expiryMs = keeps ? old.expiryMs : this.#expiry(ttlMs);
       this.#entries.set(key.toString('hex'), { value, expiryMs });
     }
-    if (flags & SetFlag.GET) return old?.value ?? NIL;
+    if (flags & SetFlag.GET) return (old?.value as Buffer | undefined) ?? NIL;
     return isStored ? TRUE : FALSE;
   }
 
@@ -63,7 +84,7 @@ export class KeyModel {
     const old = this.#find(key);
     let sum = delta;
     if (old) {
-      const count = integerOf(old.value);
+      const count = Buffer.isBuffer(old.value) ? integerOf(old.value) : undefined;
       if (count === undefined) return 'WRONGTYPE';
       sum += count;
       if (count > I64_MAX || sum > I64_MAX || sum < -I64_MAX - 1n) return 'OVERFLOW';

@@ -150,6 +150,15 @@ export const CODES = {
   RENAME: 0x25,
   RENAMENX: 0x26,
   COPY: 0x27,
+  RPUSH: 0x31,
+  LPOP: 0x34,
+  RPOP: 0x35,
+  LLEN: 0x36,
+  LRANGE: 0x37,
+  SADD: 0x40,
+  HSET: 0x50,
+  HGET: 0x52,
+  HGETALL: 0x54,
 } as const;
 export type Name = keyof typeof CODES;
 
