@@ -183,7 +183,9 @@ export function lastKeyWord(): KeyWord {
   return foundKeyWord;
 }
 
-/** The first byte of the key at `at`, an argument behind the first one; its word in `lastKeyWord()`. 0: it is no key. */
+/**
+ * The first byte of the key at `at`, an argument behind the first one; its word in `lastKeyWord()`. 0: it is no key.
+ */
 export function keyOf(at: Address): Address {
   let key = bytesOf(at);
   if (key) {

@@ -226,7 +226,9 @@ function onList(
 /** Elements are the same when their msgpack is. */
 function isSame(one: unknown, other: unknown): boolean {
   if (one instanceof Uint8Array || other instanceof Uint8Array) {
-    return one instanceof Uint8Array && other instanceof Uint8Array && Buffer.compare(one, other) === 0;
+    return (
+      one instanceof Uint8Array && other instanceof Uint8Array && Buffer.compare(one, other) === 0
+    );
   }
   return JSON.stringify(one) === JSON.stringify(other);
 }
@@ -260,7 +262,7 @@ function onHash(
   args: readonly unknown[],
 ): unknown {
   const members = args as Member[];
-  const valueOf = (field: Member): unknown => fields.get(identityOf(field))?.value ?? null;
+  const valueAt = (field: Member): unknown => fields.get(identityOf(field))?.value ?? null;
   const set = (field: Member, value: unknown): void => {
     fields.set(identityOf(field), { name: field, value });
   };
@@ -275,28 +277,28 @@ function onHash(
       set(members[0]!, args[1]);
       return true;
     case 'HGET':
-      return valueOf(members[0]!);
+      return valueAt(members[0]!);
     case 'HMGET':
-      return members.map(valueOf);
+      return members.map(valueAt);
     case 'HGETALL':
       return new Map([...fields.values()].map(({ name: field, value }) => [field, value]));
     case 'HSTRLEN': {
-      const value = valueOf(members[0]!);
+      const value = valueAt(members[0]!);
       if (value === null) return 0;
       const isText = typeof value === 'string' || value instanceof Uint8Array;
       return isText ? Buffer.byteLength(value) : WRONG_TYPE;
     }
     case 'HINCRBY': {
-      const value = valueOf(members[0]!) ?? 0;
+      const value = valueAt(members[0]!) ?? 0;
       if (!Number.isInteger(value)) return WRONG_TYPE;
       set(members[0]!, (value as number) + (args[1] as number));
-      return valueOf(members[0]!);
+      return valueAt(members[0]!);
     }
     case 'HINCRBYFLOAT': {
-      const value = valueOf(members[0]!) ?? 0;
+      const value = valueAt(members[0]!) ?? 0;
       if (typeof value !== 'number') return WRONG_TYPE;
       set(members[0]!, value + (args[1] as number));
-      return valueOf(members[0]!);
+      return valueAt(members[0]!);
     }
     case 'HDEL':
       return members.filter((field) => fields.delete(identityOf(field))).length;
@@ -319,20 +321,29 @@ function bytesOf(member: Member): Uint8Array {
 }
 
 /** A difference of infinities is none. */
-const compareScores = (one: number, other: number): number => (one < other ? -1 : Number(one > other));
+const compareScores = (one: number, other: number): number =>
+  one < other ? -1 : Number(one > other);
 
 type Ranked = { member: Member; score: number };
 
 function inOrder(scores: Scores): Ranked[] {
   return [...scores.values()].sort(
     (one, other) =>
-      compareScores(one.score, other.score) || Buffer.compare(bytesOf(one.member), bytesOf(other.member)),
+      compareScores(one.score, other.score) ||
+      Buffer.compare(bytesOf(one.member), bytesOf(other.member)),
   );
 }
 
 /** Flags of ZADD and ZRANGE. */
 export const ADD = { NX: 1, XX: 2, GT: 4, LT: 8, CH: 16, INCR: 32 } as const;
-export const RANGE = { BYSCORE: 1, BYLEX: 2, REV: 4, WITHSCORES: 8, NOSTART: 16, NOSTOP: 32 } as const;
+export const RANGE = {
+  BYSCORE: 1,
+  BYLEX: 2,
+  REV: 4,
+  WITHSCORES: 8,
+  NOSTART: 16,
+  NOSTOP: 32,
+} as const;
 
 function onSorted(
   scores: Scores,
@@ -424,7 +435,9 @@ function between(order: Ranked[], low: unknown, high: unknown, flags: number): R
   const highOut = flags & (isReverse ? RANGE.NOSTART : RANGE.NOSTOP);
   return order.filter((one) => {
     const isAbove = low === null || (lowOut ? compare(one, low) > 0 : compare(one, low) >= 0);
-    return isAbove && (high === null || (highOut ? compare(one, high) < 0 : compare(one, high) <= 0));
+    return (
+      isAbove && (high === null || (highOut ? compare(one, high) < 0 : compare(one, high) <= 0))
+    );
   });
 }
 

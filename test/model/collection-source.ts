@@ -178,7 +178,11 @@ export class CollectionSource {
       return { name: 'HINCRBY', key, args: [this.#member(), this.#random.between(-50, 50)] };
     }
     if (roll < 0.94) {
-      return { name: 'HINCRBYFLOAT', key, args: [this.#member(), this.#random.between(-9, 9) + 0.3711] };
+      return {
+        name: 'HINCRBYFLOAT',
+        key,
+        args: [this.#member(), this.#random.between(-9, 9) + 0.3711],
+      };
     }
     const name = this.#random.pick(['HLEN', 'HGETALL', 'HKEYS', 'HVALS']);
     return { name, key, args: [] };
@@ -193,7 +197,8 @@ export class CollectionSource {
     const random = this.#random;
     const number = random.below(2 * this.#sizes.items);
     if (number % 7 === 0) return number % 14 === 0 ? number : -number * 1000;
-    const text = number % 50 === 0 ? 'x'.repeat(this.#sizes.memberBytes - 5) + number : `m${number}`;
+    const text =
+      number % 50 === 0 ? 'x'.repeat(this.#sizes.memberBytes - 5) + number : `m${number}`;
     // Text and bytes are the same member.
     return random.chance(0.1) ? Buffer.from(text) : text;
   }

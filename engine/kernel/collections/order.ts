@@ -28,19 +28,21 @@ import { reserve, takeReserved } from './reserve';
 import {
   addBytes,
   isRooted,
+  PACKED_HEAD,
   packedBody,
   packedBytes,
   packedCount,
-  PACKED_HEAD,
-  rootOf,
   ROOT_BUCKETS,
   ROOT_BYTES,
   ROOT_TABLE,
   ROOT_TREE,
+  rootOf,
 } from './root';
 import { addPackedItem, removeItems, unpackLeaf } from './sequence';
 import { addItem, findMember, makeRoot, mayStayPacked, prepareItem, removeItem } from './table';
-import { addToTree, arrive, CHILD_SCORE, childAt, descend, isBranch, itemsBelow, removeFromTree, setOut } from './tree';
+import { arrive, CHILD_SCORE, childAt, descend, isBranch, itemsBelow, setOut } from './tree';
+import { addToTree } from './tree-growth';
+import { removeFromTree } from './tree-removal';
 
 const SCORE_BYTES: u32 = 8;
 
@@ -154,7 +156,7 @@ export function placeOfBound(address: Address, score: f64, where: u32, thread: u
 function lastBelow(branch: Address, score: f64, where: u32): u32 {
   let low: u32 = 0;
   let high = <u32>nodeAt(branch).count;
-  // The first items of children below `low` come before the bound, those from `high` on do not; number 0 counts as such.
+  // Up to `low` the children's first items come before the bound, or it is number 0; from `high` on they do not.
   while (high - low > 1) {
     const middle = (low + high) >> 1;
     const child = childAt(branch, middle);
@@ -216,7 +218,9 @@ export function addOrdered(partition: Partition, slot: Slot, score: f64, thread:
   return false;
 }
 
-/** Gives the member at hand, which is there with the score `old`, another one. False: out of memory, nothing changed. */
+/**
+ * Gives the member at hand, which is there with the score `old`, another one. False: out of memory, nothing changed.
+ */
 export function changeScore(partition: Partition, slot: Slot, old: f64, score: f64, thread: u32, nowMs: i64): bool {
   // Where it stands twice for a moment, its two items have different scores.
   if (!isRooted(entryOf(slot)) && !mayStayPacked(entryOf(slot), 1, orderedBytes())) {

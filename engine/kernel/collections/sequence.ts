@@ -15,16 +15,18 @@ import {
   addPackedCount,
   countOf,
   isRooted,
+  PACKED_HEAD,
   packedBody,
   packedBytes,
   packedCount,
-  PACKED_HEAD,
-  rootOf,
   ROOT_BYTES,
   ROOT_TREE,
+  rootOf,
 } from './root';
 import { makeRoot, mayStayPacked } from './table';
-import { addToTree, findPlace, foundItem, foundLeaf, foundNumber, nextLeaf, previousLeaf, removeFromTree } from './tree';
+import { findPlace, foundItem, foundLeaf, foundNumber, nextLeaf, previousLeaf } from './tree';
+import { addToTree } from './tree-growth';
+import { removeFromTree } from './tree-removal';
 
 /* Where a walk over items stands. Not state. */
 let item: Address = 0;
@@ -153,8 +155,8 @@ export function prepareElement(
 }
 
 /**
- * Makes an element of so many bytes, all in all, that becomes the one with this number, after `prepareElement`: where it
- * goes, and the caller writes it at once. 0: out of memory, nothing has changed.
+ * Makes an element of so many bytes, all in all, that becomes the one with this number, after `prepareElement`: where
+ * it goes, and the caller writes it at once. 0: out of memory, nothing has changed.
  */
 export function addElement(
   partition: Partition,
@@ -213,7 +215,9 @@ export function unpackLeaf(partition: Partition, address: Address): Address {
   return leaf;
 }
 
-/** Takes so many items out, from the one with this number on; they are there. Of a sorted set with a root, of its tree. */
+/**
+ * Takes so many items out, from the one with this number on; they are there. Of a sorted set with a root, of its tree.
+ */
 export function removeItems(partition: Partition, slot: Slot, position: u32, count: u32, thread: u32): void {
   const address = entryOf(slot);
   if (isRooted(address)) {

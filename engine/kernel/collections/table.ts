@@ -3,8 +3,8 @@
  * a body in the entry (root.ts); else a table of buckets, each a chain of nodes with a body, as a rule one node.
  *
  * The table grows by linear hashing (Litwin, "Linear hashing: a new tool for file and table addressing", 1980): with
- * `buckets` between 2^n and 2^(n+1), those below buckets - 2^n were split already, and a member's bucket is given by the
- * low n + 1 bits of its hash where that is a bucket, else by the low n. So it grows a bucket at a time, and nothing
+ * `buckets` between 2^n and 2^(n+1), those below buckets - 2^n were split already, and a member's bucket is given by
+ * the low n + 1 bits of its hash where that is a bucket, else by the low n. So it grows a bucket at a time, and nothing
  * ever takes longer because the table is large. A node is as large as its items, give or take a size class.
  *
  * `findMember` may run beside a writer (read.ts): it follows addresses only into pages, and all its walks are bounded.
@@ -28,14 +28,15 @@ import {
 import { bucketWord, directoryOfWord, openDirectory } from './directory';
 import { fitEntry, shrinkEntry } from './fit';
 import { discard } from './garbage';
+import { growTable, putFirst, shrinkTable } from './growth';
 import { memberHash } from './member';
 import {
   formatNode,
   isInPages,
   MAX_NODE_PAYLOAD,
+  Node,
   NODE_BYTES,
   NODE_TABLE,
-  Node,
   nodeAt,
   payloadOf,
   replaceNode,
@@ -48,11 +49,10 @@ import {
   addCount,
   addPackedCount,
   isRooted,
+  PACKED_HEAD,
   packedBody,
   packedBytes,
   packedCount,
-  PACKED_HEAD,
-  rootOf,
   ROOT_BUCKETS,
   ROOT_BYTES,
   ROOT_COUNT,
@@ -60,8 +60,8 @@ import {
   ROOT_ITEMS,
   ROOT_TABLE,
   ROOT_TREE,
+  rootOf,
 } from './root';
-import { growTable, putFirst, shrinkTable } from './growth';
 
 /** Nodes of a chain, for readers who may meet anything. */
 const MAX_CHAIN: u32 = 4096;
@@ -261,7 +261,9 @@ function unpackBody(partition: Partition, address: Address, parent: Address, byt
   return target;
 }
 
-/** Puts a root in the place of what is packed, with its count, and `bytes` for that of its items. It leads nowhere yet. */
+/**
+ * Puts a root in the place of what is packed, with its count, and `bytes` for that of its items. It leads nowhere yet.
+ */
 export function makeRoot(partition: Partition, address: Address, bytes: u32): void {
   const count = packedCount(address);
   // The head of what is packed goes; the root counts no bytes of its own.

@@ -3,6 +3,7 @@
  */
 import { Address } from '../layout';
 import { Staged } from '../staging';
+import { countIntersection, setDifference, setIntersection, setUnion } from './algebra';
 import {
   hashDelete,
   hashFields,
@@ -15,6 +16,7 @@ import {
   hashSize,
   hashValues,
 } from './hash';
+import { hashFieldLength, hashIncrement, hashIncrementFloat } from './hash-fields';
 import {
   listIndex,
   listLength,
@@ -27,20 +29,12 @@ import {
   listRange,
   listTrim,
 } from './list';
-import { countIntersection, setDifference, setIntersection, setUnion } from './algebra';
-import { hashFieldLength, hashIncrement, hashIncrementFloat } from './hash-fields';
 import { listInsert, listMove, listPosition, listRemove, listSet } from './list-places';
 import { hashRandom, setPop, setRandom } from './picks';
 import { hashScan, setScan, sortedScan } from './scan-items';
+import { setAdd, setHas, setHasMany, setMembers, setRemove, setSize } from './set';
 import { setMove } from './set-move';
-import {
-  sortedAdd,
-  sortedIncrement,
-  sortedRemove,
-  sortedScore,
-  sortedScores,
-  sortedSize,
-} from './sorted';
+import { sortedAdd, sortedIncrement, sortedRemove, sortedScore, sortedScores, sortedSize } from './sorted';
 import {
   sortedCount,
   sortedLexCount,
@@ -51,7 +45,6 @@ import {
   sortedRank,
   sortedReverseRank,
 } from './sorted-ranges';
-import { setAdd, setHas, setHasMany, setMembers, setRemove, setSize } from './set';
 
 /** Runs a command on a list, set, hash or sorted set. */
 export function runCollections(thread: u32, command: Staged, out: Address, limit: Address, nowMs: i64): Address {

@@ -1,21 +1,31 @@
 /*
  * SSCAN, HSCAN: a page of a walk over the members of a set or the fields of a hash (collections/scan.ts). The reply is
  * [next cursor, [member, ...]] or, of a hash, [next cursor, [field, value, ...]]. A page ends with the bucket in which
- * there come to be `count` items, or behind MAX_BUCKETS, so a call takes a bounded time. `match` is a glob pattern as of
- * SCAN, which is applied to what a page has, so a page may be empty before the end.
+ * there come to be `count` items, or behind MAX_BUCKETS, so a call takes a bounded time. `match` is a glob pattern as
+ * of SCAN, which is applied to what a page has, so a page may be empty before the end.
  */
 import { copyBytes } from '../bytes';
 import { memberOf } from '../collections/body';
 import { matchesGlob } from '../collections/glob';
 import { nextItem, startBucket } from '../collections/items';
 import { lastStoredLength, skipMember, storedText } from '../collections/member';
+import { memberOfItem, scoreOfItem } from '../collections/order';
 import { isRooted } from '../collections/root';
 import { bucketAt, nextCursor } from '../collections/scan';
-import { memberOfItem, scoreOfItem } from '../collections/order';
 import { startAt, takeNext } from '../collections/sequence';
 import { CHUNK_HASH, CHUNK_SET, CHUNK_ZSET } from '../entry';
 import { Address } from '../layout';
-import { bytesOf, integerOf, IS_INTEGER, isNil, lastInteger, lastLength, skipValue, writeArrayHead, writeInteger } from '../msgpack';
+import {
+  bytesOf,
+  integerOf,
+  IS_INTEGER,
+  isNil,
+  lastInteger,
+  lastLength,
+  skipValue,
+  writeArrayHead,
+  writeInteger,
+} from '../msgpack';
 import { Staged } from '../staging';
 import { ERROR_COUNT, ERROR_CURSOR, ERROR_MATCH, writeError } from '../status';
 import { closeRead, lastFailure, openToRead } from './collection';

@@ -1,5 +1,6 @@
 /* Sorted sets by their order: ZRANGE, ZCOUNT, ZLEXCOUNT, ZRANK, ZREVRANK, ZPOPMIN, ZPOPMAX, ZRANDMEMBER, ZSCAN. */
 import { copyBytes } from '../bytes';
+import { readMember, skipMember } from '../collections/member';
 import {
   AT_MEMBER,
   BEFORE_SCORE,
@@ -11,7 +12,6 @@ import {
   placeOfBound,
   scoreOfItem,
 } from '../collections/order';
-import { readMember, skipMember } from '../collections/member';
 import { randomBelow, seedRandom } from '../collections/random';
 import { countOf, isRooted } from '../collections/root';
 import {
@@ -120,7 +120,8 @@ export function sortedRange(thread: u32, staged: Staged, out: Address, limit: Ad
   const isByPlace = (flags & (BY_SCORE | BY_LEX)) == 0;
   const isWrong = isByPlace ? readRange(start, staged.end) == 0 || (flags & ~(REVERSE | WITH_SCORES)) != 0 : false;
   const isNoBound = !isByPlace && (!isBound(thread, start, flags) || !isBound(thread, stop, flags));
-  if (isWrong || isNoBound || (flags & (BY_SCORE | BY_LEX)) == (BY_SCORE | BY_LEX)) return writeError(out, ERROR_ZRANGE);
+  const isBoth = (flags & (BY_SCORE | BY_LEX)) == (BY_SCORE | BY_LEX);
+  if (isWrong || isNoBound || isBoth) return writeError(out, ERROR_ZRANGE);
   const address = openToRead(thread, staged, CHUNK_ZSET, nowMs);
   if (address == 0) return lastFailure() ? writeError(out, lastFailure()) : writeArrayHead(out, 0);
   const isReverse = (flags & REVERSE) != 0;
@@ -267,7 +268,9 @@ function pop(thread: u32, staged: Staged, isHighest: bool, out: Address, limit: 
   return end;
 }
 
-/** ZRANDMEMBER: a member, or nil; with a count an array of so many different ones, below 0 of any; with scores for true. */
+/**
+ * ZRANDMEMBER: a member, or nil; with a count an array of so many different ones, below 0 of any; with scores for true.
+ */
 export function sortedRandom(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
   const at = behindKey(staged);
   const hasCount = staged.argCount > 1 && !isNil(at);

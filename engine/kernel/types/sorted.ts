@@ -1,6 +1,6 @@
 /* Sorted sets: ZADD, ZINCRBY, ZREM, ZSCORE, ZMSCORE, ZCARD. Members as of collections/member.ts, scores f64. */
-import { addOrdered, changeScore, findScore, lastScore, removeOrdered } from '../collections/order';
 import { readMember } from '../collections/member';
+import { addOrdered, changeScore, findScore, lastScore, removeOrdered } from '../collections/order';
 import { CHUNK_ZSET } from '../entry';
 import { Address } from '../layout';
 import {
@@ -81,7 +81,9 @@ function putScore(partition: Partition, slot: Slot, score: f64, flags: u32, thre
   return changeScore(partition, slot, old, newScore, thread, nowMs) ? CHANGED : NO_MEMORY;
 }
 
-/** ZADD: how many are new, with CH how many changed; with INCR the score, or nil. Where memory ends, those before stay. */
+/**
+ * ZADD: how many are new, with CH how many changed; with INCR the score, or nil. Where memory ends, those before stay.
+ */
 export function sortedAdd(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
   let at = behindKey(staged);
   let flags: u32 = 0;
