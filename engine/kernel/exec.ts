@@ -12,10 +12,11 @@
  */
 import { isLogging, touchLog } from './changelog';
 import { commandRow, ROW_HOST } from './commands';
+import { touchTables } from './collections/ahead';
 import { touched } from './bytes';
 import { Address, header, NOTHING } from './layout';
 import { integerOf, IS_INTEGER, lastInteger, skipValue, writeInteger } from './msgpack';
-import { GROUP, partitionOf, setHostFrame, stage, Staged, STAGED_BYTES, STAGED_ERROR } from './staging';
+import { beginGroup, GROUP, isTouchedAhead, partitionOf, setHostFrame, stage, Staged, STAGED_BYTES, STAGED_ERROR } from './staging';
 import { ERROR_HOST_COMMANDS, ERROR_REPLY_SIZE, ERROR_TOO_MANY_VALUES, writeError } from './status';
 import { entryOf, matchTag, nextBucket, overflowOf, SLOTS, tagOf } from './table';
 import { blockOf, replyArea, requestArea, stagingOf, ThreadBlock } from './threads';
@@ -137,6 +138,7 @@ function execCommands(
   while (at < end && outcome == EXEC_DONE) {
     let stagedEnd = first;
     let next = at;
+    beginGroup();
     while (stagedEnd < groupEnd && next < end) {
       const behind = stage(changetype<Staged>(stagedEnd), next, end);
       if (behind == 0) {
@@ -148,6 +150,7 @@ function execCommands(
     }
     if (block.refusal) refuseGroup(first, stagedEnd, block.refusal);
     touchGroup(first, stagedEnd);
+    if (isTouchedAhead()) touchTables(first, stagedEnd);
     if (isLogging()) touchLogs(first, stagedEnd);
     let running = first;
     for (; running < stagedEnd; running += STAGED_BYTES) {
