@@ -41,6 +41,20 @@ export const COMMANDS = {
     since: 1,
     summary: 'Introduces the client; answers the facts of the server.',
   },
+  ATOMIC: {
+    code: 0x03,
+    args: ['commands', 'guards?'],
+    minArgs: 1,
+    maxArgs: 2,
+    firstKey: -1,
+    write: true,
+    host: false,
+    reply: 'array',
+    since: 1,
+    complexity: 'that of its commands',
+    summary:
+      'Runs commands in one step, if each guard, an array of key and version, holds; their replies, or the key of a guard that failed.',
+  },
   GET: {
     code: 0x10,
     args: ['key'],

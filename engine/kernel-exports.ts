@@ -267,6 +267,8 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
     'SYNTAX bounds are indexes; with flag BYSCORE numbers or nil; with BYLEX str, bin or nil; see the table of flags',
   ERROR_NOT_A_SCORE: 'OVERFLOW the sum is not a number',
   ERROR_SCORE_PAIRS: 'SYNTAX ZADD takes flags or nil, then pairs of a score and a member',
+  ERROR_ATOMIC: 'SYNTAX ATOMIC takes an array of up to 1024 commands, none of them ATOMIC or one the node itself answers',
+  ERROR_GUARD: 'SYNTAX a guard is an array of a key and a version, nil for a key that must be absent',
   ERROR_REPLY_SIZE: 'TOOLARGE the reply is longer than this node sends at once; ask for less',
 };
 

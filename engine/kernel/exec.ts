@@ -20,6 +20,7 @@ import { beginGroup, GROUP, isTouchedAhead, partitionOf, setHostFrame, stage, St
 import { ERROR_HOST_COMMANDS, ERROR_REPLY_SIZE, ERROR_TOO_MANY_VALUES, writeError } from './status';
 import { entryOf, matchTag, nextBucket, overflowOf, SLOTS, tagOf } from './table';
 import { blockOf, replyArea, requestArea, stagingOf, ThreadBlock } from './threads';
+import { atomic } from './types/atomic';
 import { get, getVersioned, set } from './types/blob';
 import { runCollections } from './types/commands';
 import { increment, incrementFloat } from './types/counter';
@@ -156,11 +157,7 @@ function execCommands(
     for (; running < stagedEnd; running += STAGED_BYTES) {
       const command = changetype<Staged>(running);
       let behind: Address = 0;
-      if (out + REPLY_MARGIN <= limit) {
-        if (command.code == GET) behind = get(thread, command, out, limit, nowMs);
-        else if (command.code == SET) behind = set(thread, command, out, limit, nowMs);
-        else behind = runOther(thread, command, out, limit, nowMs);
-      }
+      if (out + REPLY_MARGIN <= limit) behind = runCommand(thread, command, out, limit, nowMs);
       if (behind == 0 && out == empty && !repliesOneValue(command.code)) {
         behind = writeError(out, command.code == MGET ? ERROR_TOO_MANY_VALUES : ERROR_REPLY_SIZE);
       }
@@ -261,6 +258,14 @@ function touchLogs(first: Address, end: Address): void {
   touched(sum);
 }
 
+/** Runs a command; the address behind its reply, 0: it does not fit, IS_HOST_COMMAND: it is not the kernel's. */
+@inline
+export function runCommand(thread: u32, command: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  if (command.code == GET) return get(thread, command, out, limit, nowMs);
+  if (command.code == SET) return set(thread, command, out, limit, nowMs);
+  return runOther(thread, command, out, limit, nowMs);
+}
+
 /** Runs any command but GET and SET; IS_HOST_COMMAND when it is not the kernel's. */
 function runOther(thread: u32, command: Staged, out: Address, limit: Address, nowMs: i64): Address {
   if (command.code >= STAGED_ERROR) return writeError(out, command.code - STAGED_ERROR);
@@ -273,6 +278,8 @@ function runOther(thread: u32, command: Staged, out: Address, limit: Address, no
   switch (command.code) {
     case 0x01:
       return ping(out);
+    case 0x03:
+      return atomic(thread, command, out, limit, nowMs);
     case 0x12:
       return remove(thread, command, out, limit, nowMs);
     case 0x13:

@@ -119,8 +119,9 @@ export function isHeldInSet(partition: Partition, slot: u32): bool {
 /** Takes the lock. The caller holds no other. */
 @inline
 export function lock(partition: Partition, slot: u32): void {
-  holdsSet = false;
+  holdsSet = atomicSlot != 0;
   if (!tryLock(partition, slot)) lockSlowly(partition, slot, false, u32.MAX_VALUE);
+  else if (atomicSlot != 0) notice(partition);
 }
 
 /**
@@ -155,7 +156,42 @@ export function lockWithin(partition: Partition, slot: u32, sleeps: u32): bool {
   return tryLock(partition, slot) || lockSlowly(partition, slot, false, sleeps);
 }
 
+/*
+ * ATOMIC (types/atomic.ts) runs commands while it holds the locks of all their partitions, as a set (locks.ts): for a
+ * partition of the set, `lock` and `unlock` do nothing then.
+ */
+/** The slot of the thread, + 1, while it runs such commands; 0: it does not. */
+let atomicSlot: u32 = 0;
+
+export function beginAtomic(slot: u32): void {
+  atomicSlot = slot + 1;
+}
+
+export function endAtomic(): void {
+  atomicSlot = 0;
+}
+
+/** Whether locks of the set are not taken, because they are held. */
+@inline
+export function isAtomic(): bool {
+  return atomicSlot != 0;
+}
+
+/** A lock was to be had. If it is one of the set, a call failed half-way, out of stack, and nothing is held any more. */
+function notice(partition: Partition): void {
+  if (isInSet(atomicSlot - 1, partition)) atomicSlot = 0;
+}
+
+/** Whether the caller holds the lock already; the word says so, or a call failed half-way. */
+function isHeldByAtomic(partition: Partition, slot: u32): bool {
+  if (!isInSet(slot, partition)) return false;
+  if ((readWord(partition) & SLOT_MASK) == <u64>(slot + 1)) return true;
+  atomicSlot = 0;
+  return false;
+}
+
 function lockSlowly(partition: Partition, slot: u32, toRead: bool, most: u32): bool {
+  if (atomicSlot != 0 && isHeldByAtomic(partition, slot)) return true;
   let seen: u64 = 0;
   let sleeps: u32 = 0;
   let slept: u32 = 0;
@@ -214,6 +250,7 @@ function sleep(partition: Partition, word: u64, slot: u32): void {
 
 @inline
 export function unlock(partition: Partition): void {
+  if (atomicSlot != 0 && isInSet(atomicSlot - 1, partition)) return;
   const address = wordAddress(partition);
   atomic.store<u64>(address, (load<u64>(address) & ~OWNER_MASK) + VERSION_ONE);
   if (atomic.load<u32>(address + offsetof<Partition>('waiters'))) {

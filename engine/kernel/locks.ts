@@ -9,6 +9,8 @@
  *   ...          what is to be done, in one partition after the other
  *   unlockSet
  *
+ * Inside of ATOMIC (types/atomic.ts) the set is that of all its commands, and none of these does anything.
+ *
  * No deadlock. Who waits here for a partition for as long as it takes holds none but those of lower numbers, and who
  * waits in `lock` holds none at all: round a circle of such waits the numbers would grow without end. Whoever else asks
  * for a lock with another one in his hands only tries, or gives up after a while: room.ts for pages, recovery.ts and
@@ -28,7 +30,7 @@
  * no death of the writer.
  */
 import { header } from './layout';
-import { isLocked, lockInSet, lockInSetToRead, orderLoads, readWord, unlock } from './lock';
+import { isAtomic, isLocked, lockInSet, lockInSetToRead, orderLoads, readWord, unlock } from './lock';
 import { Partition, partitionAt, partitionIndex } from './partition';
 import { sweepPages } from './recovery';
 import { SET_WORDS, setOf } from './threads';
@@ -40,11 +42,13 @@ function wordsInUse(): u32 {
 }
 
 export function beginSet(thread: u32): void {
+  if (isAtomic()) return;
   memory.fill(setOf(thread), 0, SET_WORDS << 3);
 }
 
 @inline
 export function addToSet(thread: u32, partition: Partition): void {
+  if (isAtomic()) return;
   const index = partitionIndex(partition);
   const word = setOf(thread) + ((index >> 6) << 3);
   store<u64>(word, load<u64>(word) | ((<u64>1) << (index & 63)));
@@ -58,6 +62,7 @@ export function isInSet(thread: u32, partition: Partition): bool {
 
 /** Takes the locks of the set. */
 export function lockSet(thread: u32): void {
+  if (isAtomic()) return;
   for (let word: u32 = 0; word < wordsInUse(); word++) {
     for (let bits = load<u64>(setOf(thread) + (word << 3)); bits; bits &= bits - 1) {
       lockInSet(partitionAt((word << 6) + <u32>ctz(bits)), thread);
@@ -67,6 +72,7 @@ export function lockSet(thread: u32): void {
 
 /** Takes the locks of the set so that nothing changes, without changing anything. */
 export function lockSetToRead(thread: u32): void {
+  if (isAtomic()) return;
   for (let word: u32 = 0; word < wordsInUse(); word++) {
     for (let bits = load<u64>(setOf(thread) + (word << 3)); bits; bits &= bits - 1) {
       lockInSetToRead(partitionAt((word << 6) + <u32>ctz(bits)), thread);
@@ -76,6 +82,7 @@ export function lockSetToRead(thread: u32): void {
 
 /** Gives the locks of the set back; it is empty then. */
 export function unlockSet(thread: u32): void {
+  if (isAtomic()) return;
   for (let word: u32 = 0; word < wordsInUse(); word++) {
     const at = setOf(thread) + (word << 3);
     for (let bits = load<u64>(at); bits; bits &= bits - 1) {
@@ -96,6 +103,7 @@ export const SET_LOCKED: u64 = u64.MAX_VALUE;
  * nothing was written in any of them since, and what was read of them meanwhile was there at one moment.
  */
 export function sumOfVersions(thread: u32): u64 {
+  if (isAtomic()) return SET_LOCKED;
   orderLoads();
   let sum: u64 = 0;
   for (let word: u32 = 0; word < wordsInUse(); word++) {

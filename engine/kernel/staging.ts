@@ -26,7 +26,7 @@ import {
 import { Partition, partitionOfHash } from './partition';
 import { ERROR_ARITY, ERROR_KEY, ERROR_NOT_A_COMMAND, ERROR_UNKNOWN_COMMAND } from './status';
 import { homeBucketIn, Slot } from './table';
-import { otherStagingOf } from './threads';
+import { innerStagingOf, otherStagingOf } from './threads';
 
 @unmanaged
 export class Staged {
@@ -106,6 +106,12 @@ export function stageKey(staged: Staged, key: Address, keyWord: KeyWord, word: b
 @inline
 export function otherStaged(thread: u32): Staged {
   return changetype<Staged>(otherStagingOf(thread));
+}
+
+/** For a command inside of another one. */
+@inline
+export function innerStaged(thread: u32): Staged {
+  return changetype<Staged>(innerStagingOf(thread));
 }
 
 @inline

@@ -39,6 +39,8 @@ export const ERROR_ZRANGE: u32 = 54;
 export const ERROR_SCORE_PAIRS: u32 = 55;
 export const ERROR_MATCH: u32 = 56;
 export const ERROR_NOT_A_SCORE: u32 = 57;
+export const ERROR_ATOMIC: u32 = 58;
+export const ERROR_GUARD: u32 = 59;
 
 export const ERROR_NOT_BYTES: u32 = 18;
 export const ERROR_DATA: u32 = 19;

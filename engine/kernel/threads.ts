@@ -108,6 +108,11 @@ export function otherStagingOf(thread: u32): Address {
 }
 
 @inline
+export function innerStagingOf(thread: u32): Address {
+  return threadBlockAt(thread) + OTHER_STAGING + 64;
+}
+
+@inline
 export function requestArea(thread: u32): Address {
   return threadBlockAt(thread) + THREAD_BLOCK_BYTES;
 }

@@ -1,7 +1,8 @@
 /*
- * Touching what a group of commands on large tables will read, before the first of them runs, so that their cache misses
- * overlap as those of other commands do (exec.ts): the word of the directory, then the node of the bucket. Without the
- * lock: what is read may be garbage, so addresses are followed only into pages, and nothing comes of it but time.
+ * Touching what a group of commands on large tables will read, before the first of them runs, so that their cache
+ * misses overlap as those of other commands do (exec.ts): the word of the directory, then the node of the bucket.
+ * Without the lock: what is read may be garbage, so addresses are followed only into pages, and nothing comes of it but
+ * time.
  */
 import { touched } from '../bytes';
 import { entryAt, isEntryKind, lengthOf, ROOTED } from '../entry';
