@@ -66,6 +66,8 @@ export const SPLIT_HOST_COMMAND: i32 = 4;
 /** The bytes from `next` on are no whole msgpack value. */
 export const SPLIT_MALFORMED: i32 = 5;
 
+const ATOMIC: u32 = 0x03;
+
 /** exec.ts has the same limit. */
 const HOST_COMMANDS_PER_FRAME: u32 = 64;
 const MAX_FRAME_ID: i64 = 0xffff_ffff;
@@ -138,7 +140,7 @@ function routeCommands(start: Address, end: Address, isWhole: bool): i32 {
       if (next != 0) lane = laneOfKey(at + 3, keyBytes);
     } else {
       next = skipValue(at, end);
-      const route = next == 0 ? NO_LANE : routeCommand(at, next);
+      const route = next == 0 ? NO_LANE : routeCommand(at, next, false);
       if (route < NO_LANE) {
         lane = route;
       } else if (route == IS_HOST && head.hostLeft > 0) {
@@ -217,8 +219,11 @@ function use(index: u32): void {
   head.usedCount += 1;
 }
 
-/** Where a command goes that is no plain GET or SET: a lane; NO_LANE: any; IS_HOST; IS_APART; FAILED + status. */
-function routeCommand(at: Address, end: Address): u32 {
+/**
+ * Where a command goes that is no plain GET or SET: a lane; NO_LANE: any; IS_HOST; IS_APART; FAILED + status.
+ * `isInner`: it is one of ATOMIC's.
+ */
+function routeCommand(at: Address, end: Address, isInner: bool): u32 {
   const first = elementsOf(at);
   if (first == 0 || lastLength() == 0) return NO_LANE;
   const argCount = lastLength() - 1;
@@ -239,12 +244,42 @@ function routeCommand(at: Address, end: Address): u32 {
   commandArgCount = argCount;
   commandArgs = skipValue(first, end);
   if (row.flags & ROW_HOST) return IS_HOST;
+  // An arena refuses what is in each other.
+  if (code == ATOMIC) return isInner ? NO_LANE : routeAtomic(end);
   if (row.firstKey == NO_KEY) return NO_LANE;
   if (row.flags & ROW_KEYS_TOGETHER) return routeTogether(row, end);
   const lane = laneAtKey(commandArgs);
   if (lane == NO_LANE || argCount == 1 || !(row.flags & ROW_KEYS_APART)) return lane;
   // Of keys of namespaces there is one: the host sends no others.
   return bytesOf(commandArgs) == 0 ? lane : routeKeys(lane);
+}
+
+/** Where ATOMIC goes: the keys of its commands and guards must be in one arena. */
+function routeAtomic(end: Address): u32 {
+  const argCount = commandArgCount;
+  const commands = elementsOf(commandArgs);
+  const behind = skipValue(commandArgs, end);
+  let lane: u32 = NO_LANE;
+  let at = commands;
+  for (let left = commands ? lastLength() : 0; left > 0; left--) {
+    const next = skipValue(at, behind);
+    const found = routeCommand(at, next, true);
+    at = next;
+    if (found == IS_APART || found == FAILED + ERROR_CROSS_ARENA) return FAILED + ERROR_CROSS_ARENA;
+    if (found >= NO_LANE) continue;
+    if (lane < NO_LANE && lane != found) return FAILED + ERROR_CROSS_ARENA;
+    lane = found;
+  }
+  at = argCount > 1 ? elementsOf(behind) : 0;
+  for (let left = at ? lastLength() : 0; left > 0; left--) {
+    const key = elementsOf(at);
+    const found = key ? laneAtKey(key) : NO_LANE;
+    at = skipValue(at, end);
+    if (found == NO_LANE) continue;
+    if (lane < NO_LANE && lane != found) return FAILED + ERROR_CROSS_ARENA;
+    lane = found;
+  }
+  return lane;
 }
 
 /** Where the key at an address belongs, one of a namespace without its prefix. NO_LANE: it is no key. */
