@@ -51,8 +51,8 @@ export const EXEC_BAD_FRAME_ID: i32 = 4;
 
 /**
  * The reply of the command at hand does not fit a reply area that holds nothing but the frame's id: the host answers it
- * (large.ts). It is told as a host command is, but `consumed` stands before it. Only of a command that replies one value
- * (`repliesOneValue`).
+ * (large.ts). It is told as a host command is, but `consumed` stands before it. Only of a command that replies one
+ * value (`repliesOneValue`).
  */
 export const EXEC_LARGE_VALUE: i32 = 5;
 

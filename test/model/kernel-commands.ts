@@ -18,7 +18,16 @@ import {
   TRUE,
   type Wire,
 } from '../support/kernel-wire.js';
-import { type ErrorName, GET, IFVERSION, KEEPTTL, type KeyName, NX, type Spec, XX } from './kernel-model.js';
+import {
+  type ErrorName,
+  GET,
+  IFVERSION,
+  KEEPTTL,
+  type KeyName,
+  NX,
+  type Spec,
+  XX,
+} from './kernel-model.js';
 
 export interface Generated {
   readonly spec: Spec;
@@ -249,7 +258,9 @@ export class CommandSource {
     const random = this.#random;
     const key = this.#key();
     const isLong = random.chance(this.#blobs);
-    const length = random.below(isLong ? random.pick([600, 9000, 40_000]) : random.pick([1, 20, 300]));
+    const length = random.below(
+      isLong ? random.pick([600, 9000, 40_000]) : random.pick([1, 20, 300]),
+    );
     const start = random.below(this.#noise.length - length);
     const bytes = this.#noise.subarray(start, start + length);
     const least = random.chance(0.8) ? 0 : random.pick([1, 2, 4]);

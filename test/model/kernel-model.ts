@@ -51,7 +51,12 @@ export type Spec =
   | { readonly name: 'MGET'; readonly keys: readonly string[] }
   | SeveralSpec
   | MoveSpec
-  | { readonly name: 'GETRANGE'; readonly key: string; readonly start: number; readonly end: number }
+  | {
+      readonly name: 'GETRANGE';
+      readonly key: string;
+      readonly start: number;
+      readonly end: number;
+    }
   | {
       readonly name: 'INCRFLOAT';
       readonly key: string;
@@ -349,7 +354,8 @@ export class KernelModel {
     const { maxEntries, partitions, partitionOf } = this.#options;
     if (maxEntries === undefined) return 'no';
     const partition = partitionOf(key);
-    const share = Math.floor(maxEntries / partitions) + (partition < maxEntries % partitions ? 1 : 0);
+    const share =
+      Math.floor(maxEntries / partitions) + (partition < maxEntries % partitions ? 1 : 0);
     const isNew = (other: string) => !this.#live(this.#possible(other)[0]).next;
     const added = keys.filter((other) => partitionOf(other) === partition && isNew(other)).length;
     if (added === 0 || this.#entries[partition]! + added <= share) return 'no';
@@ -364,7 +370,12 @@ export class KernelModel {
     const isCopy = name === 'COPY';
     const done: { counts: Counts; from: State | undefined; to: State | undefined }[] = [];
     const replies: Wire[] = [];
-    const add = (said: Wire, counts: Counts, source: State | undefined, target: State | undefined) => {
+    const add = (
+      said: Wire,
+      counts: Counts,
+      source: State | undefined,
+      target: State | undefined,
+    ) => {
       replies.push(said);
       if (said.equals(reply)) done.push({ counts, from: source, to: target });
     };
