@@ -322,6 +322,13 @@ const CANARIES: Record<string, Canary> = {
     operation: 'SET that evicts beside stale records',
     words: /cannot be evicted|BROKEN_RECORDS/,
   },
+  'what was pending stays': {
+    file: 'recovery.ts',
+    from: '    dropPending(partition);',
+    to: '    0;',
+    operation: 'MSET where nothing is evicted',
+    words: /BROKEN_PIN/,
+  },
   'a holder that only reads is taken for a writer': {
     file: 'recovery.ts',
     from: 'if (!mayHaveWritten) return;',
