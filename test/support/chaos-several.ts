@@ -1,8 +1,25 @@
 /** Operations on parts of values and on several keys for chaos-deaths.ts. */
 import { BLOCK_REPLY_BYTES } from '#engine/kernel-exports.js';
-import { type DeathPlan, type Deaths, type Mortal, NOW_MS, type Operation } from './chaos-deaths.js';
+import {
+  type DeathPlan,
+  type Deaths,
+  type Mortal,
+  NOW_MS,
+  type Operation,
+} from './chaos-deaths.js';
 import { KIB } from './kernel-memory.js';
-import { bin, command, frame, integer, NIL, shown, str, TRUE, valuesOf, type Wire } from './kernel-wire.js';
+import {
+  bin,
+  command,
+  frame,
+  integer,
+  NIL,
+  shown,
+  str,
+  TRUE,
+  valuesOf,
+  type Wire,
+} from './kernel-wire.js';
 
 /** Keys that are no others', of several partitions. */
 const NAMES = ['one', 'two', 'three', 'four', 'five', 'six', 'long'.padEnd(3000, '-')];
@@ -24,7 +41,8 @@ function tell(mortal: Mortal, ...commands: readonly Wire[]): Wire[] {
   return valuesOf(mortal.reply.subarray(0, block[BLOCK_REPLY_BYTES])).slice(1);
 }
 
-const value = (i: number, byte: number): Wire => bin(Buffer.alloc(LENGTHS[i % LENGTHS.length]!, byte));
+const value = (i: number, byte: number): Wire =>
+  bin(Buffer.alloc(LENGTHS[i % LENGTHS.length]!, byte));
 const OLD = 1;
 const NEW = 2;
 
@@ -89,11 +107,13 @@ const PAIRS = NAMES.slice(0, 6).flatMap((name, i) => [str(name), value(i, NEW)])
 const PAIRED = Object.fromEntries(NAMES.slice(0, 6).map((name, i) => [name, value(i, NEW)]));
 
 /** Where no partition was emptied, the value is under one of the two keys. */
-const isSomewhere = (from: string, to: string, moved: Wire) => ({ survivor }: Deaths): void => {
-  if (survivor.arena.stats().partitionsEmptied > 0) return;
-  const [a, b] = tell(survivor, command('GET', str(from)), command('GET', str(to)));
-  if (!a!.equals(moved) && !b!.equals(moved)) throw new Error(`${from} is lost`);
-};
+const isSomewhere =
+  (from: string, to: string, moved: Wire) =>
+  ({ survivor }: Deaths): void => {
+    if (survivor.arena.stats().partitionsEmptied > 0) return;
+    const [a, b] = tell(survivor, command('GET', str(from)), command('GET', str(to)));
+    if (!a!.equals(moved) && !b!.equals(moved)) throw new Error(`${from} is lost`);
+  };
 
 const LONG = NAMES[6]!;
 
