@@ -7,6 +7,7 @@ import type {
   TimeLeft,
   Versioned,
 } from '../engine/api.js';
+import { readIncrementTtl } from '../engine/arguments.js';
 import { COMMANDS, type CommandName, SetFlag } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
 import { checkDelta } from '../engine/handles/arguments.js';
@@ -23,6 +24,7 @@ import { Emitter } from './emitter.js';
 import { type ClientOptions, checkUrl, readOptions } from './options.js';
 import { Result } from './pending.js';
 import type { Pipeline } from './pipeline.js';
+import { StringCommands } from './string-commands.js';
 import type { FrameWriter } from './writer.js';
 
 /** How long a list of keys one command carries; longer lists become several commands. */
@@ -55,10 +57,10 @@ export async function connect(url: string | URL, options?: ClientOptions): Promi
  * Commands of one turn of the event loop leave in one frame, so do not `await` them one by one
  * where they are independent.
  */
-export class Client {
+export class Client extends StringCommands {
   readonly #connection: Connection;
   readonly #pipeline: Pipeline;
-  readonly #emitter = new Emitter<ClientEvents>();
+  readonly #emitter: Emitter<ClientEvents>;
   readonly #ttlMs: number;
   readonly #setArguments = new SetArguments();
   readonly #runner: Runner<'async'>;
@@ -70,11 +72,15 @@ export class Client {
    */
   constructor(url: string | URL, options?: ClientOptions) {
     const settings = readOptions(options);
+    const emitter = new Emitter<ClientEvents>();
+    const connection = new Connection(checkUrl(url), settings, emitter);
+    super(connection.pipeline, settings.ttlMs);
     this.#ttlMs = settings.ttlMs;
-    this.#connection = new Connection(checkUrl(url), settings, this.#emitter);
-    this.#pipeline = this.#connection.pipeline;
+    this.#emitter = emitter;
+    this.#connection = connection;
+    this.#pipeline = connection.pipeline;
     this.#runner = new ClientRunner(this.#pipeline);
-    this.#connection.start();
+    connection.start();
   }
 
   get state(): ClientState {
@@ -391,12 +397,6 @@ function writeSet(
   if (flags === 0) return;
   writer.integer(flags);
   if (versioned) writer.integer(version);
-}
-
-function readIncrementTtl(options: IncrementOptions | undefined, defaultTtlMs: number): number {
-  if (options === undefined) return defaultTtlMs;
-  checkOptionNames(options, ['ttl'], 'increment');
-  return options.ttl === undefined ? defaultTtlMs : parseDuration(options.ttl, 'ttl');
 }
 
 /**

@@ -1,11 +1,13 @@
 /** The package `slabring/client`: the client for Node and browsers. */
 export type {
   ByteSize,
+  CopyOptions,
   Duration,
   IncrementOptions,
   Key,
   SetOptions,
   TimeLeft,
+  TtlOptions,
   Versioned,
 } from '../engine/api.js';
 export type { CommandName } from '../engine/commands.js';

@@ -21,6 +21,8 @@ export const Result = {
   TIME_LEFT: 5,
   /** A value; nil is undefined, and so is a collection. */
   PLAIN_VALUE: 6,
+  /** An array of values; each nil is undefined. */
+  VALUES: 7,
 } as const;
 export type Result = (typeof Result)[keyof typeof Result];
 
@@ -44,6 +46,8 @@ function convert(reply: unknown, result: Result): unknown {
       return reply === null ? undefined : reply;
     case Result.ANY:
       return reply !== 0;
+    case Result.VALUES:
+      return Array.isArray(reply) ? reply.map((value) => value ?? undefined) : reply;
     case Result.TIME_LEFT:
       if (reply === -2) return undefined;
       return reply === -1 ? Number.POSITIVE_INFINITY : reply;

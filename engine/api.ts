@@ -39,6 +39,21 @@ export interface IncrementOptions {
   ttl?: Duration;
 }
 
+/** Options of `incrementFloat`, `setAll` and `setAllIfAbsent`. */
+export interface TtlOptions {
+  /**
+   * Time to live of the entries made. Absent: the default of the cache or client. 0: they do not
+   * expire.
+   */
+  ttl?: Duration;
+}
+
+/** Options of `copy`. */
+export interface CopyOptions {
+  /** Put the copy in place of the value that the new key has. Default `false`. */
+  replace?: boolean;
+}
+
 /**
  * A value with the version that `ifVersion` compares. A version never comes back for a key, also
  * not after a delete.

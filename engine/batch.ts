@@ -135,6 +135,18 @@ export class Batch {
     }
   }
 
+  /** A further key of the command begun last; `isNamespaced` as of `begin`. */
+  key(key: Key, isNamespaced = false): void {
+    const keyLength = keyBytes(key);
+    this.#reserve(COMMAND_SLACK_BYTES + keyLength);
+    if (isNamespaced) {
+      this.#end = writeNamespacedKeyValue(key, keyLength, this.#bytes, this.#end, 0);
+      this.#prefixesAt.push(this.#end - keyLength - PREFIX_BYTES);
+    } else {
+      this.#end = writeKeyValue(key, keyLength, this.#bytes, this.#end);
+    }
+  }
+
   integer(value: number): void {
     this.#reserve(MAX_SCALAR_BYTES);
     this.#end = writeInteger(value, this.#bytes, this.#end);

@@ -1,6 +1,6 @@
 /**
- * The embedded cache: its keys (keyspace.ts) and what it is besides: counters, namespaces, changes,
- * sharing.
+ * The embedded cache: its keys (keyspace.ts, string-keys.ts) and what it is besides: counters,
+ * namespaces, changes, sharing.
  */
 import type { ArenaStats } from './arena.js';
 import type { ArenaSet } from './arena-set.js';
@@ -9,16 +9,23 @@ import type { DecodedConfig } from './decoded.js';
 import { Desk } from './desk.js';
 import { type CacheEvents, Observers } from './events.js';
 import * as jobs from './jobs/cache-jobs.js';
-import { checkOpen, Keyspace, partitionIn, plainValueIn, type SharedParts } from './keyspace.js';
+import {
+  checkOpen,
+  type Keyspace,
+  partitionIn,
+  plainValueIn,
+  type SharedParts,
+} from './keyspace.js';
 import { Many } from './many.js';
 import { Namespace, type NamespaceOptions, readNamespaceTtl } from './namespace.js';
 import type { CacheHandle } from './open.js';
 import { Single } from './single.js';
 import { checkName, Spaces } from './space.js';
+import { StringKeys } from './string-keys.js';
 import { openStructures } from './structures.js';
 
 /** A cache as one thread has it open. Made by `openCache` and `attachCache`. */
-export class Cache extends Keyspace {
+export class Cache extends StringKeys {
   readonly #arenas: ArenaSet;
   readonly #defaultTtlMs: number;
   readonly #shared: SharedParts;

@@ -1,11 +1,13 @@
 /** The embedding API of the package: `import { openCache } from 'slabring'`. */
 export type {
   ByteSize,
+  CopyOptions,
   Duration,
   IncrementOptions,
   Key,
   SetOptions,
   TimeLeft,
+  TtlOptions,
   Versioned,
 } from './api.js';
 export type { ArenaStats as CacheStats } from './arena.js';

@@ -52,6 +52,20 @@ export let partitionIn: (keyspace: Keyspace, key: Key) => number;
 /** `peek`, which has no value for a collection. */
 export let plainValueIn: (keyspace: Keyspace, key: Key) => unknown;
 
+/** What the classes that extend {@link Keyspace} work with. */
+export interface Inside {
+  readonly shared: SharedParts;
+  readonly space: Space | undefined;
+  readonly large: LargeCalls;
+  readonly manyKeys: ManyKeys;
+  readonly defaultTtlMs: number;
+  /** Where a key belongs. @throws SlabringError `CLOSED` */
+  readonly deskFor: (key: Key) => Desk;
+}
+
+/** Of a keyspace whose constructor has run. */
+export let insideOf: (keyspace: Keyspace) => Inside;
+
 /** The keys of a cache that are in no namespace, or those of one, as one thread works on them. */
 export abstract class Keyspace {
   readonly #shared: SharedParts;
@@ -74,6 +88,14 @@ export abstract class Keyspace {
   static {
     partitionIn = (keyspace, key) => keyspace.#partitionOf(key);
     plainValueIn = (keyspace, key) => keyspace.#peekPlain(key);
+    insideOf = (keyspace) => ({
+      shared: keyspace.#shared,
+      space: keyspace.#space,
+      large: keyspace.#large,
+      manyKeys: keyspace.#manyKeys,
+      defaultTtlMs: keyspace.#defaultTtlMs,
+      deskFor: (key) => keyspace.#deskFor(key),
+    });
   }
 
   /** @param space the namespace; undefined: keys of none */

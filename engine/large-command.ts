@@ -19,6 +19,7 @@ import { KERNEL_ERROR_TEXTS } from './kernel-exports.js';
 import { NAMESPACED_KEY, PREFIX_BYTES } from './keys.js';
 import { LargeValues, type ReadMode } from './large.js';
 import { MAX_SCALAR_BYTES, readInteger64, Tag, writeBinHeader, writeInteger } from './msgpack.js';
+import { rangeOf } from './range.js';
 import type { ReplyParts, ValueRoom } from './reply-parts.js';
 import { MAX_TTL_MS } from './units.js';
 
@@ -237,15 +238,6 @@ function modeOf(bytes: Buffer, walk: CommandWalk, { name, argCount }: ReadComman
 
 /** For a time to live: the expiry stays as it is. */
 const KEEP_EXPIRY = -1;
-
-/** The range that GETRANGE asks for, as `copyRange` of engine/kernel/types/range.ts has it. */
-function rangeOf(content: Buffer, start: number, end: number): Buffer {
-  if (start < 0 && end < 0 && start > end) return NO_KEY_BYTES;
-  const { length } = content;
-  const from = start < 0 ? Math.max(length + start, 0) : start;
-  const last = end < 0 ? Math.max(length + end, 0) : end;
-  return content.subarray(Math.min(from, length), Math.max(Math.min(last + 1, length), 0));
-}
 
 function nameOf(text: Buffer): CommandName | undefined {
   if (text.length > NAME_BYTES_MAX) return undefined;

@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer';
 import type { Key } from './api.js';
 import type { ArenaSet } from './arena-set.js';
-import { Batch } from './batch.js';
+import { Batch, type FrameRange } from './batch.js';
 import { encodedParts, packValue } from './codec.js';
 import { COMMANDS, type CommandName, SetFlag } from './commands.js';
 import type { Desk } from './desk.js';
@@ -34,6 +34,7 @@ interface LargeSet {
 export class Many {
   readonly #executor: Frames<undefined>;
   readonly #maxValueBytes: number;
+  readonly #areaBytes: number;
   readonly #checkOpen: () => void;
   readonly #structures: Structures | undefined;
 
@@ -41,6 +42,7 @@ export class Many {
   constructor(arenas: ArenaSet, checkOpen: () => void, structures: Structures | undefined) {
     this.#structures = structures;
     this.#maxValueBytes = arenas.facts.maxValueBytes;
+    this.#areaBytes = arenas.facts.areaBytes;
     this.#checkOpen = checkOpen;
     this.#executor = createExecutor<undefined>(arenas, refuseHostCommand, {
       // The caller asked for the values of these keys; how many bytes that is, is his to know.
@@ -104,6 +106,25 @@ export class Many {
       else batch.nil();
     }
     return this.#run(batch, of, false, larges, args) as boolean[];
+  }
+
+  /**
+   * Runs a batch of one command whose keys and values are one step.
+   * @throws SlabringError `TOOLARGE` when they are too long for that
+   */
+  runOne(batch: Batch, of: ManyKeys): ReplyReader {
+    this.#checkOpen();
+    if (of.space !== undefined) batch.setPrefix(of.space.prefix());
+    const [{ start, end }] = batch.frames() as [FrameRange];
+    if (end - start > this.#areaBytes) {
+      throw new SlabringError(
+        'TOOLARGE',
+        `the keys and values of this call may have ${this.#areaBytes} bytes together`,
+      );
+    }
+    const result = this.#executor.execute(batch.bytes.subarray(start, end), undefined);
+    if (isFault(result)) throw new SlabringError('INTERNAL', result.reason);
+    return new ReplyReader(result, this.#structures);
   }
 
   /**

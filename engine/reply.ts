@@ -91,6 +91,30 @@ export class ReplyCursor implements ReplySource {
   }
 }
 
+/** The items of the reply, an array of values, nil as undefined. Errors as of {@link readReply}. */
+export function readValues(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  structures?: Structures,
+): unknown[] {
+  const tag = bytes[start]!;
+  const isArray =
+    (tag >= Tag.FIXARRAY && tag < Tag.FIXSTR) || tag === Tag.ARRAY16 || tag === Tag.ARRAY32;
+  if (!isArray) return readReply(bytes, start, end) as never;
+  const items = itemsOf(tag, bytes, start);
+  // Reading a value may run code of an application's extension, which may use the cache.
+  const own = copyOf(bytes.subarray(start + containerHeaderBytes(tag), end)) as Buffer;
+  const values: unknown[] = [];
+  let at = 0;
+  for (let i = 0; i < items; i++) {
+    const next = valueEnd(own, at);
+    values.push(readValue(own, at, next, structures) ?? undefined);
+    at = next;
+  }
+  return values;
+}
+
 export class ReplyReader {
   readonly #bytes: Buffer;
   readonly #structures: Structures | undefined;
@@ -121,6 +145,13 @@ export class ReplyReader {
     if (error === undefined) return readValue(this.#bytes, start, this.#at, this.#structures);
     if (error.code === 'WRONGTYPE') return null;
     throw error;
+  }
+
+  /** `next` where the reply is an array of values. */
+  nextValues(): unknown[] {
+    const start = this.#at;
+    this.#at = valueEnd(this.#bytes, start);
+    return readValues(this.#bytes, start, this.#at, this.#structures);
   }
 }
 

@@ -16,13 +16,13 @@ import type { Desk } from './desk.js';
 import { SlabringError } from './errors.js';
 import { BLOCK_REPLY_BYTES } from './kernel-exports.js';
 import { keyBytes } from './keys.js';
-import { MAX_SCALAR_BYTES, writeBigInteger, writeInteger } from './msgpack.js';
+import { MAX_SCALAR_BYTES, writeBigInteger, writeFloat, writeInteger } from './msgpack.js';
 import { readReply } from './reply.js';
 
 /** Where the reply begins: behind the frame id, of one byte. */
 export const REPLY_START = 1;
 
-/** Instead of an end: the reply does not fit the reply area. Only of GET and GETV. */
+/** Instead of an end: the reply does not fit the reply area. Only of commands that reply a value. */
 export const IS_LARGE = -1;
 
 export class Single {
@@ -69,6 +69,11 @@ export class Single {
     const end = room > 0 ? writeValue(value, packed, request, this.#end, room) : TOO_LONG;
     if (end === TOO_LONG) this.#refuseLength();
     this.#end = end;
+    return this;
+  }
+
+  float(value: number): this {
+    this.#end = writeFloat(value, this.#desk.request, this.#end);
     return this;
   }
 

@@ -58,6 +58,19 @@ const METHODS: Partial<Record<CommandName, Methods>> = {
   TOUCH: { cache: ['touch', 'touchMany'], client: ['touch', 'touchMany'] },
   GETV: { cache: ['getVersioned'], client: ['getVersioned'] },
   INCR: { cache: ['increment'], client: ['increment'] },
+  APPEND: { cache: ['append'], client: ['append'] },
+  STRLEN: { cache: ['byteLength'], client: ['byteLength'] },
+  GETRANGE: { cache: ['getRange'], client: ['getRange'] },
+  SETRANGE: { cache: ['setRange'], client: ['setRange'] },
+  INCRFLOAT: { cache: ['incrementFloat'], client: ['incrementFloat'] },
+  GETDEL: { cache: ['take'], client: ['take'] },
+  GETEX: { cache: ['getAndExpire'], client: ['getAndExpire'] },
+  MGET: { cache: ['getAll'], client: ['getAll'] },
+  MSET: { cache: ['setAll'], client: ['setAll'] },
+  MSETNX: { cache: ['setAllIfAbsent'], client: ['setAllIfAbsent'] },
+  RENAME: { cache: ['rename'], client: ['rename'] },
+  RENAMENX: { cache: ['renameIfAbsent'], client: ['renameIfAbsent'] },
+  COPY: { cache: ['copy'], client: ['copy'] },
   LPUSH: { handle: ['list.unshift'] },
   RPUSH: { handle: ['list.push'] },
   LPUSHX: { handle: ['list.unshiftIfPresent'] },
@@ -122,7 +135,7 @@ const ONLY_CACHE = [
   ],
   ...['verify', 'importFile', 'exportFile', 'reapThreads'],
   // For the client: with SCAN.
-  ...['keys', 'values', 'entries', 'forEach', 'peek', 'take'],
+  ...['keys', 'values', 'entries', 'forEach', 'peek'],
 ];
 const ONLY_CLIENT = ['state', 'facts', 'outstanding', 'on', 'ready', 'ping', 'send'];
 

@@ -21,6 +21,7 @@ import {
   isEntryKind,
   LONG_KEY,
   NAMESPACED,
+  PENDING,
   PIECE_FIXED_BYTES,
   pieceAt,
   valueBytesOf,
@@ -105,14 +106,14 @@ export function checkPartitionAt(thread: u32, index: u32): u32 {
   const partition = partitionAt(index);
   lockToRead(partition, thread);
   const broken = checkPartition(partition);
-  const isReserving = partition.spareNode != 0;
+  const isReserving = partition.spareNode != 0 || partition.pending != 0;
   unlock(partition);
   return broken == 0 && isReserving ? BROKEN_PIN : broken;
 }
 
 /** Under the lock. May be called in whatever state the partition is (recovery.ts): it always ends. */
 export function checkPartition(partition: Partition): u32 {
-  if (partition.pinnedOld || partition.pinnedNew || partition.pinnedSource || partition.pending) return BROKEN_PIN;
+  if (partition.pinnedOld || partition.pinnedNew || partition.pinnedSource) return BROKEN_PIN;
   entriesSeen = 0;
   payloadSeen = 0;
   chunksSeen = 0;
@@ -227,6 +228,7 @@ function checkSlot(partition: Partition, segment: Address, slot: Slot): u32 {
   if (!isEntryKind(entry.kind) || entry.keyBytes == 0) return BROKEN_ENTRY_CHUNK;
   if ((entry.kind != CHUNK_BLOB) != ((entry.flags & COLLECTION) != 0)) return BROKEN_ENTRY_CHUNK;
   if (entryBytes(entry) > chunkBytesOf(info.sizeClass)) return BROKEN_ENTRY_CHUNK;
+  if (entry.flags & PENDING && partition.pending == 0) return BROKEN_PIN;
   const hash = hashOfEntry(address);
   if (tagOf(hash) != load<u8>(slot)) return BROKEN_SLOT_TAG;
   if (segmentOf(hash) != segment) return BROKEN_SLOT_UNREACHABLE;

@@ -13,8 +13,8 @@
  * the page was taken from the pool, hence after it was given back, hence after the lock was taken in which the entry
  * was freed: each of these is an atomic operation that the next one has seen, and on ARM the fence behind the lock's
  * compare-and-swap keeps stores after it. A byte that was written into the chain itself was stored behind that
- * compare-and-swap, too. `largeIsStill` puts a fence behind the copy and then loads the partition's
- * word: it finds it locked, or a later one, and by that the entry without this chain.
+ * compare-and-swap, too. `largeIsStill` puts a fence behind the copy and then loads the partition's word: it finds it
+ * locked, or a later one, and by that the entry without this chain.
  */
 import {
   chainedValueBytes,

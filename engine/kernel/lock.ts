@@ -177,7 +177,9 @@ export function isAtomic(): bool {
   return atomicSlot != 0;
 }
 
-/** A lock was to be had. If it is one of the set, a call failed half-way, out of stack, and nothing is held any more. */
+/**
+ * A lock was to be had. If it is one of the set, a call failed half-way, out of stack, and nothing is held any more.
+ */
 function notice(partition: Partition): void {
   if (isInSet(atomicSlot - 1, partition)) atomicSlot = 0;
 }

@@ -81,8 +81,6 @@ function keepIfSound(partition: Partition): bool {
   partition.pinnedSource = 0;
   partition.chainEnd = 0;
   const torn = partition.overwriting;
-  const hasPending = partition.pending != 0;
-  partition.pending = 0;
   const broken = hasItsPages(partition) ? checkPartition(partition) : BROKEN_PAGE_TOTAL;
   if (broken != 0 && broken != BROKEN_RECORDS) return false;
   dropReserved(partition);
@@ -92,7 +90,10 @@ function keepIfSound(partition: Partition): bool {
     if (slot) removeEntry(partition, slot, hash, LOG_DELETED);
     partition.overwriting = 0;
   }
-  if (hasPending) dropPending(partition);
+  if (partition.pending) {
+    dropPending(partition);
+    partition.pending = 0;
+  }
   return !mayEvict() || requeue(partition);
 }
 

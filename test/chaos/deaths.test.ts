@@ -16,6 +16,7 @@ import {
 } from '../support/chaos-deaths.js';
 import { DeathReader } from '../support/chaos-reader.js';
 import { dieOf, type PlannedOperation } from '../support/chaos-run.js';
+import { SEVERAL_OPERATIONS } from '../support/chaos-several.js';
 import { SPACE_OPERATIONS } from '../support/chaos-spaces.js';
 import { Random } from '../support/fuzz-random.mjs';
 import { compileKernel, type Edit } from '../support/hammer-kernel.js';
@@ -232,10 +233,11 @@ const OPERATIONS: Record<string, PlannedOperation> = {
   },
   reapThreads: { run: ({ arena }) => arena.reapThreads() },
   ...SPACE_OPERATIONS,
+  ...SEVERAL_OPERATIONS,
 };
 
 /** A read takes no lock where nobody disturbs it, and where nobody has died nothing is to be done. */
-const LOCKS_NOTHING = ['GET', 'reapThreads'];
+const LOCKS_NOTHING = ['GET', 'reapThreads', 'MGET of what is there'];
 
 const SEED = 11;
 const EVERYWHERE = /\.ts$/;
@@ -319,6 +321,13 @@ const CANARIES: Record<string, Canary> = {
     to: 'return true;',
     operation: 'SET that evicts beside stale records',
     words: /cannot be evicted|BROKEN_RECORDS/,
+  },
+  'what was pending stays': {
+    file: 'recovery.ts',
+    from: '    dropPending(partition);',
+    to: '    0;',
+    operation: 'MSET where nothing is evicted',
+    words: /BROKEN_PIN/,
   },
   'a holder that only reads is taken for a writer': {
     file: 'recovery.ts',

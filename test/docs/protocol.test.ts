@@ -6,11 +6,13 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Arena } from '#engine/arena.js';
+import { ArenaSet } from '#engine/arena-set.js';
 import { ANY_ARGS, COMMANDS, type CommandRow, MAX_KEY_BYTES, SetFlag } from '#engine/commands.js';
 import { ERROR_CODES, type ErrorCode } from '#engine/errors.js';
 import { FrameExecutor, isFault } from '#engine/frame.js';
 import { KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
 import { COMMAND_TOO_LARGE_TEXT, LONG_FRAME_COMMANDS_MAX } from '#engine/long-frame.js';
+import { createExecutor } from '#engine/routed-frame.js';
 import { NO_TOKEN_TEXT, NOAUTH_TEXT } from '#server/hello.js';
 import { type SlabringNode, startNode } from '#server/index.js';
 import {
@@ -94,16 +96,16 @@ async function helloPart(): Promise<string> {
 
 const CODE_MEANINGS: Record<ErrorCode, string> = {
   SYNTAX: 'the command cannot be understood',
-  UNKNOWN: 'there is no such command here',
+  UNKNOWN: 'there is no such command here, or no such key to rename',
   WRONGTYPE: 'the value is not what the command works on',
-  OVERFLOW: 'the sum passes 64 bits',
+  OVERFLOW: 'the sum passes 64 bits, or is no finite number',
   TOOLARGE: 'a value, a command, or all replies to a frame are above the limit',
   OOM: 'there is no room, and nothing that may be evicted',
   NOAUTH: 'the node wants its token first',
   DENIED: 'the token is wrong',
   BUSY: 'the frame asks too much of the node',
   MOVED: 'another node has the key; not sent by version 1',
-  CROSSSLOT: 'the keys of the command lie in different places; not sent by version 1',
+  CROSSSLOT: 'the keys of the command lie in several arenas',
   UNAVAILABLE: 'the node cannot serve the key now; not sent by version 1',
   INTERNAL: 'a mistake of ours: please report it',
 };
@@ -115,6 +117,7 @@ interface Provocation {
   oneFrame?: boolean;
   maxReplyBytes?: number;
   memoryBytes?: number;
+  arenas?: number;
 }
 
 const PROVOKED_BY: Record<string, Provocation> = {
@@ -164,6 +167,46 @@ const PROVOKED_BY: Record<string, Provocation> = {
     oneFrame: true,
     maxReplyBytes: 1,
   },
+  ERROR_NOT_BYTES: {
+    commands: [
+      ['SET', 'k', 5],
+      ['APPEND', 'k', 'x'],
+    ],
+    shown: '["APPEND", "k", "x"] when "k" holds 5',
+  },
+  ERROR_DATA: { commands: [['APPEND', 'k', 5]], shown: '["APPEND", "k", 5]' },
+  ERROR_RANGE: { commands: [['GETRANGE', 'k', 0, 'x']], shown: '["GETRANGE", "k", 0, "x"]' },
+  ERROR_OFFSET: { commands: [['SETRANGE', 'k', -1, 'x']], shown: '["SETRANGE", "k", -1, "x"]' },
+  ERROR_NOT_A_NUMBER: {
+    commands: [
+      ['SET', 'k', 'text'],
+      ['INCRFLOAT', 'k', 0.5],
+    ],
+    shown: '["INCRFLOAT", "k", 0.5] when "k" holds "text"',
+  },
+  ERROR_NUMBER_DELTA: { commands: [['INCRFLOAT', 'k', '1']], shown: '["INCRFLOAT", "k", "1"]' },
+  ERROR_NOT_FINITE: {
+    commands: [
+      ['SET', 'k', 1.7e308],
+      ['INCRFLOAT', 'k', 1.7e308],
+    ],
+    shown: '["INCRFLOAT", "k", 1.7e308] when "k" holds 1.7e308',
+  },
+  ERROR_TOO_MANY_VALUES: {
+    commands: [
+      ['SET', 'k', 'x'.repeat(990)],
+      ['MGET', ...Array<string>(200).fill('k')],
+    ],
+    shown: 'an MGET of more than 1 MiB',
+  },
+  ERROR_NO_SUCH_KEY: { commands: [['RENAME', 'k', 'q']], shown: '["RENAME", "k", "q"]' },
+  ERROR_SAME_KEY: { commands: [['COPY', 'k', 'k']], shown: '["COPY", "k", "k"]' },
+  ERROR_COPY_FLAGS: { commands: [['COPY', 'k', 'q', 2]], shown: '["COPY", "k", "q", 2]' },
+  ERROR_CROSS_ARENA: {
+    commands: [['MGET', ...Array.from({ length: 40 }, (_, i) => `k${i}`)]],
+    shown: 'an MGET of many keys without a common tag on a node of more than 3,840 MiB',
+    arenas: 2,
+  },
   ERROR_WRONG_TYPE: {
     commands: [
       ['SET', 'k', 'text'],
@@ -202,9 +245,10 @@ const PROVOKED_BY: Record<string, Provocation> = {
 
 /** A cache of its own for each, so small that it is soon full. */
 function lastReply(provocation: Provocation): unknown {
-  const { commands, oneFrame, maxReplyBytes, memoryBytes = 512 * 1024 } = provocation;
-  const arena = Arena.create({
-    memoryBytes,
+  const { commands, oneFrame, maxReplyBytes, memoryBytes = 512 * 1024, arenas = 1 } = provocation;
+  const set = ArenaSet.create({
+    memoryBytes: memoryBytes * arenas,
+    arenas,
     partitions: 1,
     policy: 'none',
     maxEntries: 1000,
@@ -212,7 +256,7 @@ function lastReply(provocation: Provocation): unknown {
     maxThreads: 1,
   });
   const limits = maxReplyBytes === undefined ? {} : { maxReplyBytes };
-  const executor = new FrameExecutor<undefined>(arena, () => null, limits);
+  const executor = createExecutor<undefined>(set, () => null, limits);
   let last: unknown;
   for (const frame of oneFrame ? [commands] : commands.map((command) => [command])) {
     const result = executor.execute(encodeFrame(1, ...frame), undefined);
@@ -222,9 +266,7 @@ function lastReply(provocation: Provocation): unknown {
 }
 
 function kernelMessages(): string[][] {
-  // No command of version 1 needs several keys in one place.
-  const { ERROR_CROSS_ARENA: _, ...sent } = KERNEL_ERROR_TEXTS;
-  return Object.entries(sent).map(([name, text]) => {
+  return Object.entries(KERNEL_ERROR_TEXTS).map(([name, text]) => {
     const provocation = PROVOKED_BY[name]!;
     const { shown } = provocation;
     expect(lastReply(provocation)).toEqual(new WireError(text));

@@ -59,6 +59,8 @@ const CHUNK = 8192;
 const PIECE = 8176;
 
 const HOT_KEYS = 6;
+/** Of the pairs of a command that has several, so that it fits a frame. */
+const MOST_PAIR_BYTES = 350_000;
 
 const SIMPLE_KEYS = ['GET', 'GETV', 'TTL', 'PERSIST'] as const;
 const FLOATS = [0.1, -0.1, 1.5, 1e15, 1.7e308, -1.7e308, 5e-324, Infinity, -Infinity, NaN];
@@ -229,11 +231,15 @@ export class CommandSource {
   #several(): Generated {
     const random = this.#random;
     const name = random.pick(['MSET', 'MSET', 'MSETNX'] as const);
-    const count = random.pick([1, 2, 2, 5, 12]);
-    const pairs = Array.from({ length: count }, () => {
+    const pairs: (readonly [key: string, value: Wire])[] = [];
+    let bytes = 0;
+    for (let left = random.pick([1, 2, 2, 5, 12]); left > 0; left--) {
       const key = name === 'MSETNX' ? random.pick(this.#mix.keys) : this.#key();
-      return [key, this.#value(key)] as const;
-    });
+      const value = this.#value(key);
+      bytes += key.length + value.length;
+      if (bytes > MOST_PAIR_BYTES && pairs.length > 0) break;
+      pairs.push([key, value]);
+    }
     const ttlMs = random.chance(0.5) ? 0 : this.#ttlMs();
     const args = pairs.flatMap(([key, value]) => [this.#keyWire(key), value]);
     if (ttlMs > 0 || random.chance(0.2)) args.push(this.#ttlWire(ttlMs));
@@ -395,7 +401,7 @@ export class CommandSource {
         const codes = [
           0,
           3,
-          0x2f,
+          0x2e,
           0x7f,
           0x80,
           0xff,

@@ -1,6 +1,6 @@
 /*
- * ATOMIC: commands on any keys of the node as one step. All partitions of all keys are locked (locks.ts), the guards are
- * looked at, and then the commands run as ever, but for their locks, which are held already (`beginAtomic`).
+ * ATOMIC: commands on any keys of the node as one step. All partitions of all keys are locked (locks.ts), the guards
+ * are looked at, and then the commands run as ever, but for their locks, which are held already (`beginAtomic`).
  *
  *   [0x03, [command, ...], [[key, version], ...]?]    the reply: [reply, ...]; or the key of the first guard that failed
  *
