@@ -2,9 +2,9 @@
  * Lists, sets and hashes by their handles: one body of tests for the cache, a namespace of it, a
  * cache of several arenas with structures, and a client of a real node.
  */
-import { type Cache, openCache } from 'slabring';
+import { type Cache, type Hash, type List, type Member, type Members, openCache } from 'slabring';
 import { type Client, connect } from 'slabring/client';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, it } from 'vitest';
 import { type SlabringNode, startNode } from '#server/index.js';
 
 const MIB = 1024 ** 2;
@@ -626,6 +626,44 @@ describe.each(STORES)('a key of %s with a collection', (_, open) => {
     expect(await store.ttl(key)).toBeGreaterThan(59_000);
     expect(await store.delete(key)).toBe(true);
     expect(await store.hash(key).size()).toBe(0);
+  });
+});
+
+describe('the types', () => {
+  it('are the results themselves in a cache, and promises of them in a client', () => {
+    const here = () => cache.list('k');
+    const there = () => client.list('k');
+    expectTypeOf(here).returns.toEqualTypeOf<List<'sync'>>();
+    expectTypeOf(there).returns.toEqualTypeOf<List<'async'>>();
+    expectTypeOf(() => here().push(1)).returns.toEqualTypeOf<number>();
+    expectTypeOf(() => there().push(1)).returns.toEqualTypeOf<Promise<number>>();
+    expectTypeOf(() => here().pop<string>()).returns.toEqualTypeOf<string | undefined>();
+    expectTypeOf(() => there().pop<string>(2)).returns.toEqualTypeOf<Promise<string[]>>();
+    expectTypeOf(() => there().trim(0)).returns.toEqualTypeOf<Promise<void>>();
+    expectTypeOf(() => cache.members('k')).returns.toEqualTypeOf<Members>();
+    expectTypeOf(() => client.members('k').random()).returns.toEqualTypeOf<
+      Promise<Member | undefined>
+    >();
+    expectTypeOf(() => cache.hash('k')).returns.toEqualTypeOf<Hash>();
+    expectTypeOf(() => cache.hash('k').entries<Date>()).returns.toEqualTypeOf<[Member, Date][]>();
+    expectTypeOf(() => client.hash('k').getMany<number>([])).returns.toEqualTypeOf<
+      Promise<(number | undefined)[]>
+    >();
+  });
+
+  it('refuse what the methods refuse', () => {
+    // Not called: what would be refused at run time is refused by the compiler before.
+    const wrong = () => {
+      // @ts-expect-error: an index is a number.
+      cache.list('k').at('0');
+      // @ts-expect-error: a member is no object.
+      cache.members('k').add({});
+      // @ts-expect-error: a list has two ends.
+      client.list('k').moveTo('q', 'left');
+      // @ts-expect-error: a delta is a number.
+      client.hash('k').increment('f', '1');
+    };
+    expect(wrong).toBeTypeOf('function');
   });
 });
 

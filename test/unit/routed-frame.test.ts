@@ -282,6 +282,33 @@ describe.each(COUNTS)('%i arenas', (arenas) => {
     stand.set.close();
   });
 
+  it('refuse a reply that is too long, and go on behind it', () => {
+    const stand = openStand(arenas);
+    const long = bin(Buffer.alloc(30_000));
+    for (let i = 0; i < 70; i++) {
+      run(
+        stand,
+        command('RPUSH', str('list'), long),
+        command('HSET', str('hash'), integer(i), long),
+      );
+    }
+    const tooLong = error(
+      'TOOLARGE the reply is longer than this node sends at once; ask for less',
+    );
+    const replies = run(
+      stand,
+      command('SET', str('k'), integer(1)),
+      command('LRANGE', str('list'), integer(0), integer(-1)),
+      command('GET', str('k')),
+      command('HGETALL', str('hash')),
+      command('RPOP', str('list'), integer(70)),
+      command('LLEN', str('list')),
+    );
+    expect(replies).toEqual([TRUE, tooLong, integer(1), tooLong, tooLong, integer(70)]);
+    expect(stand.set.checkIntegrity()).toBeUndefined();
+    stand.set.close();
+  });
+
   it('store what is in front of broken bytes', () => {
     const stand = openStand(arenas);
     const sets = Array.from({ length: 50 }, (_, i) => command('SET', str(`k${i}`), NIL));
