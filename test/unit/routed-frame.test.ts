@@ -73,7 +73,10 @@ function withoutVersion(reply: Buffer): Buffer {
 const UNORDERED: readonly CommandName[] = ['SMEMBERS', 'HKEYS', 'HVALS', 'HGETALL'];
 
 /** Commands that choose by chance, or walk in the order of hashes, of which each arena has its own. */
-const BY_CHANCE: readonly CommandName[] = ['SPOP', 'SRANDMEMBER', 'HRANDFIELD', 'SSCAN', 'HSCAN'];
+const BY_CHANCE: readonly CommandName[] = [
+  ...(['SPOP', 'SRANDMEMBER', 'HRANDFIELD', 'ZRANDMEMBER'] as const),
+  ...(['SSCAN', 'HSCAN', 'ZSCAN'] as const),
+];
 
 /** Those, and what several arenas refuse where one does not. */
 const INCOMPARABLE = (Object.keys(COMMANDS) as CommandName[]).filter((name) => {
