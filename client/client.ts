@@ -15,6 +15,7 @@ import { Hash } from '../engine/handles/hash.js';
 import { List } from '../engine/handles/list.js';
 import { Members } from '../engine/handles/members.js';
 import type { Runner } from '../engine/handles/runner.js';
+import { SortedSet } from '../engine/handles/sorted.js';
 import { SetArguments } from '../engine/setoptions.js';
 import { checkOptionNames, parseDuration, show } from '../engine/units.js';
 import { ClientRunner, packAll, writeArgument } from './client-runner.js';
@@ -303,6 +304,11 @@ export class Client extends StringCommands {
   /** The hash at the key, to work with; it need not be there yet. */
   hash(key: Key): Hash<'async'> {
     return new Hash(this.#runner, key);
+  }
+
+  /** The sorted set at the key, to work with; it need not be there yet. */
+  sorted(key: Key): SortedSet<'async'> {
+    return new SortedSet(this.#runner, key);
   }
 
   /**

@@ -18,6 +18,14 @@ export type { List, ListEnd } from '../engine/handles/list.js';
 export type { Members } from '../engine/handles/members.js';
 export type { Page } from '../engine/handles/replies.js';
 export type { Mode, Reply } from '../engine/handles/runner.js';
+export type {
+  Bounds,
+  OrderOptions,
+  RangeOptions,
+  Scored,
+  ScoreOptions,
+  SortedSet,
+} from '../engine/handles/sorted.js';
 export { Client, connect } from './client.js';
 export type { ClientEvents, ClientState, ServerFacts } from './connection.js';
 export type { ClientOptions } from './options.js';

@@ -3,9 +3,11 @@
  * instance of the kernel on it. Everything that outlives a call lies in that memory; an `Arena`
  * holds only views, addresses and a thread slot.
  */
+
 import { Buffer } from 'node:buffer';
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { type ArenaStats, readStats } from './arena-stats.js';
 import { errorFromWire, SlabringError } from './errors.js';
 import { type ArenaExtras, type ExtraOptions, extraBytesOf, extrasFor } from './extras.js';
 import { fence } from './fence.js';
@@ -66,46 +68,7 @@ export interface ArenaFacts extends ArenaExtras {
   readonly areaBytes: number;
 }
 
-/**
- * Totals since the arena was created. Read while others write, so the numbers need not add up to
- * the last one.
- */
-export interface ArenaStats {
-  readonly entries: number;
-  /** Of these, the entries in namespaces. */
-  readonly namespaceEntries: number;
-  /** Bytes of keys and values. */
-  readonly payloadBytes: number;
-  /** Bytes of chunks in use: payload, entry headers, slack of the size classes. */
-  readonly chunkBytes: number;
-  /** Bytes of the budget in use: bookkeeping, index, slab pages, change log. */
-  readonly usedBytes: number;
-  readonly memoryBytes: number;
-  readonly slabPages: number;
-  readonly indexPages: number;
-  /** Pages of the change log, while somebody reads it. */
-  readonly logPages: number;
-  readonly freePages: number;
-  readonly hits: number;
-  readonly misses: number;
-  /** Hits of all reads, 0 to 1; 0 before the first one. */
-  readonly hitRatio: number;
-  readonly sets: number;
-  readonly deletes: number;
-  readonly evictions: number;
-  readonly expired: number;
-  readonly commands: number;
-  readonly frames: number;
-  /** Threads attached now. */
-  readonly threads: number;
-  readonly tableSplits: number;
-  /** Locks that were taken over from threads that ended with them in their hands. */
-  readonly takeovers: number;
-  /** Partitions that had to be emptied then, because they could not be left as they were. */
-  readonly partitionsEmptied: number;
-  /** Entries lost so. */
-  readonly entriesLost: number;
-}
+export type { ArenaStats } from './arena-stats.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -379,38 +342,8 @@ export class Arena {
 
   stats(): ArenaStats {
     const count = this.kernel.collectStats(this.slot);
-    const totals = [...new Float64Array(this.reply.buffer, this.reply.byteOffset, count)];
-    const [entries, payloadBytes, chunkBytes, slabPages, indexPages, freePages] = totals;
-    const [hits, misses, sets, deletes, evictions, expired] = totals.slice(7);
-    const [commands, frames, threads, tableSplits, headBytes] = totals.slice(13);
-    const [takeovers, partitionsEmptied, entriesLost, logPages, namespaceEntries] =
-      totals.slice(18);
-    return {
-      entries: entries!,
-      namespaceEntries: namespaceEntries!,
-      payloadBytes: payloadBytes!,
-      chunkBytes: chunkBytes!,
-      usedBytes: headBytes! + (slabPages! + indexPages! + logPages!) * PAGE_BYTES,
-      memoryBytes: this.facts.memoryBytes,
-      slabPages: slabPages!,
-      indexPages: indexPages!,
-      logPages: logPages!,
-      freePages: freePages!,
-      hits: hits!,
-      misses: misses!,
-      hitRatio: hits! === 0 ? 0 : hits! / (hits! + misses!),
-      sets: sets!,
-      deletes: deletes!,
-      evictions: evictions!,
-      expired: expired!,
-      commands: commands!,
-      frames: frames!,
-      threads: threads!,
-      tableSplits: tableSplits!,
-      takeovers: takeovers!,
-      partitionsEmptied: partitionsEmptied!,
-      entriesLost: entriesLost!,
-    };
+    const totals = new Float64Array(this.reply.buffer, this.reply.byteOffset, count);
+    return readStats([...totals], this.facts.memoryBytes, PAGE_BYTES);
   }
 
   /**

@@ -31,6 +31,14 @@ export type { List, ListEnd } from './handles/list.js';
 export type { Members } from './handles/members.js';
 export type { Page } from './handles/replies.js';
 export type { Mode, Reply } from './handles/runner.js';
+export type {
+  Bounds,
+  OrderOptions,
+  RangeOptions,
+  Scored,
+  ScoreOptions,
+  SortedSet,
+} from './handles/sorted.js';
 export type { ExportOptions, ExportResult } from './jobs/export-file.js';
 export type { FileFormat } from './jobs/files.js';
 export { ImportError, type ImportOptions, type ImportResult } from './jobs/import-file.js';

@@ -15,6 +15,7 @@ import { checkDelta } from './handles/arguments.js';
 import { Hash } from './handles/hash.js';
 import { List } from './handles/list.js';
 import { Members } from './handles/members.js';
+import { SortedSet } from './handles/sorted.js';
 import { lengthOfWord } from './keys.js';
 import { LargeCalls } from './large-calls.js';
 import type { Many, ManyKeys } from './many.js';
@@ -348,6 +349,11 @@ export abstract class Keyspace {
   /** The hash at the key, to work with; it need not be there yet. */
   hash(key: Key): Hash {
     return new Hash(this.#runner, key);
+  }
+
+  /** The sorted set at the key, to work with; it need not be there yet. */
+  sorted(key: Key): SortedSet {
+    return new SortedSet(this.#runner, key);
   }
 
   /**

@@ -11,6 +11,7 @@ import { ERROR_CODES } from '#engine/errors.js';
 import { Hash } from '#engine/handles/hash.js';
 import { List } from '#engine/handles/list.js';
 import { Members } from '#engine/handles/members.js';
+import { SortedSet } from '#engine/handles/sorted.js';
 import { INTEGRITY_RULES, KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
 import { readSources } from './support/source-tree.js';
 import { RULES } from './support/tidy-rules.js';
@@ -40,7 +41,7 @@ type Methods =
   | { handle: readonly string[] };
 
 /** By the methods of `Cache` and `Client` that make them. */
-const HANDLES = { list: List, members: Members, hash: Hash } as const;
+const HANDLES = { list: List, members: Members, hash: Hash, sorted: SortedSet } as const;
 
 const METHODS: Partial<Record<CommandName, Methods>> = {
   PING: { cache: 'there is nobody to ask', client: ['ping'] },
@@ -115,6 +116,26 @@ const METHODS: Partial<Record<CommandName, Methods>> = {
   HINCRBYFLOAT: { handle: ['hash.incrementFloat'] },
   HRANDFIELD: { handle: ['hash.random', 'hash.randomEntries'] },
   HSCAN: { handle: ['hash.scan'] },
+  ZADD: { handle: ['sorted.set', 'sorted.setMany'] },
+  ZREM: { handle: ['sorted.delete'] },
+  ZSCORE: { handle: ['sorted.score', 'sorted.has'] },
+  ZMSCORE: { handle: ['sorted.scores'] },
+  ZINCRBY: { handle: ['sorted.increment'] },
+  ZCARD: { handle: ['sorted.size'] },
+  ZCOUNT: { handle: ['sorted.countByScore'] },
+  ZRANK: { handle: ['sorted.rank'] },
+  ZREVRANK: { handle: ['sorted.reverseRank'] },
+  ZRANGE: {
+    handle: [
+      ...['sorted.slice', 'sorted.entries'],
+      ...['sorted.byScore', 'sorted.entriesByScore', 'sorted.byName'],
+    ],
+  },
+  ZPOPMIN: { handle: ['sorted.popLowest'] },
+  ZPOPMAX: { handle: ['sorted.popHighest'] },
+  ZRANDMEMBER: { handle: ['sorted.random', 'sorted.randomEntries'] },
+  ZSCAN: { handle: ['sorted.scan'] },
+  ZLEXCOUNT: { handle: ['sorted.countByName'] },
 };
 
 /**

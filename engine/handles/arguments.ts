@@ -82,6 +82,18 @@ export function checkIterable<T>(items: Iterable<T>, method: string, what: strin
   throw new SlabringError('OPTION', `${method} takes an iterable of ${what}, not ${show(items)}`);
 }
 
+/**
+ * A range whose end is not in it, as commands have ranges: with the last index in it.
+ * @throws SlabringError `OPTION`
+ */
+export function rangeOf(start: number, end: number | undefined): readonly [number, number] {
+  const first = checkWhole(start, 'start');
+  if (end === undefined) return [first, -1];
+  const last = checkWhole(end, 'end') - 1;
+  // An end of 0 comes before all elements, where -1 would be the last one.
+  return end === 0 ? [1, 0] : [first, last];
+}
+
 /** What `scan` takes. */
 export interface ScanOptions {
   /** About how many a page has, from 1 on. Default 10. */

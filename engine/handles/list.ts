@@ -2,7 +2,7 @@
 import type { Key } from '../api.js';
 import { SlabringError } from '../errors.js';
 import { show } from '../units.js';
-import { checkCount, checkPositive, checkWhole, NO_ARGUMENTS } from './arguments.js';
+import { checkCount, checkPositive, checkWhole, NO_ARGUMENTS, rangeOf } from './arguments.js';
 import {
   readBoolean,
   readCount,
@@ -176,13 +176,4 @@ function sideOf(end: ListEnd, name: string): string {
 function checkNotZero(count: number): number {
   if (count !== 0) return checkWhole(count, 'count');
   throw new SlabringError('OPTION', 'count must not be 0; without a count all are removed');
-}
-
-/** A range whose end is not in it, as commands have ranges: with the last index in it. */
-function rangeOf(start: number, end: number | undefined): readonly [number, number] {
-  const first = checkWhole(start, 'start');
-  if (end === undefined) return [first, -1];
-  const last = checkWhole(end, 'end') - 1;
-  // An end of 0 comes before all elements, where -1 would be the last one.
-  return end === 0 ? [1, 0] : [first, last];
 }

@@ -22,6 +22,11 @@ export function readAny(reply: ReplySource): boolean {
   return reply.value() !== 0;
 }
 
+/** A value or nil, as whether there is one. */
+export function readPresence(reply: ReplySource): boolean {
+  return reply.value() !== null;
+}
+
 /** Says nothing but that it was done. */
 export function readNothing(reply: ReplySource): void {
   reply.value();
@@ -68,6 +73,11 @@ export function readPairs<T>(reply: ReplySource): [Member, T][] {
     pairs.push([name, reply.value() as T]);
   }
   return pairs;
+}
+
+/** The only pair of an array; undefined: it is empty. */
+export function readFirstPair<T>(reply: ReplySource): [Member, T] | undefined {
+  return readPairs<T>(reply)[0];
 }
 
 /** A page of a walk. */

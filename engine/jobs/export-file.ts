@@ -28,7 +28,7 @@ const OPTION_NAMES = [
 ] as const satisfies readonly (keyof ExportOptions)[];
 
 /**
- * Writes all entries into a file, which is there only once it is complete.
+ * Writes all entries but collections into a file, which is there only once it is complete.
  * @throws SlabringError `OPTION`; `WRONGTYPE` for an entry that the format has no form for; as
  *   {@link Jobs.run} does
  */

@@ -16,7 +16,17 @@ import { touchTables } from './collections/ahead';
 import { touched } from './bytes';
 import { Address, header, NOTHING } from './layout';
 import { integerOf, IS_INTEGER, lastInteger, skipValue, writeInteger } from './msgpack';
-import { beginGroup, GROUP, isTouchedAhead, partitionOf, setHostFrame, stage, Staged, STAGED_BYTES, STAGED_ERROR } from './staging';
+import {
+  beginGroup,
+  GROUP,
+  isTouchedAhead,
+  partitionOf,
+  setHostFrame,
+  stage,
+  Staged,
+  STAGED_BYTES,
+  STAGED_ERROR,
+} from './staging';
 import { ERROR_HOST_COMMANDS, ERROR_REPLY_SIZE, ERROR_TOO_MANY_VALUES, writeError } from './status';
 import { entryOf, matchTag, nextBucket, overflowOf, SLOTS, tagOf } from './table';
 import { blockOf, replyArea, requestArea, stagingOf, ThreadBlock } from './threads';

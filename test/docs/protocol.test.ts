@@ -233,6 +233,23 @@ const PROVOKED_BY: Record<string, Provocation> = {
   ERROR_LPOS: { commands: [['LPOS', 'k', 1, 0]], shown: '["LPOS", "k", 1, 0]' },
   ERROR_CURSOR: { commands: [['SSCAN', 'k', -1]], shown: '["SSCAN", "k", -1]' },
   ERROR_MATCH: { commands: [['SSCAN', 'k', 0, null, 1]], shown: '["SSCAN", "k", 0, nil, 1]' },
+  ERROR_SCORE: {
+    commands: [['ZADD', 'k', null, 'x', 'a']],
+    shown: '["ZADD", "k", nil, "x", "a"]',
+  },
+  ERROR_ZADD_FLAGS: { commands: [['ZADD', 'k', 3, 1, 'a']], shown: '["ZADD", "k", 3, 1, "a"]' },
+  ERROR_ZRANGE: { commands: [['ZRANGE', 'k', 'a', 'b']], shown: '["ZRANGE", "k", "a", "b"]' },
+  ERROR_SCORE_PAIRS: {
+    commands: [['ZADD', 'k', null, 1, 'a', 2]],
+    shown: '["ZADD", "k", nil, 1, "a", 2]',
+  },
+  ERROR_NOT_A_SCORE: {
+    commands: [
+      ['ZADD', 'k', null, Number.POSITIVE_INFINITY, 'a'],
+      ['ZINCRBY', 'k', Number.NEGATIVE_INFINITY, 'a'],
+    ],
+    shown: 'a ZINCRBY of minus infinity to a score of infinity',
+  },
   ERROR_REPLY_SIZE: {
     commands: [
       ...Array.from({ length: 200 }, () => ['RPUSH', 'k', 'x'.repeat(990)] as const),

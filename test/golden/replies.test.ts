@@ -287,13 +287,31 @@ describe('errors', () => {
       '93 2f a1 6b ff',
       '93 5e a1 6b cf 00 00 00 01 00 00 00 00',
     ],
+    'SYNTAX a score is an integer or a float, and not NaN': [
+      '95 60 a1 6b c0 a1 31 a1 61',
+      '95 60 a1 6b c0 cb 7f f8 00 00 00 00 00 00 a1 61',
+      '94 64 a1 6b c0 a1 61',
+    ],
+    'SYNTAX flags are nil or a sum of 1 NX, 2 XX, 4 GT, 8 LT, 16 CH, 32 INCR; of NX, GT, LT one; not NX and XX':
+      ['95 60 a1 6b 40 01 a1 61', '95 60 a1 6b 03 01 a1 61', '95 60 a1 6b 0c 01 a1 61'],
+    'SYNTAX bounds are indexes; with flag BYSCORE numbers or nil; with BYLEX str, bin or nil; see the table of flags':
+      [
+        '94 69 a1 6b c0 01',
+        '95 69 a1 6b a1 61 01 01',
+        '95 69 a1 6b 00 c0 02',
+        '94 66 a1 6b 00 a1 61',
+      ],
+    'SYNTAX ZADD takes flags or nil, then pairs of a score and a member': [
+      '96 60 a1 6b c0 01 a1 61 02',
+      '97 60 a1 6b 20 01 a1 61 02 a1 62',
+    ],
     'SYNTAX a pattern is nil, a str or a bin': ['95 2f a1 6b 00 c0 01', '95 5e a1 6b 00 0a 90'],
   };
 
   const BUSY = 'BUSY a frame may hold 64 commands that the node itself answers, such as HELLO';
 
   it('are all here', () => {
-    const texts = [BUSY, TOO_LONG, LONG_REPLY, CROSS_ARENA, ...Object.keys(CASES)];
+    const texts = [BUSY, TOO_LONG, LONG_REPLY, NO_SCORE, CROSS_ARENA, ...Object.keys(CASES)];
     expect(texts.sort()).toEqual(Object.values(KERNEL_ERROR_TEXTS).sort());
   });
 
@@ -318,7 +336,18 @@ describe('errors', () => {
     ]);
   });
 
+  const NO_SCORE = 'OVERFLOW the sum is not a number';
   const LONG_REPLY = 'TOOLARGE the reply is longer than this node sends at once; ask for less';
+
+  it(NO_SCORE, () => {
+    const bench = new Bench();
+    const infinite = hex('cb 7f f0 00 00 00 00 00 00');
+    bench.one(command('ZINCRBY', str('k'), infinite, str('a')));
+    const reply = bench.one(
+      command('ZINCRBY', str('k'), hex('cb ff f0 00 00 00 00 00 00'), str('a')),
+    );
+    expect(spaced(reply)).toBe(`c7 20 01 ${spaced(Buffer.from(NO_SCORE))}`);
+  });
 
   it(LONG_REPLY, () => {
     const bench = new Bench({ maxValueBytes: 4 * KIB });

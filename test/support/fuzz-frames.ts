@@ -53,6 +53,11 @@ function argument(random: Random, name: string): Buffer {
     case 'from':
     case 'to':
       return packBytes(random, Buffer.from(random.pick(['LEFT', 'right'])));
+    case 'score':
+    case 'min':
+    case 'max':
+      return packInteger(random, BigInt(random.between(-5, 5)));
+    case 'withScores':
     case 'withValues':
       return Buffer.of(random.pick([0xc2, 0xc3]));
     case 'ttlMs':

@@ -73,7 +73,10 @@ function withoutVersion(reply: Buffer): Buffer {
 const UNORDERED: readonly CommandName[] = ['SMEMBERS', 'HKEYS', 'HVALS', 'HGETALL'];
 
 /** Commands that choose by chance, or walk in the order of hashes, of which each arena has its own. */
-const BY_CHANCE: readonly CommandName[] = ['SPOP', 'SRANDMEMBER', 'HRANDFIELD', 'SSCAN', 'HSCAN'];
+const BY_CHANCE: readonly CommandName[] = [
+  ...(['SPOP', 'SRANDMEMBER', 'HRANDFIELD', 'ZRANDMEMBER'] as const),
+  ...(['SSCAN', 'HSCAN', 'ZSCAN'] as const),
+];
 
 /** Those, and what several arenas refuse where one does not. */
 const INCOMPARABLE = (Object.keys(COMMANDS) as CommandName[]).filter((name) => {
@@ -279,6 +282,33 @@ describe.each(COUNTS)('%i arenas', (arenas) => {
       expect(reply.toString('latin1', 3)).toMatch(/^BUSY /);
     }
     expect(replies.slice(90)).toEqual([integer(1), ...sets.map(() => TRUE)]);
+    stand.set.close();
+  });
+
+  it('refuse a reply that is too long, and go on behind it', () => {
+    const stand = openStand(arenas);
+    const long = bin(Buffer.alloc(30_000));
+    for (let i = 0; i < 70; i++) {
+      run(
+        stand,
+        command('RPUSH', str('list'), long),
+        command('HSET', str('hash'), integer(i), long),
+      );
+    }
+    const tooLong = error(
+      'TOOLARGE the reply is longer than this node sends at once; ask for less',
+    );
+    const replies = run(
+      stand,
+      command('SET', str('k'), integer(1)),
+      command('LRANGE', str('list'), integer(0), integer(-1)),
+      command('GET', str('k')),
+      command('HGETALL', str('hash')),
+      command('RPOP', str('list'), integer(70)),
+      command('LLEN', str('list')),
+    );
+    expect(replies).toEqual([TRUE, tooLong, integer(1), tooLong, tooLong, integer(70)]);
+    expect(stand.set.checkIntegrity()).toBeUndefined();
     stand.set.close();
   });
 

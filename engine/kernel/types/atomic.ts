@@ -2,7 +2,7 @@
  * ATOMIC: commands on any keys of the node as one step. All partitions of all keys are locked (locks.ts), the guards
  * are looked at, and then the commands run as ever, but for their locks, which are held already (`beginAtomic`).
  *
- *   [0x03, [command, ...], [[key, version], ...]?]    the reply: [reply, ...]; or the key of the first guard that failed
+ *   [0x03, [command, ...], [[key, version], ...]?]   the reply: [reply, ...]; or the key of the first guard that failed
  *
  * A guard's version is what GETV told, or nil: the key must be absent. A command that cannot be understood, or is not
  * the kernel's, is the whole one's error, and nothing is done. One that fails when it runs replies its error in its

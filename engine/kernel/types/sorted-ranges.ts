@@ -279,7 +279,8 @@ export function sortedRandom(thread: u32, staged: Staged, out: Address, limit: A
     if (integerOf(at) != IS_INTEGER || lastInteger() == i64.MIN_VALUE) return writeError(out, ERROR_COUNT);
     wanted = lastInteger();
   }
-  const withScores = staged.argCount > 2 && isTrue(skipValue(at, staged.end));
+  // Without a count the reply is one member, whatever else is asked for.
+  const withScores = hasCount && staged.argCount > 2 && isTrue(skipValue(at, staged.end));
   const address = openToRead(thread, staged, CHUNK_ZSET, nowMs);
   if (address == 0) {
     if (lastFailure()) return writeError(out, lastFailure());
