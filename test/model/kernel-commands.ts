@@ -400,7 +400,7 @@ export class CommandSource {
       case 1: {
         const codes = [
           0,
-          3,
+          4,
           0x2e,
           0x7f,
           0x80,
