@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Packr, Unpackr } from 'msgpackr';
 import { COMMANDS, type CommandName, SetFlag } from '#engine/commands.js';
 import { isFault } from '#engine/frame.js';
+import { wireOf } from '../model/kernel-strings.js';
 import { FuzzArena } from '../support/fuzz-arena.js';
 import { CollectionCommands, hasSameItems } from '../support/fuzz-collections.js';
 import { KeyModel } from '../support/fuzz-model.js';
@@ -65,6 +66,7 @@ interface Asked {
 }
 
 class CommandMeaning implements FuzzTarget {
+  readonly #arenas: number;
   readonly #canary: string | undefined;
   readonly #target: FuzzArena<undefined>;
   readonly #model = new KeyModel(MAX_VALUE_BYTES);
@@ -76,6 +78,7 @@ class CommandMeaning implements FuzzTarget {
   #nowMs = START_MS;
 
   constructor(arenas: number, canary?: string) {
+    this.#arenas = arenas;
     this.#canary = canary;
     const options = { ...ARENA, maxValueBytes: MAX_VALUE_BYTES, arenas };
     this.#target = new FuzzArena(
@@ -126,12 +129,19 @@ class CommandMeaning implements FuzzTarget {
   #ask(random: Random): Asked {
     const key = random.pick(random.chance(0.03) ? COLLECTION_KEYS : KEYS);
     const packed = packBytes(random, key);
-    switch (random.below(16)) {
+    switch (random.below(20)) {
       case 12:
       case 13:
       case 14:
       case 15:
         return this.#askCollection(random);
+      case 16:
+      case 17:
+        return this.#askWrite(random, key, packed);
+      case 18:
+        return this.#askPart(random, key, packed);
+      case 19:
+        return this.#askSeveral(random, key, packed);
       case 0:
       case 1:
       case 2:
@@ -157,6 +167,67 @@ class CommandMeaning implements FuzzTarget {
       default:
         return this.#askGet(random, key, packed);
     }
+  }
+
+  /** APPEND or SETRANGE. */
+  #askWrite(random: Random, key: Buffer, packed: Buffer): Asked {
+    const bytes = random.bytes(random.below(random.pick([1, 30, 400, 9000])));
+    const isText = random.chance(0.5);
+    const data = wireOf({ isText, bytes });
+    const isAppend = random.chance(0.6);
+    const offset = random.below(random.pick([1, 30, 9000, 120_000]));
+    const args = isAppend ? [packed, data] : [packed, packInteger(random, BigInt(offset)), data];
+    return exactly(
+      this.#command(random, isAppend ? 'APPEND' : 'SETRANGE', args),
+      this.#model.write(key, isAppend ? undefined : offset, { isText, bytes }),
+    );
+  }
+
+  /** STRLEN, GETRANGE or GETDEL. */
+  #askPart(random: Random, key: Buffer, packed: Buffer): Asked {
+    if (random.chance(0.3)) {
+      return exactly(this.#command(random, 'STRLEN', [packed]), this.#model.length(key));
+    }
+    if (random.chance(0.2)) {
+      return exactly(this.#command(random, 'GETDEL', [packed]), this.#model.take(key));
+    }
+    const [start, end] = [random.between(-9000, 9000), random.between(-9000, 9000)];
+    const args = [start, end].map((edge) => packInteger(random, BigInt(edge)));
+    const bytes = this.#command(random, 'GETRANGE', [packed, ...args]);
+    return exactly(bytes, this.#model.range(key, start, end));
+  }
+
+  /** RENAME, COPY, MSET or MGET; of one key where several may be refused. */
+  #askSeveral(random: Random, key: Buffer, packed: Buffer): Asked {
+    const other = this.#arenas === 1 ? random.pick(KEYS.slice(0, -2)) : key;
+    const packedOther = packBytes(random, other);
+    if (random.chance(0.3)) {
+      const args = [packed, packedOther, packInteger(random, 1n)];
+      return exactly(this.#command(random, 'COPY', args), this.#model.move(key, other, true));
+    }
+    if (random.chance(0.3)) {
+      const bytes = this.#command(random, 'RENAME', [packed, packedOther]);
+      return exactly(bytes, this.#model.move(key, other, false));
+    }
+    if (random.chance(0.5)) {
+      const values = [key, other].map((each) => {
+        const value = this.#model.get(each);
+        // A collection is no value.
+        return value === undefined || typeof value === 'string' ? NIL : value;
+      });
+      const bytes = this.#command(random, 'MGET', [packed, packedOther]);
+      const length = values[0]!.length + values[1]!.length;
+      // Two of the largest do not fit an area together.
+      if (length > MAX_VALUE_BYTES) return { bytes, isRight: () => true, expected: 'two values' };
+      return exactly(bytes, Buffer.concat([Buffer.of(0x92), ...values]));
+    }
+    const any = randomValue(random);
+    const large = any.length > VALUE_BYTES_MOST - other.length ? NIL : any;
+    const values = [large, packInteger(random, randomInteger(random))] as const;
+    const bytes = this.#command(random, 'MSET', [packed, values[0], packedOther, values[1]]);
+    if (values[0].length > MAX_VALUE_BYTES) return exactly(bytes, 'TOOLARGE');
+    this.#model.set(key, values[0], 0, 0);
+    return exactly(bytes, this.#model.set(other, values[1], 0, 0));
   }
 
   /** Mostly on a few keys of their own, so that collections grow. */

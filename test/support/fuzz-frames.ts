@@ -30,6 +30,7 @@ function argument(random: Random, name: string): Buffer {
     case 'key':
     case 'newKey':
     case '...':
+    case 'newKey':
       return packBytes(random, random.pick(KEYS));
     case 'member':
     case 'field':
@@ -64,6 +65,13 @@ function argument(random: Random, name: string): Buffer {
       return packInteger(random, BigInt(random.pick([0, 1, 50, 1e6, 3_153_600_000_000])));
     case 'flags':
       return packInteger(random, BigInt(random.below(32)));
+    case 'data':
+      return packBytes(random, random.bytes(randomLength(random)));
+    case 'start':
+    case 'end':
+      return packInteger(random, BigInt(random.between(-300, 300)));
+    case 'offset':
+      return packInteger(random, BigInt(random.pick([0, 3, 300, 8200, 70_000, 2 ** 32])));
     case 'delta':
       return packInteger(random, randomInteger(random));
     case 'version':

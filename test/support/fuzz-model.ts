@@ -1,5 +1,6 @@
 /** What the commands mean, on a plain Map: replies as bytes, or the code of the error. */
 import { SetFlag } from '#engine/commands.js';
+import { type Content, contentOf, rangeOf, wireOf, written } from '../model/kernel-strings.js';
 import { type Collection, type CollectionCommand, emptyOf, sizeOf } from './fuzz-collections.js';
 import { integerOf, shortestInteger } from './fuzz-msgpack.js';
 
@@ -93,6 +94,60 @@ export class KeyModel {
     const expiryMs = old?.expiryMs ?? Number.POSITIVE_INFINITY;
     this.#entries.set(key.toString('hex'), { value, expiryMs });
     return value;
+  }
+
+  /** What the value of the key holds; undefined: it is no str or bin. An absent one is empty. */
+  #contentOf(key: Buffer): Content | undefined {
+    const entry = this.#find(key);
+    if (entry === undefined) return { isText: false, bytes: Buffer.alloc(0) };
+    return Buffer.isBuffer(entry.value) ? contentOf(entry.value) : undefined;
+  }
+
+  /** @param offset undefined: at the end, as of APPEND */
+  write(key: Buffer, offset: number | undefined, data: Content): Buffer | string {
+    const entry = this.#find(key);
+    const old = this.#contentOf(key);
+    if (old === undefined) return 'WRONGTYPE';
+    const { length } = old.bytes;
+    if (offset !== undefined && data.bytes.length === 0) return shortestInteger(BigInt(length));
+    const from = offset ?? length;
+    if (from + data.bytes.length > this.#maxValueBytes) return 'TOOLARGE';
+    const content = written(entry && old, from, data);
+    const value = wireOf(content);
+    if (value.length > this.#maxValueBytes) return 'TOOLARGE';
+    const expiryMs = entry?.expiryMs ?? Number.POSITIVE_INFINITY;
+    this.#entries.set(key.toString('hex'), { value, expiryMs });
+    return shortestInteger(BigInt(content.bytes.length));
+  }
+
+  length(key: Buffer): Buffer | string {
+    const bytes = this.#contentOf(key)?.bytes;
+    return bytes === undefined ? 'WRONGTYPE' : shortestInteger(BigInt(bytes.length));
+  }
+
+  range(key: Buffer, start: number, end: number): Buffer | string {
+    const bytes = this.#contentOf(key)?.bytes;
+    if (bytes === undefined) return 'WRONGTYPE';
+    return wireOf({ isText: false, bytes: rangeOf(bytes, start, end) });
+  }
+
+  take(key: Buffer): Buffer | string {
+    const value = this.get(key);
+    if (typeof value !== 'string') this.remove(key);
+    return value ?? NIL;
+  }
+
+  /** @param keeps whether the old key stays, as of COPY with REPLACE */
+  move(key: Buffer, newKey: Buffer, keeps: boolean): Buffer | string {
+    const entry = this.#find(key);
+    if (keeps && key.equals(newKey)) return 'SYNTAX';
+    if (!entry) return keeps ? FALSE : 'UNKNOWN';
+    if (key.equals(newKey)) return TRUE;
+    // Not yet.
+    if (!Buffer.isBuffer(entry.value)) return 'WRONGTYPE';
+    this.#entries.set(newKey.toString('hex'), { ...entry });
+    if (!keeps) this.#entries.delete(key.toString('hex'));
+    return TRUE;
   }
 
   expire(key: Buffer, ttlMs: number): Buffer {

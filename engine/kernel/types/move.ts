@@ -10,7 +10,7 @@ import { addToSet, beginSet, lockSet, unlockSet } from '../locks';
 import { integerOf, IS_INTEGER, isNil, lastInteger, writeBoolean } from '../msgpack';
 import { Partition, partitionOfHash } from '../partition';
 import { copyPart } from '../parts';
-import { findLive } from '../read';
+import { findLive, isCollection } from '../read';
 import { beginEntry, CLEARED_ENTRY, finishEntry, NO_ENTRY, whyNoRoom } from '../renewal';
 import { keyOf, lastKeyWord, Staged } from '../staging';
 import { stampKey } from '../stamps';
@@ -20,6 +20,7 @@ import {
   ERROR_NO_SUCH_KEY,
   ERROR_OUT_OF_MEMORY,
   ERROR_SAME_KEY,
+  ERROR_WRONG_TYPE,
   writeError,
 } from '../status';
 import { entryOf, Slot } from '../table';
@@ -120,6 +121,8 @@ export function copyEntry(
   thread: u32,
   nowMs: i64,
 ): u32 {
+  // Not yet.
+  if (isCollection(slot)) return ERROR_WRONG_TYPE;
   const from = entryOf(slot);
   const valueBytes = valueBytesOf(from, entryAt(from));
   const expiryMs = expiryOfSlot(slot);
