@@ -46,6 +46,7 @@ import { copyBytes } from './bytes';
 import {
   CHAINED,
   chainSkip,
+  COLLECTION,
   copyFromChain,
   entryAt,
   expiryOf,
@@ -61,7 +62,7 @@ import {
   valueAddress,
   valueBytesOf,
 } from './entry';
-import { Address, Header, header, PAGE_BYTES, PageNumber } from './layout';
+import { Address, Header, header, LARGE_BYTES, PAGE_BYTES, PageNumber } from './layout';
 import { orderStores } from './lock';
 import { givePage, PAGE_LOG, pageAddress, pageBelongs, pageInfo, pageKind, pageOf } from './pages';
 import { countSet } from './rows';
@@ -260,7 +261,8 @@ export function noteStored(partition: Partition, key: Address, keyWord: KeyWord,
 function logStored(partition: Partition, key: Address, keyWord: KeyWord, address: Address): void {
   const entry = entryAt(address);
   const expiryMs = entry.flags & HAS_EXPIRY ? expiryOf(address) : 0;
-  const valueBytes = valueBytesOf(address, entry);
+  // Of a collection no value is told, as of a long one: whoever wants it reads it.
+  const valueBytes = entry.flags & COLLECTION ? LARGE_BYTES : valueBytesOf(address, entry);
   const keyBytes = lengthOf(keyWord);
   const isInPieces = (entry.flags & CHAINED) != 0 && fitsRecord(keyBytes, valueBytes);
   if (!isInPieces) {

@@ -1,7 +1,7 @@
 /* RENAME, RENAMENX, COPY: an entry under another key. */
+import { equalBytes } from '../bytes';
 import { LOG_DELETED, noteStored } from '../changelog';
 import { entryAt, KeyWord, lengthOf, valueBytesOf } from '../entry';
-import { equalBytes } from '../bytes';
 import { sample } from '../eviction/adaptive';
 import { removeEntry } from '../eviction/removal';
 import { hashKey } from '../hash';
@@ -20,11 +20,11 @@ import {
   ERROR_NO_SUCH_KEY,
   ERROR_OUT_OF_MEMORY,
   ERROR_SAME_KEY,
-  ERROR_WRONG_TYPE,
   writeError,
 } from '../status';
 import { entryOf, Slot } from '../table';
 import { expiryOfSlot } from './blob';
+import { copyCollection, NO_BUFFER } from './building';
 
 const COPY_REPLACE: i64 = 1;
 
@@ -47,15 +47,15 @@ function isSameKey(staged: Staged): bool {
 }
 
 export function rename(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
-  return move(thread, staged, true, out, nowMs);
+  return move(thread, staged, true, out, limit, nowMs);
 }
 
 export function renameIfAbsent(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
-  return move(thread, staged, false, out, nowMs);
+  return move(thread, staged, false, out, limit, nowMs);
 }
 
 /** `replace`: whether a value that the new key has gives way. */
-function move(thread: u32, staged: Staged, replace: bool, out: Address, nowMs: i64): Address {
+function move(thread: u32, staged: Staged, replace: bool, out: Address, limit: Address, nowMs: i64): Address {
   if (!readNewKey(staged)) return writeError(out, ERROR_KEY);
   lockBoth(thread, staged);
   const source = partitionOfHash(staged.hash);
@@ -65,7 +65,7 @@ function move(thread: u32, staged: Staged, replace: bool, out: Address, nowMs: i
   if (slot != 0 && !isSameKey(staged)) {
     const target = findLive(partitionOfHash(newHash), newHash, newKey, newKeyWord, nowMs);
     isDone = replace || target == 0;
-    if (isDone) status = copyEntry(source, slot, target, newHash, newKey, newKeyWord, thread, nowMs);
+    if (isDone) status = copyEntry(source, slot, target, newHash, newKey, newKeyWord, out, limit, thread, nowMs);
     if (isDone && status == 0) {
       // The table may have grown for the new entry.
       slot = findLive(source, staged.hash, staged.key, staged.keyWord, nowMs);
@@ -74,6 +74,7 @@ function move(thread: u32, staged: Staged, replace: bool, out: Address, nowMs: i
     }
   }
   unlockSet(thread);
+  if (status == NO_BUFFER) return 0;
   return status ? writeError(out, status) : writeBoolean(out, isDone);
 }
 
@@ -94,9 +95,10 @@ export function copy(thread: u32, staged: Staged, out: Address, limit: Address, 
   if (slot) {
     const target = findLive(partitionOfHash(newHash), newHash, newKey, newKeyWord, nowMs);
     isDone = replace || target == 0;
-    if (isDone) status = copyEntry(source, slot, target, newHash, newKey, newKeyWord, thread, nowMs);
+    if (isDone) status = copyEntry(source, slot, target, newHash, newKey, newKeyWord, out, limit, thread, nowMs);
   }
   unlockSet(thread);
+  if (status == NO_BUFFER) return 0;
   return status ? writeError(out, status) : writeBoolean(out, isDone);
 }
 
@@ -109,7 +111,8 @@ function lockBoth(thread: u32, staged: Staged): void {
 
 /**
  * Under the locks of both keys' partitions: stores value and expiry of the entry in `slot` under a key, whose entry
- * stands in `targetSlot` (0: it has none). A status, or 0; slots may be others then.
+ * stands in `targetSlot` (0: it has none). A status, or 0, or NO_BUFFER; slots may be others then. What is between
+ * `buffer` and `limit` is used for the items of a collection.
  */
 export function copyEntry(
   source: Partition,
@@ -118,11 +121,21 @@ export function copyEntry(
   hash: u32,
   key: Address,
   keyWord: KeyWord,
+  buffer: Address,
+  limit: Address,
   thread: u32,
   nowMs: i64,
 ): u32 {
-  // Not yet.
-  if (isCollection(slot)) return ERROR_WRONG_TYPE;
+  if (isCollection(slot)) {
+    const address = entryOf(slot);
+    const expiry = expiryOfSlot(slot);
+    source.pinnedSource = address;
+    const status = copyCollection(
+      address, partitionOfHash(hash), hash, key, keyWord, expiry, buffer, limit, thread, nowMs,
+    );
+    source.pinnedSource = 0;
+    return status;
+  }
   const from = entryOf(slot);
   const valueBytes = valueBytesOf(from, entryAt(from));
   const expiryMs = expiryOfSlot(slot);
