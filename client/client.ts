@@ -14,6 +14,7 @@ import { checkOptionNames, parseDuration, show } from '../engine/units.js';
 import { needsPacking, packValue } from './codec.js';
 import { type ClientEvents, type ClientState, Connection, type ServerFacts } from './connection.js';
 import { Emitter } from './emitter.js';
+import { KeyCommands } from './key-commands.js';
 import { type ClientOptions, checkUrl, readOptions } from './options.js';
 import { Result } from './pending.js';
 import type { Pipeline } from './pipeline.js';
@@ -49,10 +50,10 @@ export async function connect(url: string | URL, options?: ClientOptions): Promi
  * Commands of one turn of the event loop leave in one frame, so do not `await` them one by one
  * where they are independent.
  */
-export class Client {
+export class Client extends KeyCommands {
   readonly #connection: Connection;
   readonly #pipeline: Pipeline;
-  readonly #emitter = new Emitter<ClientEvents>();
+  readonly #emitter: Emitter<ClientEvents>;
   readonly #ttlMs: number;
   readonly #setArguments = new SetArguments();
 
@@ -63,9 +64,13 @@ export class Client {
    */
   constructor(url: string | URL, options?: ClientOptions) {
     const settings = readOptions(options);
+    const emitter = new Emitter<ClientEvents>();
+    const connection = new Connection(checkUrl(url), settings, emitter);
+    super(connection.pipeline);
     this.#ttlMs = settings.ttlMs;
-    this.#connection = new Connection(checkUrl(url), settings, this.#emitter);
-    this.#pipeline = this.#connection.pipeline;
+    this.#emitter = emitter;
+    this.#connection = connection;
+    this.#pipeline = connection.pipeline;
     this.#connection.start();
   }
 

@@ -8,8 +8,9 @@ import type { Changes, ChangesOptions } from './changes.js';
 import type { DecodedConfig } from './decoded.js';
 import { Desk } from './desk.js';
 import { type CacheEvents, Observers } from './events.js';
+import { FullKeyspace } from './full-keyspace.js';
 import * as jobs from './jobs/cache-jobs.js';
-import { checkOpen, Keyspace, partitionIn, type SharedParts } from './keyspace.js';
+import { checkOpen, type Keyspace, partitionIn, type SharedParts } from './keyspace.js';
 import { Many } from './many.js';
 import { Namespace, type NamespaceOptions, readNamespaceTtl } from './namespace.js';
 import type { CacheHandle } from './open.js';
@@ -18,7 +19,7 @@ import { checkName, Spaces } from './space.js';
 import { openStructures } from './structures.js';
 
 /** A cache as one thread has it open. Made by `openCache` and `attachCache`. */
-export class Cache extends Keyspace {
+export class Cache extends FullKeyspace {
   readonly #arenas: ArenaSet;
   readonly #defaultTtlMs: number;
   readonly #shared: SharedParts;

@@ -17,7 +17,13 @@ export type ReplyKind =
   | 'boolean'
   | 'ttl'
   | 'valueVersion'
-  | 'integer';
+  | 'integer'
+  | 'type'
+  | 'page'
+  | 'key'
+  | 'fence'
+  | 'limit'
+  | 'description';
 
 export interface CommandRow {
   /** The number on the wire; never reused. */
@@ -198,9 +204,150 @@ export const COMMANDS = {
     summary:
       'Adds delta (1) to an integer value; the new integer. A missing key counts as 0 and gets ttlMs.',
   },
+  TYPE: {
+    code: 0x24,
+    args: ['key'],
+    minArgs: 1,
+    maxArgs: 1,
+    firstKey: 0,
+    write: false,
+    host: false,
+    reply: 'type',
+    since: 1,
+    summary: 'What the key holds: "string", "list", "set", "hash", "zset"; "none" when absent.',
+  },
+  SCAN: {
+    code: 0x28,
+    args: ['cursor', 'options?'],
+    minArgs: 1,
+    maxArgs: 2,
+    firstKey: -1,
+    write: false,
+    host: true,
+    reply: 'page',
+    since: 1,
+    summary:
+      'Some keys, from a cursor on (0 at first); the next cursor (0: that was all) and the keys.',
+  },
+  RANDOMKEY: {
+    code: 0x29,
+    args: [],
+    minArgs: 0,
+    maxArgs: 0,
+    firstKey: -1,
+    write: false,
+    host: true,
+    reply: 'key',
+    since: 1,
+    summary: 'Any key, or nil when there is none.',
+  },
+  LOCK: {
+    code: 0x2a,
+    args: ['key', 'owner', 'ttlMs'],
+    minArgs: 3,
+    maxArgs: 3,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'fence',
+    since: 1,
+    summary:
+      'Takes the lease; its fence, a number that only grows, or nil while another owner has it.',
+  },
+  UNLOCK: {
+    code: 0x2b,
+    args: ['key', 'owner'],
+    minArgs: 2,
+    maxArgs: 2,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'boolean',
+    since: 1,
+    summary: 'Gives the lease up; true when the owner had it.',
+  },
+  EXTEND: {
+    code: 0x2c,
+    args: ['key', 'owner', 'ttlMs'],
+    minArgs: 3,
+    maxArgs: 3,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'boolean',
+    since: 1,
+    summary: 'Makes the lease last ttlMs from now on; true when the owner has it.',
+  },
+  LIMIT: {
+    code: 0x2d,
+    args: ['key', 'capacity', 'refillPerSecond', 'cost?'],
+    minArgs: 3,
+    maxArgs: 4,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'limit',
+    since: 1,
+    summary:
+      'Takes cost (1) tokens from a bucket that refills; whether it could, tokens left, two waits.',
+  },
+  DBSIZE: {
+    code: 0x70,
+    args: [],
+    minArgs: 0,
+    maxArgs: 0,
+    firstKey: -1,
+    write: false,
+    host: true,
+    reply: 'count',
+    since: 1,
+    summary: 'The number of entries.',
+  },
+  FLUSH: {
+    code: 0x71,
+    args: [],
+    minArgs: 0,
+    maxArgs: 0,
+    firstKey: -1,
+    write: true,
+    host: true,
+    reply: 'boolean',
+    since: 1,
+    summary: 'Removes all entries; true.',
+  },
+  MEMORY: {
+    code: 0x72,
+    args: ['key'],
+    minArgs: 1,
+    maxArgs: 1,
+    firstKey: 0,
+    write: false,
+    host: false,
+    reply: 'integer',
+    since: 1,
+    summary: 'Bytes of memory that the entry takes, or nil.',
+  },
+  OBJECT: {
+    code: 0x73,
+    args: ['key'],
+    minArgs: 1,
+    maxArgs: 1,
+    firstKey: 0,
+    write: false,
+    host: false,
+    reply: 'description',
+    since: 1,
+    summary: 'What is known of the entry, as a map, or nil. Does not count as a use of it.',
+  },
 } as const satisfies Record<string, CommandRow>;
 
 export type CommandName = keyof typeof COMMANDS;
+
+/**
+ * What a key holds, as TYPE names it, by the kind of its chunk. engine/kernel/types/kinds.ts has
+ * the same names.
+ */
+export const KEY_TYPES = ['none', 'string', 'list', 'set', 'hash', 'zset'] as const;
 
 /** SET flags; add them up. `IF_VERSION` needs the `version` argument. */
 export const SetFlag = { NX: 1, XX: 2, KEEP_TTL: 4, GET: 8, IF_VERSION: 16 } as const;

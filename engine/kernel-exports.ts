@@ -155,6 +155,9 @@ export interface KernelExports {
     prefix: number,
   ): number;
 
+  countEntries(prefix: number): number;
+  randomKey(thread: number, seed: number, nowMs: number, prefix: number): number;
+
   openNamespace(thread: number, nameBytes: number): number;
   countNamespaces(): number;
   useNamespace(number: number): void;
@@ -228,6 +231,13 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
   ERROR_REPLY_TOO_LARGE:
     'TOOLARGE the replies to this frame are too long already; this command was not run',
   ERROR_CROSS_ARENA: 'CROSSSLOT the keys are in several arenas; a common {tag} puts them in one',
+  ERROR_OWNER: 'SYNTAX the owner of a lease is a str or bin of 1 to 128 bytes',
+  ERROR_LEASE_TTL: 'SYNTAX a lease has a TTL of 1 to 3153600000000 milliseconds (100 years)',
+  ERROR_NOT_A_LEASE: 'WRONGTYPE the value is not a lease',
+  ERROR_CAPACITY: 'SYNTAX capacity and cost are integers from 1 (a cost: from 0) to 1000000000',
+  ERROR_RATE:
+    'SYNTAX a rate is a number above 0 and up to 1000000000 that fills the bucket within 100 years',
+  ERROR_NOT_A_LIMIT: 'WRONGTYPE the value is not a rate limit',
 };
 
 /** The rules that the integrity walk checks, by the kernel's constant. */

@@ -44,6 +44,10 @@ export function checkOpen(parts: SharedParts): void {
 /** The number of a key's partition, those of all arenas numbered through. */
 export let partitionIn: (keyspace: Keyspace, key: Key) => number;
 
+/** The desk that a key belongs to, and those of all arenas. They throw `CLOSED`. */
+export let deskIn: (keyspace: Keyspace, key: Key) => Desk;
+export let desksIn: (keyspace: Keyspace) => readonly Desk[];
+
 /** The keys of a cache that are in no namespace, or those of one, as one thread works on them. */
 export abstract class Keyspace {
   readonly #shared: SharedParts;
@@ -64,6 +68,11 @@ export abstract class Keyspace {
 
   static {
     partitionIn = (keyspace, key) => keyspace.#partitionOf(key);
+    deskIn = (keyspace, key) => keyspace.#deskFor(key);
+    desksIn = (keyspace) => {
+      keyspace.#checkOpen();
+      return keyspace.#desks;
+    };
   }
 
   /** @param space the namespace; undefined: keys of none */

@@ -9,7 +9,13 @@ import type { Desk } from './desk.js';
 import { SlabringError } from './errors.js';
 import { BLOCK_REPLY_BYTES } from './kernel-exports.js';
 import { keyBytes } from './keys.js';
-import { writeBigInteger, writeInteger } from './msgpack.js';
+import {
+  writeBigInteger,
+  writeBinHeader,
+  writeFloat,
+  writeInteger,
+  writeString,
+} from './msgpack.js';
 import { readReply } from './reply.js';
 
 /** Where the reply begins: behind the frame id, of one byte. */
@@ -49,6 +55,24 @@ export class Single {
       typeof value === 'bigint'
         ? writeBigInteger(value, request, this.#end)
         : writeInteger(value, request, this.#end);
+    return this;
+  }
+
+  float(value: number): this {
+    this.#end = writeFloat(value, this.#desk.request, this.#end);
+    return this;
+  }
+
+  /** A str or bin, which must be a short one. */
+  bytes(value: Key): this {
+    const { request } = this.#desk;
+    if (typeof value === 'string') {
+      this.#end = writeString(value, request, this.#end);
+      return this;
+    }
+    const at = writeBinHeader(value.length, request, this.#end);
+    request.set(value, at);
+    this.#end = at + value.length;
     return this;
   }
 

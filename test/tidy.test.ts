@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { Client } from 'slabring/client';
 import { describe, expect, it } from 'vitest';
 import { Cache } from '#engine/cache.js';
-import { COMMANDS, type CommandName } from '#engine/commands.js';
+import { COMMANDS, type CommandName, KEY_TYPES } from '#engine/commands.js';
 import { ERROR_CODES } from '#engine/errors.js';
 import { INTEGRITY_RULES, KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
 import { readSources } from './support/source-tree.js';
@@ -45,6 +45,20 @@ const METHODS: Record<CommandName, { cache: string[] | string; client: string[] 
   TOUCH: { cache: ['touch', 'touchMany'], client: ['touch', 'touchMany'] },
   GETV: { cache: ['getVersioned'], client: ['getVersioned'] },
   INCR: { cache: ['increment'], client: ['increment'] },
+  TYPE: { cache: ['type'], client: ['type'] },
+  SCAN: {
+    cache: ['scan', 'scanPage', 'keys', 'values', 'entries'],
+    client: ['scan', 'scanPage', 'keys', 'values', 'entries'],
+  },
+  RANDOMKEY: { cache: ['randomKey'], client: ['randomKey'] },
+  LOCK: { cache: ['acquireLease'], client: ['acquireLease'] },
+  UNLOCK: { cache: ['releaseLease'], client: ['releaseLease'] },
+  EXTEND: { cache: ['extendLease'], client: ['extendLease'] },
+  LIMIT: { cache: ['limit'], client: ['limit'] },
+  DBSIZE: { cache: ['size'], client: ['size'] },
+  FLUSH: { cache: ['clear'], client: ['clear'] },
+  MEMORY: { cache: ['memoryUsage'], client: ['memoryUsage'] },
+  OBJECT: { cache: ['describe'], client: ['describe'] },
 };
 
 /**
@@ -52,20 +66,10 @@ const METHODS: Record<CommandName, { cache: string[] | string; client: string[] 
  * not.
  */
 const ONLY_CACHE = [
-  ...[
-    'size',
-    'stats',
-    'checkIntegrity',
-    'clear',
-    'share',
-    'changes',
-    'on',
-    'namespace',
-    'namespaces',
-  ],
+  ...['stats', 'checkIntegrity', 'share', 'changes', 'on', 'namespace', 'namespaces'],
   ...['verify', 'importFile', 'exportFile', 'reapThreads'],
-  // For the client: with SCAN.
-  ...['keys', 'values', 'entries', 'forEach', 'peek', 'take'],
+  // A loop does what `forEach` does, and can wait; the other two have no command.
+  ...['forEach', 'peek', 'take'],
 ];
 const ONLY_CLIENT = ['state', 'facts', 'outstanding', 'on', 'ready', 'ping', 'send'];
 
@@ -147,6 +151,19 @@ describe('the constants of the kernel', () => {
     expect(ERROR_CODES).toContain(text.split(' ', 1)[0]);
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(126);
   });
+});
+
+it('the kernel and the host have the same names of what a key holds, in the same order', () => {
+  const kinds = readFileSync('engine/kernel/types/kinds.ts', 'utf8');
+  const names = [...kinds.matchAll(/^const [A-Z]+: u64 = 0x([0-9a-f]+);/gm)].map(([, hex]) =>
+    Buffer.from(hex!, 'hex').reverse().toString(),
+  );
+  expect(names).toEqual([...KEY_TYPES]);
+  const numbers = [...kinds.matchAll(/KIND_([A-Z]+): u32 = (\d)/g)].map(([, name, number]) => [
+    name!.toLowerCase(),
+    Number(number),
+  ]);
+  expect(numbers).toEqual([...KEY_TYPES.entries()].map(([at, name]) => [name, at]).toSpliced(1, 1));
 });
 
 it('the kernel and the host allow the same longest time to live', async () => {

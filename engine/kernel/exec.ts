@@ -21,7 +21,10 @@ import { entryOf, matchTag, nextBucket, overflowOf, SLOTS, tagOf } from './table
 import { blockOf, replyArea, requestArea, stagingOf, ThreadBlock } from './threads';
 import { get, getVersioned, set } from './types/blob';
 import { increment } from './types/counter';
+import { describe, memoryUsed, typeOf } from './types/inspect';
 import { exists, expire, persist, remove, timeToLive, touch } from './types/keys';
+import { acquire, extend, release } from './types/lease';
+import { limitRate } from './types/limit';
 
 /* How exec() ended. */
 /** Everything was executed. */
@@ -257,6 +260,20 @@ function runOther(thread: u32, command: Staged, out: Address, limit: Address, no
       return getVersioned(thread, command, out, limit, nowMs);
     case 0x19:
       return increment(thread, command, out, limit, nowMs);
+    case 0x24:
+      return typeOf(thread, command, out, limit, nowMs);
+    case 0x2a:
+      return acquire(thread, command, out, limit, nowMs);
+    case 0x2b:
+      return release(thread, command, out, limit, nowMs);
+    case 0x2c:
+      return extend(thread, command, out, limit, nowMs);
+    case 0x2d:
+      return limitRate(thread, command, out, limit, nowMs);
+    case 0x72:
+      return memoryUsed(thread, command, out, limit, nowMs);
+    case 0x73:
+      return describe(thread, command, out, limit, nowMs);
     default:
       // The table has a row that the kernel has no function for: a programmer's error, which a test looks for.
       return unreachable();

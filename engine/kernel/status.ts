@@ -22,6 +22,12 @@ export const ERROR_ENTRIES_FULL: u32 = 14;
 export const ERROR_HOST_COMMANDS: u32 = 15;
 export const ERROR_REPLY_TOO_LARGE: u32 = 16;
 export const ERROR_CROSS_ARENA: u32 = 17;
+export const ERROR_OWNER: u32 = 18;
+export const ERROR_LEASE_TTL: u32 = 19;
+export const ERROR_NOT_A_LEASE: u32 = 20;
+export const ERROR_CAPACITY: u32 = 21;
+export const ERROR_RATE: u32 = 22;
+export const ERROR_NOT_A_LIMIT: u32 = 23;
 
 /** Writes an error reply, ext type 1 with the status's text; the address behind it. */
 export function writeError(out: Address, status: u32): Address {

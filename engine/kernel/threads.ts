@@ -3,7 +3,7 @@
  * block, a request area (what the host wants executed) and a reply area (what comes of it), touched by its thread only,
  * but for `identity` and the counters, which anybody may read.
  *
- *   block     THREAD_BLOCK_BYTES: ThreadBlock, then at +256 scratch (64 bytes), at +512 the staging slots of exec.ts
+ *   block     THREAD_BLOCK_BYTES: ThreadBlock, then at +256 scratch (256 bytes), at +512 the staging slots of exec.ts
  *   request   areaBytes + AREA_SLACK
  *   reply     areaBytes + AREA_SLACK
  */

@@ -33,7 +33,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What bundles for browsers carry of the engine. */
-const BROWSER_SAFE = ['api', 'commands', 'errors', 'setoptions', 'units'].map(
+const BROWSER_SAFE = ['api', 'commands', 'errors', 'keyoptions', 'setoptions', 'units'].map(
   (name) => `engine/${name}.ts`,
 );
 

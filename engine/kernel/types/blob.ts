@@ -111,7 +111,7 @@ function setPlainly(
 
 /** Under the lock: stores a value under the staged key, whose slot is known (0: none). STORED, or minus a status. */
 @inline
-function storeHeld(
+export function storeHeld(
   thread: u32,
   partition: Partition,
   slot: Slot,
