@@ -133,6 +133,8 @@ export class Header {
   maxNamespaces: u32;
   namespaceCount: u32;
   namespaceClears: u32;
+  /** The last fence of a lease (types/lease.ts), changed by atomic addition. */
+  lastFence: u64;
 }
 
 @inline

@@ -53,6 +53,7 @@ export const Header = {
   maxNamespaces: 140,
   namespaceCount: 144,
   namespaceClears: 148,
+  lastFence: 152,
 } as const;
 
 export const CLASS_OF_SIZE = 0x400;

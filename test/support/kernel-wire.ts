@@ -137,6 +137,17 @@ export const CODES = {
   TOUCH: 0x17,
   GETV: 0x18,
   INCR: 0x19,
+  TYPE: 0x24,
+  SCAN: 0x28,
+  RANDOMKEY: 0x29,
+  LOCK: 0x2a,
+  UNLOCK: 0x2b,
+  EXTEND: 0x2c,
+  LIMIT: 0x2d,
+  DBSIZE: 0x70,
+  FLUSH: 0x71,
+  MEMORY: 0x72,
+  OBJECT: 0x73,
 } as const;
 export type Name = keyof typeof CODES;
 

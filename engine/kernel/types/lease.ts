@@ -5,15 +5,15 @@
  *   +1  owner   str or bin, as it was given, with the shortest header
  *       0xcf    and the fence, u64: always 9 bytes, so that the next lease of the same owner fits where this one stands
  *
- * The fence comes from the counter of the partition that versions come from (entry.ts). It only grows, outlives every
- * entry, and starts at the time of the arena's creation: no lease of the key had as large a number before, whether it
- * was released, ran out, was evicted, or the cache was made anew.
+ * The fence comes from a counter of the whole arena that starts at the time of its creation. So no lease of the key had
+ * as large a number before, whether it was released, ran out, was evicted, or the cache was made anew. (The counters of
+ * partitions would not do: a namespace's key is in another partition after each clear.)
  */
 import { LOG_DELETED, noteExpiry } from '../changelog';
 import { copyBytes, equalBytes } from '../bytes';
 import { lengthOf } from '../entry';
 import { removeEntry } from '../eviction/removal';
-import { Address } from '../layout';
+import { Address, Header } from '../layout';
 import { lock, unlock } from '../lock';
 import {
   bytesOf,
@@ -30,7 +30,7 @@ import { findLive } from '../read';
 import { partitionOf, Staged } from '../staging';
 import { ERROR_LEASE_TTL, ERROR_NOT_A_LEASE, ERROR_OUT_OF_MEMORY, ERROR_OWNER, writeError } from '../status';
 import { stampKey } from '../stamps';
-import { expireAt, nextVersion } from '../store';
+import { expireAt } from '../store';
 import { mark } from '../marks';
 import { Slot } from '../table';
 import { scratchOf } from '../threads';
@@ -82,6 +82,11 @@ function whose(thread: u32, slot: Slot): u32 {
   return holderBytes == ownerBytes && equalBytes(holder, owner, ownerBytes) ? IS_HELD : IS_OTHERS;
 }
 
+@inline
+function nextFence(): u64 {
+  return atomic.add<u64>(offsetof<Header>('lastFence'), 1) + 1;
+}
+
 /** Writes a lease of the owner in the arguments; the address behind it. */
 function writeLease(out: Address, fence: u64): Address {
   store<u8>(out, 0x92);
@@ -119,7 +124,7 @@ function acquireHeld(partition: Partition, thread: u32, staged: Staged, out: Add
     if (holder == NO_LEASE) return writeError(out, ERROR_NOT_A_LEASE);
     if (holder == IS_OTHERS) return writeNil(out);
   }
-  const fence = nextVersion(partition);
+  const fence = nextFence();
   const value = scratchOf(thread);
   const bytes = writeLease(value, fence) - value;
   const outcome = storeHeld(thread, partition, slot, staged, value, bytes, nowMs + ttlMs, nowMs);
