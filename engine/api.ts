@@ -100,9 +100,12 @@ export interface LimitResult {
 /** What `describe` says of an entry. */
 export interface KeyDescription {
   type: KeyType;
-  /** `chained`: it is too large for one chunk, and lies in several. */
-  encoding: 'inline' | 'chained';
-  /** Of the value, as msgpack. */
+  /**
+   * `inline`: the value lies in one chunk of memory; `chained`: in several. Of a collection,
+   * `packed`: it lies in one chunk; `nodes`: it has grown beyond that.
+   */
+  encoding: 'inline' | 'chained' | 'packed' | 'nodes';
+  /** Of the value as msgpack, or of what the collection holds. */
   bytes: number;
   /** What the entry takes in all: see `memoryUsage`. */
   memoryBytes: number;

@@ -40,6 +40,9 @@ export interface ArenaOptions extends ExtraOptions {
   readonly maxThreads: number;
   /** Namespaces that there may be, up to MAX_NAMESPACES. Default 0. */
   readonly maxNamespaces?: number;
+  /** Items and bytes up to which a collection is packed. Default as in `CacheOptions`. */
+  readonly packedItems?: number;
+  readonly packedBytes?: number;
 }
 
 /** What another thread needs to attach; passes through `workerData` and `postMessage`. */
@@ -57,6 +60,8 @@ export interface ArenaFacts extends ArenaExtras {
   readonly maxValueBytes: number;
   readonly maxThreads: number;
   readonly maxNamespaces: number;
+  readonly packedItems: number;
+  readonly packedBytes: number;
   /** Size of the request and of the reply area of each thread. */
   readonly areaBytes: number;
 }
@@ -130,6 +135,12 @@ export const AREA_MARGIN_BYTES = 128 * KIB;
 export const MAX_THREADS = 64;
 
 /** Each has 160 bytes in every partition: so many, 2% of the 8 MiB that one has by default. */
+/** The kernel's limits: arena.ts there says why. */
+export const MAX_PACKED_ITEMS = 1024;
+export const MAX_PACKED_BYTES = 4096;
+/** As many as a lookup compares in eight steps, and bytes that are moved in some tens of ns. */
+export const DEFAULT_PACKED_ITEMS = 128;
+export const DEFAULT_PACKED_BYTES = 2048;
 export const MAX_NAMESPACES = 1024;
 
 /**
@@ -214,6 +225,9 @@ function checkOptions(options: ArenaOptions): ArenaFacts {
   checkNumber('maxValue', maxValueBytes, 1, MAX_VALUE_BYTES);
   checkNumber('maxThreads', maxThreads, 1, MAX_THREADS);
   checkNumber('maxNamespaces', maxNamespaces, 0, MAX_NAMESPACES);
+  const { packedItems = DEFAULT_PACKED_ITEMS, packedBytes = DEFAULT_PACKED_BYTES } = options;
+  checkNumber('packedItems', packedItems, 0, MAX_PACKED_ITEMS);
+  checkNumber('packedBytes', packedBytes, 0, MAX_PACKED_BYTES);
   if (maxEntries !== undefined) checkNumber('maxEntries', maxEntries, 1, 0xffff_fffe);
   const partitions = options.partitions ?? defaultPartitions(memoryBytes, maxEntries);
   checkNumber('partitions', partitions, 1, MAX_PARTITIONS);
@@ -232,6 +246,7 @@ function checkOptions(options: ArenaOptions): ArenaFacts {
   return {
     ...{ memoryBytes, partitions, policy, maxEntries, maxValueBytes, maxThreads, areaBytes },
     maxNamespaces,
+    ...{ packedItems, packedBytes },
     ...extras,
   };
 }
@@ -287,6 +302,7 @@ export class Arena {
       maxNamespaces,
     );
     if (status !== 0) throw new SlabringError('INTERNAL', `the arena was not laid out: ${status}`);
+    kernel.setPacked(facts.packedItems, facts.packedBytes);
     const arena = new Arena({ memory, module, facts }, kernel);
     writeTables(kernel, arena.request);
     return arena;

@@ -7,52 +7,15 @@
  * byte.
  */
 
-/** What a reply means; the client and the docs read it, the kernel does not. */
-export type ReplyKind =
-  | 'pong'
-  | 'map'
-  | 'value'
-  | 'setResult'
-  | 'count'
-  | 'boolean'
-  | 'ttl'
-  | 'valueVersion'
-  | 'integer'
-  | 'type'
-  | 'page'
-  | 'key'
-  | 'fence'
-  | 'limit'
-  | 'description';
+import { ADMINISTRATION } from './commands/administration.js';
+import { HASHES } from './commands/hashes.js';
+import { LEASES } from './commands/leases.js';
+import { LISTS } from './commands/lists.js';
+import { ANY_ARGS, type CommandRow } from './commands/row.js';
+import { SETS } from './commands/sets.js';
 
-export interface CommandRow {
-  /** The number on the wire; never reused. */
-  readonly code: number;
-  /** Argument names as the docs print them; `?` marks an optional one, `...` one that repeats. */
-  readonly args: readonly string[];
-  /** Number of arguments after the code. `maxArgs` of 255 means "any number". */
-  readonly minArgs: number;
-  readonly maxArgs: number;
-  /** Index of the first key among the arguments, or -1. */
-  readonly firstKey: number;
-  /**
-   * Of a command all of whose arguments are keys: what happens when they lie in several arenas.
-   * `apart`: each arena does its own, and the counts that they reply are added. `together`: it is
-   * refused with CROSSSLOT; a {tag} that the keys have in common puts them in one arena.
-   */
-  readonly manyKeys?: 'apart' | 'together';
-  /** May change the arena (and so is refused on a read-only replica, counted as a write, ...). */
-  readonly write: boolean;
-  /** Answered by the host in TypeScript, not by the kernel. */
-  readonly host: boolean;
-  readonly reply: ReplyKind;
-  readonly summary: string;
-  /** Since which protocol version. */
-  readonly since: number;
-}
-
-/** `maxArgs` of a command that takes any number of arguments. */
-export const ANY_ARGS = 255;
+export type { CommandRow, ReplyKind } from './commands/row.js';
+export { ANY_ARGS };
 
 export const COMMANDS = {
   PING: {
@@ -204,6 +167,136 @@ export const COMMANDS = {
     summary:
       'Adds delta (1) to an integer value; the new integer. A missing key counts as 0 and gets ttlMs.',
   },
+  APPEND: {
+    code: 0x1a,
+    args: ['key', 'data'],
+    minArgs: 2,
+    maxArgs: 2,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'count',
+    since: 1,
+    summary: 'Adds bytes to the end of a str or bin; its length then, in bytes.',
+  },
+  STRLEN: {
+    code: 0x1b,
+    args: ['key'],
+    minArgs: 1,
+    maxArgs: 1,
+    firstKey: 0,
+    write: false,
+    host: false,
+    reply: 'count',
+    since: 1,
+    summary: 'The length of a str or bin in bytes, 0 when absent.',
+  },
+  GETRANGE: {
+    code: 0x1c,
+    args: ['key', 'start', 'end'],
+    minArgs: 3,
+    maxArgs: 3,
+    firstKey: 0,
+    write: false,
+    host: false,
+    reply: 'value',
+    since: 1,
+    summary:
+      'The bytes of a str or bin from start to end, end included, as a bin; -1 is the last byte.',
+  },
+  SETRANGE: {
+    code: 0x1d,
+    args: ['key', 'offset', 'data'],
+    minArgs: 3,
+    maxArgs: 3,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'count',
+    since: 1,
+    summary:
+      'Writes bytes into a str or bin from the offset on, behind zeros where it is shorter; its length then.',
+  },
+  INCRFLOAT: {
+    code: 0x1e,
+    args: ['key', 'delta', 'ttlMs?'],
+    minArgs: 2,
+    maxArgs: 3,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'float',
+    since: 1,
+    summary:
+      'Adds delta to a number; the new number, a float. A missing key counts as 0 and gets ttlMs.',
+  },
+  GETDEL: {
+    code: 0x1f,
+    args: ['key'],
+    minArgs: 1,
+    maxArgs: 1,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'value',
+    since: 1,
+    summary: 'The value of the key, which is removed, or nil.',
+  },
+  GETEX: {
+    code: 0x20,
+    args: ['key', 'ttlMs?'],
+    minArgs: 1,
+    maxArgs: 2,
+    firstKey: 0,
+    write: true,
+    host: false,
+    reply: 'value',
+    since: 1,
+    summary:
+      'The value of the key, which gets another time to live (0: none; nil: as it is), or nil.',
+  },
+  MGET: {
+    code: 0x21,
+    args: ['key', '...'],
+    minArgs: 1,
+    maxArgs: ANY_ARGS,
+    firstKey: 0,
+    manyKeys: 'together',
+    write: false,
+    host: false,
+    reply: 'values',
+    since: 1,
+    summary: 'The values of the keys as they are at one moment, nil for each absent one: an array.',
+  },
+  MSET: {
+    code: 0x22,
+    args: ['key', 'value', '...'],
+    minArgs: 2,
+    maxArgs: ANY_ARGS,
+    firstKey: 0,
+    manyKeys: 'together',
+    keyStep: 2,
+    write: true,
+    host: false,
+    reply: 'boolean',
+    since: 1,
+    summary:
+      'Stores all values in one step, or none; true. Behind the last value may stand a ttlMs for all.',
+  },
+  MSETNX: {
+    code: 0x23,
+    args: ['key', 'value', '...'],
+    minArgs: 2,
+    maxArgs: ANY_ARGS,
+    firstKey: 0,
+    manyKeys: 'together',
+    keyStep: 2,
+    write: true,
+    host: false,
+    reply: 'boolean',
+    since: 1,
+    summary: 'MSET if none of the keys is present; true, or false and nothing is stored.',
+  },
   TYPE: {
     code: 0x24,
     args: ['key'],
@@ -216,129 +309,55 @@ export const COMMANDS = {
     since: 1,
     summary: 'What the key holds: "string", "list", "set", "hash", "zset"; "none" when absent.',
   },
-  SCAN: {
-    code: 0x28,
-    args: ['cursor', 'options?'],
-    minArgs: 1,
-    maxArgs: 2,
-    firstKey: -1,
-    write: false,
-    host: true,
-    reply: 'page',
-    since: 1,
-    summary:
-      'Some keys, from a cursor on (0 at first); the next cursor (0: that was all) and the keys.',
-  },
-  RANDOMKEY: {
-    code: 0x29,
-    args: [],
-    minArgs: 0,
-    maxArgs: 0,
-    firstKey: -1,
-    write: false,
-    host: true,
-    reply: 'key',
-    since: 1,
-    summary: 'Any key, or nil when there is none.',
-  },
-  LOCK: {
-    code: 0x2a,
-    args: ['key', 'owner', 'ttlMs'],
-    minArgs: 3,
-    maxArgs: 3,
-    firstKey: 0,
-    write: true,
-    host: false,
-    reply: 'fence',
-    since: 1,
-    summary:
-      'Takes the lease; its fence, a number that only grows, or nil while another owner has it.',
-  },
-  UNLOCK: {
-    code: 0x2b,
-    args: ['key', 'owner'],
+  RENAME: {
+    code: 0x25,
+    args: ['key', 'newKey'],
     minArgs: 2,
     maxArgs: 2,
     firstKey: 0,
+    manyKeys: 'together',
+    lastKey: 1,
     write: true,
     host: false,
     reply: 'boolean',
-    since: 1,
-    summary: 'Gives the lease up; true when the owner had it.',
-  },
-  EXTEND: {
-    code: 0x2c,
-    args: ['key', 'owner', 'ttlMs'],
-    minArgs: 3,
-    maxArgs: 3,
-    firstKey: 0,
-    write: true,
-    host: false,
-    reply: 'boolean',
-    since: 1,
-    summary: 'Makes the lease last ttlMs from now on; true when the owner has it.',
-  },
-  LIMIT: {
-    code: 0x2d,
-    args: ['key', 'capacity', 'refillPerSecond', 'cost?'],
-    minArgs: 3,
-    maxArgs: 4,
-    firstKey: 0,
-    write: true,
-    host: false,
-    reply: 'limit',
     since: 1,
     summary:
-      'Takes cost (1) tokens from a bucket that refills; whether it could, tokens left, two waits.',
+      'Moves value and expiry to newKey, in place of what is there; true. An absent key is an error.',
   },
-  DBSIZE: {
-    code: 0x70,
-    args: [],
-    minArgs: 0,
-    maxArgs: 0,
-    firstKey: -1,
-    write: false,
-    host: true,
-    reply: 'count',
-    since: 1,
-    summary: 'The number of entries.',
-  },
-  FLUSH: {
-    code: 0x71,
-    args: [],
-    minArgs: 0,
-    maxArgs: 0,
-    firstKey: -1,
+  RENAMENX: {
+    code: 0x26,
+    args: ['key', 'newKey'],
+    minArgs: 2,
+    maxArgs: 2,
+    firstKey: 0,
+    manyKeys: 'together',
+    lastKey: 1,
     write: true,
-    host: true,
+    host: false,
     reply: 'boolean',
     since: 1,
-    summary: 'Removes all entries; true.',
+    summary: 'RENAME if newKey is absent; true, or false and nothing is done.',
   },
-  MEMORY: {
-    code: 0x72,
-    args: ['key'],
-    minArgs: 1,
-    maxArgs: 1,
+  COPY: {
+    code: 0x27,
+    args: ['key', 'newKey', 'flags?'],
+    minArgs: 2,
+    maxArgs: 3,
     firstKey: 0,
-    write: false,
+    manyKeys: 'together',
+    lastKey: 1,
+    write: true,
     host: false,
-    reply: 'integer',
+    reply: 'boolean',
     since: 1,
-    summary: 'Bytes of memory that the entry takes, or nil.',
+    summary:
+      'Copies value and expiry to newKey; true, or false when key is absent, or newKey present and flags not 1 REPLACE.',
   },
-  OBJECT: {
-    code: 0x73,
-    args: ['key'],
-    minArgs: 1,
-    maxArgs: 1,
-    firstKey: 0,
-    write: false,
-    host: false,
-    reply: 'description',
-    since: 1,
-    summary: 'What is known of the entry, as a map, or nil. Does not count as a use of it.',
-  },
+  ...LEASES,
+  ...LISTS,
+  ...SETS,
+  ...HASHES,
+  ...ADMINISTRATION,
 } as const satisfies Record<string, CommandRow>;
 
 export type CommandName = keyof typeof COMMANDS;
@@ -351,6 +370,9 @@ export const KEY_TYPES = ['none', 'string', 'list', 'set', 'hash', 'zset'] as co
 
 /** SET flags; add them up. `IF_VERSION` needs the `version` argument. */
 export const SetFlag = { NX: 1, XX: 2, KEEP_TTL: 4, GET: 8, IF_VERSION: 16 } as const;
+
+/** Flags of COPY. */
+export const CopyFlag = { REPLACE: 1 } as const;
 
 /** The msgpack extension type of an error reply; its payload is UTF-8 `CODE message`. */
 export const ERROR_EXT_TYPE = 1;

@@ -4,7 +4,11 @@
  */
 import type { ByteSize, Duration } from './api.js';
 import {
+  DEFAULT_PACKED_BYTES,
+  DEFAULT_PACKED_ITEMS,
   MAX_NAMESPACES,
+  MAX_PACKED_BYTES,
+  MAX_PACKED_ITEMS,
   MAX_PARTITIONS,
   MAX_THREADS,
   MAX_VALUE_BYTES,
@@ -60,6 +64,14 @@ export interface CacheOptions {
    * each partition, and 260 for each arena.
    */
   maxNamespaces?: number;
+  /**
+   * A list, set, hash or sorted set of up to so many items, from 0 to 1,024, and of up to
+   * `packedBytes` is packed: it takes one entry and next to no memory beyond its items. Others have
+   * a structure of their own, in which every item is found directly. Default 128.
+   */
+  packedItems?: number;
+  /** See `packedItems`: bytes of all items, from 0 to 4,096. Default 2,048. */
+  packedBytes?: ByteSize;
   /** Number of arenas, up to 64. Default: as few as can hold `memory`; more only cost time. */
   arenas?: number;
   /** Time to live of entries whose `set` gives none. Default 0: they do not expire. */
@@ -92,6 +104,8 @@ const OPTION_NAMES = [
   'maxValue',
   'maxThreads',
   'maxNamespaces',
+  'packedItems',
+  'packedBytes',
   'arenas',
   'ttl',
   'decoded',
@@ -134,6 +148,8 @@ export function readCacheOptions(options: CacheOptions = {}): CacheConfig {
     maxValue,
     maxThreads = MAX_THREADS,
     maxNamespaces = DEFAULT_NAMESPACES,
+    packedItems = DEFAULT_PACKED_ITEMS,
+    packedBytes = DEFAULT_PACKED_BYTES,
     arenas,
     ttl = 0,
     decoded,
@@ -152,6 +168,8 @@ export function readCacheOptions(options: CacheOptions = {}): CacheConfig {
         : readSize(maxValue, 'maxValue', MAX_VALUE_BYTES),
     maxThreads: readCount(maxThreads, 'maxThreads', MAX_THREADS),
     maxNamespaces: readCount(maxNamespaces, 'maxNamespaces', MAX_NAMESPACES, 0),
+    packedItems: readCount(packedItems, 'packedItems', MAX_PACKED_ITEMS, 0),
+    packedBytes: readCount(parseByteSize(packedBytes, 'packedBytes'), 'packedBytes', MAX_PACKED_BYTES, 0),
     ...(arenas !== undefined && { arenas: count }),
     ...(partitions !== undefined && { partitions: readPartitions(partitions) }),
     ...(maxEntries !== undefined && {

@@ -27,6 +27,8 @@ export interface KernelExports {
   readonly OLD_IS_KNOWN: Constant;
   readonly ERROR_OUT_OF_MEMORY: Constant;
   readonly ERROR_REPLY_TOO_LARGE: Constant;
+  readonly MAX_PACKED_ITEMS: Constant;
+  readonly MAX_PACKED_BYTES: Constant;
   readonly NAMESPACE_NEEDS_SWEEP: Constant;
   readonly ROW_HOST: Constant;
   readonly ROW_KEYS_APART: Constant;
@@ -72,10 +74,13 @@ export interface KernelExports {
     minArgs: number,
     maxArgs: number,
     firstKey: number,
+    keyStep: number,
+    lastKey: number,
     flags: number,
     nameAddress: number,
     nameBytes: number,
   ): void;
+  setPacked(items: number, bytes: number): void;
   setErrorText(status: number, textAddress: number, textBytes: number): void;
 
   claimThread(osThread: number, started: number): number;
@@ -90,6 +95,7 @@ export interface KernelExports {
   getDirect(thread: number, keyWord: number, nowMs: number): number;
   peekDirect(thread: number, keyWord: number, nowMs: number): number;
   takeDirect(thread: number, keyWord: number, nowMs: number): number;
+  expireDirect(thread: number, keyWord: number, ttlMs: number, nowMs: number): number;
   setDirect(
     thread: number,
     keyWord: number,
@@ -138,6 +144,7 @@ export interface KernelExports {
   largeHold(thread: number, keyWord: number): void;
   largeRelease(thread: number, keyWord: number): void;
   largeUsed(thread: number, keyWord: number): void;
+  largeExpire(thread: number, keyWord: number, chain: number, ttlMs: number, nowMs: number): number;
   largeRemove(thread: number, keyWord: number, chain: number, nowMs: number): number;
 
   structuresAt(): number;
@@ -231,6 +238,24 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
   ERROR_REPLY_TOO_LARGE:
     'TOOLARGE the replies to this frame are too long already; this command was not run',
   ERROR_CROSS_ARENA: 'CROSSSLOT the keys are in several arenas; a common {tag} puts them in one',
+  ERROR_NOT_BYTES: 'WRONGTYPE the value is neither a str nor a bin',
+  ERROR_DATA: 'SYNTAX what is to be written into a value is a str or a bin',
+  ERROR_RANGE: 'SYNTAX start and end are signed 64-bit integers; -1 is the last byte',
+  ERROR_OFFSET: 'SYNTAX an offset is an integer of 0 or more',
+  ERROR_NOT_A_NUMBER: 'WRONGTYPE the value is not a number',
+  ERROR_NUMBER_DELTA: 'SYNTAX a delta is an integer or a float',
+  ERROR_NOT_FINITE: 'OVERFLOW the sum is not a finite number',
+  ERROR_TOO_MANY_VALUES: 'TOOLARGE the values are too many for one reply; ask for fewer, or by GET',
+  ERROR_NO_SUCH_KEY: 'UNKNOWN no such key',
+  ERROR_SAME_KEY: 'SYNTAX a key cannot be copied to itself',
+  ERROR_COPY_FLAGS: 'SYNTAX flags of COPY are nil or 1 REPLACE',
+  ERROR_WRONG_TYPE: 'WRONGTYPE the value is of another type than the command works on',
+  ERROR_MEMBER: 'SYNTAX a member or field is a str or bin of up to 4000 bytes, or an integer',
+  ERROR_COLLECTION_KEY: 'TOOLARGE the key of a list, set or hash has at most 2048 bytes',
+  ERROR_COUNT: 'SYNTAX a count is nil or an integer of 0 or more',
+  ERROR_INDEX: 'SYNTAX an index is an integer of 64 bits',
+  ERROR_PAIRS: 'SYNTAX HSET takes pairs of a field and a value',
+  ERROR_REPLY_SIZE: 'TOOLARGE the reply is longer than this node sends at once; ask for less',
   ERROR_OWNER: 'SYNTAX the owner of a lease is a str or bin of 1 to 128 bytes',
   ERROR_LEASE_TTL: 'SYNTAX a lease has a TTL of 1 to 3153600000000 milliseconds (100 years)',
   ERROR_NOT_A_LEASE: 'WRONGTYPE the value is not a lease',
@@ -274,6 +299,9 @@ export const INTEGRITY_RULES: Readonly<Record<string, string>> = {
   BROKEN_NAMESPACES:
     'a partition counts the entries of namespaces, and of each those of one epoch, with their bytes and sizes',
   BROKEN_WHEEL: 'the wheel of expiry counts its records, in blocks of records',
+  BROKEN_COLLECTION:
+    'the nodes of a collection belong to it, in their order or bucket, and are counted with their items',
+  BROKEN_GARBAGE: 'the nodes of collections that are no more are in a list, or below one that is',
   BROKEN_EXPIRY:
     'an entry with an expiry has a record in the slot of the wheel that it names, and they are counted',
 };

@@ -113,7 +113,7 @@ function wrong(name: string, allowed: string, found: unknown): SlabringError {
 export type WireLimit = readonly [boolean, number, number, number];
 export interface WireDescription {
   readonly type: KeyType;
-  readonly encoding: 'inline' | 'chained';
+  readonly encoding: KeyDescription['encoding'];
   readonly bytes: number;
   readonly memoryBytes: number;
   readonly ttlMs: number;

@@ -1,6 +1,6 @@
 /**
  * Commands that the host runs instead of the kernel, because their bytes or their reply pass the
- * areas of a thread: SET, GET and GETV. They are read and refused as the kernel does it
+ * areas of a thread: SET, and those that reply a value or a part of one. They are read and refused as the kernel does it
  * (engine/kernel/staging.ts, types/blob.ts), and run on `LargeValues`.
  */
 import { Buffer } from 'node:buffer';
@@ -17,8 +17,8 @@ import type { Desk } from './desk.js';
 import { encodeError, encodeErrorText } from './error-reply.js';
 import { KERNEL_ERROR_TEXTS } from './kernel-exports.js';
 import { NAMESPACED_KEY, PREFIX_BYTES } from './keys.js';
-import { LargeValues } from './large.js';
-import { MAX_SCALAR_BYTES, readInteger64, Tag, writeInteger } from './msgpack.js';
+import { LargeValues, type ReadMode } from './large.js';
+import { MAX_SCALAR_BYTES, readInteger64, Tag, writeBinHeader, writeInteger } from './msgpack.js';
 import type { ReplyParts, ValueRoom } from './reply-parts.js';
 import { MAX_TTL_MS } from './units.js';
 
@@ -33,6 +33,7 @@ type ErrorName =
   | 'ERROR_FLAGS_CONFLICT'
   | 'ERROR_VERSION'
   | 'ERROR_VALUE_TOO_LARGE'
+  | 'ERROR_NOT_BYTES'
   | 'ERROR_REPLY_TOO_LARGE';
 
 /** A command that the kernel would stage. */
@@ -148,14 +149,15 @@ export class LargeCommands {
   }
 
   /**
-   * Runs a SET, GET or GETV, and adds its reply.
+   * Runs a command, and adds its reply.
    * @param bytes what `walk` has walked over, and `command` was read from
    */
   run(bytes: Buffer, walk: CommandWalk, command: ReadCommand, reply: ReplyParts): void {
     try {
       if (command.name === 'SET') this.#set(bytes, walk, command, reply);
       else if (command.name === 'GETV') this.#getVersioned(command, reply);
-      else this.#get(command, reply);
+      else if (command.name === 'GETRANGE') this.#getRange(bytes, walk, command, reply);
+      else this.#get(command, modeOf(bytes, walk, command), reply);
     } catch (error) {
       reply.add(encodeError(error));
     }
@@ -181,14 +183,30 @@ export class LargeCommands {
     }
   }
 
-  #get(command: ReadCommand, reply: ReplyParts): void {
+  #get(command: ReadCommand, mode: ReadMode, reply: ReplyParts): void {
     let room: ValueRoom | undefined;
-    const value = this.#valuesOf(command).get(command.key, 'get', (valueBytes) => {
+    const value = this.#valuesOf(command).get(command.key, mode, (valueBytes) => {
       room = reply.roomFor(valueBytes);
       return room.whole.subarray(room.start, room.start + valueBytes);
     });
     if (value === undefined) reply.add(NIL);
     else reply.addValue(room!, value.length);
+  }
+
+  /** The kernel has read the arguments, and found the range too long for the reply area. */
+  #getRange(bytes: Buffer, walk: CommandWalk, command: ReadCommand, reply: ReplyParts): void {
+    const value = this.#valuesOf(command).get(command.key, 'get');
+    const content = value && payloadOf(value, 0, value.length);
+    if (value !== undefined && content === undefined) {
+      reply.add(kernelError('ERROR_NOT_BYTES'));
+      return;
+    }
+    const start = integerAt(bytes, walk.ends[1]!)!;
+    const end = integerAt(bytes, walk.ends[2]!)!;
+    const part = rangeOf(content ?? NO_KEY_BYTES, start, end);
+    const head = Buffer.alloc(MAX_SCALAR_BYTES);
+    reply.add(head.subarray(0, writeBinHeader(part.length, head, 0)));
+    reply.add(part);
   }
 
   #getVersioned(command: ReadCommand, reply: ReplyParts): void {
@@ -207,6 +225,26 @@ export class LargeCommands {
   #valuesOf({ isNamespaced }: ReadCommand): LargeValues {
     return isNamespaced ? this.#namespaced : this.#values;
   }
+}
+
+/** How a command that replies a value reads it. Its arguments are right: the kernel has read them. */
+function modeOf(bytes: Buffer, walk: CommandWalk, { name, argCount }: ReadCommand): ReadMode {
+  if (name === 'GETDEL') return 'take';
+  if (name !== 'GETEX') return 'get';
+  const at = walk.ends[1]!;
+  return argCount === 1 || bytes[at] === Tag.NIL ? KEEP_EXPIRY : integerAt(bytes, at)!;
+}
+
+/** For a time to live: the expiry stays as it is. */
+const KEEP_EXPIRY = -1;
+
+/** The range that GETRANGE asks for, as `copyRange` of engine/kernel/types/range.ts has it. */
+function rangeOf(content: Buffer, start: number, end: number): Buffer {
+  if (start < 0 && end < 0 && start > end) return NO_KEY_BYTES;
+  const { length } = content;
+  const from = start < 0 ? Math.max(length + start, 0) : start;
+  const last = end < 0 ? Math.max(length + end, 0) : end;
+  return content.subarray(Math.min(from, length), Math.max(Math.min(last + 1, length), 0));
 }
 
 function nameOf(text: Buffer): CommandName | undefined {

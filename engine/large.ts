@@ -14,8 +14,11 @@ import { valueEnd } from './msgpack.js';
 
 const NIL = 0xc0;
 
-/** `peek` leaves no trace, `get` counts as a use, `take` also deletes. */
-export type ReadMode = 'get' | 'peek' | 'take';
+/**
+ * `peek` leaves no trace, `get` counts as a use, `take` also deletes; a number also gives the key
+ * that time to live in ms (0: none; negative: the one it has).
+ */
+export type ReadMode = 'get' | 'peek' | 'take' | number;
 
 /** Makes the place that a value of so many bytes is copied to; may be asked more than once. */
 export type RoomFor = (valueBytes: number) => Buffer;
@@ -142,6 +145,7 @@ export class LargeValues {
 
   /**
    * The encoded value of the key, in a buffer of its own; undefined when it is absent or expired.
+   * @throws SlabringError `OOM` when there is no memory for an expiry
    * @param room where to read a large value to, if not to a new buffer
    */
   get(key: Uint8Array, mode: ReadMode, room: RoomFor = inOnePiece): Buffer | undefined {
@@ -149,6 +153,7 @@ export class LargeValues {
       const keyWord = this.#writeKey(key);
       const length = this.#readPlainly(keyWord, mode);
       if (length >= 0) return this.#copyReply(length, room);
+      this.#checkMemory(length);
       if (length !== IS_LARGE) return undefined;
       const found = this.#read(key, room);
       if (found !== undefined && this.#finish(keyWord, mode, found)) return found.bytes;
@@ -166,9 +171,7 @@ export class LargeValues {
       const keyWord = this.#writeKey(key);
       const chain = found === undefined ? 0 : found.chain;
       const length = kernel.getVersionedDirect(this.#slot, keyWord, chain, this.#now());
-      if (length === IS_OUT_OF_MEMORY) {
-        throw this.#desk.arena.errorOf(-kernel.ERROR_OUT_OF_MEMORY.value);
-      }
+      this.#checkMemory(length);
       if (length !== IS_LARGE) {
         if (length < 0 && length !== IS_KNOWN) return undefined;
         const at = unsigned(kernel.stampedAt(this.#slot));
@@ -177,6 +180,12 @@ export class LargeValues {
       }
       found = this.#read(key, inOnePiece);
     }
+  }
+
+  /** @throws SlabringError `OOM` when that is what the kernel said */
+  #checkMemory(outcome: number): void {
+    if (outcome !== IS_OUT_OF_MEMORY) return;
+    throw this.#desk.arena.errorOf(-this.#kernel.ERROR_OUT_OF_MEMORY.value);
   }
 
   /** Writes the key where the kernel takes it from; its word. */
@@ -275,7 +284,8 @@ export class LargeValues {
     const now = this.#now();
     if (mode === 'get') return kernel.getDirect(this.#slot, keyWord, now);
     if (mode === 'peek') return kernel.peekDirect(this.#slot, keyWord, now);
-    return kernel.takeDirect(this.#slot, keyWord, now);
+    if (mode === 'take') return kernel.takeDirect(this.#slot, keyWord, now);
+    return kernel.expireDirect(this.#slot, keyWord, mode, now);
   }
 
   /**
@@ -286,6 +296,11 @@ export class LargeValues {
     const kernel = this.#kernel;
     if (mode === 'take') {
       return kernel.largeRemove(this.#slot, keyWord, chain, this.#now()) === 1;
+    }
+    if (typeof mode === 'number') {
+      const outcome = kernel.largeExpire(this.#slot, keyWord, chain, mode, this.#now());
+      this.#checkMemory(outcome);
+      return outcome === 1;
     }
     if (mode === 'get') kernel.largeUsed(this.#slot, keyWord);
     return true;

@@ -3,6 +3,9 @@ import { COMMANDS, type CommandRow } from './commands.js';
 import { SlabringError } from './errors.js';
 import { KERNEL_ERROR_TEXTS, type KernelExports } from './kernel-exports.js';
 
+/** For the kernel: keys come for as long as there are arguments. */
+const TO_THE_END = -1;
+
 /** A constant that the kernel exports. */
 export function constantOf(kernel: KernelExports, name: string): number {
   const exported = (kernel as unknown as Record<string, { value: number } | undefined>)[name];
@@ -17,10 +20,21 @@ export function constantOf(kernel: KernelExports, name: string): number {
 export function writeTables(kernel: KernelExports, area: Uint8Array): void {
   const at = area.byteOffset;
   const encoder = new TextEncoder();
-  for (const [name, row] of Object.entries(COMMANDS)) {
+  for (const [name, row] of Object.entries<CommandRow>(COMMANDS)) {
     area.set(encoder.encode(name));
+    const { code, minArgs, maxArgs, firstKey, keyStep = 1, lastKey = TO_THE_END } = row;
     const flags = flagsOf(row, kernel);
-    kernel.addCommand(row.code, row.minArgs, row.maxArgs, row.firstKey, flags, at, name.length);
+    kernel.addCommand(
+      code,
+      minArgs,
+      maxArgs,
+      firstKey,
+      keyStep,
+      lastKey,
+      flags,
+      at,
+      name.length,
+    );
   }
   for (const [name, text] of Object.entries(KERNEL_ERROR_TEXTS)) {
     const bytes = encoder.encode(text);

@@ -159,11 +159,13 @@ it('the kernel and the host have the same names of what a key holds, in the same
     Buffer.from(hex!, 'hex').reverse().toString(),
   );
   expect(names).toEqual([...KEY_TYPES]);
-  const numbers = [...kinds.matchAll(/KIND_([A-Z]+): u32 = (\d)/g)].map(([, name, number]) => [
-    name!.toLowerCase(),
-    Number(number),
-  ]);
-  expect(numbers).toEqual([...KEY_TYPES.entries()].map(([at, name]) => [name, at]).toSpliced(1, 1));
+  const entry = readFileSync('engine/kernel/entry.ts', 'utf8').replaceAll(
+    'CHUNK_BLOB',
+    'CHUNK_STRING',
+  );
+  for (const [number, name] of KEY_TYPES.entries()) {
+    if (number > 0) expect(entry).toContain(`CHUNK_${name.toUpperCase()}: u8 = ${number};`);
+  }
 });
 
 it('the kernel and the host allow the same longest time to live', async () => {

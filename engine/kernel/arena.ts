@@ -189,6 +189,17 @@ export function structuresAt(): Address {
   return header().structures;
 }
 
+/** More bytes would let a packed collection, with its key, pass a chunk. */
+export const MAX_PACKED_BYTES: u32 = 4096;
+/** Items are walked over one by one: more would take microseconds. */
+export const MAX_PACKED_ITEMS: u32 = 1024;
+
+/** What a collection may have and be packed. By the host, before the arena is shared. */
+export function setPacked(items: u32, bytes: u32): void {
+  header().packedItems = min<u32>(items, MAX_PACKED_ITEMS);
+  header().packedBytes = min<u32>(bytes, MAX_PACKED_BYTES);
+}
+
 /** The host writes the text of a status (`CODE message`, at most 126 bytes, lying at `text`). */
 export function setErrorText(status: u32, text: Address, bytes: u32): void {
   const at = ERROR_TEXTS + status * ERROR_TEXT_BYTES;

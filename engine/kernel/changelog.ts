@@ -44,10 +44,13 @@
  */
 import { copyBytes } from './bytes';
 import {
+  CHAINED,
   chainSkip,
   copyFromChain,
   entryAt,
+  expiryOf,
   firstPiece,
+  HAS_EXPIRY,
   isNamespaced,
   keyAddress,
   KeyWord,
@@ -55,6 +58,8 @@ import {
   lengthOf,
   LONG_KEY,
   NAMESPACED_KEY,
+  valueAddress,
+  valueBytesOf,
 } from './entry';
 import { Address, Header, header, PAGE_BYTES, PageNumber } from './layout';
 import { orderStores } from './lock';
@@ -228,8 +233,7 @@ function logSet(
   const log = logOf(partition);
   const keyBytes = lengthOf(keyWord);
   let detail: u32 = 0;
-  // The longest head there is, so that a value's fate does not depend on the rest.
-  if (valueBytes + keyBytes > MAX_RECORD - RECORD_HEAD_BYTES - 8) {
+  if (!fitsRecord(keyBytes, valueBytes)) {
     valueBytes = 0;
     detail = LOG_VALUE_LEFT_OUT;
   }
@@ -243,6 +247,40 @@ function logSet(
     copyBytes(at + keyBytes, value, valueBytes);
   }
   publish(log);
+}
+
+/** `noteSet` of what the key's entry in the table is now. */
+@inline
+export function noteStored(partition: Partition, key: Address, keyWord: KeyWord, address: Address): void {
+  partition.sets += 1;
+  if (isNamespaced(keyWord)) countSet(partition, key);
+  if (partition.logHead) logStored(partition, key, keyWord, address);
+}
+
+function logStored(partition: Partition, key: Address, keyWord: KeyWord, address: Address): void {
+  const entry = entryAt(address);
+  const expiryMs = entry.flags & HAS_EXPIRY ? expiryOf(address) : 0;
+  const valueBytes = valueBytesOf(address, entry);
+  const keyBytes = lengthOf(keyWord);
+  const isInPieces = (entry.flags & CHAINED) != 0 && fitsRecord(keyBytes, valueBytes);
+  if (!isInPieces) {
+    // Of a longer chain nothing but the length is looked at.
+    return logSet(partition, key, keyWord, valueAddress(address, entry), valueBytes, expiryMs);
+  }
+  const log = logOf(partition);
+  const at = begin(partition, log, LOG_SET, 0, keyWord, valueBytes, expiryMs);
+  if (at == 0) return breakLog(partition);
+  copyBytes(at, key, keyBytes);
+  const low = pageAddress(header().firstPage);
+  const first = firstPiece(address, entry);
+  copyFromChain(first, chainSkip(entry), valueBytes, at + keyBytes, low, header().endAddress);
+  publish(log);
+}
+
+/** Whether a record has room for a value; with the longest head there is, so that its fate does not depend on that. */
+@inline
+function fitsRecord(keyBytes: u32, valueBytes: u32): bool {
+  return valueBytes + keyBytes <= MAX_RECORD - RECORD_HEAD_BYTES - 8;
 }
 
 /** An entry in the table goes, for one of the reasons above. */

@@ -10,12 +10,14 @@ export const ROW_KNOWN: u8 = 1;
 export const ROW_HOST: u8 = 2;
 /** All arguments are keys. Several arenas do theirs each, and the counts that they reply are added. */
 export const ROW_KEYS_APART: u8 = 4;
-/** All arguments are keys, and must be in one arena. */
+/** Several arguments are keys, and must be in one arena. */
 export const ROW_KEYS_TOGETHER: u8 = 8;
 /** `maxArgs` of a command with any number of arguments. */
 const ANY_ARGS: u32 = 255;
 /** `firstKey` of a command without keys. */
 export const NO_KEY: u8 = 255;
+/** `lastKey` where keys come for as long as there are arguments. */
+export const TO_THE_END: u8 = 255;
 /** Codes below this may be in the table. */
 const CODES: u32 = 256;
 /** Codes are below this, so that they take one byte on the wire (a test holds it). */
@@ -28,6 +30,9 @@ export class CommandRow {
   maxArgs: u8;
   /** Index of the first key among the arguments, or NO_KEY. Only 0 and NO_KEY are staged. */
   firstKey: u8;
+  /** Of a command with several keys: arguments from one key to the next, and the last one's index, or TO_THE_END. */
+  keyStep: u8;
+  lastKey: u8;
 }
 
 const ROW_BYTES: u32 = 8;
@@ -54,6 +59,8 @@ export function addCommand(
   minArgs: u32,
   maxArgs: u32,
   firstKey: i32,
+  keyStep: u32,
+  lastKey: i32,
   flags: u32,
   name: Address,
   nameBytes: u32,
@@ -63,6 +70,8 @@ export function addCommand(
   row.minArgs = <u8>minArgs;
   row.maxArgs = <u8>maxArgs;
   row.firstKey = firstKey < 0 ? NO_KEY : <u8>firstKey;
+  row.keyStep = <u8>keyStep;
+  row.lastKey = lastKey < 0 ? TO_THE_END : <u8>lastKey;
   const at = COMMAND_NAMES + code * COMMAND_NAME_BYTES;
   memory.fill(at, 0, COMMAND_NAME_BYTES);
   memory.copy(at, name, min<u32>(nameBytes, COMMAND_NAME_BYTES));

@@ -6,18 +6,22 @@
 import { KeyWord, lengthOf } from './entry';
 import { hashKey } from './hash';
 import { Address, header } from './layout';
-import { ABSENT, look, NO_ROOM, peekValue, readValueAgain } from './read';
+import { ABSENT, look, NO_ROOM, peekValue, readValueAgain, WRONG_TYPE } from './read';
 import { Staged, stageKey } from './staging';
 import { replyArea, requestArea, stagingOf } from './threads';
 import { setValue } from './types/blob';
-import { removeKey, takeKey } from './types/keys';
+import { EXPIRE_FAILED, expireKey, removeKey, takeKey } from './types/keys';
 
 /** The value does not fit the reply area: it is read in parts (large.ts), and nothing was done. */
 const IS_LARGE: i32 = -2;
 
+/** The value is a collection. The numbers between are those of large.ts. */
+const IS_COLLECTION: i32 = -5;
+
 @inline
 export function lengthOrWhy(end: Address, out: Address): i32 {
-  if (end > NO_ROOM) return <i32>(end - out);
+  if (end > WRONG_TYPE) return <i32>(end - out);
+  if (end == WRONG_TYPE) return IS_COLLECTION;
   return end == NO_ROOM ? IS_LARGE : -1;
 }
 
@@ -48,6 +52,19 @@ export function takeDirect(thread: u32, keyWord: KeyWord, nowMs: f64): i32 {
   const limit = out + header().areaBytes;
   const end = takeKey(thread, hashKey(key, lengthOf(keyWord)), key, keyWord, out, limit, <i64>nowMs);
   return lengthOrWhy(end, out);
+}
+
+/** There is no memory for an expiry, and nothing was done. */
+const IS_OUT_OF_MEMORY: i32 = -4;
+
+/** `getDirect` that gives the key another expiry (0: none; negative: the one it has); IS_OUT_OF_MEMORY. */
+export function expireDirect(thread: u32, keyWord: KeyWord, ttlMs: f64, nowMs: f64): i32 {
+  const key = requestArea(thread);
+  const out = replyArea(thread);
+  const limit = out + header().areaBytes;
+  const hash = hashKey(key, lengthOf(keyWord));
+  const end = expireKey(thread, hash, key, keyWord, <i64>ttlMs, out, limit, <i64>nowMs);
+  return end == EXPIRE_FAILED ? IS_OUT_OF_MEMORY : lengthOrWhy(end, out);
 }
 
 /** 1 stored, 0 a condition failed, negative: minus an error status. With SET_GET the old value is in the reply area. */

@@ -5,7 +5,7 @@
  * Entry:
  *   +0  valueBytes  u16   bytes of the value (msgpack, as the client sent it); CHAINED: 0, see below
  *   +2  keyBytes    u16
- *   +4  kind        u8    CHUNK_BLOB
+ *   +4  kind        u8    CHUNK_BLOB, or what sort of collection the value is: CHUNK_LIST and so on
  *   +5  flags       u8    which of the optional fields follow, at any alignment
  *   +6  expiry      i48   HAS_EXPIRY: Unix time in ms from which on the entry is gone
  *       wheelSlot   u8    the slot of the wheel that has the entry's record, 0: none yet (wheel.ts)
@@ -15,16 +15,24 @@
  *       value       valueBytes               (CHAINED: a link instead)
  * Fields that an entry does not use cost nothing: 16-byte key, 32-byte value and no TTL fit a chunk of 56 bytes.
  *
+ * A PENDING entry is of a write of several keys that may come to nothing yet (pending.ts); nobody but that writer sees
+ * it.
+ *
  * The key of a NAMESPACED entry begins with its namespace and epoch (namespaces.ts). No other entry has the same key:
  * a key is its bytes and that flag, which lookups are given as one word, a `KeyWord`.
  *
  * A CHAINED entry keeps its value in pieces; with LONG_KEY its key too, before the value. Chains of more than
  * LARGE_BYTES are made of pieces of a whole page, which never move; others of pieces of up to MAX_CHUNK.
+ *
+ * The value of a COLLECTION is packed, that is a body that stands where other values do; or it is ROOTED, and a root
+ * stands there that leads to nodes, chunks of their own (collections/). Neither is ever CHAINED.
+ *
  * Link:
  *   +0  first       u32   address of the first piece
  *   +4  hash        u32   the key's
  *   +8  valueBytes  u32
- *   +12 chain       u64   a number that no other chain of the partition ever had: same number, same bytes
+ *   +12 chain       u64   a number that no other chain of the partition ever had, and this one only as it is: same
+ *                         number, same bytes
  * Piece:
  *   +0  next        u32   address of the next piece, 0: last
  *   +4  kind        u8    CHUNK_PIECE
@@ -45,15 +53,34 @@ import { hashKey } from './hash';
 
 export const CHUNK_FREE: u8 = 0;
 export const CHUNK_BLOB: u8 = 1;
+export const CHUNK_LIST: u8 = 2;
+export const CHUNK_SET: u8 = 3;
+export const CHUNK_HASH: u8 = 4;
+export const CHUNK_ZSET: u8 = 5;
+const ENTRY_KINDS: u32 = 5;
 export const CHUNK_PIECE: u8 = 0xff;
 export const CHUNK_RECORDS: u8 = 0xfe;
 export const CHUNK_TABLE: u8 = 0xfd;
+export const CHUNK_NODE: u8 = 0xfc;
 
 export const HAS_EXPIRY: u8 = 1;
 export const HAS_VERSION: u8 = 2;
 export const CHAINED: u8 = 4;
 export const LONG_KEY: u8 = 8;
 export const NAMESPACED: u8 = 16;
+/** Not the key's entry yet, but beside it: see `PENDING_KEY`. */
+export const PENDING: u8 = 64;
+export const COLLECTION: u8 = 32;
+export const ROOTED: u8 = 128;
+
+/** Whether a chunk of this kind is an entry. */
+@inline
+export function isEntryKind(kind: u32): bool {
+  return kind - 1 < ENTRY_KINDS;
+}
+
+/** Where a root (collections/root.ts) has the bytes of its items. */
+export const ROOT_ITEM_BYTES: u32 = 4;
 
 export const ENTRY_FIXED_BYTES: u32 = 6;
 export const PIECE_FIXED_BYTES: u32 = 16;
@@ -92,7 +119,12 @@ export type KeyWord = u32;
 const KEY_BYTES_MASK: u32 = 0xffff;
 /** Of the word that begins with the field `keyBytes`, whose highest byte are the flags. */
 export const NAMESPACED_KEY: KeyWord = <u32>NAMESPACED << 24;
-const KEY_WORD_MASK: u32 = KEY_BYTES_MASK | NAMESPACED_KEY;
+/**
+ * Of the word of a key whose entry is pending (pending.ts): lookups of the key itself do not find it, those with this
+ * flag find no other. It is in no key that comes from outside, and in no entry when its partition is unlocked.
+ */
+export const PENDING_KEY: KeyWord = <u32>PENDING << 24;
+const KEY_WORD_MASK: u32 = KEY_BYTES_MASK | NAMESPACED_KEY | PENDING_KEY;
 
 @inline
 export function lengthOf(keyWord: KeyWord): u32 {
@@ -101,7 +133,7 @@ export function lengthOf(keyWord: KeyWord): u32 {
 
 @inline
 export function isNamespaced(keyWord: KeyWord): bool {
-  return keyWord > KEY_BYTES_MASK;
+  return (keyWord & NAMESPACED_KEY) != 0;
 }
 
 /** The flag of an entry with such a key. */
@@ -157,7 +189,12 @@ export function chainedValueBytes(address: Address, entry: Entry): u32 {
 
 @inline
 export function valueBytesOf(address: Address, entry: Entry): u32 {
-  return entry.flags & CHAINED ? chainedValueBytes(address, entry) : <u32>entry.valueBytes;
+  return entry.flags & (CHAINED | ROOTED) ? farValueBytes(address, entry) : <u32>entry.valueBytes;
+}
+
+function farValueBytes(address: Address, entry: Entry): u32 {
+  if (entry.flags & CHAINED) return chainedValueBytes(address, entry);
+  return load<u32>(valueAddress(address, entry), ROOT_ITEM_BYTES);
 }
 
 /** Bytes of the chunk that the entry fills. */

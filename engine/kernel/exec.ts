@@ -16,13 +16,27 @@ import { touched } from './bytes';
 import { Address, header, NOTHING } from './layout';
 import { integerOf, IS_INTEGER, lastInteger, skipValue, writeInteger } from './msgpack';
 import { GROUP, partitionOf, setHostFrame, stage, Staged, STAGED_BYTES, STAGED_ERROR } from './staging';
-import { ERROR_HOST_COMMANDS, writeError } from './status';
+import { ERROR_HOST_COMMANDS, ERROR_TOO_MANY_VALUES, writeError } from './status';
 import { entryOf, matchTag, nextBucket, overflowOf, SLOTS, tagOf } from './table';
 import { blockOf, replyArea, requestArea, stagingOf, ThreadBlock } from './threads';
 import { get, getVersioned, set } from './types/blob';
-import { increment } from './types/counter';
+import { runCollections } from './types/commands';
+import { increment, incrementFloat } from './types/counter';
+import {
+  exists,
+  expire,
+  getAndExpire,
+  persist,
+  remove,
+  take,
+  timeToLive,
+  touch,
+} from './types/keys';
+import { copy, rename, renameIfAbsent } from './types/move';
+import { getRange, length } from './types/range';
+import { getAll, setAll, setAllIfAbsent } from './types/several';
+import { append, setRange } from './types/string';
 import { describe, memoryUsed, typeOf } from './types/inspect';
-import { exists, expire, persist, remove, timeToLive, touch } from './types/keys';
 import { acquire, extend, release } from './types/lease';
 import { limitRate } from './types/limit';
 
@@ -40,7 +54,8 @@ export const EXEC_BAD_FRAME_ID: i32 = 4;
 
 /**
  * The reply of the command at hand does not fit a reply area that holds nothing but the frame's id: the host answers it
- * (large.ts). It is told as a host command is, but `consumed` stands before it. Only GET, GETV, and SET with GET.
+ * (large.ts). It is told as a host command is, but `consumed` stands before it. Only of a command that replies one value
+ * (`repliesOneValue`).
  */
 export const EXEC_LARGE_VALUE: i32 = 5;
 
@@ -49,6 +64,10 @@ const REPLY_MARGIN: u32 = 256;
 
 const GET: u32 = 0x10;
 const SET: u32 = 0x11;
+const GETV: u32 = 0x18;
+const GETRANGE: u32 = 0x1c;
+const GETDEL: u32 = 0x1f;
+const GETEX: u32 = 0x20;
 
 /**
  * Touched besides an entry's beginning: in the line behind it, or a small entry's end. Chunks of 64 bytes and more make
@@ -141,6 +160,12 @@ function execCommands(
         else if (command.code == SET) behind = set(thread, command, out, limit, nowMs);
         else behind = runOther(thread, command, out, limit, nowMs);
       }
+      if (behind == 0 && out == empty && !repliesOneValue(command.code)) {
+        behind = writeError(out, ERROR_TOO_MANY_VALUES);
+      }
+      if (behind == 0 && out == empty && !repliesOneValue(command.code)) {
+        behind = writeError(out, ERROR_TOO_MANY_VALUES);
+      }
       if (behind == 0) {
         outcome = EXEC_REPLY_FULL;
         if (out == empty) {
@@ -164,6 +189,12 @@ function execCommands(
   block.consumed = at - request;
   block.replyBytes = out - reply;
   return outcome;
+}
+
+/** Whether the reply to a command may be a value, or a part of one, and nothing beside it that takes room. */
+function repliesOneValue(code: u32): bool {
+  if (code == GET || code == SET || code == GETV) return true;
+  return code == GETRANGE || code == GETDEL || code == GETEX;
 }
 
 function tellHost(block: ThreadBlock, command: Staged, request: Address): void {
@@ -260,6 +291,32 @@ function runOther(thread: u32, command: Staged, out: Address, limit: Address, no
       return getVersioned(thread, command, out, limit, nowMs);
     case 0x19:
       return increment(thread, command, out, limit, nowMs);
+    case 0x1a:
+      return append(thread, command, out, limit, nowMs);
+    case 0x1b:
+      return length(thread, command, out, limit, nowMs);
+    case 0x1c:
+      return getRange(thread, command, out, limit, nowMs);
+    case 0x1d:
+      return setRange(thread, command, out, limit, nowMs);
+    case 0x1e:
+      return incrementFloat(thread, command, out, limit, nowMs);
+    case 0x1f:
+      return take(thread, command, out, limit, nowMs);
+    case 0x20:
+      return getAndExpire(thread, command, out, limit, nowMs);
+    case 0x21:
+      return getAll(thread, command, out, limit, nowMs);
+    case 0x22:
+      return setAll(thread, command, out, limit, nowMs);
+    case 0x23:
+      return setAllIfAbsent(thread, command, out, limit, nowMs);
+    case 0x25:
+      return rename(thread, command, out, limit, nowMs);
+    case 0x26:
+      return renameIfAbsent(thread, command, out, limit, nowMs);
+    case 0x27:
+      return copy(thread, command, out, limit, nowMs);
     case 0x24:
       return typeOf(thread, command, out, limit, nowMs);
     case 0x2a:
@@ -275,8 +332,7 @@ function runOther(thread: u32, command: Staged, out: Address, limit: Address, no
     case 0x73:
       return describe(thread, command, out, limit, nowMs);
     default:
-      // The table has a row that the kernel has no function for: a programmer's error, which a test looks for.
-      return unreachable();
+      return runCollections(thread, command, out, limit, nowMs);
   }
 }
 

@@ -16,7 +16,10 @@ export {
   INVALID_VERSION,
   memoryPages,
   minBudgetBytes,
+  MAX_PACKED_BYTES,
+  MAX_PACKED_ITEMS,
   setErrorText,
+  setPacked,
   structuresAt,
   validate,
 } from './arena';
@@ -32,7 +35,15 @@ export {
   settleLog,
 } from './logreaders';
 export { addCommand, ROW_HOST, ROW_KEYS_APART, ROW_KEYS_TOGETHER } from './commands';
-export { deleteDirect, getDirect, hasDirect, peekDirect, setDirect, takeDirect } from './direct';
+export {
+  deleteDirect,
+  expireDirect,
+  getDirect,
+  hasDirect,
+  peekDirect,
+  setDirect,
+  takeDirect,
+} from './direct';
 export {
   DRAFT_BEGUN,
   DRAFT_WITH_KEY,
@@ -66,6 +77,7 @@ export {
 } from './layout';
 export {
   getVersionedDirect,
+  largeExpire,
   largeHold,
   largeIsStill,
   largeOpen,

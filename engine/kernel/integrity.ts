@@ -4,19 +4,21 @@
  * lock.
  */
 import { isLogSound } from './changelog';
+import { areListsSound, chunksWalked, isCollectionSound } from './collections/check';
 import {
   CHAINED,
   chainSkip,
   CHUNK_BLOB,
   CHUNK_FREE,
-  CHUNK_TABLE,
+  CHUNK_NODE,
   CHUNK_PIECE,
-  CHUNK_RECORDS,
+  COLLECTION,
   entryAt,
   entryBytes,
   firstPiece,
   HAS_EXPIRY,
   hashOfEntry,
+  isEntryKind,
   LONG_KEY,
   NAMESPACED,
   PIECE_FIXED_BYTES,
@@ -77,6 +79,8 @@ export const BROKEN_EXPIRY: u32 = 27;
 export const BROKEN_LOG: u32 = 28;
 export const BROKEN_DRAFT: u32 = 29;
 export const BROKEN_NAMESPACES: u32 = 30;
+export const BROKEN_COLLECTION: u32 = 31;
+export const BROKEN_GARBAGE: u32 = 32;
 
 const BUCKET_BYTES: u32 = 64;
 
@@ -101,13 +105,14 @@ export function checkPartitionAt(thread: u32, index: u32): u32 {
   const partition = partitionAt(index);
   lockToRead(partition, thread);
   const broken = checkPartition(partition);
+  const isReserving = partition.spareNode != 0;
   unlock(partition);
-  return broken;
+  return broken == 0 && isReserving ? BROKEN_PIN : broken;
 }
 
 /** Under the lock. May be called in whatever state the partition is (recovery.ts): it always ends. */
 export function checkPartition(partition: Partition): u32 {
-  if (partition.pinnedOld || partition.pinnedNew) return BROKEN_PIN;
+  if (partition.pinnedOld || partition.pinnedNew || partition.pinnedSource || partition.pending) return BROKEN_PIN;
   entriesSeen = 0;
   payloadSeen = 0;
   chunksSeen = 0;
@@ -133,6 +138,8 @@ export function checkPartition(partition: Partition): u32 {
   if (broken == 0) broken = checkWheel(partition);
   if (broken) return broken;
   if (!isLogSound(partition)) return BROKEN_LOG;
+  if (!areListsSound(partition)) return BROKEN_GARBAGE;
+  chunksSeen += chunksWalked();
   // Every chunk in use belongs to an entry that was found through the table, to a queue, to the wheel.
   if (chunksSeen != chunkBytes) return BROKEN_CHUNK_OWNER;
   // Last, because recovery.ts can mend this where all else is well. One too many hides one too few.
@@ -217,7 +224,8 @@ function checkSlot(partition: Partition, segment: Address, slot: Slot): u32 {
   const info = pageInfo(page);
   if (info.kind != PAGE_SLAB || info.partition != <u16>partitionIndex(partition)) return BROKEN_SLOT_ENTRY;
   const entry = entryAt(address);
-  if (entry.kind != CHUNK_BLOB || entry.keyBytes == 0) return BROKEN_ENTRY_CHUNK;
+  if (!isEntryKind(entry.kind) || entry.keyBytes == 0) return BROKEN_ENTRY_CHUNK;
+  if ((entry.kind != CHUNK_BLOB) != ((entry.flags & COLLECTION) != 0)) return BROKEN_ENTRY_CHUNK;
   if (entryBytes(entry) > chunkBytesOf(info.sizeClass)) return BROKEN_ENTRY_CHUNK;
   const hash = hashOfEntry(address);
   if (tagOf(hash) != load<u8>(slot)) return BROKEN_SLOT_TAG;
@@ -233,6 +241,11 @@ function checkSlot(partition: Partition, segment: Address, slot: Slot): u32 {
     // A prefix in a chain is read where its first piece stands.
     if (entry.flags & LONG_KEY && !isInPages(firstPiece(address, entry))) return BROKEN_CHAIN;
     sumEntry(partition, address);
+  }
+  if (entry.flags & COLLECTION) {
+    if (entry.flags & CHAINED || !isCollectionSound(partition, address)) return BROKEN_COLLECTION;
+    chunksSeen += chunksWalked();
+    return 0;
   }
   if (!(entry.flags & CHAINED)) return 0;
   let left = <u64>chainSkip(entry) + <u64>valueBytesOf(address, entry);
@@ -319,7 +332,7 @@ function checkPage(page: PageNumber, info: PageInfo, sizeClass: u32): u32 {
   for (let i: u32 = 0; i < <u32>info.bump; i++) {
     const kind = entryAt(pageAddress(page) + i * size).kind;
     if (kind == CHUNK_FREE) free += 1;
-    else if (kind == CHUNK_BLOB || kind == CHUNK_PIECE || kind == CHUNK_RECORDS || kind == CHUNK_TABLE) used += 1;
+    else if (isEntryKind(kind) || kind >= CHUNK_NODE) used += 1;
     else return BROKEN_ENTRY_CHUNK;
   }
   if (used != info.used) return BROKEN_PAGE_USED;

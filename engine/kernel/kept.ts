@@ -9,7 +9,7 @@ import { hashKey } from './hash';
 import { Address, header } from './layout';
 import { mark } from './marks';
 import { partitionOfHash } from './partition';
-import { lastExpiry, look, NO_ROOM, PRESENT, readValueAgain, WHEN_NEEDED } from './read';
+import { lastExpiry, look, PRESENT, readValueAgain, WHEN_NEEDED, WRONG_TYPE } from './read';
 import { stampAddressOf } from './stamps';
 import { find, homeBucket } from './table';
 import { blockOf, replyArea, requestArea, scratchOf } from './threads';
@@ -42,7 +42,7 @@ export function getStamped(thread: u32, keyWord: KeyWord): i32 {
   const at = stampAddressOf(hash);
   const stamp = atomic.load<u32>(at);
   const end = readValueAgain(thread, out, limit, hash, key, keyWord, WHEN_NEEDED);
-  if (end <= NO_ROOM) return lengthOrWhy(end, out);
+  if (end <= WRONG_TYPE) return lengthOrWhy(end, out);
   const found = look(thread, hash, key, keyWord, false, WHEN_NEEDED);
   const result = changetype<Stamped>(scratchOf(thread));
   result.expiry = <f64>lastExpiry();

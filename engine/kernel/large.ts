@@ -3,15 +3,17 @@
  * part, without a lock however long that takes. What it needs from here: where the pages are, and whether what it has
  * copied by now was the value.
  *
- * Why no lock is needed. A chain never changes, and its pieces, whole pages, never move (slab.ts): from the commit that
- * makes it an entry's (draft.ts) until that entry goes, its pages hold its bytes. Its number (entry.ts) is that of no
- * other chain of the partition. So if the key's entry has the chain with this number now, it had it all the time since
+ * Why no lock is needed. A chain with one number never changes, and its pieces, whole pages, never move (slab.ts): from
+ * the commit that makes it an entry's (draft.ts) until that entry goes, or is written into (types/string.ts), its pages
+ * hold its bytes. Its number (entry.ts) is that of no other chain of the partition, and who writes into a chain gives it
+ * another one in the same hold of the lock. So if the key's entry has the chain with this number now, it had it all the time since
  * it was seen first, and all that was read of the pages in between was the chain's.
  *
  * Memory order. Take a copy that has read a byte of somebody who got one of the pages later. That byte was stored after
  * the page was taken from the pool, hence after it was given back, hence after the lock was taken in which the entry
  * was freed: each of these is an atomic operation that the next one has seen, and on ARM the fence behind the lock's
- * compare-and-swap keeps stores after it. `largeIsStill` puts a fence behind the copy and then loads the partition's
+ * compare-and-swap keeps stores after it. A byte that was written into the chain itself was stored behind that
+ * compare-and-swap, too. `largeIsStill` puts a fence behind the copy and then loads the partition's
  * word: it finds it locked, or a later one, and by that the entry without this chain.
  */
 import {
@@ -38,11 +40,12 @@ import { Address, header, LARGE_BYTES, PAGE_BYTES } from './layout';
 import { isLocked, lock, lockToRead, orderLoads, readIsValid, readWord, unlock } from './lock';
 import { pageOf } from './pages';
 import { Partition, partitionOfHash } from './partition';
-import { copyHeld, findLive, NO_ROOM } from './read';
+import { copyHeld, findLive, isCollection, NO_ROOM, WRONG_TYPE } from './read';
 import { countHit, countMiss } from './rows';
 import { entryOf, find, homeBucket } from './table';
 import { blockOf, replyArea, requestArea, scratchOf } from './threads';
 import { lastOldValueEnd, SET_GET, versionOf } from './types/blob';
+import { changeHeld } from './types/keys';
 
 /** Tries without the lock, as for other reads (read.ts). */
 const ATTEMPTS: u32 = 8;
@@ -167,6 +170,29 @@ export function largeRemove(thread: u32, keyWord: KeyWord, chain: f64, nowMs: f6
   return <i32>removed;
 }
 
+/**
+ * Gives the key another expiry, as `expireDirect` does, if its value is the chain with this number: 1, or 0;
+ * IS_OUT_OF_MEMORY. Counted as a read.
+ */
+export function largeExpire(thread: u32, keyWord: KeyWord, chain: f64, ttlMs: f64, nowMs: f64): i32 {
+  const key = requestArea(thread);
+  const hash = hashKey(key, lengthOf(keyWord));
+  const partition = partitionOfHash(hash);
+  lock(partition, thread);
+  const slot = findLive(partition, hash, key, keyWord, <i64>nowMs);
+  let outcome: i32 = 0;
+  if (slot) {
+    const address = entryOf(slot);
+    if (chainOf(address, entryAt(address)) == <u64>chain) {
+      const done = changeHeld(partition, slot, thread, hash, key, keyWord, <i64>ttlMs, <i64>nowMs);
+      outcome = done ? 1 : IS_OUT_OF_MEMORY;
+    }
+  }
+  if (outcome == 1) countRead(thread, key, keyWord);
+  unlock(partition);
+  return outcome;
+}
+
 /** `setDirect`, which with GET does not copy an old value whose chain has the number `knownOld`: then OLD_IS_KNOWN. */
 export function setKnowing(
   thread: u32,
@@ -205,6 +231,8 @@ export function getVersionedDirect(thread: u32, keyWord: KeyWord, known: f64, no
   if (slot == 0) {
     blockOf(thread).misses += 1;
     if (isNamespaced(keyWord)) countMiss(thread, key);
+  } else if (isCollection(slot)) {
+    length = lengthOrWhy(WRONG_TYPE, out);
   } else {
     const end = copyHeld(slot, out, out + header().areaBytes);
     const address = entryOf(slot);

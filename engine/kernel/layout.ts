@@ -133,6 +133,9 @@ export class Header {
   maxNamespaces: u32;
   namespaceCount: u32;
   namespaceClears: u32;
+  // -- collections (collections/root.ts): what one may have, and be packed. Fixed after setPacked()
+  packedItems: u32;
+  packedBytes: u32;
   /** The last fence of a lease (types/lease.ts), changed by atomic addition. */
   lastFence: u64;
 }

@@ -40,8 +40,10 @@
  * - A thread that is gone stores nothing more, and all that it stored is visible: the operating system's own locks lie
  *   between its end and the answer of the host.
  * - A reader that began before fails its check, because the version moved.
- * A word that names the caller itself is abandoned likewise: nobody asks for a lock that he holds.
+ * A word that names the caller itself is abandoned likewise: nobody asks for a lock that he holds (locks.ts tells how
+ * that is with several).
  */
+import { isInSet } from './locks';
 import { Partition } from './partition';
 import { recover } from './recovery';
 import { blockOf, isSlotGone } from './threads';
@@ -102,9 +104,22 @@ export function tryLockToRead(partition: Partition, slot: u32): bool {
   return changeWord(partition, word, word | READS_ONLY | (slot + 1));
 }
 
-/** Takes the lock. */
+/**
+ * Whether the caller has locks of a set (locks.ts) in his hands, or is about to. An instance's own, like all globals:
+ * where a call failed, it may be wrong until the next lock is taken. Not state.
+ */
+let holdsSet: bool = false;
+
+/** Whether `partition` is one whose lock the caller has, or is about to have, by his set. */
+@inline
+export function isHeldInSet(partition: Partition, slot: u32): bool {
+  return holdsSet && isInSet(slot, partition);
+}
+
+/** Takes the lock. The caller holds no other. */
 @inline
 export function lock(partition: Partition, slot: u32): void {
+  holdsSet = false;
   if (!tryLock(partition, slot)) lockSlowly(partition, slot, false, u32.MAX_VALUE);
 }
 
@@ -112,6 +127,18 @@ export function lock(partition: Partition, slot: u32): void {
  * Takes the lock so that nothing changes, without changing anything: if the caller dies, there is nothing to repair.
  */
 export function lockToRead(partition: Partition, slot: u32): void {
+  if (!tryLockToRead(partition, slot)) lockSlowly(partition, slot, true, u32.MAX_VALUE);
+}
+
+/** `lock` for one after the other of a set. */
+export function lockInSet(partition: Partition, slot: u32): void {
+  holdsSet = true;
+  if (!tryLock(partition, slot)) lockSlowly(partition, slot, false, u32.MAX_VALUE);
+}
+
+/** `lockToRead` likewise. */
+export function lockInSetToRead(partition: Partition, slot: u32): void {
+  holdsSet = true;
   if (!tryLockToRead(partition, slot)) lockSlowly(partition, slot, true, u32.MAX_VALUE);
 }
 

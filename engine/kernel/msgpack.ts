@@ -177,6 +177,37 @@ export function bytesOf(at: Address): Address {
   }
 }
 
+/** Bytes before the payload of a str or bin that is so long, written as short as can be. */
+@inline
+export function headBytesOf(isText: bool, length: u32): u32 {
+  if (isText && length < 32) return 1;
+  return length < 0x100 ? 2 : length < 0x10000 ? 3 : 5;
+}
+
+/** Whether what begins with this byte, a str or a bin, is a str. */
+@inline
+export function isStr(byte: u32): bool {
+  return byte < 0xc0 || byte >= 0xd9;
+}
+
+/** Writes the head of a str or bin; the address behind it. */
+export function writeHead(out: Address, isText: bool, length: u32): Address {
+  const bytes = headBytesOf(isText, length);
+  if (bytes == 1) {
+    store<u8>(out, <u8>(0xa0 | length));
+  } else if (bytes == 2) {
+    store<u8>(out, isText ? 0xd9 : 0xc4);
+    store<u8>(out, <u8>length, 1);
+  } else if (bytes == 3) {
+    store<u8>(out, isText ? 0xda : 0xc5);
+    store<u16>(out, bswap<u16>(<u16>length), 1);
+  } else {
+    store<u8>(out, isText ? 0xdb : 0xc6);
+    store<u32>(out, bswap<u32>(length), 1);
+  }
+  return out + bytes;
+}
+
 /** The extension that a namespace's key is, prefix and all (namespaces.ts); engine/commands.ts has the same number. */
 const NAMESPACED_KEY_EXT: u32 = 3;
 
@@ -214,6 +245,27 @@ export function elementsOf(at: Address): Address {
     return at + 5;
   }
   return 0;
+}
+
+/** The number at `at`, an integer or a float of any width (`isNumber`). */
+export function numberOf(at: Address): f64 {
+  const byte = <u32>load<u8>(at);
+  if (byte == 0xca) return <f64>reinterpret<f32>(bswap<u32>(load<u32>(at, 1)));
+  if (byte == 0xcb) return reinterpret<f64>(bswap<u64>(load<u64>(at, 1)));
+  return integerOf(at) == IS_HUGE ? <f64>(<u64>lastInteger()) : <f64>lastInteger();
+}
+
+/** Whether the value at `at` is an integer or a float. */
+export function isNumber(at: Address): bool {
+  const byte = <u32>load<u8>(at);
+  return byte == 0xca || byte == 0xcb || integerOf(at) != NOT_AN_INTEGER;
+}
+
+/** Writes a float of 64 bits; the address behind it, 9 bytes on. */
+export function writeFloat(out: Address, value: f64): Address {
+  store<u8>(out, 0xcb);
+  store<u64>(out, bswap<u64>(reinterpret<u64>(value)), 1);
+  return out + 9;
 }
 
 export const NOT_AN_INTEGER: u32 = 0;
@@ -273,6 +325,11 @@ export function writeBoolean(out: Address, value: bool): Address {
   return out + 1;
 }
 
+/** Writes the head of an array; the address behind it, at most 5 bytes on. */
+export function writeArrayHead(out: Address, elements: u32): Address {
+  return writeCount(out, elements, 0x90, 0xdc);
+}
+
 /** Writes an integer in its shortest form; the address behind it, at most 9 bytes on. */
 export function writeInteger(out: Address, value: i64): Address {
   if (value >= -32 && value < 128) {
@@ -317,4 +374,24 @@ export function writeInteger(out: Address, value: i64): Address {
   store<u8>(out, 0xd3);
   store<i64>(out, bswap<i64>(value), 1);
   return out + 9;
+}
+
+/** Writes the head of a map; the address behind it, at most 5 bytes on. */
+export function writeMapHead(out: Address, pairs: u32): Address {
+  return writeCount(out, pairs, 0x80, 0xde);
+}
+
+function writeCount(out: Address, count: u32, fix: u32, long: u32): Address {
+  if (count < 16) {
+    store<u8>(out, <u8>(fix | count));
+    return out + 1;
+  }
+  if (count < 0x10000) {
+    store<u8>(out, <u8>long);
+    store<u16>(out, bswap<u16>(<u16>count), 1);
+    return out + 3;
+  }
+  store<u8>(out, <u8>(long + 1));
+  store<u32>(out, bswap<u32>(count), 1);
+  return out + 5;
 }

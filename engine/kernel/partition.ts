@@ -5,10 +5,10 @@
  *   +8    waiters     u32  threads asleep on the word (atomic add)
  *   +12   ...         fields under the lock, see the class
  *   +64   ...         the directory, in a line that hardly ever changes
- *   +256  queues      QUEUE_BYTES x MAX_QUEUES, under the lock (records.ts); which is which, the policy knows
- *   +384  ClassInfo   CLASS_INFO_BYTES x MAX_CLASSES, under the lock; the last one is for blocks of records
- *   +2432 Wheel       WHEEL_BYTES, under the lock (wheel.ts)
- *   +3072 Log         LOG_BYTES, written under the lock, read without it (changelog.ts)
+ *   +320  queues      QUEUE_BYTES x MAX_QUEUES, under the lock (records.ts); which is which, the policy knows
+ *   +448  ClassInfo   CLASS_INFO_BYTES x MAX_CLASSES, under the lock; the last one is for blocks of records
+ *   +2496 Wheel       WHEEL_BYTES, under the lock (wheel.ts)
+ *   +3136 Log         LOG_BYTES, written under the lock, read without it (changelog.ts)
  */
 import { Log } from './changelog';
 import { Address, header, MAX_CLASSES, PageNumber, PARTITIONS } from './layout';
@@ -97,6 +97,14 @@ export class Partition {
   clearsSeen: u32;
   /** Where sweeping goes on. */
   sweepAt: u32;
+  // -- commands on several keys
+  /** One more entry that must stay where it is: that which is being copied. */
+  pinnedSource: Address;
+  /** 1: there may be entries that are pending (pending.ts). */
+  pending: u32;
+  // -- collections: lists of nodes (collections/node.ts), of garbage, and of what is reserved for the write at hand
+  garbage: Address;
+  spareNode: Address;
 }
 
 /**
@@ -111,9 +119,13 @@ export function resetPartition(partition: Partition): void {
   partition.chunkBytes = 0;
   partition.pinnedOld = 0;
   partition.pinnedNew = 0;
+  partition.pinnedSource = 0;
+  partition.pending = 0;
   partition.slabPages = 0;
   partition.overwriting = 0;
   partition.chainEnd = 0;
+  partition.garbage = 0;
+  partition.spareNode = 0;
   resetRows(partition);
   memory.fill(changetype<usize>(partition) + WHEEL, 0, WHEEL_BYTES);
   memory.fill(changetype<usize>(partition) + CLASS_INFOS, 0, CLASS_INFO_BYTES * MAX_CLASSES);
@@ -131,7 +143,7 @@ export class ClassInfo {
 }
 
 export const CLASS_INFO_BYTES: u32 = 32;
-const QUEUES: u32 = 256;
+const QUEUES: u32 = 320;
 export const QUEUE_BYTES: u32 = 16;
 export const MAX_QUEUES: u32 = 8;
 const CLASS_INFOS: u32 = QUEUES + QUEUE_BYTES * MAX_QUEUES;

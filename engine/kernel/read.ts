@@ -8,6 +8,7 @@ import {
   CHAINED,
   chainedValueBytes,
   chainSkip,
+  COLLECTION,
   copyFromChain,
   Entry,
   entryAt,
@@ -46,7 +47,7 @@ declare function hostNow(): f64;
 export const WHEN_NEEDED: i64 = -1;
 
 /** Tries without the lock: beside a writer at full speed, one in three succeeds. */
-const ATTEMPTS: u32 = 8;
+export const ATTEMPTS: u32 = 8;
 
 /* What a read found, where addresses are above all of these. */
 export const ABSENT: u32 = 0;
@@ -54,9 +55,11 @@ export const EXPIRED: u32 = 1;
 /** The value does not fit between `out` and `limit`. */
 export const NO_ROOM: u32 = 2;
 /** What lay there made no sense: somebody was writing. */
-const TORN: u32 = 3;
+export const TORN: u32 = 3;
 /** The key is there (reads that copy nothing). */
 export const PRESENT: u32 = 4;
+/** The value is a collection, and is not read as one value. */
+export const WRONG_TYPE: u32 = 5;
 
 /** Where the last read found its entry; read right after it by the same thread. Not state. */
 let foundSlot: Slot = 0;
@@ -76,6 +79,23 @@ export function lastKind(): u32 {
   return foundKind;
 }
 
+@inline
+export function lastSlot(): Slot {
+  return foundSlot;
+}
+
+/** `copyOnce` for keys that are looked at side by side, after which nobody has written since the first (several.ts). */
+export function copyUnchecked(
+  out: Address,
+  limit: Address,
+  hash: u32,
+  key: Address,
+  keyWord: KeyWord,
+  nowMs: i64,
+): u32 {
+  return copyOnce(out, limit, hash, key, keyWord, nowMs);
+}
+
 /** One look at the key: copies its value to `out`; the address behind it, or one of the constants above. */
 @inline
 function copyOnce(
@@ -91,7 +111,7 @@ function copyOnce(
   const address = entryOf(slot);
   const entry = entryAt(address);
   foundSlot = slot;
-  if (entry.flags & (HAS_EXPIRY | CHAINED)) return copySlowly(out, limit, address, entry, nowMs);
+  if (entry.flags & (HAS_EXPIRY | CHAINED | COLLECTION)) return copySlowly(out, limit, address, entry, nowMs);
   const bytes = <u32>entry.valueBytes;
   if (bytes > MAX_CHUNK) return TORN;
   if (out + bytes > limit) return NO_ROOM;
@@ -107,6 +127,7 @@ function copySlowly(
   nowMs: i64,
 ): u32 {
   if (entry.flags & HAS_EXPIRY && isExpired(address, entry, timeOf(nowMs))) return EXPIRED;
+  if (entry.flags & COLLECTION) return WRONG_TYPE;
   // Read once: a writer may make the entry another one between the check of the length and the copy that it is for.
   const isChained = (entry.flags & CHAINED) != 0;
   const bytes = isChained ? chainedValueBytes(address, entry) : <u32>entry.valueBytes;
@@ -159,7 +180,7 @@ export function readValue(
     const value = key + staged.keyWord;
     if (
       (<u32>head >> 16) == staged.keyWord &&
-      (flags & (CHAINED | LONG_KEY | NAMESPACED)) == 0 &&
+      (flags & (CHAINED | LONG_KEY | NAMESPACED | COLLECTION)) == 0 &&
       bytes <= MAX_CHUNK &&
       out + bytes <= limit &&
       ((flags & HAS_EXPIRY) == 0 || expiryOf(address) > nowMs) &&
@@ -235,7 +256,7 @@ export function readValueAgain(
   nowMs: i64,
 ): u32 {
   const found = copyValue(thread, out, limit, hash, key, keyWord, nowMs);
-  if (found == NO_ROOM) return NO_ROOM;
+  if (found == NO_ROOM || found == WRONG_TYPE) return found;
   if (found > PRESENT) {
     mark(partitionOfHash(hash), foundSlot);
     sample(thread, hash);
@@ -283,7 +304,7 @@ export function look(
 }
 
 /** Removes the entry of a key that a reader saw expired, if it still is. */
-function dropExpired(thread: u32, hash: u32, key: Address, keyWord: KeyWord, nowMs: i64): void {
+export function dropExpired(thread: u32, hash: u32, key: Address, keyWord: KeyWord, nowMs: i64): void {
   const partition = partitionOfHash(hash);
   lock(partition, thread);
   findLive(partition, hash, key, keyWord, nowMs);
@@ -323,7 +344,13 @@ export function findStaged(partition: Partition, staged: Staged, nowMs: i64): Sl
   return findLive(partition, staged.hash, staged.key, staged.keyWord, nowMs);
 }
 
-/** Under the lock: copies the value in a slot to `out`. The address behind it, or NO_ROOM. */
+/** Under the lock: whether what is in a slot is a collection. */
+@inline
+export function isCollection(slot: Slot): bool {
+  return (entryAt(entryOf(slot)).flags & COLLECTION) != 0;
+}
+
+/** Under the lock: copies the value in a slot, which is no collection, to `out`. The address behind it, or NO_ROOM. */
 export function copyHeld(slot: Slot, out: Address, limit: Address): u32 {
   const address = entryOf(slot);
   const entry = entryAt(address);
@@ -336,4 +363,12 @@ export function copyHeld(slot: Slot, out: Address, limit: Address): u32 {
     copyBytes(out, valueAddress(address, entry), bytes);
   }
   return out + bytes;
+}
+
+/** The slot of a staged key that has not expired, or 0. Changes nothing, for whoever holds the lock to read only. */
+export function findStill(staged: Staged, nowMs: i64): Slot {
+  const slot = find(homeBucketIn(partitionOf(staged), staged.hash), staged.hash, staged.key, staged.keyWord);
+  if (slot == 0) return 0;
+  const address = entryOf(slot);
+  return isExpired(address, entryAt(address), nowMs) ? 0 : slot;
 }

@@ -7,8 +7,8 @@
  *   directory    its memory, and that each entry is a segment of this partition
  *
  * 1. The partition is checked: integrity.ts, and that it has just the pages that say so. If all is well, it stays. An
- *    entry that was being overwritten in place (`overwriting`) is removed, since only its bytes could tell. Eviction's
- *    queues are made anew (requeue.ts).
+ *    entry that was being overwritten in place (`overwriting`) is removed, since only its bytes could tell; those that
+ *    were pending are, too. Eviction's queues are made anew (requeue.ts).
  * 2. Else it is emptied: its slab pages go to the pool, its segments but one become spare segments, for they can never
  *    be anything else; everything else starts anew.
  *
@@ -20,6 +20,7 @@
  * anybody else, because pages are taken and given under some partition's lock only.
  */
 import { LOG_DELETED, noteClear, recoverLog } from './changelog';
+import { dropReserved } from './collections/reserve';
 import { BROKEN_PAGE_TOTAL, BROKEN_RECORDS, checkPartition } from './integrity';
 import { Address, header, Header, PAGE_BYTES, PageNumber } from './layout';
 import { tryLockToRead, unlock } from './lock';
@@ -38,6 +39,7 @@ import {
 } from './pages';
 import { Partition, partitionAt, partitionIndex, resetPartition } from './partition';
 import { entryAt, hashOfEntry } from './entry';
+import { dropPending } from './pending';
 import { mayEvict, resetPolicy } from './eviction/policy';
 import { removeEntry } from './eviction/removal';
 import { requeue } from './eviction/requeue';
@@ -76,16 +78,21 @@ function keepIfSound(partition: Partition): bool {
   partition.recovery = CHECKING;
   partition.pinnedOld = 0;
   partition.pinnedNew = 0;
+  partition.pinnedSource = 0;
   partition.chainEnd = 0;
   const torn = partition.overwriting;
+  const hasPending = partition.pending != 0;
+  partition.pending = 0;
   const broken = hasItsPages(partition) ? checkPartition(partition) : BROKEN_PAGE_TOTAL;
   if (broken != 0 && broken != BROKEN_RECORDS) return false;
+  dropReserved(partition);
   if (torn) {
     const hash = hashOfEntry(torn);
     const slot = findEntry(hash, torn);
     if (slot) removeEntry(partition, slot, hash, LOG_DELETED);
     partition.overwriting = 0;
   }
+  if (hasPending) dropPending(partition);
   return !mayEvict() || requeue(partition);
 }
 

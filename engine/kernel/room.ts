@@ -2,11 +2,12 @@
  * Finding room for an entry: a chunk, expiring what is due and evicting where the policy allows, a page where a class
  * has none; and one entry less where `maxEntries` is what is short. Everything here runs under the partition's lock.
  */
+import { freeGarbage } from './collections/garbage';
 import { startPasses } from './eviction/passes';
 import { evictOne, mayEvict } from './eviction/policy';
 import { expireDue, isDue } from './expiry';
 import { Address, Header, header, PAGE_BYTES, PAGE_SHIFT } from './layout';
-import { lockWithin, tryLock, unlock } from './lock';
+import { isHeldInSet, lockWithin, tryLock, unlock } from './lock';
 import { classInfo, Partition, partitionAt } from './partition';
 import { isCramped, takeChunk, takeLargerChunk } from './slab';
 import { hasCleared, mayHaveCleared, sweep, sweepAll } from './sweep';
@@ -62,6 +63,7 @@ const NO_CLASS: u32 = u32.MAX_VALUE;
 function findPage(partition: Partition, sizeClass: u32, thread: u32, nowMs: i64): bool {
   if (expirePage(partition, sizeClass, nowMs) || vacateAny(partition)) return true;
   if (hasCleared(partition) && sweepPage(partition, sizeClass)) return true;
+  if (collectPage(partition, sizeClass)) return true;
   const before = partition.chunkBytes;
   startPasses();
   for (let i: u32 = 0; i < MAX_EVICTIONS && mayEvict(); i++) {
@@ -69,6 +71,7 @@ function findPage(partition: Partition, sizeClass: u32, thread: u32, nowMs: i64)
     if (!evictOne(partition, nowMs)) break;
     if (partition.slabPages < pages || vacateAny(partition)) return true;
     if (hasChunk(partition, sizeClass)) return true;
+    if (collectPage(partition, sizeClass)) return true;
     // What was freed is scattered over many classes. Going on so might evict everything.
     if (before > partition.chunkBytes + SCATTERED_BYTES && emptyPage(partition, nowMs)) return true;
   }
@@ -115,6 +118,19 @@ function sweepPage(partition: Partition, sizeClass: u32): bool {
   return false;
 }
 
+/** Nodes of garbage that are freed before the question whether that is enough. */
+const COLLECTED_AT_ONCE: u32 = 256;
+
+/** Frees garbage of collections until the pool has a page more, or `sizeClass` a free chunk. False: that was all. */
+function collectPage(partition: Partition, sizeClass: u32): bool {
+  const pages = partition.slabPages;
+  while (partition.garbage) {
+    freeGarbage(partition, COLLECTED_AT_ONCE);
+    if (partition.slabPages < pages || vacateAny(partition) || hasChunk(partition, sizeClass)) return true;
+  }
+  return false;
+}
+
 @inline
 function hasChunk(partition: Partition, sizeClass: u32): bool {
   return sizeClass != NO_CLASS && classInfo(partition, sizeClass).roomy != 0;
@@ -154,7 +170,12 @@ function askOthers(partition: Partition, thread: u32, nowMs: i64): u32 {
   for (let i: u32 = 0; i < count; i++) {
     const other = partitionAt((first + i) & (count - 1));
     if (changetype<u32>(other) == changetype<u32>(partition)) continue;
-    if (!mayEvict() && other.slackClasses == 0 && !isDue(other, nowMs) && !mayHaveCleared(other)) continue;
+    if (!mayEvict() && !mayHavePage(other, nowMs)) continue;
+    if (isHeldInSet(other, thread)) {
+      // Nothing is half done in it (locks.ts).
+      if (givePageOf(other, nowMs)) return FOUND_PAGE;
+      continue;
+    }
     // Only tried: two partitions that want each other's pages cannot deadlock.
     if (!tryLock(other, thread)) {
       found = FOUND_LOCKED;
@@ -168,13 +189,19 @@ function askOthers(partition: Partition, thread: u32, nowMs: i64): u32 {
   return found;
 }
 
+/** Whether a partition, of a policy that evicts nothing, may have something to free. */
+@inline
+function mayHavePage(other: Partition, nowMs: i64): bool {
+  return other.slackClasses != 0 || other.garbage != 0 || isDue(other, nowMs) || mayHaveCleared(other);
+}
+
 /** A partition that `askOthers` found locked. Read right after it. Not state. */
 let lockedOther: Address = 0;
 
 /** Makes a page of the partition come free. */
 function givePageOf(partition: Partition, nowMs: i64): bool {
   const given = vacateAny(partition) || expirePage(partition, NO_CLASS, nowMs);
-  return given || sweepPage(partition, NO_CLASS) || evictPage(partition, nowMs);
+  return given || sweepPage(partition, NO_CLASS) || collectPage(partition, NO_CLASS) || evictPage(partition, nowMs);
 }
 
 /** Evicts until a page comes free. */
@@ -182,7 +209,7 @@ function evictPage(partition: Partition, nowMs: i64): bool {
   for (let i: u32 = 0; i < MAX_EVICTIONS && mayEvict(); i++) {
     const pages = partition.slabPages;
     if (!evictOne(partition, nowMs)) return false;
-    if (partition.slabPages < pages || vacateAny(partition)) return true;
+    if (partition.slabPages < pages || vacateAny(partition) || collectPage(partition, NO_CLASS)) return true;
   }
   return false;
 }

@@ -9,7 +9,7 @@
  *   +0  hits    u64
  *   +8  misses  u64
  */
-import { LOG_CLEARED, LOG_EVICTED, LOG_EXPIRED } from './changelog';
+import { LOG_CLEARED, LOG_DELETED, LOG_EVICTED, LOG_EXPIRED } from './changelog';
 import { Entry, entryAt, keyPrefixOf, valueBytesOf } from './entry';
 import { Address, AREA_SLACK, header } from './layout';
 import { countNamespaces, isCleared, numberOf, prefixNow, rowAddress } from './namespaces';
@@ -126,7 +126,7 @@ export function leaveNamespace(partition: Partition, address: Address, reason: u
   }
   if (reason == LOG_EXPIRED) row.expired += 1;
   else if (reason == LOG_EVICTED) row.evictions += 1;
-  else row.deletes += 1;
+  else if (reason == LOG_DELETED) row.deletes += 1;
   return reason;
 }
 

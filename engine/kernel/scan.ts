@@ -42,6 +42,7 @@
 import { copyBytes } from './bytes';
 import {
   CHAINED,
+  COLLECTION,
   copyFromChain,
   expiryOf,
   fieldsBytes,
@@ -333,7 +334,8 @@ function copyEntry(
     skip = PREFIX_BYTES;
   }
   const ownBytes = keyBytes - skip;
-  const hasValue = valueBytes <= maxValueBytes;
+  // A collection has no value that could follow its key.
+  const hasValue = valueBytes <= maxValueBytes && (flags & COLLECTION) == 0;
   const end = out + alignUp(RECORD_FIXED_BYTES + ownBytes + (hasValue ? valueBytes : 0), 8);
   if (end > limit) return NO_ROOM;
   store<u16>(out, <u16>ownBytes);

@@ -3,7 +3,8 @@
  *
  * A command goes to the arena of its key. One without a key, or a wrong one, goes to where the command before it went:
  * any arena gives it the right answer. A command whose keys are in several arenas is written anew, a part for each,
- * when its row says that each key is done by itself; the replies, counts, are added up. Sub-frames keep the order of
+ * when its row says that each key is done by itself; the replies, counts, are added up. Otherwise it is refused.
+ * Sub-frames keep the order of
  * the commands, so each key sees its commands in order.
  */
 import { copyLoosely } from './bytes';
@@ -17,6 +18,7 @@ import {
   ROW_HOST,
   ROW_KEYS_APART,
   ROW_KEYS_TOGETHER,
+  TO_THE_END,
 } from './commands';
 import { Address } from './layout';
 import {
@@ -29,6 +31,7 @@ import {
   namespacedKeyOf,
   skipBlob,
   skipValue,
+  writeArrayHead,
   writeInteger,
 } from './msgpack';
 import { arenaOf, routeHash } from './route';
@@ -237,22 +240,42 @@ function routeCommand(at: Address, end: Address): u32 {
   commandArgs = skipValue(first, end);
   if (row.flags & ROW_HOST) return IS_HOST;
   if (row.firstKey == NO_KEY) return NO_LANE;
-  const key = bytesOf(commandArgs);
-  if (key == 0) return laneOfNamespaced();
-  if (!isKeyLength(lastLength())) return NO_LANE;
-  const lane = laneOfKey(key, lastLength());
-  if (argCount == 1 || !(row.flags & (ROW_KEYS_APART | ROW_KEYS_TOGETHER))) return lane;
-  return routeKeys(row, lane);
+  if (row.flags & ROW_KEYS_TOGETHER) return routeTogether(row, end);
+  const lane = laneAtKey(commandArgs);
+  if (lane == NO_LANE || argCount == 1 || !(row.flags & ROW_KEYS_APART)) return lane;
+  // Of keys of namespaces there is one: the host sends no others.
+  return bytesOf(commandArgs) == 0 ? lane : routeKeys(lane);
 }
 
-/** Where a command goes whose first key is no text or bytes: where the key without its prefix belongs, if it has any. */
-function laneOfNamespaced(): u32 {
-  const key = namespacedKeyOf(commandArgs);
+/** Where the key at an address belongs, one of a namespace without its prefix. NO_LANE: it is no key. */
+function laneAtKey(at: Address): u32 {
+  let key = bytesOf(at);
+  if (key) return isKeyLength(lastLength()) ? laneOfKey(key, lastLength()) : NO_LANE;
+  key = namespacedKeyOf(at);
   return key == 0 ? NO_LANE : laneOfKey(key + 4, lastLength() - 4);
 }
 
-/** The same for a command all of whose arguments are keys. */
-function routeKeys(row: CommandRow, firstLane: u32): u32 {
+/** Where a command goes whose keys must be in one arena. */
+function routeTogether(row: CommandRow, end: Address): u32 {
+  const step = <u32>row.keyStep;
+  const last = row.lastKey == TO_THE_END ? commandArgCount - 1 : <u32>row.lastKey;
+  let at = commandArgs;
+  let lane: u32 = NO_LANE;
+  let isCross = false;
+  // What has too few arguments behind it is no key.
+  for (let i: u32 = 0; i <= last && i + step <= commandArgCount; i += step) {
+    const laneHere = laneAtKey(at);
+    // A wrong key: any arena refuses the whole command.
+    if (laneHere == NO_LANE) return NO_LANE;
+    if (lane == NO_LANE) lane = laneHere;
+    isCross = isCross || laneHere != lane;
+    for (let skipped: u32 = 0; skipped < step; skipped++) at = skipValue(at, end);
+  }
+  return isCross ? FAILED + ERROR_CROSS_ARENA : lane;
+}
+
+/** Where a command goes all of whose arguments are keys, each of which is done by itself. */
+function routeKeys(firstLane: u32): u32 {
   memory.fill(KEY_COUNTS, 0, MAX_ARENAS << 2);
   let isOneLane = true;
   let at = commandArgs;
@@ -266,8 +289,7 @@ function routeKeys(row: CommandRow, firstLane: u32): u32 {
     store<u32>(KEY_COUNTS + (lane << 2), keysOf(lane) + 1);
     at = key + keyBytes;
   }
-  if (isOneLane) return firstLane;
-  return row.flags & ROW_KEYS_APART ? IS_APART : FAILED + ERROR_CROSS_ARENA;
+  return isOneLane ? firstLane : IS_APART;
 }
 
 /** Writes the parts of the command whose keys `routeKeys` counted, and their entries; how many there are then. */
@@ -293,21 +315,9 @@ function writeParts(entries: u32): u32 {
   return entries;
 }
 
-/** An array's head, as short as can be, and the code, which is below 128. */
+/** The beginning of a command of so many arguments; its code is below 128. */
 function writePartHead(at: Address, args: u32): Address {
-  const elements = args + 1;
-  if (elements < 16) {
-    store<u8>(at, <u8>(0x90 | elements));
-    at += 1;
-  } else if (elements < 0x10000) {
-    store<u8>(at, 0xdc);
-    store<u16>(at, bswap<u16>(<u16>elements), 1);
-    at += 3;
-  } else {
-    store<u8>(at, 0xdd);
-    store<u32>(at, bswap<u32>(elements), 1);
-    at += 5;
-  }
-  store<u8>(at, <u8>commandCode);
-  return at + 1;
+  const code = writeArrayHead(at, args + 1);
+  store<u8>(code, <u8>commandCode);
+  return code + 1;
 }

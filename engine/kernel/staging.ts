@@ -168,6 +168,28 @@ function stageNamespacedKey(staged: Staged): u32 {
   return 0;
 }
 
+/** The word of the key that `keyOf` found. Read right after the call. Not state. */
+let foundKeyWord: KeyWord = 0;
+
+@inline
+export function lastKeyWord(): KeyWord {
+  return foundKeyWord;
+}
+
+/** The first byte of the key at `at`, an argument behind the first one; its word in `lastKeyWord()`. 0: it is no key. */
+export function keyOf(at: Address): Address {
+  let key = bytesOf(at);
+  if (key) {
+    if (!isKeyLength(lastLength())) return 0;
+    foundKeyWord = lastLength();
+    return key;
+  }
+  if (!isHostFrame) return 0;
+  key = namespacedKeyOf(at);
+  if (key) foundKeyWord = NAMESPACED_KEY | lastLength();
+  return key;
+}
+
 /** Reads a whole command; what is wrong with it, or 0. */
 function readCommand(staged: Staged, at: Address): u32 {
   const first = elementsOf(at);

@@ -22,12 +22,31 @@ export const ERROR_ENTRIES_FULL: u32 = 14;
 export const ERROR_HOST_COMMANDS: u32 = 15;
 export const ERROR_REPLY_TOO_LARGE: u32 = 16;
 export const ERROR_CROSS_ARENA: u32 = 17;
-export const ERROR_OWNER: u32 = 18;
-export const ERROR_LEASE_TTL: u32 = 19;
-export const ERROR_NOT_A_LEASE: u32 = 20;
-export const ERROR_CAPACITY: u32 = 21;
-export const ERROR_RATE: u32 = 22;
-export const ERROR_NOT_A_LIMIT: u32 = 23;
+export const ERROR_WRONG_TYPE: u32 = 40;
+export const ERROR_MEMBER: u32 = 41;
+export const ERROR_COLLECTION_KEY: u32 = 42;
+export const ERROR_COUNT: u32 = 43;
+export const ERROR_INDEX: u32 = 44;
+export const ERROR_PAIRS: u32 = 45;
+export const ERROR_REPLY_SIZE: u32 = 46;
+
+export const ERROR_NOT_BYTES: u32 = 18;
+export const ERROR_DATA: u32 = 19;
+export const ERROR_RANGE: u32 = 20;
+export const ERROR_OFFSET: u32 = 21;
+export const ERROR_NOT_A_NUMBER: u32 = 22;
+export const ERROR_NUMBER_DELTA: u32 = 23;
+export const ERROR_NOT_FINITE: u32 = 24;
+export const ERROR_TOO_MANY_VALUES: u32 = 25;
+export const ERROR_NO_SUCH_KEY: u32 = 26;
+export const ERROR_SAME_KEY: u32 = 27;
+export const ERROR_COPY_FLAGS: u32 = 28;
+export const ERROR_OWNER: u32 = 29;
+export const ERROR_LEASE_TTL: u32 = 30;
+export const ERROR_NOT_A_LEASE: u32 = 31;
+export const ERROR_CAPACITY: u32 = 32;
+export const ERROR_RATE: u32 = 33;
+export const ERROR_NOT_A_LIMIT: u32 = 34;
 
 /** Writes an error reply, ext type 1 with the status's text; the address behind it. */
 export function writeError(out: Address, status: u32): Address {

@@ -5,10 +5,12 @@
  */
 import { copyBytes } from './bytes';
 import { buildChain } from './chain';
+import { collectionMoved } from './collections/node';
 import {
   CHAIN_LINK_BYTES,
   CHAINED,
   CHUNK_BLOB,
+  COLLECTION,
   describeChain,
   ENTRY_FIXED_BYTES,
   entryAt,
@@ -29,6 +31,7 @@ import {
   moveExpiry,
   NAMESPACED,
   pieceAt,
+  ROOTED,
   setExpiry,
   valueAddress,
   valueBytesOf,
@@ -50,11 +53,14 @@ import { hasCleared, sweepAll } from './sweep';
 import { crowdedSlot, entryOf, erase, insert, isSplittable, recordOf, setEntryOf, Slot } from './table';
 import { wheelOf } from './wheel';
 
+/** Flags of an entry that is to be made have its kind less CHUNK_BLOB in the bits from here on. */
+export const KIND_SHIFT: u32 = 8;
+
 /**
  * An entry in no slot yet, or 0 when out of memory. Sets expiry and version fields as `flags` say; the wheel knows
- * nothing of it.
+ * nothing of it. `value` 0: the caller writes it.
  */
-function buildEntry(
+export function buildEntry(
   partition: Partition,
   hash: u32,
   key: Address,
@@ -86,7 +92,7 @@ function buildEntry(
       return 0;
     }
     describeChain(address, entryAt(address), hash, valueBytes, nextVersion(partition));
-  } else {
+  } else if (value) {
     copyBytes(address + fields + keyBytes, value, valueBytes);
   }
   countNew(partition, address, valueBytes);
@@ -111,7 +117,7 @@ export function newEntry(
   const entry = entryAt(address);
   entry.valueBytes = flags & CHAINED ? 0 : <u16>valueBytes;
   entry.keyBytes = <u16>keyBytes;
-  entry.kind = CHUNK_BLOB;
+  entry.kind = <u8>(CHUNK_BLOB + (flags >> KIND_SHIFT));
   entry.flags = <u8>flags;
   if (flags & HAS_EXPIRY) setExpiry(address, expiryMs);
   if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
@@ -274,7 +280,7 @@ export function expireAt(
   return false;
 }
 
-function add(
+export function add(
   partition: Partition,
   hash: u32,
   key: Address,
@@ -380,7 +386,7 @@ export function reshape(
   const old = entryOf(slot);
   const entry = entryAt(old);
   const oldFlags = <u32>entry.flags;
-  flags |= oldFlags & (CHAINED | LONG_KEY | NAMESPACED);
+  flags |= oldFlags & (CHAINED | LONG_KEY | NAMESPACED | COLLECTION | ROOTED);
   if (flags == oldFlags) return old;
   const payloadBytes = entryBytes(entry) - fieldsBytes(oldFlags);
   const bytes = fieldsBytes(flags) + payloadBytes;
@@ -407,6 +413,7 @@ export function reshape(
   if (address != old) {
     setEntryOf(slot, address);
     if (flags & CHAINED) pieceAt(firstPiece(address, reshaped)).previous = address;
+    if (flags & ROOTED) collectionMoved(partition, address);
     giveChunk(partition, old);
   }
   return address;

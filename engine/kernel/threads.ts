@@ -3,7 +3,8 @@
  * block, a request area (what the host wants executed) and a reply area (what comes of it), touched by its thread only,
  * but for `identity` and the counters, which anybody may read.
  *
- *   block     THREAD_BLOCK_BYTES: ThreadBlock, then at +256 scratch (256 bytes), at +512 the staging slots of exec.ts
+ *   block     THREAD_BLOCK_BYTES: ThreadBlock, then at +256 scratch (64 bytes), at +320 a set of partitions (locks.ts),
+ *             at +384 a way through a tree (collections/tree.ts), at +512 the staging slots of exec.ts
  *   request   areaBytes + AREA_SLACK
  *   reply     areaBytes + AREA_SLACK
  */
@@ -63,6 +64,10 @@ export class ThreadBlock {
 }
 
 const SCRATCH: u32 = 256;
+const WAY: u32 = 384;
+/** Of 64 partitions each. There are 256 at most (engine/arena.ts). */
+export const SET_WORDS: u32 = 4;
+const SET: u32 = 320;
 const STAGING: u32 = 512;
 
 @inline
@@ -78,6 +83,17 @@ export function blockOf(thread: u32): ThreadBlock {
 @inline
 export function scratchOf(thread: u32): Address {
   return threadBlockAt(thread) + SCRATCH;
+}
+
+/** The partitions whose locks a command on several keys takes: a bit for each. */
+@inline
+export function setOf(thread: u32): Address {
+  return threadBlockAt(thread) + SET;
+}
+
+@inline
+export function wayOf(thread: u32): Address {
+  return threadBlockAt(thread) + WAY;
 }
 
 @inline

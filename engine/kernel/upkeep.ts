@@ -1,6 +1,6 @@
 /*
  * Upkeep: what keeps an arena in order though nobody reads or writes: expired entries go, and those of namespaces that
- * were cleared; stale records are trimmed, pages that can be vacated go back to the pool, as do those of a large value
+ * were cleared, and the nodes of large collections that are no more; stale records are trimmed, pages that can be vacated go back to the pool, as do those of a large value
  * whose writer died. The host of every thread calls it every now and then (engine/upkeep.ts); a call holds locks for a
  * slice of work, never waits for one (but to clean up after the dead), and says when it wants to be called again.
  *
@@ -10,6 +10,7 @@
  * tick shows. So the work is shared, and gets done as long as one thread has time for it; nothing is written down about
  * it. Slots of threads that have died are looked for one at each call, and given back.
  */
+import { freeGarbage } from './collections/garbage';
 import { expireDue, ticksBehind } from './expiry';
 import { header } from './layout';
 import { tryLock, unlock } from './lock';
@@ -75,7 +76,7 @@ function wantsUpkeep(partition: Partition, nowTick: u64, isOwn: bool): bool {
   const behind = ticksBehind(partition, nowTick);
   if (behind != 0) return isOwn || behind >= OVERDUE_TICKS;
   if (!isOwn) return false;
-  if (isSweepDue(partition)) return true;
+  if (isSweepDue(partition) || partition.garbage != 0) return true;
   return isTrimDue(partition) || isWheelTrimDue(partition) || isWheelIdle(partition) || partition.slackClasses != 0;
 }
 
@@ -84,6 +85,7 @@ function keepUp(partition: Partition, nowMs: i64, limit: u32): u32 {
   let done = expireDue(partition, nowMs, limit);
   // Counted first: it may be too few to look for.
   if (done < limit && hasCleared(partition) && isSweepDue(partition)) done += sweep(partition, limit - done);
+  if (done < limit) done += freeGarbage(partition, limit - done);
   if (isWheelIdle(partition)) releaseWheel(partition);
   while (done < limit && isWheelTrimDue(partition)) {
     trimWheel(partition);

@@ -5,16 +5,19 @@
  */
 import {
   CHAINED,
-  CHUNK_BLOB,
   CHUNK_FREE,
+  CHUNK_NODE,
   CHUNK_PIECE,
   entryAt,
   firstPiece,
   hashOfEntry,
+  isEntryKind,
   pieceAt,
+  ROOTED,
   setFirstPiece,
 } from './entry';
-import { evictEntry } from './eviction/removal';
+import { collectionMoved, isListed, nodeAt, nodeMoved } from './collections/node';
+import { evictEntry, isPinned } from './eviction/removal';
 import { tableMoved } from './eviction/sidetable';
 import { Address, PageNumber } from './layout';
 import { PageInfo, pageAddress, pageInfo, pageOf } from './pages';
@@ -72,7 +75,8 @@ function emptiestPage(partition: Partition, sizeClass: u32): PageNumber {
 
 @inline
 function holdsPinned(partition: Partition, page: PageNumber): bool {
-  return pageOf(partition.pinnedOld) == page || pageOf(partition.pinnedNew) == page;
+  if (pageOf(partition.pinnedOld) == page || pageOf(partition.pinnedNew) == page) return true;
+  return pageOf(partition.pinnedSource) == page;
 }
 
 function moveAll(partition: Partition, page: PageNumber, sizeClass: u32): void {
@@ -90,16 +94,18 @@ function moveAll(partition: Partition, page: PageNumber, sizeClass: u32): void {
 function moveChunk(partition: Partition, chunk: Address, target: Address, size: u32): void {
   memory.copy(target, chunk, size);
   const kind = entryAt(chunk).kind;
-  if (kind == CHUNK_BLOB) moveEntry(chunk, target);
+  if (isEntryKind(kind)) moveEntry(partition, chunk, target);
+  else if (kind == CHUNK_NODE) nodeMoved(partition, chunk, target);
   else if (kind == CHUNK_PIECE) movePiece(partition, chunk, target);
   else tableMoved(partition, target);
   giveChunk(partition, chunk);
 }
 
-function moveEntry(chunk: Address, target: Address): void {
+function moveEntry(partition: Partition, chunk: Address, target: Address): void {
   setEntryOf(findEntry(hashOfEntry(target), chunk), target);
   const entry = entryAt(target);
   if (entry.flags & CHAINED) pieceAt(firstPiece(target, entry)).previous = target;
+  else if (entry.flags & ROOTED) collectionMoved(partition, target);
 }
 
 function movePiece(partition: Partition, chunk: Address, target: Address): void {
@@ -107,7 +113,7 @@ function movePiece(partition: Partition, chunk: Address, target: Address): void 
   const previous = piece.previous;
   if (piece.next) pieceAt(piece.next).previous = target;
   if (chunk == partition.chainEnd) partition.chainEnd = target;
-  if (entryAt(previous).kind == CHUNK_BLOB) setFirstPiece(previous, entryAt(previous), target);
+  if (isEntryKind(entryAt(previous).kind)) setFirstPiece(previous, entryAt(previous), target);
   else pieceAt(previous).next = target;
 }
 
@@ -145,9 +151,9 @@ function clearOut(partition: Partition, page: PageNumber, nowMs: i64): void {
   for (let chunk = pageAddress(page); chunk < end && partition.slabPages >= pages; chunk += size) {
     const kind = entryAt(chunk).kind;
     if (kind == CHUNK_FREE) continue;
-    const isEntry = kind == CHUNK_BLOB || kind == CHUNK_PIECE;
-    const address = kind == CHUNK_PIECE ? ownerOf(chunk) : chunk;
-    if (isEntry && (address == partition.pinnedOld || address == partition.pinnedNew)) return;
+    const address = ownerOf(chunk);
+    const isEntry = address != 0;
+    if (isEntry && isPinned(partition, address)) return;
     const hash = isEntry ? hashOfEntry(address) : 0;
     const slot = isEntry ? findEntry(hash, address) : 0;
     if (!isEntry || isMarked(slot)) {
@@ -157,7 +163,7 @@ function clearOut(partition: Partition, page: PageNumber, nowMs: i64): void {
         continue;
       }
     }
-    // A part of the side table is not evicted.
+    // A part of the side table is not evicted, nor what is garbage or reserved.
     if (!isEntry) return;
     evictEntry(partition, slot, hash, nowMs);
   }
@@ -169,9 +175,13 @@ function freeElsewhere(partition: Partition, sizeClass: u32): Address {
   return takeLargerChunk(partition, sizeClass);
 }
 
-/** The entry whose chain a piece is in. */
-function ownerOf(piece: Address): Address {
-  let address = piece;
+/** The entry that a chunk belongs to, or is; 0: it is no entry's. */
+function ownerOf(chunk: Address): Address {
+  let address = chunk;
   while (entryAt(address).kind == CHUNK_PIECE) address = pieceAt(address).previous;
-  return address;
+  while (entryAt(address).kind == CHUNK_NODE) {
+    if (isListed(address)) return 0;
+    address = nodeAt(address).parent;
+  }
+  return isEntryKind(entryAt(address).kind) ? address : 0;
 }

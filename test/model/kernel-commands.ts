@@ -19,7 +19,16 @@ import {
   type Wire,
 } from '../support/kernel-wire.js';
 import { CAPACITY, RATE } from './kernel-leases.js';
-import { type ErrorName, GET, IFVERSION, KEEPTTL, NX, type Spec, XX } from './kernel-model.js';
+import {
+  type ErrorName,
+  GET,
+  IFVERSION,
+  KEEPTTL,
+  type KeyName,
+  NX,
+  type Spec,
+  XX,
+} from './kernel-model.js';
 
 export interface Generated {
   readonly spec: Spec;
@@ -54,6 +63,7 @@ const HOT_KEYS = 6;
 
 const SIMPLE_KEYS = ['GET', 'GETV', 'TTL', 'PERSIST', 'TYPE', 'MEMORY', 'OBJECT'] as const;
 const OWNERS = ['me', 'you', 'x'.repeat(31), 'x'.repeat(32), 'y'.repeat(128)];
+const FLOATS = [0.1, -0.1, 1.5, 1e15, 1.7e308, -1.7e308, 5e-324, Infinity, -Infinity, NaN];
 const MANY_KEYS = ['DEL', 'EXISTS', 'TOUCH'] as const;
 
 export class CommandSource {
@@ -76,8 +86,16 @@ export class CommandSource {
     const random = this.#random;
     if (random.chance(0.003)) this.#blobs = random.pick(this.#mix.blobs);
     const dice = random.below(100);
-    if (dice < 30) return this.#set();
-    if (dice < 62) return this.#keyed(random.pick(SIMPLE_KEYS));
+    if (dice < 20) return this.#set();
+    if (dice < 23) return this.#move();
+    if (dice < 26) return this.#several();
+    if (dice < 28) return this.#readSeveral();
+    if (dice < 43) return this.#keyed(random.pick(SIMPLE_KEYS));
+    if (dice < 45) return this.#keyed(random.pick(['STRLEN', 'STRLEN', 'GETDEL']));
+    if (dice < 53) return this.#write();
+    if (dice < 57) return this.#getRange();
+    if (dice < 60) return this.#incrementFloat();
+    if (dice < 62) return this.#getAndExpire();
     if (dice < 70) return this.#many(random.pick(MANY_KEYS));
     if (dice < 76) return this.#increment();
     if (dice < 82) return this.#lease();
@@ -133,7 +151,7 @@ export class CommandSource {
     return { spec: { name }, wire: this.#wire(name, ...args) };
   }
 
-  #keyed(name: (typeof SIMPLE_KEYS)[number]): Generated {
+  #keyed(name: KeyName): Generated {
     const key = this.#key();
     return { spec: { name, key }, wire: this.#wire(name, this.#keyWire(key)) };
   }
@@ -228,6 +246,95 @@ export class CommandSource {
     return { spec: { name: 'LIMIT', key, cost }, wire };
   }
 
+  #move(): Generated {
+    const random = this.#random;
+    const name = random.pick(['RENAME', 'RENAMENX', 'COPY'] as const);
+    const [from, to] = [this.#key(), this.#key()];
+    const replace = name === 'COPY' && random.chance(0.6);
+    const flags = replace ? this.#integer(1) : random.chance(0.5) ? NIL : this.#integer(0);
+    const args = name === 'COPY' ? this.#optional(flags) : [];
+    const wire = this.#wire(name, this.#keyWire(from), this.#keyWire(to), ...args);
+    return { spec: { name, from, to, replace }, wire };
+  }
+
+  #several(): Generated {
+    const random = this.#random;
+    const name = random.pick(['MSET', 'MSET', 'MSETNX'] as const);
+    const count = random.pick([1, 2, 2, 5, 12]);
+    const pairs = Array.from({ length: count }, () => {
+      const key = name === 'MSETNX' ? random.pick(this.#mix.keys) : this.#key();
+      return [key, this.#value(key)] as const;
+    });
+    const ttlMs = random.chance(0.5) ? 0 : this.#ttlMs();
+    const args = pairs.flatMap(([key, value]) => [this.#keyWire(key), value]);
+    if (ttlMs > 0 || random.chance(0.2)) args.push(this.#ttlWire(ttlMs));
+    return { spec: { name, pairs, ttlMs }, wire: this.#wire(name, ...args) };
+  }
+
+  #readSeveral(): Generated {
+    const count = this.#random.pick([1, 2, 8, 20]);
+    const keys = Array.from({ length: count }, () => this.#key());
+    const wire = this.#wire('MGET', ...keys.map((key) => this.#keyWire(key)));
+    return { spec: { name: 'MGET', keys }, wire };
+  }
+
+  /** APPEND or SETRANGE. */
+  #write(): Generated {
+    const random = this.#random;
+    const key = this.#key();
+    const isLong = random.chance(this.#blobs);
+    const length = random.below(
+      isLong ? random.pick([600, 9000, 40_000]) : random.pick([1, 20, 300]),
+    );
+    const start = random.below(this.#noise.length - length);
+    const bytes = this.#noise.subarray(start, start + length);
+    const least = random.chance(0.8) ? 0 : random.pick([1, 2, 4]);
+    const data = random.chance(0.5) ? str(bytes, least) : bin(bytes, least);
+    if (random.chance(0.6)) {
+      const wire = this.#wire('APPEND', this.#keyWire(key), data);
+      return { spec: { name: 'APPEND', key, offset: undefined, data }, wire };
+    }
+    const most = this.#mix.maxValueBytes;
+    const offset = random.chance(0.9)
+      ? random.below(random.pick(isLong ? [1, 300, 9000, 80_000] : [1, 40, 300]))
+      : random.pick([most - length, most - length - 5, most, 2 ** 32, 2 ** 53]);
+    const wire = this.#wire('SETRANGE', this.#keyWire(key), this.#integer(offset), data);
+    return { spec: { name: 'SETRANGE', key, offset, data }, wire };
+  }
+
+  #getRange(): Generated {
+    const random = this.#random;
+    const key = this.#key();
+    const edge = (): number => {
+      const most = random.pick([1, 5, 300, 9000, 300_000, 2 ** 40]);
+      return random.between(-most, most);
+    };
+    const [start, end] = random.chance(0.3) ? [0, -1] : [edge(), edge()];
+    const args = [this.#integer(start), this.#integer(end)];
+    const wire = this.#wire('GETRANGE', this.#keyWire(key), ...args);
+    return { spec: { name: 'GETRANGE', key, start, end }, wire };
+  }
+
+  #incrementFloat(): Generated {
+    const random = this.#random;
+    const key = this.#key();
+    const isWhole = random.chance(0.2);
+    const delta = isWhole ? random.between(-1e6, 1e6) : random.pick(FLOATS);
+    const ttlMs = random.chance(0.7) ? 0 : this.#ttlMs();
+    const deltaWire = isWhole && random.chance(0.5) ? this.#integer(delta) : float(delta);
+    const args = this.#optional(this.#ttlWire(ttlMs));
+    const wire = this.#wire('INCRFLOAT', this.#keyWire(key), deltaWire, ...args);
+    return { spec: { name: 'INCRFLOAT', key, delta, ttlMs }, wire };
+  }
+
+  #getAndExpire(): Generated {
+    const key = this.#key();
+    const ttlMs = this.#random.chance(0.4) ? undefined : this.#ttlMs();
+    const args = this.#optional(ttlMs === undefined ? NIL : this.#integer(ttlMs));
+    const wire = this.#wire('GETEX', this.#keyWire(key), ...args);
+    return { spec: { name: 'GETEX', key, ttlMs }, wire };
+  }
+
   #expire(): Generated {
     const key = this.#key();
     const ttlMs = this.#ttlMs();
@@ -302,7 +409,7 @@ export class CommandSource {
       ext(5, 'x'),
       bin(''),
     ]);
-    switch (random.below(12)) {
+    switch (random.below(17)) {
       case 0: {
         const head = random.pick([NIL, float(16), array([]), map([]), TRUE, integer(HUGE[0]!)]);
         const wires = [
@@ -319,8 +426,7 @@ export class CommandSource {
         const codes = [
           0,
           3,
-          0x1f,
-          0x3f,
+          0x2f,
           0x7f,
           0x80,
           0xff,
@@ -356,6 +462,9 @@ export class CommandSource {
           'TTL',
           'TOUCH',
           'INCR',
+          'APPEND',
+          'GETRANGE',
+          'INCRFLOAT',
         ] as const);
         if (random.chance(0.4)) return bare('ERROR_ARITY', this.#wire(few));
         const many = [
@@ -366,6 +475,16 @@ export class CommandSource {
           ['TTL', 2],
           ['GETV', 2],
           ['INCR', 4],
+          ['APPEND', 3],
+          ['STRLEN', 2],
+          ['GETRANGE', 4],
+          ['SETRANGE', 4],
+          ['INCRFLOAT', 4],
+          ['GETDEL', 2],
+          ['GETEX', 3],
+          ['MSET', 1],
+          ['RENAME', 3],
+          ['COPY', 4],
         ] as const;
         const [name, count] = random.pick(many);
         return bare('ERROR_ARITY', this.#wire(name, ...new Array<Wire>(count).fill(key)));
@@ -382,11 +501,16 @@ export class CommandSource {
           ext(1, 'k'),
         ]);
         if (random.chance(0.3)) return keyed('ERROR_KEY', random.pick(MANY_KEYS), key, wrong, key);
+        if (random.chance(0.1)) return keyed('ERROR_KEY', 'MGET', key, wrong, key);
+        if (random.chance(0.1)) return keyed('ERROR_KEY', 'MSET', NIL, wrong, NIL);
+        if (random.chance(0.1)) return keyed('ERROR_KEY', random.pick(['RENAME', 'COPY']), wrong);
         const [name, ...args] = random.pick([
           ['GET'],
           ['SET', NIL],
           ['EXPIRE', NIL],
           ['INCR'],
+          ['APPEND', str('x')],
+          ['GETDEL'],
         ] as const);
         return bare('ERROR_KEY', this.#wire(name, wrong, ...args));
       }
@@ -398,7 +522,15 @@ export class CommandSource {
           integer(-(2n ** 63n)),
         ];
         const ttl = random.pick([...range, noInteger]);
-        const before = random.pick([['SET', NIL], ['EXPIRE'], ['INCR', NIL]] as const);
+        const before = random.pick([
+          ['SET', NIL],
+          ['EXPIRE'],
+          ['INCR', NIL],
+          ['INCRFLOAT', float(1)],
+          ['GETEX'],
+          ['MSET', NIL],
+          ['MSETNX', NIL],
+        ] as const);
         const [name, ...args] = before;
         return keyed('ERROR_TTL', name, ...args, ttl);
       }
@@ -423,16 +555,38 @@ export class CommandSource {
           random.pick([integer(HUGE[0]!), integer(HUGE[2]!), noInteger]),
         );
       case 8: {
+        const noData = random.pick([NIL, integer(7), float(1), array([]), map([]), ext(5, 'x')]);
+        if (random.chance(0.5)) return keyed('ERROR_DATA', 'APPEND', noData);
+        return keyed('ERROR_DATA', 'SETRANGE', integer(random.below(5)), noData);
+      }
+      case 9: {
+        const edge = random.pick([integer(HUGE[0]!), NIL, noInteger]);
+        const args = random.chance(0.5) ? [edge, integer(-1)] : [integer(0), edge];
+        return keyed('ERROR_RANGE', 'GETRANGE', ...args);
+      }
+      case 10: {
+        const offset = random.pick([integer(-1), integer(-(2n ** 63n)), integer(HUGE[0]!), NIL]);
+        return keyed('ERROR_OFFSET', 'SETRANGE', random.pick([offset, noInteger]), str('x'));
+      }
+      case 12: {
+        const flags = random.pick([integer(2), integer(-1), integer(HUGE[0]!), noInteger]);
+        return keyed('ERROR_COPY_FLAGS', 'COPY', str('to'), flags);
+      }
+      case 11: {
+        const noNumber = random.pick([NIL, TRUE, str('1'), array([]), bin('')]);
+        return keyed('ERROR_NUMBER_DELTA', 'INCRFLOAT', noNumber);
+      }
+      case 14: {
         const owner = random.pick([str(''), str('x'.repeat(129)), integer(1), noInteger, NIL]);
         const isOwner = owner[0]! >= 0xa1 && owner[0]! < 0xc0;
         const name = random.pick(['LOCK', 'EXTEND'] as const);
         return keyed('ERROR_OWNER', name, isOwner ? NIL : owner, integer(5));
       }
-      case 9: {
+      case 15: {
         const ttl = random.pick([integer(0), NIL, integer(-1), integer(MAX_TTL_MS + 1), noInteger]);
         return keyed('ERROR_LEASE_TTL', random.pick(['LOCK', 'EXTEND']), str('me'), ttl);
       }
-      case 10: {
+      case 16: {
         if (random.chance(0.5)) {
           const rate = random.pick([integer(0), NIL, float(Number.NaN), float(-1), str('1')]);
           return keyed('ERROR_RATE', 'LIMIT', integer(1), rate);

@@ -5,11 +5,13 @@
  */
 import { KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
 import {
+  bin,
   endOf,
   error,
   FALSE,
   integer,
   integerOf,
+  itemsOf,
   NIL,
   shown,
   str,
@@ -17,6 +19,7 @@ import {
   type Wire,
 } from '../support/kernel-wire.js';
 import { leaseValue, type Owner, ownerOf, take } from './kernel-leases.js';
+import { contentOf, floatOf, numberIn, rangeOf, wireOf, written } from './kernel-strings.js';
 
 export const NX = 1;
 export const XX = 2;
@@ -26,14 +29,15 @@ export const IFVERSION = 16;
 
 export type ErrorName = keyof typeof KERNEL_ERROR_TEXTS;
 
+/** Commands of which the key is the only argument. */
+export type KeyName =
+  | ('GET' | 'GETV' | 'TTL' | 'PERSIST' | 'STRLEN' | 'GETDEL')
+  | ('TYPE' | 'MEMORY' | 'OBJECT');
+
 /** A command as the model sees it. Keys are bytes as latin1 text. */
 export type Spec =
   | { readonly name: 'PING' }
   | { readonly name: 'HELLO' }
-  | {
-      readonly name: 'GET' | 'GETV' | 'TTL' | 'PERSIST' | 'TYPE' | 'MEMORY' | 'OBJECT';
-      readonly key: string;
-    }
   | { readonly name: 'UNLOCK'; readonly key: string; readonly owner: Owner }
   | {
       readonly name: 'LOCK' | 'EXTEND';
@@ -42,6 +46,7 @@ export type Spec =
       readonly ttlMs: number;
     }
   | { readonly name: 'LIMIT'; readonly key: string; readonly cost: number }
+  | { readonly name: KeyName; readonly key: string }
   | { readonly name: 'DEL' | 'EXISTS' | 'TOUCH'; readonly keys: readonly string[] }
   | { readonly name: 'EXPIRE'; readonly key: string; readonly ttlMs: number }
   | { readonly name: 'INCR'; readonly key: string; readonly delta: bigint; readonly ttlMs: number }
@@ -53,7 +58,47 @@ export type Spec =
       readonly flags: number;
       readonly version: bigint | undefined;
     }
+  | WriteSpec
+  | { readonly name: 'MGET'; readonly keys: readonly string[] }
+  | SeveralSpec
+  | MoveSpec
+  | {
+      readonly name: 'GETRANGE';
+      readonly key: string;
+      readonly start: number;
+      readonly end: number;
+    }
+  | {
+      readonly name: 'INCRFLOAT';
+      readonly key: string;
+      readonly delta: number;
+      readonly ttlMs: number;
+    }
+  | { readonly name: 'GETEX'; readonly key: string; readonly ttlMs: number | undefined }
   | { readonly name: 'WRONG'; readonly error: ErrorName };
+
+/** MSET, MSETNX. */
+interface SeveralSpec {
+  readonly name: 'MSET' | 'MSETNX';
+  readonly pairs: readonly (readonly [key: string, value: Wire])[];
+  readonly ttlMs: number;
+}
+
+interface MoveSpec {
+  readonly name: 'RENAME' | 'RENAMENX' | 'COPY';
+  readonly from: string;
+  readonly to: string;
+  /** Of COPY. */
+  readonly replace: boolean;
+}
+
+/** APPEND, or with an offset SETRANGE. */
+interface WriteSpec {
+  readonly name: 'APPEND' | 'SETRANGE';
+  readonly key: string;
+  readonly offset: number | undefined;
+  readonly data: Wire;
+}
 
 type KeySpec = Extract<Spec, { readonly key: string }>;
 type LeaseSpec = Extract<Spec, { readonly owner: Owner }>;
@@ -162,6 +207,9 @@ export class KernelModel {
   apply(spec: Spec, reply: Wire): void {
     const fixed = fixedReply(spec);
     if (fixed) this.#expect(reply, fixed);
+    else if ('pairs' in spec) this.#applyPairs(spec, reply);
+    else if ('from' in spec) this.#applyMove(spec, reply);
+    else if (spec.name === 'MGET') this.#applyReads(spec.keys, reply);
     else if ('keys' in spec) this.#applyToMany(spec.name, spec.keys, reply);
     else if ('key' in spec) this.#applyToOne(spec, reply);
   }
@@ -272,6 +320,138 @@ export class KernelModel {
     if (name === 'DEL') this.#count([{ deletes: count }]);
   }
 
+  #applyReads(keys: readonly string[], reply: Wire): void {
+    if (reply.equals(errorReply('ERROR_TOO_MANY_VALUES'))) {
+      const most = (key: string) =>
+        Math.max(...this.#possible(key).map((state) => state?.value.length ?? 1));
+      const bytes = keys.reduce((sum, key) => sum + most(key), 0);
+      if (bytes > this.#options.maxValueBytes) return;
+    }
+    const values = itemsOf(reply);
+    if (values.length !== keys.length) throw new Error(`${values.length} values`);
+    for (const [i, key] of keys.entries()) this.#applyToOne({ name: 'GET', key }, values[i]!);
+  }
+
+  #applyPairs({ name, pairs, ttlMs }: SeveralSpec, reply: Wire): void {
+    const { maxValueBytes, mayRunOut, mayEvict } = this.#options;
+    if (pairs.some(([, value]) => value.length > maxValueBytes)) {
+      this.#expect(reply, errorReply('ERROR_VALUE_TOO_LARGE'));
+      return;
+    }
+    const keys = [...new Set(pairs.map(([key]) => key))];
+    const liveOf = (key: string) => this.#possible(key).map((state) => this.#live(state).next);
+    if (name === 'MSETNX') {
+      if (reply.equals(FALSE) && keys.some((key) => liveOf(key).some(Boolean))) return;
+      const taken = keys.find((key) => liveOf(key).every(Boolean));
+      if (taken !== undefined) throw new Error(`expected false, not ${shown(reply)}`);
+    }
+    const refusals = keys.map((key) => this.#refusalOf(keys, key));
+    if (reply.equals(errorReply('ERROR_ENTRIES_FULL'))) {
+      if (refusals.every((refusal) => refusal === 'no')) throw new Error('there is room');
+      return;
+    }
+    if (reply.equals(errorReply('ERROR_OUT_OF_MEMORY')) && mayRunOut) {
+      // As if those stored before had been evicted.
+      if (!mayEvict) return;
+      this.#count([{}, { sets: pairs.length, created: pairs.length }]);
+      for (const key of keys) this.#settle(key, [...this.#possible(key), undefined]);
+      return;
+    }
+    if (refusals.includes('yes')) throw new Error('there is no room');
+    this.#expect(reply, TRUE);
+    for (const [i, [key, value]] of pairs.entries()) {
+      const states = this.#possible(key).map((state) => this.#live(state));
+      // Of a key that comes twice, the first write may be left out.
+      const isAgain = pairs.slice(0, i).some(([other]) => other === key);
+      if (isAgain) this.#count([{ sets: 0 }, { sets: 1 }]);
+      const sets = isAgain ? 0 : 1;
+      this.#count(states.map(({ next, counts }) => ({ ...counts, sets, created: next ? 0 : 1 })));
+      this.#settle(
+        key,
+        states.map(({ next }) => ({
+          value,
+          expiryMs: this.#expiry(ttlMs),
+          version: next?.version === undefined ? undefined : 'unseen',
+        })),
+      );
+    }
+  }
+
+  /** `#refusal` of a key that comes with others. */
+  #refusalOf(keys: readonly string[], key: string): 'yes' | 'no' | 'perhaps' {
+    const { maxEntries, partitions, partitionOf } = this.#options;
+    if (maxEntries === undefined) return 'no';
+    const partition = partitionOf(key);
+    const share =
+      Math.floor(maxEntries / partitions) + (partition < maxEntries % partitions ? 1 : 0);
+    const isNew = (other: string) => !this.#live(this.#possible(other)[0]).next;
+    const added = keys.filter((other) => partitionOf(other) === partition && isNew(other)).length;
+    if (added === 0 || this.#entries[partition]! + added <= share) return 'no';
+    return this.leftAt(this.nowMs, partition).entries + added > share ? 'yes' : 'perhaps';
+  }
+
+  #applyMove({ name, from, to, replace }: MoveSpec, reply: Wire): void {
+    if (from === to && name === 'COPY') {
+      this.#expect(reply, errorReply('ERROR_SAME_KEY'));
+      return;
+    }
+    const isCopy = name === 'COPY';
+    const done: { counts: Counts; from: State | undefined; to: State | undefined }[] = [];
+    const replies: Wire[] = [];
+    const add = (
+      said: Wire,
+      counts: Counts,
+      source: State | undefined,
+      target: State | undefined,
+    ) => {
+      replies.push(said);
+      if (said.equals(reply)) done.push({ counts, from: source, to: target });
+    };
+    for (const before of this.#possible(from)) {
+      const { next: source, counts: met } = this.#live(before);
+      for (const stored of from === to ? [before] : this.#possible(to)) {
+        if (!source) {
+          add(isCopy ? FALSE : errorReply('ERROR_NO_SUCH_KEY'), met, source, stored);
+          continue;
+        }
+        const { next: target, counts: more } = this.#live(stored);
+        const counts = { expired: (met.expired ?? 0) + (more.expired ?? 0) };
+        if (from === to) {
+          add(name === 'RENAME' ? TRUE : FALSE, met, source, source);
+          continue;
+        }
+        const replaces = name === 'RENAME' || (isCopy && replace);
+        if (target && !replaces) {
+          add(FALSE, counts, source, target);
+          continue;
+        }
+        const refusal = this.#refusal(to, target, more);
+        if (refusal !== 'no') add(errorReply('ERROR_ENTRIES_FULL'), counts, source, target);
+        if (refusal === 'yes') continue;
+        if (this.#options.mayRunOut) {
+          add(errorReply('ERROR_OUT_OF_MEMORY'), counts, source, target);
+        }
+        const version = target?.version === undefined ? undefined : ('unseen' as const);
+        const moved = { value: source.value, expiryMs: source.expiryMs, version };
+        const written = { ...counts, sets: 1, created: target ? 0 : 1, deletes: isCopy ? 0 : 1 };
+        add(TRUE, written, isCopy ? source : undefined, moved);
+      }
+    }
+    if (done.length === 0) {
+      throw new Error(`expected ${replies.map(shown).join(' or ')}, not ${shown(reply)}`);
+    }
+    this.#count(done.map(({ counts }) => counts));
+    this.#settle(
+      from,
+      done.map((one) => one.from),
+    );
+    if (from === to) return;
+    this.#settle(
+      to,
+      done.map((one) => one.to),
+    );
+  }
+
   /** An entry that has expired goes when it is met. */
   #live(state: State | undefined): { next: State | undefined; counts: Counts } {
     const isExpired = state && state.expiryMs !== 0 && state.expiryMs <= this.nowMs;
@@ -333,6 +513,35 @@ export class KernelModel {
         return this.#leaseOutcomes(spec, state, outcome, orRefused);
       case 'LIMIT':
         return this.#limitOutcomes(spec, state, outcome, orRefused);
+      case 'INCRFLOAT': {
+        const old = state ? numberIn(state.value) : 0;
+        if (old === undefined) return [outcome(errorReply('ERROR_NOT_A_NUMBER'))];
+        const sum = floatOf(old + spec.delta);
+        if (sum === undefined) return [outcome(errorReply('ERROR_NOT_FINITE'))];
+        return this.#stored(spec.key, sum, sum, spec.ttlMs, state, outcome, orRefused);
+      }
+      case 'STRLEN': {
+        const length = state ? contentOf(state.value)?.bytes.length : 0;
+        return [outcome(length === undefined ? errorReply('ERROR_NOT_BYTES') : integer(length))];
+      }
+      case 'GETRANGE': {
+        if (!state) return [outcome(bin(''), state, { misses: 1 })];
+        const content = contentOf(state.value);
+        if (content === undefined) return [outcome(errorReply('ERROR_NOT_BYTES'))];
+        return [outcome(bin(rangeOf(content.bytes, spec.start, spec.end)), state, { hits: 1 })];
+      }
+      case 'APPEND':
+      case 'SETRANGE':
+        return this.#writeOutcomes(spec, state, outcome, orRefused);
+      case 'GETDEL':
+        if (!state) return [outcome(NIL, state, { misses: 1 })];
+        return [{ ...outcome(state.value, state, { hits: 1, deletes: 1 }), next: undefined }];
+      case 'GETEX': {
+        if (!state) return [outcome(NIL, state, { misses: 1 })];
+        if (spec.ttlMs === undefined) return [outcome(state.value, state, { hits: 1 })];
+        const next = { ...state, expiryMs: this.#expiry(spec.ttlMs) };
+        return orRefused(outcome(state.value, next, { hits: 1 }));
+      }
     }
   }
 
@@ -452,6 +661,50 @@ export class KernelModel {
     return this.#written(key, state, refused, done);
   }
 
+  #writeOutcomes(
+    { name, key, offset, data }: WriteSpec,
+    state: State | undefined,
+    outcome: (reply: Wire, next?: State, counts?: Counts) => Outcome,
+    orRefused: (done: Outcome) => Outcome[],
+  ): Outcome[] {
+    const old = state && contentOf(state.value);
+    if (state && !old) return [outcome(errorReply('ERROR_NOT_BYTES'))];
+    const length = old?.bytes.length ?? 0;
+    const added = contentOf(data)!;
+    if (name === 'SETRANGE' && added.bytes.length === 0) return [outcome(integer(length))];
+    const from = offset ?? length;
+    if (from + added.bytes.length > this.#options.maxValueBytes) {
+      return [outcome(errorReply('ERROR_VALUE_TOO_LARGE'))];
+    }
+    const content = written(old, from, added);
+    const value = wireOf(content);
+    if (value.length > this.#options.maxValueBytes) {
+      return [outcome(errorReply('ERROR_VALUE_TOO_LARGE'))];
+    }
+    const reply = integer(content.bytes.length);
+    return this.#stored(key, value, reply, 0, state, outcome, orRefused);
+  }
+
+  /** A value in place of another one, whose expiry it gets. */
+  #stored(
+    key: string,
+    value: Wire,
+    reply: Wire,
+    ttlMs: number,
+    state: State | undefined,
+    outcome: (reply: Wire, next?: State, counts?: Counts) => Outcome,
+    orRefused: (done: Outcome) => Outcome[],
+  ): Outcome[] {
+    const refused = outcome(errorReply('ERROR_ENTRIES_FULL'));
+    const next: State = {
+      value,
+      expiryMs: state ? state.expiryMs : this.#expiry(ttlMs),
+      version: state?.version === undefined ? undefined : 'unseen',
+    };
+    const done = orRefused(outcome(reply, next, { sets: 1, created: state ? 0 : 1 }));
+    return this.#written(key, state, refused, done);
+  }
+
   #incrementOutcomes(
     { key, delta, ttlMs }: Extract<Spec, { readonly name: 'INCR' }>,
     state: State | undefined,
@@ -467,14 +720,7 @@ export class KernelModel {
         return [outcome(errorReply('ERROR_OVERFLOW'))];
       }
     }
-    const refused = outcome(errorReply('ERROR_ENTRIES_FULL'));
-    const next: State = {
-      value: integer(sum),
-      expiryMs: state ? state.expiryMs : this.#expiry(ttlMs),
-      version: state?.version === undefined ? undefined : 'unseen',
-    };
-    const done = orRefused(outcome(integer(sum), next, { sets: 1, created: state ? 0 : 1 }));
-    return this.#written(key, state, refused, done);
+    return this.#stored(key, integer(sum), integer(sum), ttlMs, state, outcome, orRefused);
   }
 }
 

@@ -53,7 +53,7 @@ export const Header = {
   maxNamespaces: 140,
   namespaceCount: 144,
   namespaceClears: 148,
-  lastFence: 152,
+  lastFence: 160,
 } as const;
 
 export const CLASS_OF_SIZE = 0x400;
@@ -114,10 +114,10 @@ export const Partition = {
   spacedBytes: 232,
   clearsSeen: 240,
   sweepAt: 244,
-  queues: 256,
-  classInfos: 384,
-  wheel: 2432,
-  log: 3072,
+  queues: 320,
+  classInfos: 448,
+  wheel: 2496,
+  log: 3136,
 } as const;
 
 /** Offsets in what a partition knows of its change log. */

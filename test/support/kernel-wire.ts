@@ -137,6 +137,19 @@ export const CODES = {
   TOUCH: 0x17,
   GETV: 0x18,
   INCR: 0x19,
+  APPEND: 0x1a,
+  STRLEN: 0x1b,
+  GETRANGE: 0x1c,
+  SETRANGE: 0x1d,
+  INCRFLOAT: 0x1e,
+  GETDEL: 0x1f,
+  GETEX: 0x20,
+  MGET: 0x21,
+  MSET: 0x22,
+  MSETNX: 0x23,
+  RENAME: 0x25,
+  RENAMENX: 0x26,
+  COPY: 0x27,
   TYPE: 0x24,
   SCAN: 0x28,
   RANDOMKEY: 0x29,
@@ -219,6 +232,14 @@ export function valuesOf(bytes: Uint8Array): Wire[] {
     at = end;
   }
   return values;
+}
+
+/** The items of an array, each as its bytes. */
+export function itemsOf(bytes: Wire): Wire[] {
+  const tag = bytes[0]!;
+  const isShort = tag >= 0x90 && tag < 0xa0;
+  if (!isShort && tag !== 0xdc && tag !== 0xdd) throw new TypeError(`${shown(bytes)} is no array`);
+  return valuesOf(bytes.subarray(isShort ? 1 : tag === 0xdc ? 3 : 5));
 }
 
 /** The integer that these bytes are. */

@@ -11,8 +11,11 @@ import {
   isExpired,
   NAMESPACED,
   pieceAt,
+  ROOTED,
   valueBytesOf,
 } from '../entry';
+import { freeSoon } from '../collections/garbage';
+import { eachOfEntry, ON_DISCARD } from '../collections/node';
 import { Address } from '../layout';
 import { leaveNamespace } from '../rows';
 import { Partition } from '../partition';
@@ -22,14 +25,16 @@ import { stampKey } from '../stamps';
 import { entryOf, erase, isRecordOf, Slot } from '../table';
 import { dropWheel, wheelOf } from '../wheel';
 
-/** Frees an entry's chunks. It is in no slot any more. */
+/** Frees an entry's chunks, those of a large collection in part (collections/garbage.ts). It is in no slot any more. */
 export function freeEntry(partition: Partition, address: Address): void {
   const entry = entryAt(address);
   let piece: Address = entry.flags & CHAINED ? firstPiece(address, entry) : 0;
   partition.payloadBytes -= <u64>valueBytesOf(address, entry) + <u64>entry.keyBytes;
   if (entry.flags & HAS_EXPIRY) wheelOf(partition).entries -= 1;
+  if (entry.flags & ROOTED) eachOfEntry(partition, address, ON_DISCARD, 0, 0);
   giveChunk(partition, address);
   freeChain(partition, piece);
+  freeSoon(partition);
 }
 
 export function freeChain(partition: Partition, piece: Address): void {
@@ -42,7 +47,7 @@ export function freeChain(partition: Partition, piece: Address): void {
 
 /**
  * Takes the entry out of its slot and frees it, and counts it as `reason` says, a LOG_ constant of changelog.ts; but
- * one of a namespace that was cleared is no more already.
+ * one of a namespace that was cleared is no more already. LOG_CLEARED: it is not counted, nor told of.
  */
 export function removeEntry(partition: Partition, slot: Slot, hash: u32, reason: u32): void {
   const address = entryOf(slot);
@@ -88,5 +93,5 @@ export function isHeld(partition: Partition, slot: Slot): bool {
 
 @inline
 export function isPinned(partition: Partition, address: Address): bool {
-  return address == partition.pinnedOld || address == partition.pinnedNew;
+  return address == partition.pinnedOld || address == partition.pinnedNew || address == partition.pinnedSource;
 }

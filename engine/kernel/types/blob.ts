@@ -31,7 +31,7 @@ import {
 } from '../msgpack';
 import { countHit, countMiss } from '../rows';
 import { Partition, partitionOfHash } from '../partition';
-import { ABSENT, copyHeld, findLive, findStaged, NO_ROOM, readValue } from '../read';
+import { ABSENT, copyHeld, findLive, findStaged, isCollection, NO_ROOM, readValue, WRONG_TYPE } from '../read';
 import { isFrameOfHost, partitionOf, Staged } from '../staging';
 import {
   ERROR_ENTRIES_FULL,
@@ -41,6 +41,7 @@ import {
   ERROR_TTL,
   ERROR_VALUE_TOO_LARGE,
   ERROR_VERSION,
+  ERROR_WRONG_TYPE,
   writeError,
 } from '../status';
 import { sample } from '../eviction/adaptive';
@@ -64,8 +65,9 @@ export const MAX_TTL_MS: i64 = 3_153_600_000_000;
 @inline
 export function get(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
   const found = readValue(thread, staged, out, limit, nowMs);
+  if (found > WRONG_TYPE) return found;
   if (found == ABSENT) return writeNil(out);
-  return found == NO_ROOM ? 0 : found;
+  return found == NO_ROOM ? 0 : writeError(out, ERROR_WRONG_TYPE);
 }
 
 /* Outcomes of `setValue`; errors are negative statuses. */
@@ -200,6 +202,7 @@ export function checkConditions(
     if (slot == 0) {
       oldValueEnd = writeNil(out);
     } else {
+      if (isCollection(slot)) return -<i32>ERROR_WRONG_TYPE;
       oldValueEnd = copyHeld(slot, out, limit);
       if (oldValueEnd == NO_ROOM) {
         const address = entryOf(slot);
@@ -297,6 +300,8 @@ export function getVersioned(
     blockOf(thread).misses += 1;
     if (isNamespaced(staged.keyWord)) countMiss(thread, staged.key);
     end = writeNil(out);
+  } else if (isCollection(slot)) {
+    end = writeError(out, ERROR_WRONG_TYPE);
   } else {
     end = copyVersioned(partition, thread, staged, slot, out, limit, nowMs);
   }

@@ -1,7 +1,6 @@
-/* INCR: a value that is a msgpack integer, counted in 64 bits. */
+/* INCR: a value that is a msgpack integer, counted in 64 bits. INCRFLOAT: any number, as a float of 64 bits. */
 import { noteSet } from '../changelog';
-import { entryAt, CHAINED, expiryOf, HAS_EXPIRY, lengthOf, valueAddress, valueBytesOf } from '../entry';
-import { mayEvict } from '../eviction/policy';
+import { entryAt, CHAINED, COLLECTION, expiryOf, HAS_EXPIRY, lengthOf, valueAddress, valueBytesOf } from '../entry';
 import { Address } from '../layout';
 import { lock, unlock } from '../lock';
 import {
@@ -9,19 +8,24 @@ import {
   IS_HUGE,
   IS_INTEGER,
   isNil,
+  isNumber,
   lastInteger,
   NOT_AN_INTEGER,
+  numberOf,
   skipValue,
+  writeFloat,
   writeInteger,
 } from '../msgpack';
 import { Partition, partitionOfHash } from '../partition';
 import { copyHeld, findLive } from '../read';
+import { whyNoRoom } from '../renewal';
 import { Staged } from '../staging';
 import {
   ERROR_DELTA,
-  ERROR_ENTRIES_FULL,
+  ERROR_NOT_A_NUMBER,
   ERROR_NOT_AN_INTEGER,
-  ERROR_OUT_OF_MEMORY,
+  ERROR_NOT_FINITE,
+  ERROR_NUMBER_DELTA,
   ERROR_OVERFLOW,
   ERROR_TTL,
   writeError,
@@ -30,10 +34,10 @@ import { stampKey } from '../stamps';
 import { put } from '../store';
 import { entryOf, Slot } from '../table';
 import { scratchOf } from '../threads';
-import { MAX_TTL_MS } from './blob';
+import { expiryOfSlot, MAX_TTL_MS } from './blob';
 
-/** An integer as msgpack takes no more. */
-const MAX_INTEGER_BYTES: u32 = 9;
+/** A number as msgpack takes no more. */
+const MAX_NUMBER_BYTES: u32 = 9;
 
 export function increment(
   thread: u32,
@@ -51,12 +55,8 @@ export function increment(
       delta = lastInteger();
     }
     if (staged.argCount > 2) {
-      at = skipValue(at, staged.end);
-      if (!isNil(at)) {
-        if (integerOf(at) != IS_INTEGER) return writeError(out, ERROR_TTL);
-        ttlMs = lastInteger();
-        if (ttlMs < 0 || ttlMs > MAX_TTL_MS) return writeError(out, ERROR_TTL);
-      }
+      ttlMs = ttlAt(skipValue(at, staged.end));
+      if (ttlMs < 0) return writeError(out, ERROR_TTL);
     }
   }
   const partition = partitionOfHash(staged.hash);
@@ -66,16 +66,31 @@ export function increment(
   return end;
 }
 
-/** What the value in the slot is; an integer goes to `lastInteger()`. */
-function integerOfEntry(thread: u32, slot: Slot): u32 {
+/** The time to live at an argument, 0 for nil; negative: it is none. */
+export function ttlAt(at: Address): i64 {
+  if (isNil(at)) return 0;
+  if (integerOf(at) != IS_INTEGER) return -1;
+  const ttlMs = lastInteger();
+  return ttlMs > MAX_TTL_MS ? -1 : ttlMs;
+}
+
+/** Where the value in the slot stands in one piece; 0: it is too long for a number. */
+function numberAddress(thread: u32, slot: Slot): Address {
   const address = entryOf(slot);
   const entry = entryAt(address);
-  if (!(entry.flags & CHAINED)) return integerOf(valueAddress(address, entry));
-  if (valueBytesOf(address, entry) > MAX_INTEGER_BYTES) return NOT_AN_INTEGER;
+  if (entry.flags & COLLECTION) return 0;
+  if (!(entry.flags & CHAINED)) return valueAddress(address, entry);
+  if (valueBytesOf(address, entry) > MAX_NUMBER_BYTES) return 0;
   // Short, and yet in a chain: its key is so long that no chunk holds both.
   const copy = scratchOf(thread);
-  copyHeld(slot, copy, copy + MAX_INTEGER_BYTES);
-  return integerOf(copy);
+  copyHeld(slot, copy, copy + MAX_NUMBER_BYTES);
+  return copy;
+}
+
+/** What the value in the slot is; an integer goes to `lastInteger()`. */
+function integerOfEntry(thread: u32, slot: Slot): u32 {
+  const value = numberAddress(thread, slot);
+  return value == 0 ? NOT_AN_INTEGER : integerOf(value);
 }
 
 function incrementHeld(
@@ -105,10 +120,67 @@ function incrementHeld(
   }
   const value = scratchOf(thread);
   const bytes = writeInteger(value, sum) - value;
+  const status = storeNumber(partition, thread, slot, staged, value, bytes, expiryMs, nowMs);
+  return status ? writeError(out, status) : writeInteger(out, sum);
+}
+
+/** Stores a number: 0, or a status. */
+function storeNumber(
+  partition: Partition,
+  thread: u32,
+  slot: Slot,
+  staged: Staged,
+  value: Address,
+  bytes: u32,
+  expiryMs: i64,
+  nowMs: i64,
+): u32 {
   if (!put(partition, slot, staged.hash, staged.key, staged.keyWord, value, bytes, expiryMs, thread, nowMs)) {
-    const full = slot == 0 && !mayEvict() && partition.entries >= partition.maxEntries;
-    return writeError(out, full ? ERROR_ENTRIES_FULL : ERROR_OUT_OF_MEMORY);
+    return whyNoRoom(partition, slot);
   }
   noteSet(partition, staged.key, staged.keyWord, value, bytes, expiryMs);
-  return writeInteger(out, sum);
+  return 0;
+}
+
+/** INCRFLOAT. */
+export function incrementFloat(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  const at = staged.key + lengthOf(staged.keyWord);
+  if (!isNumber(at)) return writeError(out, ERROR_NUMBER_DELTA);
+  const delta = numberOf(at);
+  let ttlMs: i64 = 0;
+  if (staged.argCount > 2) {
+    ttlMs = ttlAt(skipValue(at, staged.end));
+    if (ttlMs < 0) return writeError(out, ERROR_TTL);
+  }
+  const partition = partitionOfHash(staged.hash);
+  lock(partition, thread);
+  const end = incrementFloatHeld(partition, thread, staged, delta, ttlMs, out, nowMs);
+  unlock(partition);
+  return end;
+}
+
+function incrementFloatHeld(
+  partition: Partition,
+  thread: u32,
+  staged: Staged,
+  delta: f64,
+  ttlMs: i64,
+  out: Address,
+  nowMs: i64,
+): Address {
+  const slot: Slot = findLive(partition, staged.hash, staged.key, staged.keyWord, nowMs);
+  let sum = delta;
+  let expiryMs: i64 = ttlMs > 0 ? nowMs + ttlMs : 0;
+  if (slot) {
+    const old = numberAddress(thread, slot);
+    if (old == 0 || !isNumber(old)) return writeError(out, ERROR_NOT_A_NUMBER);
+    sum = numberOf(old) + delta;
+    expiryMs = expiryOfSlot(slot);
+  }
+  if (!isFinite(sum)) return writeError(out, ERROR_NOT_FINITE);
+  if (slot) stampKey(staged.hash);
+  const value = scratchOf(thread);
+  const bytes = writeFloat(value, sum) - value;
+  const status = storeNumber(partition, thread, slot, staged, value, bytes, expiryMs, nowMs);
+  return status ? writeError(out, status) : writeFloat(out, sum);
 }

@@ -2,8 +2,10 @@
  * TYPE, MEMORY, OBJECT: what an entry is. Nothing is marked as used or counted. MEMORY and OBJECT leave an expired entry
  * where it is.
  */
+import { ROOT_BUCKETS, ROOT_ITEMS, rootOf } from '../collections/root';
 import {
   CHAINED,
+  COLLECTION,
   Entry,
   entryAt,
   expiryOf,
@@ -12,6 +14,7 @@ import {
   HAS_VERSION,
   isExpired,
   pieceAt,
+  ROOTED,
   valueBytesOf,
   versionAddress,
 } from '../entry';
@@ -36,16 +39,26 @@ export function typeOf(thread: u32, staged: Staged, out: Address, limit: Address
   return writeKind(out, found == ABSENT ? KIND_NONE : lastKind());
 }
 
-/** Bytes of the budget that an entry takes. */
+/** Of a bucket in a collection's directory (collections/directory.ts). */
+const BUCKET_WORD_BYTES: u64 = 4;
+
+/** Bytes of the budget that an entry takes; of a large collection without what its nodes have free. */
 function memoryOf(address: Address, entry: Entry): u64 {
   let bytes = <u64>chunkBytesOf(classOfChunk(address)) + INDEX_BYTES;
   if (mayEvict()) bytes += RECORD_BYTES;
   if (entry.flags & HAS_EXPIRY) bytes += RECORD_BYTES;
+  if (entry.flags & ROOTED) return bytes + itemBytes(address) + BUCKET_WORD_BYTES * load<u32>(rootOf(address), ROOT_BUCKETS);
   if (!(entry.flags & CHAINED)) return bytes;
   for (let piece = firstPiece(address, entry); piece != 0; piece = pieceAt(piece).next) {
     bytes += chunkBytesOf(classOfChunk(piece));
   }
   return bytes;
+}
+
+/** Of a ROOTED collection. */
+@inline
+function itemBytes(address: Address): u64 {
+  return load<u32>(rootOf(address), ROOT_ITEMS);
 }
 
 /** MEMORY: the entry's bytes, or nil. */
@@ -89,13 +102,23 @@ const VERSION: u64 = 0x6e6f6973726576; // 'version'
 const IS_INLINE: u64 = 0x656e696c6e69; // 'inline'
 const IS_CHAINED: u64 = 0x64656e69616863; // 'chained'
 
+const IS_PACKED: u64 = 0x64656b636170; // 'packed'
+const IS_IN_NODES: u64 = 0x7365646f6e; // 'nodes'
+
+function encodingOf(flags: u32): u64 {
+  if (flags & ROOTED) return IS_IN_NODES;
+  if (flags & COLLECTION) return IS_PACKED;
+  return flags & CHAINED ? IS_CHAINED : IS_INLINE;
+}
+
 /** A map of seven: fits REPLY_MARGIN of exec.ts. */
 function writeDescription(out: Address, slot: Slot, address: Address, entry: Entry, nowMs: i64): Address {
   const flags = <u32>entry.flags;
   store<u8>(out, 0x87);
   let at = writeKind(writeWord(out + 1, TYPE, 0), entry.kind);
-  at = writeWord(writeWord(at, ENCODING, 0), flags & CHAINED ? IS_CHAINED : IS_INLINE, 0);
-  at = writeInteger(writeWord(at, BYTES, 0), valueBytesOf(address, entry));
+  at = writeWord(writeWord(at, ENCODING, 0), encodingOf(flags), 0);
+  const bytes = flags & ROOTED ? itemBytes(address) : <u64>valueBytesOf(address, entry);
+  at = writeInteger(writeWord(at, BYTES, 0), <i64>bytes);
   at = writeInteger(writeWord(at, MEMORY_BYTES, MEMORY_BYTES_REST), <i64>memoryOf(address, entry));
   at = writeInteger(writeWord(at, TTL_MS, 0), flags & HAS_EXPIRY ? expiryOf(address) - nowMs : -1);
   at = writeInteger(writeWord(at, MARK, 0), marksOf(slot));

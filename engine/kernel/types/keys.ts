@@ -1,4 +1,4 @@
-/* Commands on keys of any type: DEL, EXISTS, TOUCH, EXPIRE, TTL, PERSIST. */
+/* Commands on keys of any type: DEL, EXISTS, TOUCH, EXPIRE, TTL, PERSIST, GETDEL, GETEX. */
 import { LOG_DELETED, noteExpiry } from '../changelog';
 import { entryAt, HAS_EXPIRY, HAS_VERSION, isNamespaced, KeyWord, lengthOf } from '../entry';
 import { removeEntry } from '../eviction/removal';
@@ -14,18 +14,20 @@ import {
   lastLength,
   writeBoolean,
   writeInteger,
+  writeNil,
 } from '../msgpack';
 import { countHit, countMiss } from '../rows';
 import { Partition, partitionOfHash } from '../partition';
-import { ABSENT, copyHeld, findLive, lastExpiry, look, NO_ROOM } from '../read';
+import { ABSENT, copyHeld, findLive, isCollection, lastExpiry, look, NO_ROOM, WRONG_TYPE } from '../read';
 import { isKeyLength, Staged } from '../staging';
-import { ERROR_KEY, ERROR_OUT_OF_MEMORY, ERROR_TTL, writeError } from '../status';
+import { ERROR_KEY, ERROR_OUT_OF_MEMORY, ERROR_TTL, ERROR_WRONG_TYPE, writeError } from '../status';
 import { stampKey } from '../stamps';
 import { expireAt, reshape } from '../store';
 import { mark } from '../marks';
 import { entryOf, Slot } from '../table';
 import { blockOf } from '../threads';
 import { MAX_TTL_MS } from './blob';
+import { ttlAt } from './counter';
 
 /** Removes one key; whether it was there. */
 export function removeKey(thread: u32, hash: u32, key: Address, keyWord: KeyWord, nowMs: i64): bool {
@@ -42,7 +44,7 @@ export function removeKey(thread: u32, hash: u32, key: Address, keyWord: KeyWord
 
 /**
  * Copies one key's value to `out` and removes the key, counted as a read and a delete: the address behind the copy,
- * ABSENT, or NO_ROOM, and then it stays and nothing is counted.
+ * ABSENT, or NO_ROOM or WRONG_TYPE, and then it stays and nothing is counted.
  */
 export function takeKey(
   thread: u32,
@@ -58,8 +60,8 @@ export function takeKey(
   const slot = findLive(partition, hash, key, keyWord, nowMs);
   let end: u32 = ABSENT;
   if (slot) {
-    end = copyHeld(slot, out, limit);
-    if (end != NO_ROOM) {
+    end = isCollection(slot) ? WRONG_TYPE : copyHeld(slot, out, limit);
+    if (end > WRONG_TYPE) {
       removeEntry(partition, slot, hash, LOG_DELETED);
       partition.deletes += 1;
     }
@@ -67,12 +69,101 @@ export function takeKey(
   unlock(partition);
   const block = blockOf(thread);
   if (end == ABSENT) block.misses += 1;
-  else if (end != NO_ROOM) block.hits += 1;
+  else if (end > WRONG_TYPE) block.hits += 1;
   if (isNamespaced(keyWord)) {
     if (end == ABSENT) countMiss(thread, key);
-    else if (end != NO_ROOM) countHit(thread, key);
+    else if (end > WRONG_TYPE) countHit(thread, key);
   }
   return end;
+}
+
+/** GETDEL. */
+export function take(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  const end = takeKey(thread, staged.hash, staged.key, staged.keyWord, out, limit, nowMs);
+  return replyTo(end, out);
+}
+
+/** The reply of a command that has copied a value to `out`, or what it is instead. */
+function replyTo(end: u32, out: Address): Address {
+  if (end > WRONG_TYPE) return end;
+  if (end == ABSENT) return writeNil(out);
+  return end == NO_ROOM ? 0 : writeError(out, ERROR_WRONG_TYPE);
+}
+
+/** GETEX: without a time to live, or with nil for one, the expiry stays; 0 takes it away. */
+export function getAndExpire(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  const at = staged.key + lengthOf(staged.keyWord);
+  let ttlMs: i64 = KEEP_EXPIRY;
+  if (staged.argCount > 1 && !isNil(at)) {
+    ttlMs = ttlAt(at);
+    if (ttlMs < 0) return writeError(out, ERROR_TTL);
+  }
+  const end = expireKey(thread, staged.hash, staged.key, staged.keyWord, ttlMs, out, limit, nowMs);
+  return end == EXPIRE_FAILED ? writeError(out, ERROR_OUT_OF_MEMORY) : replyTo(end, out);
+}
+
+/** For a time to live: the expiry stays what it is. */
+const KEEP_EXPIRY: i64 = -1;
+
+/** `expireKey`: there is no memory for the expiry, and nothing was done. */
+export const EXPIRE_FAILED: u32 = 3;
+
+/**
+ * Copies one key's value to `out` and gives the key another expiry (0: none; KEEP_EXPIRY), counted as a read: the
+ * address behind the copy, ABSENT, NO_ROOM, WRONG_TYPE or EXPIRE_FAILED, and then nothing is done or counted, but for a miss.
+ */
+export function expireKey(
+  thread: u32,
+  hash: u32,
+  key: Address,
+  keyWord: KeyWord,
+  ttlMs: i64,
+  out: Address,
+  limit: Address,
+  nowMs: i64,
+): u32 {
+  const partition = partitionOfHash(hash);
+  lock(partition, thread);
+  const slot = findLive(partition, hash, key, keyWord, nowMs);
+  let end: u32 = ABSENT;
+  if (slot) {
+    end = isCollection(slot) ? WRONG_TYPE : copyHeld(slot, out, limit);
+    if (end > WRONG_TYPE && !changeHeld(partition, slot, thread, hash, key, keyWord, ttlMs, nowMs)) end = EXPIRE_FAILED;
+  }
+  unlock(partition);
+  if (end != ABSENT && end <= WRONG_TYPE) return end;
+  if (end == ABSENT) blockOf(thread).misses += 1;
+  else blockOf(thread).hits += 1;
+  if (isNamespaced(keyWord)) {
+    if (end == ABSENT) countMiss(thread, key);
+    else countHit(thread, key);
+  }
+  return end;
+}
+
+/** Under the lock: gives the key in the slot another expiry, as EXPIRE does, and marks it as used. False: no memory. */
+export function changeHeld(
+  partition: Partition,
+  slot: Slot,
+  thread: u32,
+  hash: u32,
+  key: Address,
+  keyWord: KeyWord,
+  ttlMs: i64,
+  nowMs: i64,
+): bool {
+  const had = (entryAt(entryOf(slot)).flags & HAS_EXPIRY) != 0;
+  if (ttlMs > 0 || (ttlMs == 0 && had)) {
+    stampKey(hash);
+    const expiryMs = ttlMs > 0 ? nowMs + ttlMs : 0;
+    const done = ttlMs > 0
+      ? expireAt(partition, slot, hash, expiryMs, thread, nowMs)
+      : dropExpiry(partition, slot, thread, nowMs);
+    if (!done) return false;
+    noteExpiry(partition, key, keyWord, expiryMs);
+  }
+  mark(partition, slot);
+  return true;
 }
 
 const DELETE: u32 = 0;

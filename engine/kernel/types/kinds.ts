@@ -2,15 +2,11 @@
  * The names of what an entry holds, by the kind of its chunk (entry.ts). engine/commands.ts has the same ones in the
  * same order, which a test holds.
  */
-import { CHUNK_BLOB } from '../entry';
+import { CHUNK_BLOB, CHUNK_HASH, CHUNK_LIST, CHUNK_SET, CHUNK_ZSET } from '../entry';
 import { Address } from '../layout';
 
 /** Of a key that is absent. */
 export const KIND_NONE: u32 = 0;
-export const KIND_LIST: u32 = 2;
-export const KIND_SET: u32 = 3;
-export const KIND_HASH: u32 = 4;
-export const KIND_ZSET: u32 = 5;
 
 /* In memory order: the first letter in the lowest byte. */
 const NONE: u64 = 0x656e6f6e; // 'none'
@@ -24,13 +20,13 @@ function nameOf(kind: u32): u64 {
   switch (kind) {
     case CHUNK_BLOB:
       return STRING;
-    case KIND_LIST:
+    case CHUNK_LIST:
       return LIST;
-    case KIND_SET:
+    case CHUNK_SET:
       return SET;
-    case KIND_HASH:
+    case CHUNK_HASH:
       return HASH;
-    case KIND_ZSET:
+    case CHUNK_ZSET:
       return ZSET;
     default:
       return NONE;

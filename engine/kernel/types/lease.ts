@@ -33,11 +33,10 @@ import { stampKey } from '../stamps';
 import { expireAt } from '../store';
 import { mark } from '../marks';
 import { Slot } from '../table';
-import { scratchOf } from '../threads';
 import { MAX_TTL_MS, storeHeld } from './blob';
 import { bytesInSlot, shortValue } from './short';
 
-/** More than any name of a host, process and task, or a UUID; little enough to be written in a thread's scratch. */
+/** More than any name of a host, process and task, or a UUID; little enough for a lease to be made where replies go. */
 const MAX_OWNER_BYTES: u32 = 128;
 /** Bytes of a fence with its head. */
 const FENCE_BYTES: u32 = 9;
@@ -70,9 +69,12 @@ const IS_HELD: u32 = 0;
 const IS_OTHERS: u32 = 1;
 const NO_LEASE: u32 = 2;
 
-/** Whose the lease in a slot is: that of the owner in the arguments, another's, or it is none. */
-function whose(thread: u32, slot: Slot): u32 {
-  const value = shortValue(thread, slot, MAX_LEASE_BYTES);
+/**
+ * Whose the lease in a slot is: that of the owner in the arguments, another's, or it is none. `out`: where the reply
+ * will go.
+ */
+function whose(out: Address, slot: Slot): u32 {
+  const value = shortValue(out, slot, MAX_LEASE_BYTES);
   if (value == 0 || load<u8>(value) != 0x92) return NO_LEASE;
   const holder = bytesOf(value + 1);
   const holderBytes = lastLength();
@@ -120,14 +122,13 @@ export function acquire(thread: u32, staged: Staged, out: Address, limit: Addres
 function acquireHeld(partition: Partition, thread: u32, staged: Staged, out: Address, nowMs: i64): Address {
   const slot = findLive(partition, staged.hash, staged.key, staged.keyWord, nowMs);
   if (slot) {
-    const holder = whose(thread, slot);
+    const holder = whose(out, slot);
     if (holder == NO_LEASE) return writeError(out, ERROR_NOT_A_LEASE);
     if (holder == IS_OTHERS) return writeNil(out);
   }
   const fence = nextFence();
-  const value = scratchOf(thread);
-  const bytes = writeLease(value, fence) - value;
-  const outcome = storeHeld(thread, partition, slot, staged, value, bytes, nowMs + ttlMs, nowMs);
+  const bytes = writeLease(out, fence) - out;
+  const outcome = storeHeld(thread, partition, slot, staged, out, bytes, nowMs + ttlMs, nowMs);
   return outcome < 0 ? writeError(out, -outcome) : writeInteger(out, <i64>fence);
 }
 
@@ -147,7 +148,7 @@ function ofOwner(isExtended: bool, thread: u32, staged: Staged, out: Address, no
   const partition = partitionOf(staged);
   lock(partition, thread);
   const slot = findLive(partition, staged.hash, staged.key, staged.keyWord, nowMs);
-  const holder = slot ? whose(thread, slot) : IS_OTHERS;
+  const holder = slot ? whose(out, slot) : IS_OTHERS;
   let isDone = true;
   if (holder == IS_HELD) {
     if (isExtended) {

@@ -20,14 +20,23 @@
  */
 import { Address } from '../layout';
 import { lock, unlock } from '../lock';
-import { integerOf, IS_INTEGER, isNil, lastInteger, skipValue, writeBoolean, writeInteger } from '../msgpack';
+import {
+  integerOf,
+  IS_INTEGER,
+  isNil,
+  isNumber,
+  lastInteger,
+  numberOf,
+  skipValue,
+  writeBoolean,
+  writeInteger,
+} from '../msgpack';
 import { lengthOf } from '../entry';
 import { Partition } from '../partition';
 import { findLive } from '../read';
 import { partitionOf, Staged } from '../staging';
 import { ERROR_CAPACITY, ERROR_NOT_A_LIMIT, ERROR_RATE, writeError } from '../status';
 import { Slot } from '../table';
-import { scratchOf } from '../threads';
 import { MAX_TTL_MS, storeHeld } from './blob';
 import { bytesInSlot, shortValue } from './short';
 
@@ -53,14 +62,6 @@ let since: f64 = 0;
 let last: f64 = 0;
 let spent: f64 = 0;
 
-/** A number of any type as a float; NaN: it is none. */
-function floatOf(at: Address): f64 {
-  const byte = <u32>load<u8>(at);
-  if (byte == 0xcb) return reinterpret<f64>(bswap<u64>(load<u64>(at, 1)));
-  if (byte == 0xca) return <f64>reinterpret<f32>(bswap<u32>(load<u32>(at, 1)));
-  return integerOf(at) == IS_INTEGER ? <f64>lastInteger() : NaN;
-}
-
 /** Whether the bucket's size and rate are such as LIMIT takes. False where one is NaN. */
 function isRateRight(): bool {
   const fillsInTime = capacity * 1000 <= rate * <f64>MAX_TTL_MS;
@@ -73,7 +74,7 @@ function readArguments(staged: Staged): u32 {
   if (integerOf(at) != IS_INTEGER || lastInteger() < 1 || lastInteger() > MAX_TOKENS) return ERROR_CAPACITY;
   capacity = <f64>lastInteger();
   at = skipValue(at, staged.end);
-  rate = floatOf(at);
+  rate = isNumber(at) ? numberOf(at) : NaN;
   if (!isRateRight()) return ERROR_RATE;
   cost = 1;
   if (staged.argCount < 4) return 0;
@@ -87,7 +88,7 @@ function readArguments(staged: Staged): u32 {
 @inline
 function fieldAt(value: Address, index: u32): f64 {
   const at = value + 1 + index * FIELD_BYTES;
-  return load<u8>(at) == 0xcb ? floatOf(at) : NaN;
+  return load<u8>(at) == 0xcb ? numberOf(at) : NaN;
 }
 
 @inline
@@ -100,9 +101,10 @@ function storeField(value: Address, index: u32, field: f64): void {
 /**
  * Takes on the bucket in a slot as of `now`, with the arguments' capacity and rate. False: the value is none, which
  * anybody may have written, so nothing of it is trusted. `isMoved`: it must be stored, whether tokens are taken or not.
+ * `out`: where the reply will go.
  */
-function readBucket(thread: u32, slot: Slot, now: f64): bool {
-  const value = shortValue(thread, slot, LIMIT_BYTES);
+function readBucket(out: Address, slot: Slot, now: f64): bool {
+  const value = shortValue(out, slot, LIMIT_BYTES);
   if (value == 0 || bytesInSlot(slot) != LIMIT_BYTES || load<u8>(value) != 0x95) return false;
   const newCapacity = capacity;
   const newRate = rate;
@@ -167,7 +169,7 @@ function limitHeld(partition: Partition, thread: u32, staged: Staged, out: Addre
   if (slot == 0) {
     since = now;
     spent = 0;
-  } else if (!readBucket(thread, slot, now)) {
+  } else if (!readBucket(out, slot, now)) {
     return writeError(out, ERROR_NOT_A_LIMIT);
   }
   if (thousandths(now) >= capacity * 1000) {
@@ -179,10 +181,9 @@ function limitHeld(partition: Partition, thread: u32, staged: Staged, out: Addre
   if (spent > MOST_SPENT) forgetSeconds(now);
   const fullMs = waitFor(capacity, now);
   if (fullMs > 0 && (isMoved || (isAllowed && cost > 0))) {
-    const value = scratchOf(thread);
-    writeBucket(value, now);
+    writeBucket(out, now);
     const expiryMs = nowMs + <i64>fullMs;
-    const outcome = storeHeld(thread, partition, slot, staged, value, LIMIT_BYTES, expiryMs, nowMs);
+    const outcome = storeHeld(thread, partition, slot, staged, out, LIMIT_BYTES, expiryMs, nowMs);
     if (outcome < 0) return writeError(out, -outcome);
   }
   const waitMs = isAllowed ? 0 : cost > capacity ? -1 : waitFor(cost, now);

@@ -3,16 +3,17 @@ import { CHAINED, CHUNK_BLOB, entryAt, valueAddress, valueBytesOf } from '../ent
 import { Address } from '../layout';
 import { copyHeld } from '../read';
 import { entryOf, Slot } from '../table';
-import { scratchOf } from '../threads';
 
-/** Under the lock: where the value in a slot stands; 0: it is no blob, or longer than `mostBytes`. */
-export function shortValue(thread: u32, slot: Slot, mostBytes: u32): Address {
+/**
+ * Under the lock: where the value in a slot stands, or a copy of it at `copy`; 0: it is no blob, or longer than
+ * `mostBytes`.
+ */
+export function shortValue(copy: Address, slot: Slot, mostBytes: u32): Address {
   const address = entryOf(slot);
   const entry = entryAt(address);
   if (entry.kind != CHUNK_BLOB || valueBytesOf(address, entry) > mostBytes) return 0;
   if (!(entry.flags & CHAINED)) return valueAddress(address, entry);
   // Short, and yet in a chain: its key is so long that no chunk holds both.
-  const copy = scratchOf(thread);
   copyHeld(slot, copy, copy + mostBytes);
   return copy;
 }

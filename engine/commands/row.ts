@@ -1,0 +1,122 @@
+/** What a row of the command table (engine/commands.ts) is. */
+
+/** What a reply means; the client and the docs read it, the kernel does not. */
+export type ReplyKind =
+  | 'pong'
+  | 'map'
+  | 'value'
+  | 'setResult'
+  | 'count'
+  | 'boolean'
+  | 'ttl'
+  | 'valueVersion'
+  | 'integer'
+  | 'float'
+  | 'values'
+  | 'array'
+  | 'type'
+  | 'page'
+  | 'key'
+  | 'fence'
+  | 'limit'
+  | 'description';
+
+export interface CommandRow {
+  /** The number on the wire; never reused. */
+  readonly code: number;
+  /** Argument names as the docs print them; `?` marks an optional one, `...` one that repeats. */
+  readonly args: readonly string[];
+  /** Number of arguments after the code. `maxArgs` of 255 means "any number". */
+  readonly minArgs: number;
+  readonly maxArgs: number;
+  /** Index of the first key among the arguments, or -1. */
+  readonly firstKey: number;
+  /**
+   * Of a command with several keys: what happens when they lie in several arenas. `apart`, only
+   * where all arguments are keys: each arena does its own, and the counts that they reply are
+   * added. `together`: it is refused with CROSSSLOT; a {tag} that the keys have in common puts them
+   * in one arena.
+   */
+  readonly manyKeys?: 'apart' | 'together';
+  /** Then: arguments from one key to the next, 1 if absent. A key has as many behind it. */
+  readonly keyStep?: number;
+  /** Then: index of the last key among the arguments; absent: keys come to the end. */
+  readonly lastKey?: number;
+  /** May change the arena (and so is refused on a read-only replica, counted as a write, ...). */
+  readonly write: boolean;
+  /** Answered by the host in TypeScript, not by the kernel. */
+  readonly host: boolean;
+  readonly reply: ReplyKind;
+  readonly summary: string;
+  /** How its time grows; absent: it does not. */
+  readonly complexity?: string;
+  /** Since which protocol version. */
+  readonly since: number;
+}
+
+/** `maxArgs` of a command that takes any number of arguments. */
+export const ANY_ARGS = 255;
+
+/** A row of a command whose only key, if it has one, is its first argument. */
+function row(
+  code: number,
+  args: string,
+  firstKey: number,
+  write: boolean,
+  reply: ReplyKind,
+  summary: string,
+  complexity?: string,
+): CommandRow {
+  const names = args === '' ? [] : args.split(', ');
+  const isAny = names.at(-1) === '...';
+  return {
+    code,
+    args: names,
+    minArgs: names.filter((name) => !name.endsWith('?') && name !== '...').length,
+    maxArgs: isAny ? ANY_ARGS : names.length,
+    firstKey,
+    write,
+    host: firstKey < 0,
+    reply,
+    summary,
+    ...(complexity !== undefined && { complexity }),
+    since: 1,
+  };
+}
+
+/** A row of a command that reads what is at its key. @param args their names, with ', ' between */
+export function reads(
+  code: number,
+  args: string,
+  reply: ReplyKind,
+  summary: string,
+  complexity?: string,
+): CommandRow {
+  return row(code, args, 0, false, reply, summary, complexity);
+}
+
+/** A row of a command that may change what is at its key. Parameters as of {@link reads}. */
+export function writes(
+  code: number,
+  args: string,
+  reply: ReplyKind,
+  summary: string,
+  complexity?: string,
+): CommandRow {
+  return row(code, args, 0, true, reply, summary, complexity);
+}
+
+/**
+ * A row of a command about all keys, of whichever arena: the host's. Parameters as of
+ * {@link reads}.
+ */
+export function ofAllKeys(
+  code: number,
+  args: string,
+  write: boolean,
+  reply: ReplyKind,
+  summary: string,
+  complexity?: string,
+): CommandRow {
+  return row(code, args, -1, write, reply, summary, complexity);
+}

@@ -1,0 +1,49 @@
+/*
+ * A walk over all items of a set or hash, or of a sorted set with a table: packed in their order, else by buckets.
+ * Under the partition's lock, during which nothing is changed.
+ */
+import { Address } from '../layout';
+import { behindItem } from './body';
+import { bucketWord } from './directory';
+import { nodeAt, payloadOf } from './node';
+import { isRooted, packedBody, packedCount, rootOf, ROOT_BUCKETS } from './root';
+
+/* Where the walk stands. Not state. */
+let item: Address = 0;
+let left: u32 = 0;
+let node: Address = 0;
+let root: Address = 0;
+let bucket: u32 = 0;
+
+/** Begins a walk over all items. */
+export function startItems(address: Address): void {
+  node = 0;
+  bucket = 0;
+  left = 0;
+  root = 0;
+  if (isRooted(address)) {
+    root = rootOf(address);
+  } else {
+    left = packedCount(address);
+    item = packedBody(address) + left;
+  }
+}
+
+/** The next item; 0: that was all. */
+export function nextItem(): Address {
+  while (left == 0) {
+    if (root == 0) return 0;
+    node = node ? nodeAt(node).next : 0;
+    while (node == 0) {
+      if (bucket == load<u32>(root, ROOT_BUCKETS)) return 0;
+      node = load<u32>(bucketWord(root, bucket));
+      bucket += 1;
+    }
+    left = nodeAt(node).count;
+    item = payloadOf(node) + left;
+  }
+  const taken = item;
+  item = behindItem(taken);
+  left -= 1;
+  return taken;
+}

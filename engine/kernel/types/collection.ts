@@ -1,0 +1,171 @@
+/*
+ * What the commands on collections have in common: finding the collection under the lock, making it where there is
+ * none, and what has to happen when it was changed. An empty collection is none: its key is removed.
+ *
+ * A change reads and checks all its arguments first. Then:
+ *
+ *   lock, open    finds or makes the collection, which is pinned from here on
+ *   ...           collections/ changes it
+ *   close         counts, marks, logs and versions the change, or removes the key; unlock
+ */
+import { LOG_DELETED, noteSet } from '../changelog';
+import { freeSoon } from '../collections/garbage';
+import { countOf } from '../collections/root';
+import { shrinkEntry } from '../collections/fit';
+import {
+  CHUNK_BLOB,
+  COLLECTION,
+  entryAt,
+  expiryOf,
+  flagsOfKey,
+  HAS_EXPIRY,
+  HAS_VERSION,
+  isNamespaced,
+  lengthOf,
+  MAX_INLINE_KEY,
+  versionAddress,
+} from '../entry';
+import { sample } from '../eviction/adaptive';
+import { mayEvict } from '../eviction/policy';
+import { removeEntry } from '../eviction/removal';
+import { Address, LARGE_BYTES } from '../layout';
+import { lock, lockToRead, unlock } from '../lock';
+import { mark } from '../marks';
+import { Partition } from '../partition';
+import { findStaged, findStill } from '../read';
+import { countHit, countMiss } from '../rows';
+import { partitionOf, Staged } from '../staging';
+import { stampKey } from '../stamps';
+import { ERROR_COLLECTION_KEY, ERROR_ENTRIES_FULL, ERROR_OUT_OF_MEMORY, ERROR_WRONG_TYPE } from '../status';
+import { add, KIND_SHIFT, nextVersion } from '../store';
+import { entryOf, Slot } from '../table';
+import { blockOf, scratchOf } from '../threads';
+
+/* Of the collection that was opened last, read right after it. Not state. */
+let failure: u32 = 0;
+let isNew: bool = false;
+
+/** Why `open` returned no slot: a status, or 0: there is no such key. */
+@inline
+export function lastFailure(): u32 {
+  return failure;
+}
+
+/**
+ * Takes the lock of the staged key's partition and opens its collection for a change: its slot, or 0, and then the lock
+ * is given back. With `creates`, a collection that is not there is made.
+ */
+export function open(thread: u32, staged: Staged, kind: u8, creates: bool, nowMs: i64): Slot {
+  const partition = partitionOf(staged);
+  lock(partition, thread);
+  const slot = openHeld(partition, thread, staged, kind, creates, nowMs);
+  if (slot == 0) unlock(partition);
+  return slot;
+}
+
+/** `open` under the lock. */
+export function openHeld(partition: Partition, thread: u32, staged: Staged, kind: u8, creates: bool, nowMs: i64): Slot {
+  failure = 0;
+  isNew = false;
+  let slot = findStaged(partition, staged, nowMs);
+  if (slot) {
+    if (entryAt(entryOf(slot)).kind != kind) {
+      failure = ERROR_WRONG_TYPE;
+      return 0;
+    }
+    stampKey(staged.hash);
+    sample(thread, staged.hash);
+  } else {
+    if (!creates) return 0;
+    slot = create(partition, thread, staged, kind, nowMs);
+    if (slot == 0) return 0;
+    isNew = true;
+  }
+  partition.pinnedOld = entryOf(slot);
+  partition.overwriting = entryOf(slot);
+  return slot;
+}
+
+function create(partition: Partition, thread: u32, staged: Staged, kind: u8, nowMs: i64): Slot {
+  if (lengthOf(staged.keyWord) > MAX_INLINE_KEY) {
+    failure = ERROR_COLLECTION_KEY;
+    return 0;
+  }
+  const head = scratchOf(thread);
+  store<u16>(head, 0);
+  const flags = <u32>COLLECTION | flagsOfKey(staged.keyWord) | (<u32>(kind - CHUNK_BLOB) << KIND_SHIFT);
+  const added = add(
+    partition, staged.hash, staged.key, staged.keyWord, head, 2, flags, 0, thread, nowMs,
+  );
+  const slot = added ? findStaged(partition, staged, nowMs) : 0;
+  if (slot == 0) {
+    // Or the namespace was cleared just now, which is not worth a reply of its own.
+    failure = !added && !mayEvict() && partition.entries >= partition.maxEntries ? ERROR_ENTRIES_FULL : ERROR_OUT_OF_MEMORY;
+  }
+  return slot;
+}
+
+/** Ends a change, and gives the lock back. `changed`: whether there was one. */
+export function close(thread: u32, staged: Staged, slot: Slot, changed: bool): void {
+  const partition = partitionOf(staged);
+  closeHeld(partition, staged, slot, changed);
+  unlock(partition);
+}
+
+/** `close` that keeps the lock. */
+export function closeHeld(partition: Partition, staged: Staged, slot: Slot, changed: bool): void {
+  if (countOf(entryOf(slot)) == 0) {
+    partition.pinnedOld = 0;
+    partition.overwriting = 0;
+    removeEntry(partition, slot, staged.hash, LOG_DELETED);
+    return;
+  }
+  shrinkEntry(partition, slot);
+  partition.pinnedOld = 0;
+  const address = entryOf(slot);
+  const flags = <u32>entryAt(address).flags;
+  if (changed) {
+    if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
+    // The log leaves out what is so long: whoever wants the collection reads it.
+    const expiryMs = flags & HAS_EXPIRY ? expiryOf(address) : 0;
+    noteSet(partition, staged.key, staged.keyWord, staged.key, LARGE_BYTES, expiryMs);
+  }
+  partition.overwriting = 0;
+  freeSoon(partition);
+  mark(partition, slot);
+}
+
+/** Takes the lock and finds the collection of the staged key, for a reader: its address; 0: see `lastFailure`. */
+export function openToRead(thread: u32, staged: Staged, kind: u8, nowMs: i64): Address {
+  const partition = partitionOf(staged);
+  lockToRead(partition, thread);
+  const address = findToRead(partition, thread, staged, kind, nowMs);
+  if (address == 0) unlock(partition);
+  return address;
+}
+
+/** `openToRead` under the lock. */
+export function findToRead(partition: Partition, thread: u32, staged: Staged, kind: u8, nowMs: i64): Address {
+  failure = 0;
+  const slot = findStill(staged, nowMs);
+  if (slot == 0) {
+    blockOf(thread).misses += 1;
+    if (isNamespaced(staged.keyWord)) countMiss(thread, staged.key);
+    return 0;
+  }
+  const address = entryOf(slot);
+  if (entryAt(address).kind != kind) {
+    failure = ERROR_WRONG_TYPE;
+    return 0;
+  }
+  mark(partition, slot);
+  sample(thread, staged.hash);
+  blockOf(thread).hits += 1;
+  if (isNamespaced(staged.keyWord)) countHit(thread, staged.key);
+  return address;
+}
+
+@inline
+export function closeRead(staged: Staged): void {
+  unlock(partitionOf(staged));
+}

@@ -1,0 +1,220 @@
+/* Hashes: fields as of collections/member.ts, values any msgpack. */
+import { copyBytes } from '../bytes';
+import { expiryOfItem, memberOf, valueOf, behindItem } from '../collections/body';
+import { nextItem, startItems } from '../collections/items';
+import { memberBytes, readMember, skipMember, writeMember } from '../collections/member';
+import { nodeAt } from '../collections/node';
+import {
+  copyOutside,
+  isOutside,
+  linkedBytes,
+  MAX_INSIDE,
+  placeBytes,
+  reserveOutside,
+  writeOutside,
+} from '../collections/outside';
+import { dropReserved } from '../collections/reserve';
+import { addBytes, countOf } from '../collections/root';
+import { addItem, findMember, foundNode, makeTable, prepareItem, resizeItem } from '../collections/table';
+import { isRooted } from '../collections/root';
+import { CHUNK_HASH } from '../entry';
+import { Address, header } from '../layout';
+import { skipValue, writeArrayHead, writeBoolean, writeInteger, writeMapHead, writeNil } from '../msgpack';
+import { Partition } from '../partition';
+import { partitionOf, Staged } from '../staging';
+import {
+  ERROR_MEMBER,
+  ERROR_OUT_OF_MEMORY,
+  ERROR_PAIRS,
+  ERROR_VALUE_TOO_LARGE,
+  writeError,
+} from '../status';
+import { entryOf, Slot } from '../table';
+import { close, closeRead, lastFailure, open, openToRead } from './collection';
+import { areMembers, behindKey, hasMember, removeMembers, sizeOfCollection } from './set';
+
+export const FIELD_NEW: u32 = 1;
+export const FIELD_CHANGED: u32 = 0;
+export const FIELD_NO_MEMORY: u32 = 2;
+
+/** Sets the field at hand to a value. */
+export function putField(
+  partition: Partition,
+  slot: Slot,
+  value: Address,
+  valueBytes: u32,
+  thread: u32,
+  nowMs: i64,
+): u32 {
+  const isLong = valueBytes > MAX_INSIDE;
+  const bytes = memberBytes() + placeBytes(valueBytes);
+  const isNew = findMember(entryOf(slot)) == 0;
+  if (isNew) {
+    if (!prepareItem(partition, slot, bytes, isLong, thread, nowMs)) return FIELD_NO_MEMORY;
+  } else if (isLong && !isRooted(entryOf(slot))) {
+    if (!makeTable(partition, slot, thread, nowMs)) return FIELD_NO_MEMORY;
+  }
+  if (isLong && !reserveOutside(partition, valueBytes, thread, nowMs)) return FIELD_NO_MEMORY;
+  let at = isNew
+    ? addItem(partition, slot, bytes, thread, nowMs)
+    : resizeItem(partition, slot, bytes, thread, nowMs);
+  if (at == 0) {
+    dropReserved(partition);
+    return FIELD_NO_MEMORY;
+  }
+  at = writeMember(at);
+  if (isLong) {
+    writeOutside(partition, at, foundNode(), value, valueBytes);
+    nodeAt(foundNode()).outside += 1;
+    addBytes(partition, entryOf(slot), valueBytes);
+  } else {
+    copyBytes(at, value, valueBytes);
+  }
+  return isNew ? FIELD_NEW : FIELD_CHANGED;
+}
+
+/** HSET: pairs of field and value; replies how many fields are new. Where memory ends, the pairs before stay. */
+export function hashSet(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  const pairs = (staged.argCount - 1) >> 1;
+  if (pairs << 1 != staged.argCount - 1) return writeError(out, ERROR_PAIRS);
+  let at = behindKey(staged);
+  for (let i: u32 = 0; i < pairs; i++) {
+    at = readMember(thread, at);
+    if (at == 0) return writeError(out, ERROR_MEMBER);
+    const value = at;
+    at = skipValue(at, staged.end);
+    if (at - value > header().maxValueBytes) return writeError(out, ERROR_VALUE_TOO_LARGE);
+  }
+  const slot = open(thread, staged, CHUNK_HASH, true, nowMs);
+  if (slot == 0) return writeError(out, lastFailure());
+  const partition = partitionOf(staged);
+  let added: u32 = 0;
+  let outcome = FIELD_CHANGED;
+  at = behindKey(staged);
+  for (let i: u32 = 0; i < pairs && outcome != FIELD_NO_MEMORY; i++) {
+    const value = readMember(thread, at);
+    at = skipValue(value, staged.end);
+    outcome = putField(partition, slot, value, at - value, thread, nowMs);
+    added += <u32>(outcome == FIELD_NEW);
+  }
+  close(thread, staged, slot, true);
+  return outcome == FIELD_NO_MEMORY ? writeError(out, ERROR_OUT_OF_MEMORY) : writeInteger(out, added);
+}
+
+/** HSETNX. */
+export function hashSetIfAbsent(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  const value = readMember(thread, behindKey(staged));
+  if (value == 0) return writeError(out, ERROR_MEMBER);
+  const valueBytes = staged.end - value;
+  if (valueBytes > header().maxValueBytes) return writeError(out, ERROR_VALUE_TOO_LARGE);
+  const slot = open(thread, staged, CHUNK_HASH, true, nowMs);
+  if (slot == 0) return writeError(out, lastFailure());
+  let outcome = FIELD_CHANGED;
+  if (findMember(entryOf(slot)) == 0) {
+    outcome = putField(partitionOf(staged), slot, value, valueBytes, thread, nowMs);
+  }
+  close(thread, staged, slot, outcome == FIELD_NEW);
+  return outcome == FIELD_NO_MEMORY ? writeError(out, ERROR_OUT_OF_MEMORY) : writeBoolean(out, outcome == FIELD_NEW);
+}
+
+/** Copies the value of an item to `out`: the address behind it, or 0: it does not fit before `limit`. */
+export function copyField(item: Address, out: Address, limit: Address): Address {
+  const value = valueOf(item);
+  if (isOutside(value)) {
+    const bytes = linkedBytes(value);
+    if (out + bytes > limit) return 0;
+    copyOutside(value, bytes, out);
+    return out + bytes;
+  }
+  const bytes = behindItem(item) - value;
+  if (out + bytes > limit) return 0;
+  copyBytes(out, value, bytes);
+  return out + bytes;
+}
+
+/** HGET. */
+export function hashGet(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  if (!readMember(thread, behindKey(staged))) return writeError(out, ERROR_MEMBER);
+  const address = openToRead(thread, staged, CHUNK_HASH, nowMs);
+  if (address == 0) return lastFailure() ? writeError(out, lastFailure()) : writeNil(out);
+  const item = findMember(address);
+  const end = item ? copyField(item, out, limit) : writeNil(out);
+  closeRead(staged);
+  return end;
+}
+
+/** HMGET: a value or nil for each field. */
+export function hashGetMany(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  const count = staged.argCount - 1;
+  let at = behindKey(staged);
+  if (!areMembers(thread, at, count)) return writeError(out, ERROR_MEMBER);
+  if (out + count + 8 > limit) return 0;
+  const address = openToRead(thread, staged, CHUNK_HASH, nowMs);
+  if (address == 0 && lastFailure()) return writeError(out, lastFailure());
+  let end = writeArrayHead(out, count);
+  for (let i: u32 = 0; i < count && end != 0; i++) {
+    at = readMember(thread, at);
+    const item = address ? findMember(address) : 0;
+    // Nils may be all that is left.
+    if (item) end = copyField(item, end, limit - (count - i));
+    else end = writeNil(end);
+  }
+  if (address) closeRead(staged);
+  return end;
+}
+
+const FIELDS: u32 = 1;
+const VALUES: u32 = 2;
+
+/** HGETALL: a map. */
+export function hashGetAll(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  return copyAll(thread, staged, FIELDS | VALUES, out, limit, nowMs);
+}
+
+/** HKEYS: an array. */
+export function hashFields(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  return copyAll(thread, staged, FIELDS, out, limit, nowMs);
+}
+
+/** HVALS: an array. */
+export function hashValues(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  return copyAll(thread, staged, VALUES, out, limit, nowMs);
+}
+
+function copyAll(thread: u32, staged: Staged, what: u32, out: Address, limit: Address, nowMs: i64): Address {
+  const address = openToRead(thread, staged, CHUNK_HASH, nowMs);
+  if (address == 0 && lastFailure()) return writeError(out, lastFailure());
+  const count = address ? countOf(address) : 0;
+  let end = what == (FIELDS | VALUES) ? writeMapHead(out, count) : writeArrayHead(out, count);
+  if (address == 0) return end;
+  startItems(address);
+  for (let item = nextItem(); item != 0 && end != 0; item = nextItem()) {
+    if (what & FIELDS) end = copyName(item, end, limit);
+    if (what & VALUES && end != 0) end = copyField(item, end, limit);
+  }
+  closeRead(staged);
+  return end;
+}
+
+function copyName(item: Address, out: Address, limit: Address): Address {
+  const member = memberOf(item);
+  const bytes = skipMember(member) - member;
+  if (out + bytes > limit) return 0;
+  copyBytes(out, member, bytes);
+  return out + bytes;
+}
+
+/** HDEL. */
+export function hashDelete(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  return removeMembers(thread, staged, CHUNK_HASH, out, nowMs);
+}
+
+/** HEXISTS. */
+export function hashHas(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  return hasMember(thread, staged, CHUNK_HASH, out, nowMs);
+}
+
+/** HLEN. */
+export function hashSize(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  return sizeOfCollection(thread, staged, CHUNK_HASH, out, nowMs);
+}

@@ -1,0 +1,124 @@
+/** Random commands on collections: the next one for a key, of a size that the test is about. */
+import { Buffer } from 'node:buffer';
+import type { Random } from '../support/kernel-random.js';
+import type { Member, Type } from './collection-models.js';
+
+export interface Step {
+  readonly name: string;
+  readonly key: string;
+  readonly args: unknown[];
+}
+
+/** What a source makes. */
+export interface Sizes {
+  /** Members or elements that a collection has about when it neither grows nor shrinks. */
+  readonly items: number;
+  /** Bytes of a value at the most; now and then one is as long. */
+  readonly valueBytes: number;
+  /** Bytes of a member at the most. */
+  readonly memberBytes: number;
+}
+
+export class CollectionSource {
+  readonly #random: Random;
+  readonly #sizes: Sizes;
+  readonly #types: readonly Type[];
+  /** Whether collections grow now: they do for a while, and then they shrink. */
+  #isGrowing = true;
+
+  constructor(random: Random, sizes: Sizes, types: readonly Type[]) {
+    this.#random = random;
+    this.#sizes = sizes;
+    this.#types = types;
+  }
+
+  /** @param sizeAt how many items the collection at a key has */
+  next(keys: readonly string[], sizeAt: (key: string) => number): Step {
+    const random = this.#random;
+    const key = random.pick(keys);
+    const size = sizeAt(key);
+    if (random.chance(0.002)) return { name: 'DEL', key, args: [] };
+    if (random.chance(0.001)) return { name: 'SET', key, args: ['x'] };
+    if (random.chance(0.005)) return { name: 'GET', key, args: [] };
+    if (size > 1.3 * this.#sizes.items) this.#isGrowing = false;
+    if (size < 0.2 * this.#sizes.items) this.#isGrowing = true;
+    // Mostly the type that keys with this number have.
+    const number = Number(key.slice(1));
+    const type = random.chance(0.02)
+      ? random.pick(this.#types)
+      : this.#types[number % this.#types.length]!;
+    if (type === 'list') return this.#onList(key, size);
+    return type === 'set' ? this.#onSet(key) : this.#onHash(key);
+  }
+
+  #onList(key: string, size: number): Step {
+    const random = this.#random;
+    const index = (): number => random.between(-size - 2, size + 2);
+    const roll = random.next();
+    if (roll < 0.35) {
+      const name = random.pick(['LPUSH', 'RPUSH', 'LPUSHX', 'RPUSHX']);
+      return { name, key, args: this.#several(this.#isGrowing ? 8 : 1, () => this.#value()) };
+    }
+    if (roll < 0.6) {
+      const name = random.pick(['LPOP', 'RPOP']);
+      if (random.chance(0.6)) return { name, key, args: [] };
+      return { name, key, args: [random.between(0, this.#isGrowing ? 2 : 9)] };
+    }
+    if (roll < 0.7) return { name: 'LINDEX', key, args: [index()] };
+    if (roll < 0.8) return { name: 'LLEN', key, args: [] };
+    if (roll < 0.97) return { name: 'LRANGE', key, args: [index(), index()] };
+    const cut = this.#isGrowing ? 2 : 20;
+    return { name: 'LTRIM', key, args: [random.below(cut), -1 - random.below(cut)] };
+  }
+
+  #onSet(key: string): Step {
+    const roll = this.#random.next();
+    const members = (most: number): Member[] => this.#several(most, () => this.#member());
+    if (roll < 0.4) return { name: 'SADD', key, args: members(this.#isGrowing ? 8 : 1) };
+    if (roll < 0.65) return { name: 'SREM', key, args: members(this.#isGrowing ? 1 : 12) };
+    if (roll < 0.8) return { name: 'SISMEMBER', key, args: members(1) };
+    if (roll < 0.9) return { name: 'SMISMEMBER', key, args: members(9) };
+    return { name: roll < 0.95 ? 'SCARD' : 'SMEMBERS', key, args: [] };
+  }
+
+  #onHash(key: string): Step {
+    const roll = this.#random.next();
+    const fields = (most: number): Member[] => this.#several(most, () => this.#member());
+    if (roll < 0.4) {
+      const pairs = fields(this.#isGrowing ? 6 : 1).flatMap((field) => [field, this.#value()]);
+      return { name: 'HSET', key, args: pairs };
+    }
+    if (roll < 0.43) return { name: 'HSETNX', key, args: [this.#member(), this.#value()] };
+    if (roll < 0.62) return { name: 'HDEL', key, args: fields(this.#isGrowing ? 1 : 12) };
+    if (roll < 0.75) return { name: 'HGET', key, args: fields(1) };
+    if (roll < 0.82) return { name: 'HMGET', key, args: fields(9) };
+    if (roll < 0.87) return { name: 'HEXISTS', key, args: fields(1) };
+    const name = this.#random.pick(['HLEN', 'HGETALL', 'HKEYS', 'HVALS']);
+    return { name, key, args: [] };
+  }
+
+  #several<T>(most: number, make: () => T): T[] {
+    return Array.from({ length: this.#random.between(1, most) }, make);
+  }
+
+  /** One of some twice as many members as a collection has. */
+  #member(): Member {
+    const random = this.#random;
+    const number = random.below(2 * this.#sizes.items);
+    if (number % 7 === 0) return number % 14 === 0 ? number : -number * 1000;
+    const text = number % 50 === 0 ? 'x'.repeat(this.#sizes.memberBytes - 5) + number : `m${number}`;
+    // Text and bytes are the same member.
+    return random.chance(0.1) ? Buffer.from(text) : text;
+  }
+
+  #value(): unknown {
+    const random = this.#random;
+    const roll = random.next();
+    if (roll < 0.1) return random.between(-1000, 100_000);
+    if (roll < 0.15) return { a: random.below(10), b: [1, 'two', null] };
+    if (roll < 0.2) return random.next() * 1e6;
+    if (roll < 0.22) return Buffer.from(random.bytes(random.below(this.#sizes.valueBytes)));
+    if (roll < 0.5) return 'v'.repeat(random.below(140));
+    return `value ${random.below(1000)}`;
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * Lists, sets and hashes against plain JavaScript, packed, large, and on their way from one to the
+ * other, with the arena checked as it goes. MODEL_SEED sets other commands, MODEL_ROUNDS more.
+ */
+import { Packr, Unpackr } from 'msgpackr';
+import { describe, expect, it } from 'vitest';
+import { Arena } from '#engine/arena.js';
+import { COMMANDS } from '#engine/commands.js';
+import { FrameExecutor, isFault } from '#engine/frame.js';
+import { INTEGRITY_RULES } from '#engine/kernel-exports.js';
+import { constantOf } from '#engine/tables.js';
+import { Random, SEED } from '../support/kernel-random.js';
+import { CollectionModel, Failure, identityOf, type Member, sizeOf } from './collection-models.js';
+import { CollectionSource, type Sizes, type Step } from './collection-source.js';
+
+const ROUNDS = Number(process.env.MODEL_ROUNDS ?? 1);
+
+const packr = new Packr({ useRecords: false, variableMapSize: true });
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: false, int64AsType: 'auto' });
+
+interface Axes {
+  readonly name: string;
+  readonly sizes: Sizes;
+  readonly packedItems: number;
+  readonly packedBytes: number;
+  readonly steps: number;
+  readonly checkEvery: number;
+}
+
+const SMALL: Sizes = { items: 12, valueBytes: 300, memberBytes: 60 };
+
+const AXES: Axes[] = [
+  { name: 'packed', sizes: SMALL, packedItems: 1024, packedBytes: 4096, steps: 3000, checkEvery: 1 },
+  { name: 'never packed', sizes: SMALL, packedItems: 0, packedBytes: 0, steps: 3000, checkEvery: 1 },
+  { name: 'about to be packed', sizes: SMALL, packedItems: 10, packedBytes: 200, steps: 4000, checkEvery: 1 },
+  {
+    name: 'of hundreds',
+    sizes: { items: 400, valueBytes: 3000, memberBytes: 1000 },
+    packedItems: 128,
+    packedBytes: 2048,
+    steps: 4000,
+    checkEvery: 4,
+  },
+  {
+    name: 'of thousands',
+    sizes: { items: 6000, valueBytes: 200, memberBytes: 40 },
+    packedItems: 128,
+    packedBytes: 2048,
+    steps: 12_000,
+    checkEvery: 200,
+  },
+  {
+    name: 'with long values',
+    sizes: { items: 40, valueBytes: 60_000, memberBytes: 4000 },
+    packedItems: 128,
+    packedBytes: 2048,
+    steps: 3000,
+    checkEvery: 1,
+  },
+];
+
+/** An arena and the model, side by side. */
+class Pair {
+  readonly arena: Arena;
+  readonly #executor: FrameExecutor<undefined>;
+  readonly model = new CollectionModel();
+
+  constructor(axes: Axes) {
+    const { packedItems, packedBytes } = axes;
+    this.arena = Arena.create({
+      ...{ memoryBytes: 64 * 1024 ** 2, policy: 'none', partitions: 4, maxThreads: 2 },
+      ...{ maxValueBytes: 1024 ** 2, packedItems, packedBytes },
+    });
+    this.#executor = new FrameExecutor(this.arena, () => undefined);
+  }
+
+  /** Runs the step on both; throws where they differ. */
+  run({ name, key, args }: Step): void {
+    const { code } = COMMANDS[name as keyof typeof COMMANDS];
+    const frame = Buffer.concat([Buffer.of(1), packr.pack([code, key, ...args])]);
+    const bytes = this.#executor.execute(frame, undefined);
+    if (isFault(bytes)) throw new Error(`closed with ${bytes.reason}`);
+    const expected = this.model.run(name, key, args);
+    const reply = readReply(Buffer.from(bytes).subarray(1));
+    if (name === 'GET' && !(expected instanceof Failure)) return;
+    expect(comparable(name, reply)).toEqual(comparable(name, expected));
+  }
+
+  check(): void {
+    const { kernel, slot } = this.arena;
+    const broken = kernel.checkIntegrity(slot);
+    if (broken === 0) return;
+    const rule = Object.keys(INTEGRITY_RULES).find((name) => constantOf(kernel, name) === broken);
+    throw new Error(`the arena is broken: ${rule}`);
+  }
+}
+
+function readReply(bytes: Buffer): unknown {
+  if (bytes[0] !== 0xc7 || bytes[2] !== 1) return unpackr.unpack(bytes);
+  return new Failure(bytes.toString('utf8', 3).split(' ')[0]!);
+}
+
+/** Replies without an order in one; members by what makes them the same. */
+function comparable(name: string, reply: unknown): unknown {
+  if (reply instanceof Failure) return reply;
+  if (name === 'SMEMBERS' || name === 'HKEYS') {
+    return [...(reply as Iterable<Member>)].map(identityOf).sort();
+  }
+  if (name === 'HGETALL') {
+    const pairs = [...(reply as Map<Member, unknown>)];
+    return pairs.map(([field, value]) => [identityOf(field), plain(value)]).sort();
+  }
+  if (name === 'HVALS') return (reply as unknown[]).map((value) => JSON.stringify(plain(value))).sort();
+  return plain(reply);
+}
+
+/** Maps as objects, and bytes of one class. */
+function plain(value: unknown): unknown {
+  if (value instanceof Map) return Object.fromEntries([...value].map(([k, v]) => [k, plain(v)]));
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1');
+  return Array.isArray(value) ? value.map(plain) : value;
+}
+
+describe.each(AXES)('collections $name', (axes) => {
+  it.each(['list', 'set', 'hash', 'all'] as const)('%s', (type) => {
+    const random = new Random(SEED);
+    const pair = new Pair(axes);
+    const types = type === 'all' ? (['list', 'set', 'hash'] as const) : [type];
+    const source = new CollectionSource(random, axes.sizes, types);
+    const keys = Array.from({ length: type === 'all' ? 9 : 2 }, (_, i) => `k${i}`);
+    const sizeAt = (key: string): number => {
+      const found = pair.model.keys.get(key);
+      return found ? sizeOf(found) : 0;
+    };
+    const trail: Step[] = [];
+    for (let step = 0; step < axes.steps * ROUNDS; step++) {
+      const next = source.next(keys, sizeAt);
+      trail.push(next);
+      try {
+        pair.run(next);
+        if (step % axes.checkEvery === 0) pair.check();
+      } catch (error) {
+        const last = JSON.stringify(next).slice(0, 300);
+        throw new Error(`seed ${SEED}, step ${step}, ${last}: ${(error as Error).message}`);
+      }
+    }
+    for (const key of keys) pair.run({ name: 'DEL', key, args: [] });
+    pair.check();
+    expect(pair.arena.stats().entries).toBe(0);
+    pair.arena.close();
+  });
+});
