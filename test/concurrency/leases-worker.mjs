@@ -52,7 +52,8 @@ function takeTokens() {
   Atomics.add(words, INSIDE, 1);
   while (Atomics.load(words, INSIDE) < workerData.workers);
   const end = Date.now() + takeMs;
-  while (Date.now() < end) {
+  // To the end of the bucket, and beyond.
+  while (Date.now() < end || refused === 0) {
     if (keyspace.limit('bucket', limit).allowed) allowed++;
     else refused++;
   }

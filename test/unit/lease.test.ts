@@ -238,7 +238,10 @@ it('the change log and decoded values see what becomes of a lease', () => {
   expect(cache.get('job')).toEqual(['a', fence]);
   const next = cache.acquireLease('job', 'a', 1000);
   expect(cache.get('job')).toEqual(['a', next]);
-  cache.extendLease('job', 'a', 5000);
+  cache.extendLease('job', 'a', 500);
+  vi.setSystemTime(NOON + 700);
+  expect(cache.get('job')).toBeUndefined();
+  cache.acquireLease('job', 'a', 1000);
   cache.releaseLease('job', 'a');
   expect(cache.get('job')).toBeUndefined();
   const read = changes.read().map((change) => [change.type, 'key' in change ? change.key : '']);
@@ -246,6 +249,8 @@ it('the change log and decoded values see what becomes of a lease', () => {
     ['set', 'job'],
     ['set', 'job'],
     ['expire', 'job'],
+    ['delete', 'job'],
+    ['set', 'job'],
     ['delete', 'job'],
   ]);
 });
