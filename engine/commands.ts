@@ -12,7 +12,7 @@ import { HASHES } from './commands/hashes.js';
 import { LEASES } from './commands/leases.js';
 import { LISTS } from './commands/lists.js';
 import { ANY_ARGS, type CommandRow } from './commands/row.js';
-import { SETS } from './commands/sets.js';
+import { SET_SCAN, SETS } from './commands/sets.js';
 
 export type { CommandRow, ReplyKind } from './commands/row.js';
 export { ANY_ARGS };
@@ -354,6 +354,7 @@ export const COMMANDS = {
       'Copies value and expiry to newKey; true, or false when key is absent, or newKey present and flags not 1 REPLACE.',
   },
   ...LEASES,
+  ...SET_SCAN,
   ...LISTS,
   ...SETS,
   ...HASHES,

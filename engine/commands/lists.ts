@@ -50,6 +50,13 @@ export const LISTS = {
     'The element at an index, negative from the end, or nil.',
     'O(log(length))',
   ),
+  LSET: writes(
+    0x39,
+    'key, index, element',
+    'boolean',
+    'Replaces the element at an index; true, or false when there is none.',
+    'O(log(length))',
+  ),
   LTRIM: writes(
     0x3a,
     'key, start, stop',
@@ -57,4 +64,34 @@ export const LISTS = {
     'Keeps the elements from one index to another only; true.',
     'O(log(length) + n)',
   ),
+  LINSERT: writes(
+    0x3b,
+    'key, where, pivot, element',
+    'integer',
+    'Puts an element BEFORE or AFTER the first one that equals the pivot; the length, -1 without pivot, 0 without list.',
+    'O(n)',
+  ),
+  LREM: writes(
+    0x3c,
+    'key, count, element',
+    'count',
+    'Removes up to count elements that equal it, from the right below 0, all for 0; how many there were.',
+    'O(length)',
+  ),
+  LPOS: reads(
+    0x3d,
+    'key, element, rank?, count?, maxLength?',
+    'value',
+    'The index of an element or nil; with a count an array of up to so many, all for 0.',
+    'O(n)',
+  ),
+  LMOVE: {
+    ...writes(
+      0x3e,
+      'key, newKey, from, to',
+      'value',
+      'Moves the element at one end (LEFT or RIGHT) of a list to an end of another; it, or nil.',
+    ),
+    ...{ manyKeys: 'together' as const, lastKey: 1 },
+  },
 } as const;

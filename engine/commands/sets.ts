@@ -1,7 +1,23 @@
 /** Commands on sets, 0x40 to 0x4f. */
-import { reads, writes } from './row.js';
+import { type CommandRow, type ReplyKind, reads, writes } from './row.js';
 
 const EACH = 'O(1) for each member';
+
+/** A row of a command all of whose arguments are keys of sets. */
+function onSets(code: number, reply: ReplyKind, summary: string, complexity: string): CommandRow {
+  return { ...reads(code, 'key, ...', reply, summary, complexity), manyKeys: 'together' };
+}
+
+/** In the range of keys and strings, because that of sets is full. */
+export const SET_SCAN = {
+  SSCAN: reads(
+    0x2f,
+    'key, cursor, count?, match?',
+    'array',
+    'A page of a walk over the members: the next cursor, 0 at the end, and some members.',
+    'O(1) for each page',
+  ),
+} as const;
 
 export const SETS = {
   SADD: writes(0x40, 'key, member, ...', 'count', 'Adds members; how many are new.', EACH),
@@ -16,4 +32,36 @@ export const SETS = {
   ),
   SCARD: reads(0x44, 'key', 'count', 'The number of members, 0 when absent.'),
   SMEMBERS: reads(0x45, 'key', 'array', 'All members, in no order.', 'O(size)'),
+  SPOP: writes(
+    0x46,
+    'key, count?',
+    'value',
+    'Takes a random member, or nil; with a count an array of up to so many.',
+    EACH,
+  ),
+  SRANDMEMBER: reads(
+    0x47,
+    'key, count?',
+    'value',
+    'A random member, or nil; with a count an array of so many different ones, below 0 any.',
+    'O(1) for each member; O(size) for more than the root of it',
+  ),
+  SMOVE: {
+    ...writes(
+      0x48,
+      'key, newKey, member',
+      'boolean',
+      'Moves a member to another set; false when it was not there.',
+    ),
+    ...{ manyKeys: 'together' as const, lastKey: 1 },
+  },
+  SINTER: onSets(0x49, 'array', 'The members that all the sets have.', 'O(sets x smallest)'),
+  SUNION: onSets(0x4a, 'array', 'The members that any of the sets has.', 'O(sets x all members)'),
+  SDIFF: onSets(
+    0x4b,
+    'array',
+    'The members of the first set that no other has.',
+    'O(sets x first size)',
+  ),
+  SINTERCARD: onSets(0x4f, 'count', 'How many members all the sets have.', 'O(sets x smallest)'),
 } as const;

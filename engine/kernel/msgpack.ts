@@ -395,3 +395,8 @@ function writeCount(out: Address, count: u32, fix: u32, long: u32): Address {
   store<u32>(out, bswap<u32>(count), 1);
   return out + 5;
 }
+
+@inline
+export function isTrue(at: Address): bool {
+  return load<u8>(at) == 0xc3;
+}

@@ -25,6 +25,7 @@ import {
 import { Partition, partitionOfHash } from './partition';
 import { ERROR_ARITY, ERROR_KEY, ERROR_NOT_A_COMMAND, ERROR_UNKNOWN_COMMAND } from './status';
 import { homeBucketIn, Slot } from './table';
+import { otherStagingOf } from './threads';
 
 @unmanaged
 export class Staged {
@@ -96,6 +97,12 @@ export function stageKey(staged: Staged, key: Address, keyWord: KeyWord, word: b
   if (word) staged.word = readWord(partition);
   staged.bucket = homeBucketIn(partition, hash);
   staged.slot = 0;
+}
+
+/** For the second key of a command. */
+@inline
+export function otherStaged(thread: u32): Staged {
+  return changetype<Staged>(otherStagingOf(thread));
 }
 
 @inline

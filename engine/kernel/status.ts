@@ -29,6 +29,15 @@ export const ERROR_COUNT: u32 = 43;
 export const ERROR_INDEX: u32 = 44;
 export const ERROR_PAIRS: u32 = 45;
 export const ERROR_REPLY_SIZE: u32 = 46;
+export const ERROR_WHERE: u32 = 47;
+export const ERROR_SIDE: u32 = 48;
+export const ERROR_LPOS: u32 = 49;
+export const ERROR_CURSOR: u32 = 50;
+export const ERROR_SCORE: u32 = 52;
+export const ERROR_ZADD_FLAGS: u32 = 53;
+export const ERROR_ZRANGE: u32 = 54;
+export const ERROR_SCORE_PAIRS: u32 = 55;
+export const ERROR_MATCH: u32 = 56;
 
 export const ERROR_NOT_BYTES: u32 = 18;
 export const ERROR_DATA: u32 = 19;

@@ -4,7 +4,7 @@
  * but for `identity` and the counters, which anybody may read.
  *
  *   block     THREAD_BLOCK_BYTES: ThreadBlock, then at +256 scratch (64 bytes), at +320 a set of partitions (locks.ts),
- *             at +384 a way through a tree (collections/tree.ts), at +512 the staging slots of exec.ts
+ *             at +384 a way through a tree (collections/tree.ts), at +512 the staging slots of exec.ts, at +2560 another
  *   request   areaBytes + AREA_SLACK
  *   reply     areaBytes + AREA_SLACK
  */
@@ -69,6 +69,7 @@ const WAY: u32 = 384;
 export const SET_WORDS: u32 = 4;
 const SET: u32 = 320;
 const STAGING: u32 = 512;
+const OTHER_STAGING: u32 = 2560;
 
 @inline
 export function threadBlockAt(thread: u32): Address {
@@ -99,6 +100,11 @@ export function wayOf(thread: u32): Address {
 @inline
 export function stagingOf(thread: u32): Address {
   return threadBlockAt(thread) + STAGING;
+}
+
+@inline
+export function otherStagingOf(thread: u32): Address {
+  return threadBlockAt(thread) + OTHER_STAGING;
 }
 
 @inline

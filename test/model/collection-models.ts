@@ -54,6 +54,9 @@ export class CollectionModel {
     }
     if (name === 'GET') return this.keys.get(key) ? WRONG_TYPE : undefined;
     if (name === 'DEL') return this.keys.delete(key) ? 1 : 0;
+    if (name === 'LMOVE') return this.#moveElement(key, args as string[]);
+    if (name === 'SMOVE') return this.#moveMember(key, args[0] as string, args[1] as Member);
+    if (name in ALGEBRA) return this.#combine(name, [key, ...(args as string[])]);
     const type = TYPES[name[0]!]!;
     if (this.keys.has(key) && this.keys.get(key)?.type !== type) return WRONG_TYPE;
     const collection = this.keys.get(key) ?? empty(type);
@@ -63,12 +66,74 @@ export class CollectionModel {
     return reply;
   }
 
+  /** What is at a key: a collection of the type, empty if there is none; `undefined`: it is another. */
+  #at<T extends Type>(key: string, type: T): Extract<Collection, { type: T }> | undefined {
+    if (!this.keys.has(key)) return empty(type) as Extract<Collection, { type: T }>;
+    const found = this.keys.get(key);
+    return found?.type === type ? (found as Extract<Collection, { type: T }>) : undefined;
+  }
+
+  #put(key: string, collection: Collection): void {
+    if (sizeOf(collection) === 0) this.keys.delete(key);
+    else this.keys.set(key, collection);
+  }
+
+  #moveElement(key: string, [newKey, from, to]: string[]): unknown {
+    const source = this.#at(key, 'list');
+    if (source === undefined) return WRONG_TYPE;
+    if (source.items.length === 0) return null;
+    const target = key === newKey ? source : this.#at(newKey!, 'list');
+    if (target === undefined) return WRONG_TYPE;
+    const element = from === 'LEFT' ? source.items.shift() : source.items.pop();
+    if (to === 'LEFT') target.items.unshift(element);
+    else target.items.push(element);
+    this.#put(key, source);
+    this.#put(newKey!, target);
+    return element;
+  }
+
+  #moveMember(key: string, newKey: string, member: Member): unknown {
+    const source = this.#at(key, 'set');
+    if (source === undefined) return WRONG_TYPE;
+    if (source.members.size === 0) return false;
+    const target = key === newKey ? source : this.#at(newKey, 'set');
+    if (target === undefined) return WRONG_TYPE;
+    const identity = identityOf(member);
+    if (!source.members.has(identity)) return false;
+    if (source === target) return true;
+    source.members.delete(identity);
+    if (!target.members.has(identity)) target.members.set(identity, member);
+    this.#put(key, source);
+    this.#put(newKey, target);
+    return true;
+  }
+
+  #combine(name: string, keys: string[]): unknown {
+    const sets = keys.map((key) => this.#at(key, 'set')?.members);
+    if (sets.includes(undefined)) return WRONG_TYPE;
+    const result = ALGEBRA[name]!(sets as Map<string, Member>[]);
+    return name === 'SINTERCARD' ? result.length : new Set(result);
+  }
+
   #on(collection: Collection, name: string, args: readonly unknown[], isThere: boolean): unknown {
     if (collection.type === 'list') return onList(collection.items, name, args, isThere);
     if (collection.type === 'set') return onSet(collection.members, name, args as Member[]);
     return onHash(collection.fields, name, args);
   }
 }
+
+type Members = Map<string, Member>;
+
+const intersection = ([first, ...others]: Members[]): Member[] =>
+  [...first!].filter(([id]) => others.every((set) => set.has(id))).map(([, member]) => member);
+
+const ALGEBRA: Record<string, (sets: Members[]) => Member[]> = {
+  SINTER: intersection,
+  SINTERCARD: intersection,
+  SUNION: (sets) => [...new Map(sets.flatMap((set) => [...set])).values()],
+  SDIFF: ([first, ...others]) =>
+    [...first!].filter(([id]) => !others.some((set) => set.has(id))).map(([, member]) => member),
+};
 
 const TYPES: Record<string, Type> = { L: 'list', R: 'list', S: 'set', H: 'hash' };
 
@@ -110,6 +175,36 @@ function onList(
       return items.slice(...rangeOf(first!, second!, items.length));
     case 'LINDEX':
       return items.at(first!) ?? null;
+    case 'LSET': {
+      const place = first! < 0 ? first! + items.length : first!;
+      if (place < 0 || place >= items.length) return false;
+      items[place] = second;
+      return true;
+    }
+    case 'LINSERT': {
+      if (!isThere) return 0;
+      const place = items.findIndex((item) => isSame(item, args[1]));
+      if (place < 0) return -1;
+      items.splice(place + (args[0] === 'BEFORE' ? 0 : 1), 0, args[2]);
+      return items.length;
+    }
+    case 'LREM': {
+      let left = first === 0 ? Infinity : Math.abs(first!);
+      const keep = (item: unknown): boolean => !(isSame(item, second) && left-- > 0);
+      const kept = first! < 0 ? items.toReversed().filter(keep).toReversed() : items.filter(keep);
+      const removed = items.length - kept.length;
+      items.splice(0, items.length, ...kept);
+      return removed;
+    }
+    case 'LPOS': {
+      const [element, rank = 1, count, most = 0] = args as [unknown, number?, number?, number?];
+      const places = items.map((_, place) => (rank! < 0 ? items.length - 1 - place : place));
+      const looked = most === 0 ? places : places.slice(0, most);
+      const found = looked.filter((place) => isSame(items[place], element));
+      const ranked = found.slice(Math.abs(rank ?? 1) - 1);
+      if (count === undefined || count === null) return ranked[0] ?? null;
+      return count === 0 ? ranked : ranked.slice(0, count);
+    }
     case 'LTRIM': {
       const kept = items.slice(...rangeOf(first!, second!, items.length));
       items.splice(0, items.length, ...kept);
@@ -118,6 +213,14 @@ function onList(
     default:
       throw new Error(`the model has no ${name}`);
   }
+}
+
+/** Elements are the same when their msgpack is. */
+function isSame(one: unknown, other: unknown): boolean {
+  if (one instanceof Uint8Array || other instanceof Uint8Array) {
+    return one instanceof Uint8Array && other instanceof Uint8Array && Buffer.compare(one, other) === 0;
+  }
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 function onSet(members: Map<string, Member>, name: string, args: readonly Member[]): unknown {
@@ -169,6 +272,24 @@ function onHash(
       return members.map(valueOf);
     case 'HGETALL':
       return new Map([...fields.values()].map(({ name: field, value }) => [field, value]));
+    case 'HSTRLEN': {
+      const value = valueOf(members[0]!);
+      if (value === null) return 0;
+      const isText = typeof value === 'string' || value instanceof Uint8Array;
+      return isText ? Buffer.byteLength(value) : WRONG_TYPE;
+    }
+    case 'HINCRBY': {
+      const value = valueOf(members[0]!) ?? 0;
+      if (!Number.isInteger(value)) return WRONG_TYPE;
+      set(members[0]!, (value as number) + (args[1] as number));
+      return valueOf(members[0]!);
+    }
+    case 'HINCRBYFLOAT': {
+      const value = valueOf(members[0]!) ?? 0;
+      if (typeof value !== 'number') return WRONG_TYPE;
+      set(members[0]!, value + (args[1] as number));
+      return valueOf(members[0]!);
+    }
     case 'HDEL':
       return members.filter((field) => fields.delete(identityOf(field))).length;
     case 'HEXISTS':

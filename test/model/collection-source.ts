@@ -23,6 +23,7 @@ export class CollectionSource {
   readonly #random: Random;
   readonly #sizes: Sizes;
   readonly #types: readonly Type[];
+  #keys: readonly string[] = [];
   /** Whether collections grow now: they do for a while, and then they shrink. */
   #isGrowing = true;
 
@@ -35,6 +36,7 @@ export class CollectionSource {
   /** @param sizeAt how many items the collection at a key has */
   next(keys: readonly string[], sizeAt: (key: string) => number): Step {
     const random = this.#random;
+    this.#keys = keys;
     const key = random.pick(keys);
     const size = sizeAt(key);
     if (random.chance(0.002)) return { name: 'DEL', key, args: [] };
@@ -66,7 +68,22 @@ export class CollectionSource {
     }
     if (roll < 0.7) return { name: 'LINDEX', key, args: [index()] };
     if (roll < 0.8) return { name: 'LLEN', key, args: [] };
-    if (roll < 0.97) return { name: 'LRANGE', key, args: [index(), index()] };
+    if (roll < 0.86) return { name: 'LRANGE', key, args: [index(), index()] };
+    if (roll < 0.88) return { name: 'LSET', key, args: [index(), this.#value()] };
+    if (roll < 0.91) {
+      const where = random.pick(['BEFORE', 'AFTER']);
+      return { name: 'LINSERT', key, args: [where, this.#frequent(), this.#value()] };
+    }
+    if (roll < 0.93) return { name: 'LREM', key, args: [random.between(-2, 2), this.#frequent()] };
+    if (roll < 0.96) {
+      const rank = random.pick([1, 1, 2, -1, -3]);
+      const rest = random.pick([[], [rank], [rank, random.below(3)], [rank, 0, random.below(50)]]);
+      return { name: 'LPOS', key, args: [this.#frequent(), ...rest] };
+    }
+    if (roll < 0.98) {
+      const ends = [random.pick(['LEFT', 'RIGHT']), random.pick(['LEFT', 'RIGHT'])];
+      return { name: 'LMOVE', key, args: [random.pick(this.#keys), ...ends] };
+    }
     const cut = this.#isGrowing ? 2 : 20;
     return { name: 'LTRIM', key, args: [random.below(cut), -1 - random.below(cut)] };
   }
@@ -77,8 +94,15 @@ export class CollectionSource {
     if (roll < 0.4) return { name: 'SADD', key, args: members(this.#isGrowing ? 8 : 1) };
     if (roll < 0.65) return { name: 'SREM', key, args: members(this.#isGrowing ? 1 : 12) };
     if (roll < 0.8) return { name: 'SISMEMBER', key, args: members(1) };
-    if (roll < 0.9) return { name: 'SMISMEMBER', key, args: members(9) };
-    return { name: roll < 0.95 ? 'SCARD' : 'SMEMBERS', key, args: [] };
+    if (roll < 0.86) return { name: 'SMISMEMBER', key, args: members(9) };
+    if (roll < 0.9) {
+      const name = this.#random.pick(['SINTER', 'SUNION', 'SDIFF', 'SINTERCARD']);
+      return { name, key, args: this.#several(2, () => this.#random.pick(this.#keys)) };
+    }
+    if (roll < 0.93) {
+      return { name: 'SMOVE', key, args: [this.#random.pick(this.#keys), this.#member()] };
+    }
+    return { name: roll < 0.96 ? 'SCARD' : 'SMEMBERS', key, args: [] };
   }
 
   #onHash(key: string): Step {
@@ -93,6 +117,13 @@ export class CollectionSource {
     if (roll < 0.75) return { name: 'HGET', key, args: fields(1) };
     if (roll < 0.82) return { name: 'HMGET', key, args: fields(9) };
     if (roll < 0.87) return { name: 'HEXISTS', key, args: fields(1) };
+    if (roll < 0.89) return { name: 'HSTRLEN', key, args: fields(1) };
+    if (roll < 0.92) {
+      return { name: 'HINCRBY', key, args: [this.#member(), this.#random.between(-50, 50)] };
+    }
+    if (roll < 0.94) {
+      return { name: 'HINCRBYFLOAT', key, args: [this.#member(), this.#random.between(-9, 9) + 0.3711] };
+    }
     const name = this.#random.pick(['HLEN', 'HGETALL', 'HKEYS', 'HVALS']);
     return { name, key, args: [] };
   }
@@ -111,6 +142,11 @@ export class CollectionSource {
     return random.chance(0.1) ? Buffer.from(text) : text;
   }
 
+  /** An element that lists have several of. */
+  #frequent(): unknown {
+    return `value ${this.#random.below(this.#random.pick([5, 1000]))}`;
+  }
+
   #value(): unknown {
     const random = this.#random;
     const roll = random.next();
@@ -119,6 +155,6 @@ export class CollectionSource {
     if (roll < 0.2) return random.next() * 1e6;
     if (roll < 0.22) return Buffer.from(random.bytes(random.below(this.#sizes.valueBytes)));
     if (roll < 0.5) return 'v'.repeat(random.below(140));
-    return `value ${random.below(1000)}`;
+    return this.#frequent();
   }
 }

@@ -100,10 +100,13 @@ function readReply(bytes: Buffer): unknown {
   return new Failure(bytes.toString('utf8', 3).split(' ')[0]!);
 }
 
+/** Commands that reply members in no order. */
+const SETS = ['SMEMBERS', 'HKEYS', 'SINTER', 'SUNION', 'SDIFF'];
+
 /** Replies without an order in one; members by what makes them the same. */
 function comparable(name: string, reply: unknown): unknown {
   if (reply instanceof Failure) return reply;
-  if (name === 'SMEMBERS' || name === 'HKEYS') {
+  if (SETS.includes(name)) {
     return [...(reply as Iterable<Member>)].map(identityOf).sort();
   }
   if (name === 'HGETALL') {

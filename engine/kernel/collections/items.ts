@@ -14,6 +14,8 @@ let left: u32 = 0;
 let node: Address = 0;
 let root: Address = 0;
 let bucket: u32 = 0;
+/** The first node, where the walk is over one bucket. */
+let chain: Address = 0;
 
 /** Begins a walk over all items. */
 export function startItems(address: Address): void {
@@ -21,6 +23,7 @@ export function startItems(address: Address): void {
   bucket = 0;
   left = 0;
   root = 0;
+  chain = 0;
   if (isRooted(address)) {
     root = rootOf(address);
   } else {
@@ -29,11 +32,20 @@ export function startItems(address: Address): void {
   }
 }
 
+/** Begins a walk over the items of one bucket, or with `first` 0 over none; of what is packed, over all. */
+export function startBucket(address: Address, first: Address): void {
+  startItems(address);
+  if (root == 0) return;
+  root = 0;
+  chain = first;
+}
+
 /** The next item; 0: that was all. */
 export function nextItem(): Address {
   while (left == 0) {
-    if (root == 0) return 0;
-    node = node ? nodeAt(node).next : 0;
+    node = node ? nodeAt(node).next : chain;
+    chain = 0;
+    if (node == 0 && root == 0) return 0;
     while (node == 0) {
       if (bucket == load<u32>(root, ROOT_BUCKETS)) return 0;
       node = load<u32>(bucketWord(root, bucket));

@@ -6,7 +6,7 @@
  *   +1  first   u32   the first NODE_OUTSIDE
  *   +5  bytes   u32   of the value
  */
-import { copyBytes } from '../bytes';
+import { copyBytes, equalBytes } from '../bytes';
 import { Address } from '../layout';
 import { skipValue } from '../msgpack';
 import { Partition } from '../partition';
@@ -103,6 +103,17 @@ export function copyOutside(link: Address, bytes: u32, out: Address): bool {
     out += part;
     bytes -= part;
     node = nodeAt(node).next;
+  }
+  return true;
+}
+
+/** Whether the value that a link leads to is this. Under the lock. */
+export function equalsOutside(link: Address, value: Address, bytes: u32): bool {
+  let at = value;
+  for (let node = firstOutside(link); at < value + bytes; node = nodeAt(node).next) {
+    const part = <u32>nodeAt(node).bytes;
+    if (!equalBytes(payloadOf(node), at, part)) return false;
+    at += part;
   }
   return true;
 }

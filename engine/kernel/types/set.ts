@@ -37,10 +37,10 @@ export function writeNothing(out: Address): Address {
 
 const ADDED: u32 = 1;
 const THERE: u32 = 0;
-const NO_MEMORY: u32 = 2;
+export const NO_MEMORY: u32 = 2;
 
-/** Adds the member at hand. */
-function addMember(partition: Partition, slot: Slot, thread: u32, nowMs: i64): u32 {
+/** Adds the member at hand: ADDED, THERE, or NO_MEMORY. */
+export function addMember(partition: Partition, slot: Slot, thread: u32, nowMs: i64): u32 {
   if (findMember(entryOf(slot))) return THERE;
   const bytes = memberBytes();
   if (!prepareItem(partition, slot, bytes, false, thread, nowMs)) return NO_MEMORY;

@@ -1,0 +1,184 @@
+/*
+ * SPOP, SRANDMEMBER, HRANDFIELD: random members or fields. Every item is as likely as any other.
+ */
+import { copyBytes } from '../bytes';
+import { memberOf } from '../collections/body';
+import { nextItem, startItems } from '../collections/items';
+import { readMember, skipMember } from '../collections/member';
+import { randomBelow, randomItem, seedRandom } from '../collections/random';
+import { countOf } from '../collections/root';
+import { findMember, removeItem } from '../collections/table';
+import { CHUNK_HASH, CHUNK_SET } from '../entry';
+import { Address } from '../layout';
+import { integerOf, IS_INTEGER, isNil, isTrue, lastInteger, skipValue, writeArrayHead, writeNil } from '../msgpack';
+import { partitionOf, Staged } from '../staging';
+import { ERROR_COUNT, writeError } from '../status';
+import { entryOf } from '../table';
+import { close, closeRead, lastFailure, open, openToRead } from './collection';
+import { copyField } from './hash';
+import { behindKey } from './set';
+
+/** Whatever is larger is as good as all there are. */
+const MOST: i64 = 0xffff_ffff;
+
+/* The count at hand: how many, whether one may come twice, and whether there is one at all. Not state. */
+let wanted: u32 = 1;
+let mayRepeat: bool = false;
+let hasCount: bool = false;
+
+/** Reads a count, nil for none; a negative one allows the same again. False: it is none. */
+function readCount(staged: Staged, mayBeNegative: bool): bool {
+  wanted = 1;
+  mayRepeat = false;
+  hasCount = staged.argCount > 1 && !isNil(behindKey(staged));
+  if (!hasCount) return true;
+  if (integerOf(behindKey(staged)) != IS_INTEGER) return false;
+  const count = lastInteger();
+  if (count < 0 && (!mayBeNegative || count < -MOST)) return false;
+  mayRepeat = count < 0;
+  wanted = <u32>min<i64>(count < 0 ? -count : count, MOST);
+  return true;
+}
+
+function copyName(item: Address, out: Address, limit: Address): Address {
+  const member = memberOf(item);
+  const bytes = skipMember(member) - member;
+  if (out + bytes > limit) return 0;
+  copyBytes(out, member, bytes);
+  return out + bytes;
+}
+
+/** SPOP. */
+export function setPop(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  if (!readCount(staged, false)) return writeError(out, ERROR_COUNT);
+  const slot = open(thread, staged, CHUNK_SET, false, nowMs);
+  if (slot == 0) return writeAbsent(out);
+  seedRandom(thread, nowMs);
+  const partition = partitionOf(staged);
+  const count = min<u32>(wanted, countOf(entryOf(slot)));
+  // Members are removed as they are copied: it has to be known before that there is room for all of them.
+  if (count > 1 && !haveRoom(entryOf(slot), out, limit)) {
+    close(thread, staged, slot, false);
+    return 0;
+  }
+  let end = hasCount ? writeArrayHead(out, count) : out;
+  for (let i: u32 = 0; i < count; i++) {
+    const item = randomItem(entryOf(slot));
+    end = copyName(item, end, limit);
+    if (end == 0) break;
+    // What was copied is the member at hand.
+    readMember(thread, memberOf(item));
+    removeItem(partition, slot, findMember(entryOf(slot)));
+  }
+  close(thread, staged, slot, end != 0 && count != 0);
+  return end;
+}
+
+/** Whether any members there are would fit. */
+function haveRoom(address: Address, out: Address, limit: Address): bool {
+  let bytes: u64 = 8;
+  startItems(address);
+  for (let item = nextItem(); item != 0; item = nextItem()) {
+    const member = memberOf(item);
+    bytes += skipMember(member) - member;
+    if (bytes > <u64>(limit - out)) return false;
+  }
+  return true;
+}
+
+/** The reply where there is no collection: nil, or with a count an empty array. */
+function writeAbsent(out: Address): Address {
+  if (lastFailure()) return writeError(out, lastFailure());
+  return hasCount ? writeArrayHead(out, 0) : writeNil(out);
+}
+
+/** SRANDMEMBER. */
+export function setRandom(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  return pick(thread, staged, CHUNK_SET, false, out, limit, nowMs);
+}
+
+/** HRANDFIELD; with values, an array of field, value, field, value and so on. */
+export function hashRandom(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  const withValues = staged.argCount > 2 && isTrue(skipValue(behindKey(staged), staged.end));
+  return pick(thread, staged, CHUNK_HASH, withValues, out, limit, nowMs);
+}
+
+function pick(
+  thread: u32,
+  staged: Staged,
+  kind: u8,
+  withValues: bool,
+  out: Address,
+  limit: Address,
+  nowMs: i64,
+): Address {
+  if (!readCount(staged, true)) return writeError(out, ERROR_COUNT);
+  const address = openToRead(thread, staged, kind, nowMs);
+  if (address == 0) return writeAbsent(out);
+  seedRandom(thread, nowMs);
+  const size = countOf(address);
+  const count = mayRepeat ? wanted : min<u32>(wanted, size);
+  let end: Address = 0;
+  // Each takes a byte at least.
+  if (count <= limit - out) {
+    end = hasCount ? writeArrayHead(out, withValues ? count << 1 : count) : out;
+    if (mayRepeat || count == 1) end = pickAny(address, count, withValues, end, limit);
+    else end = pickDistinct(address, count, size, withValues, end, limit);
+  }
+  closeRead(staged);
+  return end;
+}
+
+@inline
+function copyItem(item: Address, withValues: bool, out: Address, limit: Address): Address {
+  const end = copyName(item, out, limit);
+  return end != 0 && withValues ? copyField(item, end, limit) : end;
+}
+
+function pickAny(address: Address, count: u32, withValues: bool, out: Address, limit: Address): Address {
+  let end = out;
+  for (let i: u32 = 0; i < count && end != 0; i++) end = copyItem(randomItem(address), withValues, end, limit);
+  return end;
+}
+
+/**
+ * So many different items: drawn one by one, those drawn before not counting, where they are few; else by a walk over
+ * all, which takes each with the chance that the rest of them leaves (Knuth, TAOCP 3.4.2, algorithm S).
+ */
+function pickDistinct(
+  address: Address,
+  count: u32,
+  size: u32,
+  withValues: bool,
+  out: Address,
+  limit: Address,
+): Address {
+  let end = out;
+  const drawn = limit - (count << 2);
+  if (<u64>count * <u64>count <= <u64>size && out < drawn) {
+    for (let i: u32 = 0; i < count && end != 0; ) {
+      const item = randomItem(address);
+      if (isDrawn(item, drawn, i)) continue;
+      store<u32>(drawn + (i << 2), item);
+      end = copyItem(item, withValues, end, drawn);
+      i += 1;
+    }
+    return end;
+  }
+  let left = size;
+  let needed = count;
+  startItems(address);
+  for (let item = nextItem(); item != 0 && needed != 0 && end != 0; item = nextItem()) {
+    if (randomBelow(left) < needed) {
+      end = copyItem(item, withValues, end, limit);
+      needed -= 1;
+    }
+    left -= 1;
+  }
+  return end;
+}
+
+function isDrawn(item: Address, drawn: Address, count: u32): bool {
+  for (let i: u32 = 0; i < count; i++) if (load<u32>(drawn + (i << 2)) == item) return true;
+  return false;
+}

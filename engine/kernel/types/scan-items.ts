@@ -1,0 +1,106 @@
+/*
+ * SSCAN, HSCAN: a page of a walk over the members of a set or the fields of a hash (collections/scan.ts). The reply is
+ * [next cursor, [member, ...]] or, of a hash, [next cursor, [field, value, ...]]. A page ends with the bucket in which
+ * there come to be `count` items, or behind MAX_BUCKETS, so a call takes a bounded time. `match` is a glob pattern as of
+ * SCAN, which is applied to what a page has, so a page may be empty before the end.
+ */
+import { copyBytes } from '../bytes';
+import { memberOf } from '../collections/body';
+import { matchesGlob } from '../collections/glob';
+import { nextItem, startBucket } from '../collections/items';
+import { lastStoredLength, skipMember, storedText } from '../collections/member';
+import { isRooted } from '../collections/root';
+import { bucketAt, nextCursor } from '../collections/scan';
+import { CHUNK_HASH, CHUNK_SET } from '../entry';
+import { Address } from '../layout';
+import { bytesOf, integerOf, IS_INTEGER, isNil, lastInteger, lastLength, skipValue, writeArrayHead, writeInteger } from '../msgpack';
+import { Staged } from '../staging';
+import { ERROR_COUNT, ERROR_CURSOR, ERROR_MATCH, writeError } from '../status';
+import { closeRead, lastFailure, openToRead } from './collection';
+import { copyField } from './hash';
+import { behindKey } from './set';
+
+const DEFAULT_COUNT: i64 = 10;
+/** Buckets that a page looks at: some tens of microseconds. */
+const MAX_BUCKETS: u32 = 256;
+/** Heads of two arrays and the cursor. */
+const HEAD_BYTES: u32 = 1 + 5 + 5;
+
+export function setScan(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  return scanItems(thread, staged, CHUNK_SET, out, limit, nowMs);
+}
+
+export function hashScan(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  return scanItems(thread, staged, CHUNK_HASH, out, limit, nowMs);
+}
+
+function scanItems(thread: u32, staged: Staged, kind: u8, out: Address, limit: Address, nowMs: i64): Address {
+  let at = behindKey(staged);
+  if (integerOf(at) != IS_INTEGER || lastInteger() < 0 || lastInteger() > <i64>u32.MAX_VALUE) {
+    return writeError(out, ERROR_CURSOR);
+  }
+  let cursor = <u32>lastInteger();
+  let count = DEFAULT_COUNT;
+  at = skipValue(at, staged.end);
+  if (staged.argCount > 2 && !isNil(at)) {
+    if (integerOf(at) != IS_INTEGER || lastInteger() < 1) return writeError(out, ERROR_COUNT);
+    count = lastInteger();
+  }
+  let pattern: Address = 0;
+  let patternBytes: u32 = 0;
+  if (staged.argCount > 3) {
+    at = skipValue(at, staged.end);
+    if (!isNil(at)) {
+      pattern = bytesOf(at);
+      patternBytes = lastLength();
+      if (pattern == 0) return writeError(out, ERROR_MATCH);
+    }
+  }
+  const address = openToRead(thread, staged, kind, nowMs);
+  if (address == 0 && lastFailure()) return writeError(out, lastFailure());
+  let end = out + HEAD_BYTES;
+  let values: u32 = 0;
+  if (address == 0) {
+    cursor = 0;
+  } else {
+    const isPacked = !isRooted(address);
+    let seen: i64 = 0;
+    for (let i: u32 = 0; i < MAX_BUCKETS && seen < count; i++) {
+      const start = end;
+      const valuesBefore = values;
+      startBucket(address, isPacked ? 0 : bucketAt(address, cursor));
+      for (let item = nextItem(); item != 0 && end != 0; item = nextItem()) {
+        seen += 1;
+        const member = memberOf(item);
+        if (pattern) {
+          const text = storedText(member);
+          if (!matchesGlob(pattern, patternBytes, text, lastStoredLength())) continue;
+        }
+        end = copyOne(item, member, kind == CHUNK_HASH, end, limit);
+        values += kind == CHUNK_HASH ? 2 : 1;
+      }
+      if (end == 0) {
+        // The bucket is for the next page, unless not even that alone fits.
+        end = valuesBefore == 0 ? 0 : start;
+        values = valuesBefore;
+        break;
+      }
+      cursor = nextCursor(address, cursor);
+      if (cursor == 0) break;
+    }
+    closeRead(staged);
+  }
+  if (end == 0) return 0;
+  store<u8>(out, 0x92);
+  const bodyStart = out + HEAD_BYTES;
+  const headEnd = writeArrayHead(writeInteger(out + 1, cursor), values);
+  memory.copy(headEnd, bodyStart, end - bodyStart);
+  return headEnd + (end - bodyStart);
+}
+
+function copyOne(item: Address, member: Address, withValue: bool, out: Address, limit: Address): Address {
+  const bytes = skipMember(member) - member;
+  if (out + bytes > limit) return 0;
+  copyBytes(out, member, bytes);
+  return withValue ? copyField(item, out + bytes, limit) : out + bytes;
+}
