@@ -150,7 +150,7 @@ export function format(
   head.maxValueBytes = maxValueBytes;
   head.budgetBytes = budgetBytes;
   head.poolBump = head.firstPage;
-  head.lastFence = <u64>firstVersion;
+  head.lastNumber = <u64>firstVersion;
   buildClasses();
   resetAdaptive();
   for (let i: u32 = 0; i < partitions; i++) {

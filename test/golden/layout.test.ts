@@ -91,7 +91,7 @@ describe('the layout', () => {
         namespaceCount: 0,
         namespaceClears: 0,
         // That of the arena's creation, see below.
-        lastFence: 0,
+        lastNumber: 0,
       },
     ],
     [
@@ -136,17 +136,17 @@ describe('the layout', () => {
         namespaceCount: 0,
         namespaceClears: 0,
         // That of the arena's creation, see below.
-        lastFence: 0,
+        lastNumber: 0,
       },
     ],
   ];
 
   it.each(HEADERS)('has the header of %j', (options, expected) => {
     const { memory } = new Bench(options);
-    const ageMs = Date.now() - Number(memory.u64(Header.lastFence)) / 1024;
+    const ageMs = Date.now() - Number(memory.u64(Header.lastNumber)) / 1024;
     expect(ageMs).toBeGreaterThanOrEqual(0);
     expect(ageMs).toBeLessThan(10_000);
-    memory.setU64(Header.lastFence, 0n);
+    memory.setU64(Header.lastNumber, 0n);
     const fields = Object.keys(expected) as (keyof typeof Header)[];
     const found = Object.fromEntries(fields.map((field) => [field, memory.header(field)]));
     expect(found).toEqual(expected);

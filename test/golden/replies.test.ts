@@ -145,7 +145,7 @@ describe('a session', () => {
     const bench = new Bench();
     // Versions count from here, so that the first one handed out is 256.
     bench.memory.setU64(bench.memory.partition(0, 'version'), 255n);
-    bench.memory.setU64(Header.lastFence, 255n);
+    bench.memory.setU64(Header.lastNumber, 255n);
     for (const [what, request, expected] of SESSION) {
       expect([what, reply(bench, request)]).toEqual([what, expected]);
     }

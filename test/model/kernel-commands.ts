@@ -426,7 +426,7 @@ export class CommandSource {
         const codes = [
           0,
           3,
-          0x2f,
+          0x2e,
           0x7f,
           0x80,
           0xff,

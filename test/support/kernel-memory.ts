@@ -53,7 +53,7 @@ export const Header = {
   maxNamespaces: 140,
   namespaceCount: 144,
   namespaceClears: 148,
-  lastFence: 160,
+  lastNumber: 160,
 } as const;
 
 export const CLASS_OF_SIZE = 0x400;

@@ -1,6 +1,6 @@
 /*
- * TYPE, MEMORY, OBJECT: what an entry is. Nothing is marked as used or counted. MEMORY and OBJECT leave an expired entry
- * where it is.
+ * TYPE, MEMORY, OBJECT: what an entry is. Nothing is marked as used or counted. MEMORY and OBJECT leave an expired
+ * entry where it is.
  */
 import { ROOT_BUCKETS, ROOT_ITEMS, rootOf } from '../collections/root';
 import {
@@ -47,7 +47,9 @@ function memoryOf(address: Address, entry: Entry): u64 {
   let bytes = <u64>chunkBytesOf(classOfChunk(address)) + INDEX_BYTES;
   if (mayEvict()) bytes += RECORD_BYTES;
   if (entry.flags & HAS_EXPIRY) bytes += RECORD_BYTES;
-  if (entry.flags & ROOTED) return bytes + itemBytes(address) + BUCKET_WORD_BYTES * load<u32>(rootOf(address), ROOT_BUCKETS);
+  if (entry.flags & ROOTED) {
+    return bytes + itemBytes(address) + BUCKET_WORD_BYTES * load<u32>(rootOf(address), ROOT_BUCKETS);
+  }
   if (!(entry.flags & CHAINED)) return bytes;
   for (let piece = firstPiece(address, entry); piece != 0; piece = pieceAt(piece).next) {
     bytes += chunkBytesOf(classOfChunk(piece));

@@ -13,7 +13,7 @@ import { LOG_DELETED, noteExpiry } from '../changelog';
 import { copyBytes, equalBytes } from '../bytes';
 import { lengthOf } from '../entry';
 import { removeEntry } from '../eviction/removal';
-import { Address, Header } from '../layout';
+import { Address } from '../layout';
 import { lock, unlock } from '../lock';
 import {
   bytesOf,
@@ -30,7 +30,7 @@ import { findLive } from '../read';
 import { partitionOf, Staged } from '../staging';
 import { ERROR_LEASE_TTL, ERROR_NOT_A_LEASE, ERROR_OUT_OF_MEMORY, ERROR_OWNER, writeError } from '../status';
 import { stampKey } from '../stamps';
-import { expireAt } from '../store';
+import { expireAt, nextOfArena } from '../store';
 import { mark } from '../marks';
 import { Slot } from '../table';
 import { MAX_TTL_MS, storeHeld } from './blob';
@@ -84,11 +84,6 @@ function whose(out: Address, slot: Slot): u32 {
   return holderBytes == ownerBytes && equalBytes(holder, owner, ownerBytes) ? IS_HELD : IS_OTHERS;
 }
 
-@inline
-function nextFence(): u64 {
-  return atomic.add<u64>(offsetof<Header>('lastFence'), 1) + 1;
-}
-
 /** Writes a lease of the owner in the arguments; the address behind it. */
 function writeLease(out: Address, fence: u64): Address {
   store<u8>(out, 0x92);
@@ -126,7 +121,7 @@ function acquireHeld(partition: Partition, thread: u32, staged: Staged, out: Add
     if (holder == NO_LEASE) return writeError(out, ERROR_NOT_A_LEASE);
     if (holder == IS_OTHERS) return writeNil(out);
   }
-  const fence = nextFence();
+  const fence = nextOfArena();
   const bytes = writeLease(out, fence) - out;
   const outcome = storeHeld(thread, partition, slot, staged, out, bytes, nowMs + ttlMs, nowMs);
   return outcome < 0 ? writeError(out, -outcome) : writeInteger(out, <i64>fence);
