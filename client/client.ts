@@ -9,8 +9,14 @@ import type {
 } from '../engine/api.js';
 import { COMMANDS, type CommandName, SetFlag } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
+import { checkDelta } from '../engine/handles/arguments.js';
+import { Hash } from '../engine/handles/hash.js';
+import { List } from '../engine/handles/list.js';
+import { Members } from '../engine/handles/members.js';
+import type { Runner } from '../engine/handles/runner.js';
 import { SetArguments } from '../engine/setoptions.js';
 import { checkOptionNames, parseDuration, show } from '../engine/units.js';
+import { ClientRunner, packAll, writeArgument } from './client-runner.js';
 import { needsPacking, packValue } from './codec.js';
 import { type ClientEvents, type ClientState, Connection, type ServerFacts } from './connection.js';
 import { Emitter } from './emitter.js';
@@ -56,6 +62,7 @@ export class Client extends KeyCommands {
   readonly #emitter: Emitter<ClientEvents>;
   readonly #ttlMs: number;
   readonly #setArguments = new SetArguments();
+  readonly #runner: Runner<'async'>;
 
   /**
    * Starts to connect in the background, and keeps trying. Commands may be called at once: they
@@ -71,6 +78,7 @@ export class Client extends KeyCommands {
     this.#emitter = emitter;
     this.#connection = connection;
     this.#pipeline = connection.pipeline;
+    this.#runner = new ClientRunner(connection.pipeline);
     this.#connection.start();
   }
 
@@ -125,6 +133,7 @@ export class Client extends KeyCommands {
   /**
    * The value, or undefined when the key is absent (or null was stored: use `getVersioned` to
    * tell).
+   * @throws SlabringError `WRONGTYPE` when it is a list, set or hash
    */
   get<T = unknown>(key: Key): Promise<T | undefined> {
     return this.#one(GET, key, Result.VALUE) as Promise<T | undefined>;
@@ -145,10 +154,13 @@ export class Client extends KeyCommands {
     >;
   }
 
-  /** The values in the order of their keys, undefined for those absent. */
+  /**
+   * The values in the order of their keys, undefined for each that is absent, or is a list, set or
+   * hash.
+   */
   async getMany<T = unknown>(keys: Iterable<Key>): Promise<(T | undefined)[]> {
     const list = listOf(keys, 'getMany', 'keys');
-    return (await this.#pipeline.many(list.length, Result.VALUE, (index) => {
+    return (await this.#pipeline.many(list.length, Result.PLAIN_VALUE, (index) => {
       const writer = this.#pipeline.open();
       writer.command(GET, 1);
       writer.key(list[index]!);
@@ -277,6 +289,21 @@ export class Client extends KeyCommands {
     return this.#pipeline.commit(Result.RAW) as Promise<number | bigint>;
   }
 
+  /** The list at the key, to work with; it need not be there yet. */
+  list(key: Key): List<'async'> {
+    return new List(this.#runner, key);
+  }
+
+  /** The set at the key, by its members, to work with; it need not be there yet. */
+  members(key: Key): Members<'async'> {
+    return new Members(this.#runner, key);
+  }
+
+  /** The hash at the key, to work with; it need not be there yet. */
+  hash(key: Key): Hash<'async'> {
+    return new Hash(this.#runner, key);
+  }
+
   /**
    * Sends any command of the protocol by name; resolves to its reply as it is on the wire, nil
    * being null. An argument that is undefined goes as nil, "as if absent".
@@ -287,14 +314,11 @@ export class Client extends KeyCommands {
         const names = Object.keys(COMMANDS).join(', ');
         throw new SlabringError('OPTION', `unknown command ${show(command)}; there are: ${names}`);
       }
-      // A copy each: what was packed is valid only until the next is.
-      const packed = args.map((one) => (needsPacking(one) ? packValue(one).slice() : undefined));
+      const packed = packAll(args);
       const writer = this.#pipeline.open();
       writer.command(COMMANDS[command].code, args.length);
       args.forEach((argument, index) => {
-        const bytes = packed[index];
-        if (bytes === undefined) writer.value(argument === undefined ? null : argument);
-        else writer.packed(bytes);
+        writeArgument(writer, argument === undefined ? null : argument, packed?.[index]);
       });
     } catch (error) {
       return this.#pipeline.abandon(error);
@@ -372,17 +396,6 @@ function writeSet(
   if (flags === 0) return;
   writer.integer(flags);
   if (versioned) writer.integer(version);
-}
-
-function checkDelta(delta: number | bigint): void {
-  const fits =
-    typeof delta === 'bigint' ? BigInt.asIntN(64, delta) === delta : Number.isSafeInteger(delta);
-  if (!fits) {
-    throw new SlabringError(
-      'OPTION',
-      `delta must be a whole number (a bigint beyond 2^53, of 64 bits at most), not ${show(delta)}`,
-    );
-  }
 }
 
 function readIncrementTtl(options: IncrementOptions | undefined, defaultTtlMs: number): number {

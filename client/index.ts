@@ -5,10 +5,10 @@ export type {
   IncrementOptions,
   Key,
   KeyDescription,
+  KeyScanOptions,
   KeyType,
   LimitOptions,
   LimitResult,
-  ScanOptions,
   ScanPage,
   SetOptions,
   TimeLeft,
@@ -16,6 +16,12 @@ export type {
 } from '../engine/api.js';
 export type { CommandName } from '../engine/commands.js';
 export { SlabringError } from '../engine/errors.js';
+export type { Member, ScanOptions } from '../engine/handles/arguments.js';
+export type { Fields, Hash } from '../engine/handles/hash.js';
+export type { List, ListEnd } from '../engine/handles/list.js';
+export type { Members } from '../engine/handles/members.js';
+export type { Page } from '../engine/handles/replies.js';
+export type { Mode, Reply } from '../engine/handles/runner.js';
 export { Client, connect } from './client.js';
 export type { ClientEvents, ClientState, ServerFacts } from './connection.js';
 export type { ClientOptions } from './options.js';

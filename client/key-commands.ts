@@ -6,10 +6,10 @@ import type {
   Duration,
   Key,
   KeyDescription,
+  KeyScanOptions,
   KeyType,
   LimitOptions,
   LimitResult,
-  ScanOptions,
   ScanPage,
 } from '../engine/api.js';
 import { COMMANDS } from '../engine/commands.js';
@@ -54,12 +54,12 @@ export abstract class KeyCommands {
    * returned once or not at all, and may be gone by the time that it is returned.
    * @throws SlabringError `OPTION`
    */
-  scan(options?: ScanOptions): AsyncGenerator<Key, void, undefined> {
+  scan(options?: KeyScanOptions): AsyncGenerator<Key, void, undefined> {
     readScanOptions(options);
     return this.#scan({ ...options });
   }
 
-  async *#scan(options: ScanOptions): AsyncGenerator<Key, void, undefined> {
+  async *#scan(options: KeyScanOptions): AsyncGenerator<Key, void, undefined> {
     let cursor = 0;
     do {
       const page = await this.scanPage(cursor, options);
@@ -69,7 +69,7 @@ export abstract class KeyCommands {
   }
 
   /** A page of `scan`, from a cursor on, which is 0 at first. */
-  async scanPage(cursor: number, options?: ScanOptions): Promise<ScanPage> {
+  async scanPage(cursor: number, options?: KeyScanOptions): Promise<ScanPage> {
     const from = readCursor(cursor);
     readScanOptions(options);
     const packed = options === undefined ? undefined : packValue(options).slice();

@@ -1,7 +1,8 @@
 /**
  * Commands that wait for their reply, and how a reply becomes what the caller gets.
  */
-import type { SlabringError } from '../engine/errors.js';
+import { SlabringError } from '../engine/errors.js';
+import type { Reading } from '../engine/handles/runner.js';
 import type { ReplyReader } from './reader.js';
 
 /** What the caller of a command gets for its reply. */
@@ -18,6 +19,8 @@ export const Result = {
   ANY: 4,
   /** Milliseconds left: -1 is Infinity, -2 is undefined. */
   TIME_LEFT: 5,
+  /** A value; nil is undefined, and so is a collection. */
+  PLAIN_VALUE: 6,
 } as const;
 export type Result = (typeof Result)[keyof typeof Result];
 
@@ -28,6 +31,8 @@ export function readResult(reader: ReplyReader, result: Result): unknown {
       return reader.payload();
     case Result.VERSIONED:
       return reader.versioned();
+    case Result.PLAIN_VALUE:
+      return reader.plainValue();
     default:
       return convert(reader.value(), result);
   }
@@ -74,6 +79,39 @@ export class PendingCommand implements Pending {
     const value = readResult(reader, this.#result);
     if (reader.failure === undefined) this.#resolve(value);
     else this.#reject(reader.takeFailure());
+  }
+
+  fail(error: SlabringError): void {
+    this.#reject(error);
+  }
+}
+
+/** One command of a handle, with a promise of its own. */
+export class PendingReading<T> implements Pending {
+  readonly #read: Reading<T>;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: SlabringError) => void;
+
+  constructor(
+    read: Reading<T>,
+    resolve: (value: unknown) => void,
+    reject: (error: SlabringError) => void,
+  ) {
+    this.#read = read;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  settle(reader: ReplyReader): void {
+    try {
+      const value = this.#read(reader);
+      if (reader.failure === undefined) this.#resolve(value);
+      else this.#reject(reader.takeFailure());
+    } catch (error) {
+      // Anything else is a broken message.
+      if (!(error instanceof SlabringError)) throw error;
+      this.#reject(error);
+    }
   }
 
   fail(error: SlabringError): void {

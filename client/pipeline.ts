@@ -11,11 +11,12 @@
  *                   \-----------------------+--> deadline passed: rejected
  */
 import { SlabringError } from '../engine/errors.js';
+import type { Reading } from '../engine/handles/runner.js';
 import { Frame } from './frame.js';
 import { FrameLimits, type PeerLimits } from './frame-limits.js';
 import { FrameQueue } from './frame-queue.js';
 import type { ClientSettings } from './options.js';
-import { Gathering, PendingCommand, PendingPart, type Result } from './pending.js';
+import { Gathering, PendingCommand, PendingPart, PendingReading, type Result } from './pending.js';
 import { ReplyReader } from './reader.js';
 import type { ClientSocket } from './socket.js';
 import { FrameWriter } from './writer.js';
@@ -130,11 +131,13 @@ export class Pipeline {
     return this.#writer;
   }
 
-  /** Completes the command just written. */
-  commit(result: Result): Promise<unknown> {
+  /** Completes the command just written; a function makes the result of its reply. */
+  commit(result: Result | Reading<unknown>): Promise<unknown> {
     const promise = new Promise<unknown>(capture);
     const frame = this.#place();
-    frame.pending.push(new PendingCommand(result, resolveLast as Resolve<unknown>, rejectLast));
+    const resolve = resolveLast as Resolve<unknown>;
+    const Kind = typeof result === 'function' ? PendingReading : PendingCommand;
+    frame.pending.push(new Kind(result as never, resolve, rejectLast));
     this.#flushIfFull(frame);
     return promise;
   }

@@ -106,6 +106,39 @@ export class ReplyReader {
     return undefined;
   }
 
+  /**
+   * Begins an array or a map: how many values follow, two for each pair; undefined for nil and for
+   * an error, see `failure`.
+   * @throws RangeError when it is something else, or the bytes end too soon
+   */
+  items(): number | undefined {
+    const at = this.#position;
+    const tag = this.#byteAt(at);
+    if (tag >= 0x80 && tag < 0xa0) {
+      this.#position = at + 1;
+      return tag < 0x90 ? 2 * (tag & 0x0f) : tag & 0x0f;
+    }
+    if (tag >= 0xdc && tag <= 0xdf) {
+      const isLong = (tag & 1) === 1;
+      const count = isLong ? this.#view.getUint32(at + 1) : this.#view.getUint16(at + 1);
+      this.#position = at + (isLong ? 5 : 3);
+      return tag >= 0xde ? 2 * count : count;
+    }
+    const value = this.value();
+    if (value === null || this.failure !== undefined) return undefined;
+    throw new RangeError('the reply is neither an array nor a map');
+  }
+
+  /** The reply of GET, or undefined for nil, and where it is the error that it is a collection. */
+  plainValue(): unknown {
+    const start = this.#position;
+    const value = this.value();
+    if (this.failure?.code === 'WRONGTYPE' && this.#errorReply(start, this.#position)) {
+      this.failure = undefined;
+    }
+    return value ?? undefined;
+  }
+
   /** The reply of GETV, `[value, version]`, or undefined for nil. */
   versioned(): { value: unknown; version: number } | undefined {
     if (this.#bytes[this.#position] !== 0x92) {

@@ -55,7 +55,7 @@ export type TimeLeft = number | undefined;
 export type KeyType = 'string' | 'list' | 'set' | 'hash' | 'zset';
 
 /** Options of `scan` and `scanPage`. */
-export interface ScanOptions {
+export interface KeyScanOptions {
   /**
    * Only keys that match: `*` any bytes, `?` one byte, `[a-z]` and `[^x]` one of some, `\\` before
    * a character that is meant as it is. At most 256 bytes.

@@ -1,6 +1,6 @@
 /** The commands that are about all keys: those that no kernel runs, because they are every arena's. */
 import { randomInt } from 'node:crypto';
-import type { ScanOptions } from './api.js';
+import type { KeyScanOptions } from './api.js';
 import type { ArenaSet } from './arena-set.js';
 import type { CommandName } from './commands.js';
 import { Desk } from './desk.js';
@@ -54,7 +54,7 @@ export class ArenaCommands {
 const OPTION_NAMES: readonly string[] = ['match', 'count', 'type'];
 
 /** nil as if absent, the map and each of its values. Names come from anybody: none is worked on. */
-function optionsOf(options: unknown): ScanOptions | undefined {
+function optionsOf(options: unknown): KeyScanOptions | undefined {
   if (options === undefined || options === null) return undefined;
   if (typeof options !== 'object' || Array.isArray(options) || ArrayBuffer.isView(options)) {
     throw new SlabringError('SYNTAX', 'SCAN takes a cursor and a map {match?, count?, type?}');
@@ -63,7 +63,7 @@ function optionsOf(options: unknown): ScanOptions | undefined {
     throw new SlabringError('SYNTAX', `SCAN has the options ${OPTION_NAMES.join(', ')}`);
   }
   const given = Object.entries(options).filter(([, value]) => value !== null);
-  return Object.fromEntries(given) as ScanOptions;
+  return Object.fromEntries(given) as KeyScanOptions;
 }
 
 /** msgpackr writes numbers above 32 bits as floats. */

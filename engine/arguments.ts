@@ -27,22 +27,6 @@ export function checkBytes(value: unknown, method: string): void {
 }
 
 /**
- * Refuses a delta of `increment` that is not a signed 64-bit integer.
- * @throws SlabringError `OPTION`
- */
-export function checkDelta(delta: number | bigint): void {
-  const fits =
-    typeof delta === 'bigint'
-      ? delta >= -0x8000000000000000n && delta <= 0x7fffffffffffffffn
-      : Number.isSafeInteger(delta);
-  if (fits) return;
-  throw new SlabringError(
-    'OPTION',
-    `delta must be a whole number (a bigint beyond 2^53, of 64 bits at most), not ${show(delta)}`,
-  );
-}
-
-/**
  * The time to live in ms that `increment` gives an entry it creates.
  * @throws SlabringError `OPTION`
  */

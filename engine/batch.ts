@@ -45,8 +45,13 @@ export function writeCommand(
 ): number {
   const codeAt = writeArrayHeader(1 + args, bytes, at);
   bytes[codeAt] = code;
-  if (typeof key === 'string') return writeString(key, bytes, codeAt + 1);
-  const keyAt = writeBinHeader(keyLength, bytes, codeAt + 1);
+  return writeKeyValue(key, keyLength, bytes, codeAt + 1);
+}
+
+/** Writes a key as a msgpack value; the end. */
+export function writeKeyValue(key: Key, keyLength: number, bytes: Buffer, at: number): number {
+  if (typeof key === 'string') return writeString(key, bytes, at);
+  const keyAt = writeBinHeader(keyLength, bytes, at);
   bytes.set(key, keyAt);
   return keyAt + keyLength;
 }
@@ -61,15 +66,21 @@ export function writeNamespacedCommand(
   at: number,
   prefix: number,
 ): number {
-  checkNamespacedKey(keyLength);
   const codeAt = writeArrayHeader(1 + args, bytes, at);
   bytes[codeAt] = code;
-  const keyAt = writeExtHeader(
-    PREFIX_BYTES + keyLength,
-    NAMESPACED_KEY_EXT_TYPE,
-    bytes,
-    codeAt + 1,
-  );
+  return writeNamespacedKeyValue(key, keyLength, bytes, codeAt + 1, prefix);
+}
+
+/** `writeKeyValue` of a key of a namespace. */
+export function writeNamespacedKeyValue(
+  key: Key,
+  keyLength: number,
+  bytes: Buffer,
+  at: number,
+  prefix: number,
+): number {
+  checkNamespacedKey(keyLength);
+  const keyAt = writeExtHeader(PREFIX_BYTES + keyLength, NAMESPACED_KEY_EXT_TYPE, bytes, at);
   writePrefix(prefix, bytes, keyAt);
   if (typeof key === 'string') bytes.write(key, keyAt + PREFIX_BYTES);
   else bytes.set(key, keyAt + PREFIX_BYTES);

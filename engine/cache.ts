@@ -10,7 +10,13 @@ import { Desk } from './desk.js';
 import { type CacheEvents, Observers } from './events.js';
 import { FullKeyspace } from './full-keyspace.js';
 import * as jobs from './jobs/cache-jobs.js';
-import { checkOpen, type Keyspace, partitionIn, type SharedParts } from './keyspace.js';
+import {
+  checkOpen,
+  type Keyspace,
+  partitionIn,
+  plainValueIn,
+  type SharedParts,
+} from './keyspace.js';
 import { Many } from './many.js';
 import { Namespace, type NamespaceOptions, readNamespaceTtl } from './namespace.js';
 import type { CacheHandle } from './open.js';
@@ -50,7 +56,7 @@ export class Cache extends FullKeyspace {
     this.#spaces = new Spaces(arenas);
     this.#observers = new Observers({
       arenas: arenas.arenas,
-      currentValue: (key, namespace) => this.#keyspaceOf(namespace).peek(key),
+      currentValue: (key, namespace) => plainValueIn(this.#keyspaceOf(namespace), key),
       partitionOf: (key, namespace) => partitionIn(this.#keyspaceOf(namespace), key),
       spaces: this.#spaces,
       structures,
@@ -127,7 +133,8 @@ export class Cache extends FullKeyspace {
   }
 
   /**
-   * Writes all entries into a file that `importFile` reads, by another thread.
+   * Writes all entries but lists, sets and hashes into a file that `importFile` reads, by another
+   * thread.
    * @throws SlabringError `WRONGTYPE` for what the format cannot say; as `verify`
    */
   exportFile(path: string | URL, options?: jobs.ExportOptions): Promise<jobs.ExportResult> {

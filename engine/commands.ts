@@ -13,6 +13,7 @@ import { LEASES } from './commands/leases.js';
 import { LISTS } from './commands/lists.js';
 import { ANY_ARGS, type CommandRow } from './commands/row.js';
 import { SET_SCAN, SETS } from './commands/sets.js';
+import { SORTED } from './commands/sorted.js';
 
 export type { CommandRow, ReplyKind } from './commands/row.js';
 export { ANY_ARGS };
@@ -358,6 +359,7 @@ export const COMMANDS = {
   ...LISTS,
   ...SETS,
   ...HASHES,
+  ...SORTED,
   ...ADMINISTRATION,
 } as const satisfies Record<string, CommandRow>;
 

@@ -169,7 +169,7 @@ export function readCacheOptions(options: CacheOptions = {}): CacheConfig {
     maxThreads: readCount(maxThreads, 'maxThreads', MAX_THREADS),
     maxNamespaces: readCount(maxNamespaces, 'maxNamespaces', MAX_NAMESPACES, 0),
     packedItems: readCount(packedItems, 'packedItems', MAX_PACKED_ITEMS, 0),
-    packedBytes: readCount(parseByteSize(packedBytes, 'packedBytes'), 'packedBytes', MAX_PACKED_BYTES, 0),
+    packedBytes: readPackedBytes(packedBytes),
     ...(arenas !== undefined && { arenas: count }),
     ...(partitions !== undefined && { partitions: readPartitions(partitions) }),
     ...(maxEntries !== undefined && {
@@ -195,6 +195,15 @@ function readSize(size: ByteSize, option: string, mostBytes: number): number {
     );
   }
   return bytes;
+}
+
+function readPackedBytes(size: ByteSize): number {
+  const bytes = parseByteSize(size, 'packedBytes');
+  if (bytes <= MAX_PACKED_BYTES) return bytes;
+  throw new SlabringError(
+    'OPTION',
+    `packedBytes must be from 0 to ${MAX_PACKED_BYTES} bytes, not ${show(size)}`,
+  );
 }
 
 function sizeAsText(bytes: number): string {

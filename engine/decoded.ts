@@ -222,7 +222,10 @@ export class DecodedValues {
     return value;
   }
 
-  /** A value that is too large to be kept: it would be most of what a thread keeps. */
+  /**
+   * A value that is too large to be kept: it would be most of what a thread keeps; or a collection,
+   * which is refused.
+   */
   #readLarge(desk: Desk, key: string): unknown {
     const bytes = desk.readLarge(key, 'get');
     return bytes && readOwnValue(bytes, this.#structures);

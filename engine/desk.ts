@@ -80,7 +80,8 @@ export class Desk {
 
   /**
    * Looks the key up: the value's length, its bytes being in the reply area; {@link ABSENT}, or
-   * another negative number for a value to be read by {@link readLarge}.
+   * another negative number for a value to be read, or a collection to be refused, by
+   * {@link readLarge}.
    */
   find(key: Key): number {
     return this.kernel.getDirect(this.slot, this.writeKey(key), CLOCK_WHEN_NEEDED);
@@ -109,9 +110,17 @@ export class Desk {
     return (PREFIX_BYTES + length) | NAMESPACED_KEY;
   }
 
-  /** The encoded value of the key, whatever its size, in a buffer of its own. */
+  /**
+   * The encoded value of the key, whatever its size, in a buffer of its own.
+   * @throws SlabringError `WRONGTYPE` when it is a collection
+   */
   readLarge(key: Key, mode: ReadMode): Buffer | undefined {
     return this.large.get(this.#copyKey(this.writeKey(key)), mode);
+  }
+
+  /** `readLarge` by `peek`, which has no value for a collection either. */
+  peekPlain(key: Key): Buffer | undefined {
+    return this.large.peekPlain(this.#copyKey(this.writeKey(key)));
   }
 
   /** `LargeValues.getVersioned`. */

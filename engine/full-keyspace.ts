@@ -7,10 +7,10 @@ import type {
   Duration,
   Key,
   KeyDescription,
+  KeyScanOptions,
   KeyType,
   LimitOptions,
   LimitResult,
-  ScanOptions,
   ScanPage,
 } from './api.js';
 import {
@@ -52,12 +52,12 @@ export abstract class FullKeyspace extends Keyspace {
    * be gone by the time that it is returned (`keys` looks again). Nothing is marked as used.
    * @throws SlabringError `OPTION`
    */
-  scan(options?: ScanOptions): Generator<FoundKey, void, undefined> {
+  scan(options?: KeyScanOptions): Generator<FoundKey, void, undefined> {
     readScanOptions(options);
     return this.#scan({ ...options });
   }
 
-  *#scan(options: ScanOptions): Generator<FoundKey, void, undefined> {
+  *#scan(options: KeyScanOptions): Generator<FoundKey, void, undefined> {
     let cursor = 0;
     do {
       const page = this.scanPage(cursor, options);
@@ -71,7 +71,7 @@ export abstract class FullKeyspace extends Keyspace {
    * at a time, perhaps in different threads. A page takes less than a millisecond or so.
    * @throws SlabringError `OPTION`
    */
-  scanPage(cursor: number, options?: ScanOptions): ScanPage<FoundKey> {
+  scanPage(cursor: number, options?: KeyScanOptions): ScanPage<FoundKey> {
     return scanPage(desksIn(this), readCursor(cursor), readScanOptions(options));
   }
 

@@ -5,10 +5,10 @@ export type {
   IncrementOptions,
   Key,
   KeyDescription,
+  KeyScanOptions,
   KeyType,
   LimitOptions,
   LimitResult,
-  ScanOptions,
   ScanPage,
   SetOptions,
   TimeLeft,
@@ -29,6 +29,12 @@ export type { CacheOptions, Policy } from './config.js';
 export type { DecodedOptions } from './decoded.js';
 export { type ErrorCode, SlabringError } from './errors.js';
 export type { CacheEvents } from './events.js';
+export type { Member, ScanOptions } from './handles/arguments.js';
+export type { Fields, Hash } from './handles/hash.js';
+export type { List, ListEnd } from './handles/list.js';
+export type { Members } from './handles/members.js';
+export type { Page } from './handles/replies.js';
+export type { Mode, Reply } from './handles/runner.js';
 export type { ExportOptions, ExportResult } from './jobs/export-file.js';
 export type { FileFormat } from './jobs/files.js';
 export { ImportError, type ImportOptions, type ImportResult } from './jobs/import-file.js';

@@ -27,6 +27,8 @@ export interface KernelExports {
   readonly OLD_IS_KNOWN: Constant;
   readonly ERROR_OUT_OF_MEMORY: Constant;
   readonly ERROR_REPLY_TOO_LARGE: Constant;
+  readonly ERROR_WRONG_TYPE: Constant;
+  readonly ERROR_CROSS_ARENA: Constant;
   readonly MAX_PACKED_ITEMS: Constant;
   readonly MAX_PACKED_BYTES: Constant;
   readonly NAMESPACE_NEEDS_SWEEP: Constant;
@@ -257,12 +259,16 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
   ERROR_PAIRS: 'SYNTAX HSET takes pairs of a field and a value',
   ERROR_WHERE: "SYNTAX LINSERT takes 'BEFORE' or 'AFTER', a pivot and an element",
   ERROR_SIDE: "SYNTAX LMOVE takes two keys and two ends, each 'LEFT' or 'RIGHT'",
-  ERROR_LPOS: 'SYNTAX rank, count and maxLength are integers; no rank is 0, the others are not below 0',
+  ERROR_LPOS:
+    'SYNTAX rank, count and maxLength are integers; no rank is 0, the others are not below 0',
   ERROR_CURSOR: 'SYNTAX a cursor is 0 or what the last page gave',
   ERROR_MATCH: 'SYNTAX a pattern is nil, a str or a bin',
   ERROR_SCORE: 'SYNTAX a score is an integer or a float, and not NaN',
-  ERROR_ZADD_FLAGS: 'SYNTAX flags are nil or a sum of 1 NX, 2 XX, 4 GT, 8 LT, 16 CH; NX, GT and LT exclude each other',
-  ERROR_ZRANGE: "SYNTAX a bound is a number, '(1.5', '-inf', '+inf', or with BYLEX '[a', '(a', '-', '+'",
+  ERROR_ZADD_FLAGS:
+    'SYNTAX flags are nil or a sum of 1 NX, 2 XX, 4 GT, 8 LT, 16 CH, 32 INCR; of NX, GT, LT one; not NX and XX',
+  ERROR_ZRANGE:
+    'SYNTAX bounds are indexes; with flag BYSCORE numbers or nil; with BYLEX str, bin or nil; see the table of flags',
+  ERROR_NOT_A_SCORE: 'OVERFLOW the sum is not a number',
   ERROR_SCORE_PAIRS: 'SYNTAX ZADD takes flags or nil, then pairs of a score and a member',
   ERROR_REPLY_SIZE: 'TOOLARGE the reply is longer than this node sends at once; ask for less',
   ERROR_OWNER: 'SYNTAX the owner of a lease is a str or bin of 1 to 128 bytes',

@@ -6,10 +6,10 @@ import type {
   Duration,
   Key,
   KeyDescription,
+  KeyScanOptions,
   KeyType,
   LimitOptions,
   LimitResult,
-  ScanOptions,
   TimeLeft,
 } from './api.js';
 import { KEY_TYPES } from './commands.js';
@@ -37,7 +37,7 @@ export interface ReadScan {
 }
 
 /** @throws SlabringError `OPTION` */
-export function readScanOptions(options: ScanOptions | undefined): ReadScan {
+export function readScanOptions(options: KeyScanOptions | undefined): ReadScan {
   if (options === undefined) return { match: undefined, count: DEFAULT_COUNT, kind: 0 };
   checkOptionNames(options, ['match', 'count', 'type'], 'scan');
   const { match, count, type } = options;

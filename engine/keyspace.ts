@@ -5,11 +5,16 @@
  */
 import type { Duration, IncrementOptions, Key, SetOptions, TimeLeft, Versioned } from './api.js';
 import type { ArenaSet } from './arena-set.js';
-import { checkBytes, checkDelta, checkFunction, iterate, readIncrementTtl } from './arguments.js';
-import { packValue, readBytes, readValue, writeBytes, writeValue } from './codec.js';
+import { checkBytes, checkFunction, iterate, readIncrementTtl } from './arguments.js';
+import { CacheRunner } from './cache-runner.js';
+import { packValue, readBytes, readOwnValue, readValue, writeBytes, writeValue } from './codec.js';
 import { type DecodedConfig, DecodedValues } from './decoded.js';
-import { CLOCK_WHEN_NEEDED, Desk } from './desk.js';
+import { ABSENT, CLOCK_WHEN_NEEDED, Desk } from './desk.js';
 import { SlabringError } from './errors.js';
+import { checkDelta } from './handles/arguments.js';
+import { Hash } from './handles/hash.js';
+import { List } from './handles/list.js';
+import { Members } from './handles/members.js';
 import { lengthOfWord } from './keys.js';
 import { LargeCalls } from './large-calls.js';
 import type { Many, ManyKeys } from './many.js';
@@ -47,6 +52,8 @@ export let partitionIn: (keyspace: Keyspace, key: Key) => number;
 /** The desk that a key belongs to, and those of all arenas. They throw `CLOSED`. */
 export let deskIn: (keyspace: Keyspace, key: Key) => Desk;
 export let desksIn: (keyspace: Keyspace) => readonly Desk[];
+/** `peek`, which has no value for a collection. */
+export let plainValueIn: (keyspace: Keyspace, key: Key) => unknown;
 
 /** The keys of a cache that are in no namespace, or those of one, as one thread works on them. */
 export abstract class Keyspace {
@@ -65,6 +72,7 @@ export abstract class Keyspace {
   readonly #decoded: DecodedValues | undefined;
   #decodedEpoch = 0;
   readonly #setArguments = new SetArguments();
+  readonly #runner: CacheRunner;
 
   static {
     partitionIn = (keyspace, key) => keyspace.#partitionOf(key);
@@ -73,6 +81,7 @@ export abstract class Keyspace {
       keyspace.#checkOpen();
       return keyspace.#desks;
     };
+    plainValueIn = (keyspace, key) => keyspace.#peekPlain(key);
   }
 
   /** @param space the namespace; undefined: keys of none */
@@ -87,6 +96,7 @@ export abstract class Keyspace {
     this.#structures = shared.structures;
     this.#large = new LargeCalls(facts.maxValueBytes, this.#structures);
     this.#manyKeys = { space, deskFor: (key) => this.#deskFor(key) };
+    this.#runner = new CacheRunner(shared.single, this.#structures, (key) => this.#deskFor(key));
     if (shared.decoded === undefined) return;
     this.#decoded = new DecodedValues(
       shared.decoded,
@@ -96,7 +106,11 @@ export abstract class Keyspace {
     shared.kept.push(this.#decoded);
   }
 
-  /** The value of the key, or `undefined` when it is absent or expired. */
+  /**
+   * The value of the key, or `undefined` when it is absent or expired.
+   * @throws SlabringError `WRONGTYPE` when it is a list, set or hash, or a value that JavaScript
+   * has no type for
+   */
   get<T = unknown>(key: Key): T | undefined {
     if (this.#decoded !== undefined && typeof key === 'string') {
       if (this.#space !== undefined) this.#forgetCleared(this.#space, this.#decoded);
@@ -112,6 +126,7 @@ export abstract class Keyspace {
   /**
    * `get` that leaves no trace: the entry does not count as used for eviction, and the call neither
    * as a hit nor as a miss.
+   * @throws SlabringError as `get` does
    */
   peek<T = unknown>(key: Key): T | undefined {
     const desk = this.#deskFor(key);
@@ -123,7 +138,7 @@ export abstract class Keyspace {
 
   /**
    * `get` and `delete` in one: of several threads that take a key, one gets the value. A value that
-   * JavaScript has no type for (`WRONGTYPE`) is gone too.
+   * JavaScript has no type for (`WRONGTYPE`) is gone too; a list, set or hash (`WRONGTYPE`) stays.
    */
   take<T = unknown>(key: Key): T | undefined {
     const desk = this.#deskFor(key);
@@ -235,7 +250,10 @@ export abstract class Keyspace {
     return frame.integer(delta).integer(ttlMs).finish() as number | bigint;
   }
 
-  /** The value with its version for `ifVersion`, or `undefined` when the key is absent. */
+  /**
+   * The value with its version for `ifVersion`, or `undefined` when the key is absent.
+   * @throws SlabringError as `get` does
+   */
   getVersioned<T = unknown>(key: Key): Versioned<T> | undefined {
     const desk = this.#deskFor(key);
     const end = this.#shared.single.begin(desk, 'GETV', key, 1).run();
@@ -247,7 +265,7 @@ export abstract class Keyspace {
    * Stores a value as `set` does and returns the one it replaced, or `undefined` when there was
    * none. (So an old value of null reads as `undefined`.) With conditions among the options: the
    * value present before, stored or not.
-   * @throws SlabringError as `set` does
+   * @throws SlabringError as `set` does; `WRONGTYPE` when there is a list, set or hash, which stays
    */
   swap<T = unknown>(key: Key, value: unknown, options?: SetOptions): T | undefined {
     const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
@@ -260,12 +278,12 @@ export abstract class Keyspace {
   }
 
   /**
-   * The values of the keys in their order, `undefined` for each absent one. Faster than as many
-   * calls of `get`: the kernel looks up dozens of keys at a time.
+   * The values of the keys in their order, `undefined` for each that is absent, or is a list, set
+   * or hash. Faster than as many calls of `get`: the kernel looks up dozens of keys at a time.
    */
   getMany<T = unknown>(keys: Iterable<Key>): (T | undefined)[] {
     const list = [...iterate(keys, 'getMany', 'keys')];
-    const readNull = (key: Key) => (this.has(key) ? this.get<T>(key) : undefined);
+    const readNull = (key: Key) => this.#peekPlain(key) as T | undefined;
     return this.#shared.many.get(list, readNull, this.#manyKeys);
   }
 
@@ -303,9 +321,25 @@ export abstract class Keyspace {
     return this.#shared.many.sumForKeys('TOUCH', list, this.#manyKeys);
   }
 
+  /** The list at the key, to work with; it need not be there yet. */
+  list(key: Key): List {
+    return new List(this.#runner, key);
+  }
+
+  /** The set at the key, by its members, to work with; it need not be there yet. */
+  members(key: Key): Members {
+    return new Members(this.#runner, key);
+  }
+
+  /** The hash at the key, to work with; it need not be there yet. */
+  hash(key: Key): Hash {
+    return new Hash(this.#runner, key);
+  }
+
   /**
-   * All keys, one after the other, in no order that means anything. Text where a key's bytes are
-   * UTF-8 (also of a key that was given as bytes), a Buffer of its own where they are not.
+   * All keys, those of lists, sets and hashes too, in no order that means anything. Text where a
+   * key's bytes are UTF-8 (also of a key that was given as bytes), a Buffer of its own where they
+   * are not.
    *
    * This thread and others may write meanwhile. A key that is there all the time is returned
    * exactly once. One that comes or goes meanwhile is returned once or not at all; and no key that
@@ -317,7 +351,8 @@ export abstract class Keyspace {
   }
 
   /**
-   * All values, as `keys` returns all keys. Each is the value of that moment.
+   * All values, as `keys` returns all keys, but nothing for lists, sets and hashes. Each is the
+   * value of that moment.
    * @throws SlabringError `WRONGTYPE` at a value that JavaScript has no type for
    */
   values<T = unknown>(): Generator<T, void, undefined> {
@@ -344,6 +379,15 @@ export abstract class Keyspace {
 
   /** How many entries there are. Expired ones count until their memory has been taken back. */
   abstract get size(): number;
+
+  #peekPlain(key: Key): unknown {
+    const desk = this.#deskFor(key);
+    const word = desk.writeKey(key);
+    const length = desk.kernel.peekDirect(desk.slot, word, CLOCK_WHEN_NEEDED);
+    if (length >= 0) return readValue(desk.reply, 0, length, this.#structures);
+    const bytes = length === ABSENT ? undefined : desk.peekPlain(key);
+    return bytes && readOwnValue(bytes, this.#structures);
+  }
 
   #partitionOf(key: Key): number {
     const desk = this.#deskFor(key);

@@ -27,7 +27,8 @@ export class LargeCalls {
 
   /**
    * The value of a key that the kernel did not read.
-   * @param why what it said instead of a length: absent, or too large for the reply area
+   * @param why what it said instead of a length: absent, too large for the reply area, a collection
+   * @throws SlabringError `WRONGTYPE` when it is a collection
    */
   read(why: number, desk: Desk, key: Key, mode: ReadMode): unknown {
     const bytes = why === ABSENT ? undefined : desk.readLarge(key, mode);

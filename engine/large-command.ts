@@ -1,7 +1,7 @@
 /**
  * Commands that the host runs instead of the kernel, because their bytes or their reply pass the
- * areas of a thread: SET, and those that reply a value or a part of one. They are read and refused as the kernel does it
- * (engine/kernel/staging.ts, types/blob.ts), and run on `LargeValues`.
+ * areas of a thread: SET, and those that reply a value or a part of one. They are read and refused
+ * as the kernel does it (engine/kernel/staging.ts, types/blob.ts), and run on `LargeValues`.
  */
 import { Buffer } from 'node:buffer';
 import type { CommandWalk } from './command-walk.js';

@@ -9,6 +9,7 @@ import { unsigned } from './arena.js';
 import { SetFlag } from './commands.js';
 import { copyTo } from './copy.js';
 import type { Desk } from './desk.js';
+import type { SlabringError } from './errors.js';
 import type { KernelExports } from './kernel-exports.js';
 import { valueEnd } from './msgpack.js';
 
@@ -36,6 +37,7 @@ const FREE_STARTS = 8;
 const IS_LARGE = -2;
 const IS_KNOWN = -3;
 const IS_OUT_OF_MEMORY = -4;
+const IS_COLLECTION = -5;
 /** The old value does not fit the reply area; nothing was done. */
 export const NO_ROOM_FOR_OLD = 2;
 /* What `largeOpen` writes to the reply area, in words of 32 bits. */
@@ -147,13 +149,27 @@ export class LargeValues {
    * The encoded value of the key, in a buffer of its own; undefined when it is absent or expired.
    * @throws SlabringError `OOM` when there is no memory for an expiry
    * @param room where to read a large value to, if not to a new buffer
+   * @throws SlabringError `WRONGTYPE` when it is a collection
    */
   get(key: Uint8Array, mode: ReadMode, room: RoomFor = inOnePiece): Buffer | undefined {
+    const found = this.#find(key, mode, room);
+    if (found === IS_COLLECTION) throw this.#wrongType();
+    return found;
+  }
+
+  /** `get` by `peek`, which has no value for a collection either. */
+  peekPlain(key: Uint8Array): Buffer | undefined {
+    const found = this.#find(key, 'peek', inOnePiece);
+    return found === IS_COLLECTION ? undefined : found;
+  }
+
+  #find(key: Uint8Array, mode: ReadMode, room: RoomFor): Buffer | undefined | typeof IS_COLLECTION {
     for (;;) {
       const keyWord = this.#writeKey(key);
       const length = this.#readPlainly(keyWord, mode);
       if (length >= 0) return this.#copyReply(length, room);
       this.#checkMemory(length);
+      if (length === IS_COLLECTION) return IS_COLLECTION;
       if (length !== IS_LARGE) return undefined;
       const found = this.#read(key, room);
       if (found !== undefined && this.#finish(keyWord, mode, found)) return found.bytes;
@@ -162,7 +178,8 @@ export class LargeValues {
 
   /**
    * The encoded value with its version; undefined when the key is absent or expired.
-   * @throws SlabringError `OOM` when there is no memory for the version
+   * @throws SlabringError `WRONGTYPE` when it is a collection, `OOM` when there is no memory for
+   * the version
    */
   getVersioned(key: Uint8Array): VersionedBytes | undefined {
     const kernel = this.#kernel;
@@ -172,6 +189,7 @@ export class LargeValues {
       const chain = found === undefined ? 0 : found.chain;
       const length = kernel.getVersionedDirect(this.#slot, keyWord, chain, this.#now());
       this.#checkMemory(length);
+      if (length === IS_COLLECTION) throw this.#wrongType();
       if (length !== IS_LARGE) {
         if (length < 0 && length !== IS_KNOWN) return undefined;
         const at = unsigned(kernel.stampedAt(this.#slot));
@@ -186,6 +204,10 @@ export class LargeValues {
   #checkMemory(outcome: number): void {
     if (outcome !== IS_OUT_OF_MEMORY) return;
     throw this.#desk.arena.errorOf(-this.#kernel.ERROR_OUT_OF_MEMORY.value);
+  }
+
+  #wrongType(): SlabringError {
+    return this.#desk.arena.errorOf(-this.#kernel.ERROR_WRONG_TYPE.value);
   }
 
   /** Writes the key where the kernel takes it from; its word. */

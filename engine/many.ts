@@ -52,7 +52,7 @@ export class Many {
   }
 
   /**
-   * The value of each key, `undefined` for an absent one.
+   * The value of each key, `undefined` for an absent one, or a collection.
    * @param readNull reads a key again whose value is absent or null: a frame says nil for both
    */
   get<T>(
@@ -60,21 +60,22 @@ export class Many {
     readNull: (key: Key) => T | undefined,
     of: ManyKeys,
   ): (T | undefined)[] {
-    const values = this.forKeys('GET', keys, of) as (T | null)[];
+    const values = this.#run(this.#batchOf('GET', keys, of), of, true) as (T | null)[];
     return values.map((value, i) => (value === null ? readNull(keys[i]!) : value));
-  }
-
-  /** The replies to one command for each key. */
-  forKeys(name: CommandName, keys: Iterable<Key>, of: ManyKeys): unknown[] {
-    const batch = new Batch();
-    const { code } = COMMANDS[name];
-    for (const key of keys) batch.begin(code, key, 1, of.space !== undefined);
-    return this.#run(batch, of);
   }
 
   /** The sum of the replies to one command for each key, which are counts. */
   sumForKeys(name: CommandName, keys: Iterable<Key>, of: ManyKeys): number {
-    return (this.forKeys(name, keys, of) as number[]).reduce((sum, count) => sum + count, 0);
+    const counts = this.#run(this.#batchOf(name, keys, of), of) as number[];
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** One command for each key. */
+  #batchOf(name: CommandName, keys: Iterable<Key>, of: ManyKeys): Batch {
+    const batch = new Batch();
+    const { code } = COMMANDS[name];
+    for (const key of keys) batch.begin(code, key, 1, of.space !== undefined);
+    return batch;
   }
 
   /** For each pair whether it was stored. */
@@ -102,15 +103,17 @@ export class Many {
       if (args.flags & SetFlag.IF_VERSION) batch.integer(args.version);
       else batch.nil();
     }
-    return this.#run(batch, of, larges, args) as boolean[];
+    return this.#run(batch, of, false, larges, args) as boolean[];
   }
 
   /**
    * Runs the commands of a batch; their replies. An error among them is thrown when all have run.
+   * @param isPlain collections have no value: nil, and no error
    */
   #run(
     batch: Batch,
     of: ManyKeys,
+    isPlain = false,
     larges: readonly LargeSet[] = [],
     args?: SetArguments,
   ): unknown[] {
@@ -139,7 +142,7 @@ export class Many {
       const reader = new ReplyReader(result, this.#structures);
       for (let i = 0; i < commands; i++) {
         try {
-          replies.push(reader.next());
+          replies.push(isPlain ? reader.nextPlain() : reader.next());
         } catch (error) {
           failed ??= error;
         }

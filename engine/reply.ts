@@ -3,8 +3,10 @@ import { Buffer } from 'node:buffer';
 import type { Versioned } from './api.js';
 import { readValue } from './codec.js';
 import { ERROR_EXT_TYPE } from './commands.js';
-import { errorFromWire } from './errors.js';
-import { Tag, valueEnd } from './msgpack.js';
+import { copyOf } from './copy.js';
+import { errorFromWire, type SlabringError } from './errors.js';
+import type { ReplySource } from './handles/runner.js';
+import { containerHeaderBytes, itemsOf, Tag, valueEnd } from './msgpack.js';
 import type { Structures } from './structures.js';
 
 /**
@@ -17,11 +19,18 @@ export function readReply(
   end: number,
   structures?: Structures,
 ): unknown {
-  const headerBytes = extensionHeaderBytes(bytes[start]!);
-  if (headerBytes > 0 && bytes.readInt8(start + headerBytes - 1) === ERROR_EXT_TYPE) {
-    throw errorFromWire(bytes.toString('utf8', start + headerBytes, end));
-  }
+  const error = errorOf(bytes, start, end);
+  if (error !== undefined) throw error;
   return readValue(bytes, start, end, structures);
+}
+
+/** The error that a reply is, if it is one. */
+function errorOf(bytes: Buffer, start: number, end: number): SlabringError | undefined {
+  const headerBytes = extensionHeaderBytes(bytes[start]!);
+  if (headerBytes === 0 || bytes.readInt8(start + headerBytes - 1) !== ERROR_EXT_TYPE) {
+    return undefined;
+  }
+  return errorFromWire(bytes.toString('utf8', start + headerBytes, end));
 }
 
 /** An array of two: how GETV answers for a key that is there. */
@@ -44,6 +53,44 @@ export function readVersioned<T>(
   return { value: readValue(bytes, valueStart, versionStart, structures) as T, version };
 }
 
+/** One reply, read value by value: see handles/runner.ts. */
+export class ReplyCursor implements ReplySource {
+  #bytes: Buffer;
+  #at: number;
+  readonly #end: number;
+  readonly #structures: Structures | undefined;
+  /** Whether it is the whole reply that comes next. */
+  #isWhole = true;
+
+  /** @throws SlabringError the one that the reply is */
+  constructor(bytes: Buffer, start: number, end: number, structures: Structures | undefined) {
+    const error = errorOf(bytes, start, end);
+    if (error !== undefined) throw error;
+    this.#bytes = bytes;
+    this.#at = start;
+    this.#end = end;
+    this.#structures = structures;
+  }
+
+  value(): unknown {
+    const start = this.#at;
+    this.#at = this.#isWhole ? this.#end : valueEnd(this.#bytes, start);
+    return readValue(this.#bytes, start, this.#at, this.#structures);
+  }
+
+  items(): number | undefined {
+    if (this.#isWhole) {
+      // Reading a value may run code of an application's extension, which may use the cache.
+      this.#bytes = copyOf(this.#bytes.subarray(0, this.#end));
+      this.#isWhole = false;
+    }
+    const tag = this.#bytes[this.#at]!;
+    const items = itemsOf(tag, this.#bytes, this.#at);
+    this.#at += tag === Tag.NIL ? 1 : containerHeaderBytes(tag);
+    return tag === Tag.NIL ? undefined : items;
+  }
+}
+
 export class ReplyReader {
   readonly #bytes: Buffer;
   readonly #structures: Structures | undefined;
@@ -64,6 +111,16 @@ export class ReplyReader {
     const start = this.#at;
     this.#at = valueEnd(this.#bytes, start);
     return readReply(this.#bytes, start, this.#at, this.#structures);
+  }
+
+  /** `next` for a GET, which has no value for a collection: nil too. */
+  nextPlain(): unknown {
+    const start = this.#at;
+    this.#at = valueEnd(this.#bytes, start);
+    const error = errorOf(this.#bytes, start, this.#at);
+    if (error === undefined) return readValue(this.#bytes, start, this.#at, this.#structures);
+    if (error.code === 'WRONGTYPE') return null;
+    throw error;
   }
 }
 

@@ -3,13 +3,21 @@
  * the kernel. No code of a caller runs between `begin` and what ends it.
  */
 import type { Key } from './api.js';
-import { FRAME_ID, writeCommand, writeNamespacedCommand } from './batch.js';
+import {
+  FRAME_ID,
+  writeCommand,
+  writeKeyValue,
+  writeNamespacedCommand,
+  writeNamespacedKeyValue,
+} from './batch.js';
+import { type Packed, TOO_LONG, writeValue } from './codec.js';
 import { COMMANDS, type CommandName } from './commands.js';
 import type { Desk } from './desk.js';
 import { SlabringError } from './errors.js';
 import { BLOCK_REPLY_BYTES } from './kernel-exports.js';
 import { keyBytes } from './keys.js';
 import {
+  MAX_SCALAR_BYTES,
   writeBigInteger,
   writeBinHeader,
   writeFloat,
@@ -74,6 +82,44 @@ export class Single {
     request.set(value, at);
     this.#end = at + value.length;
     return this;
+  }
+
+  /**
+   * Writes any value. `packed` is what `packValue` returned for it.
+   * @throws SlabringError `TOOLARGE`
+   */
+  value(value: unknown, packed: Packed | undefined): this {
+    const { request } = this.#desk;
+    const room = request.length - this.#end - MAX_SCALAR_BYTES;
+    const end = room > 0 ? writeValue(value, packed, request, this.#end, room) : TOO_LONG;
+    if (end === TOO_LONG) this.#refuseLength();
+    this.#end = end;
+    return this;
+  }
+
+  /**
+   * Writes one more key.
+   * @param desk where that one belongs
+   * @throws SlabringError `OPTION`, `TOOLARGE`; `CROSSSLOT` when it is in another arena
+   */
+  key(key: Key, desk: Desk): this {
+    const { request, space, arena, kernel } = this.#desk;
+    const keyLength = keyBytes(key);
+    if (desk !== this.#desk) throw arena.errorOf(-kernel.ERROR_CROSS_ARENA.value);
+    if (this.#end + keyLength + MAX_SCALAR_BYTES > request.length) this.#refuseLength();
+    this.#end =
+      space === undefined
+        ? writeKeyValue(key, keyLength, request, this.#end)
+        : writeNamespacedKeyValue(key, keyLength, request, this.#end, space.prefix());
+    return this;
+  }
+
+  #refuseLength(): never {
+    const { length } = this.#desk.request;
+    throw new SlabringError(
+      'TOOLARGE',
+      `the arguments of one call may take ${length} bytes in all; make several calls`,
+    );
   }
 
   /** Runs the command; its reply. */

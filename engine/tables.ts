@@ -24,17 +24,7 @@ export function writeTables(kernel: KernelExports, area: Uint8Array): void {
     area.set(encoder.encode(name));
     const { code, minArgs, maxArgs, firstKey, keyStep = 1, lastKey = TO_THE_END } = row;
     const flags = flagsOf(row, kernel);
-    kernel.addCommand(
-      code,
-      minArgs,
-      maxArgs,
-      firstKey,
-      keyStep,
-      lastKey,
-      flags,
-      at,
-      name.length,
-    );
+    kernel.addCommand(code, minArgs, maxArgs, firstKey, keyStep, lastKey, flags, at, name.length);
   }
   for (const [name, text] of Object.entries(KERNEL_ERROR_TEXTS)) {
     const bytes = encoder.encode(text);

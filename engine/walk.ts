@@ -37,7 +37,10 @@ const MOST_BATCH = 512;
 const MOST_BATCH_VALUE_BYTES = 1024;
 const FIRST_BUFFER_BYTES = 4096;
 
-/** For each entry: `while (walk.next())`, then `key()` and `value()`. */
+/**
+ * For each entry: `while (walk.next())`, then `key()` and `value()`. A walk that wants values
+ * passes over collections, which have none.
+ */
 export class Walk {
   /** Those of all arenas. */
   readonly #desks: readonly Desk[];
@@ -207,7 +210,7 @@ export class Walk {
     const length = kernel.peekDirect(slot, word, Date.now());
     if (length === ABSENT) return false;
     if (length < 0) {
-      const bytes = this.#desk.readLarge(key, 'peek');
+      const bytes = this.#desk.peekPlain(key);
       if (bytes === undefined) return false;
       this.#value = readOwnValue(bytes, this.#structures);
     } else {

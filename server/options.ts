@@ -60,6 +60,13 @@ export interface NodeOptions {
   partitions?: number | undefined;
   /** The most entries kept. Default: as many as fit in `memory`. */
   maxEntries?: number | undefined;
+  /**
+   * Up to so many items a list, set or hash is kept packed, from 0 to 1,024: what `packedItems`
+   * says in `CacheOptions`. Default 128.
+   */
+  packedItems?: number | undefined;
+  /** And up to so many bytes of items, from 0 to 4,096. Default 2,048. */
+  packedBytes?: ByteSize | undefined;
   /** Number of arenas, up to 64. Default: as few as can hold `memory`. */
   arenas?: number | undefined;
   /**
@@ -126,6 +133,8 @@ const OPTION_NAMES = [
   'policy',
   'partitions',
   'maxEntries',
+  'packedItems',
+  'packedBytes',
   'arenas',
   'maxValue',
   'token',
@@ -182,6 +191,8 @@ export function readNodeOptions(options: NodeOptions = {}, machine = thisMachine
     ...(options.partitions !== undefined && { partitions: options.partitions }),
     ...(options.arenas !== undefined && { arenas: options.arenas }),
     ...(options.maxEntries !== undefined && { maxEntries: options.maxEntries }),
+    ...(options.packedItems !== undefined && { packedItems: options.packedItems }),
+    ...(options.packedBytes !== undefined && { packedBytes: options.packedBytes }),
   });
   const largestFrameBytes = arena.maxValueBytes + FRAME_OVERHEAD_BYTES;
   const serve: ServeConfig = {

@@ -8,6 +8,9 @@ import { describe, expect, it } from 'vitest';
 import { Cache } from '#engine/cache.js';
 import { COMMANDS, type CommandName, KEY_TYPES } from '#engine/commands.js';
 import { ERROR_CODES } from '#engine/errors.js';
+import { Hash } from '#engine/handles/hash.js';
+import { List } from '#engine/handles/list.js';
+import { Members } from '#engine/handles/members.js';
 import { INTEGRITY_RULES, KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
 import { readSources } from './support/source-tree.js';
 import { RULES } from './support/tidy-rules.js';
@@ -28,8 +31,18 @@ it('the sources were found', () => {
   expect(sources.length).toBeGreaterThan(100);
 });
 
-/** The methods that send each command; none: the reason. `Cache` and `Client` share these names. */
-const METHODS: Record<CommandName, { cache: string[] | string; client: string[] | string }> = {
+/**
+ * The methods that send each command; none: the reason. `Cache` and `Client` share these names, and
+ * the handles of collections altogether: `handle` has their methods.
+ */
+type Methods =
+  | { cache: string[] | string; client: string[] | string }
+  | { handle: readonly string[] };
+
+/** By the methods of `Cache` and `Client` that make them. */
+const HANDLES = { list: List, members: Members, hash: Hash } as const;
+
+const METHODS: Partial<Record<CommandName, Methods>> = {
   PING: { cache: 'there is nobody to ask', client: ['ping'] },
   HELLO: { cache: 'there is nobody to greet', client: 'the connection greets by itself' },
   GET: { cache: ['get', 'getBytes', 'getMany'], client: ['get', 'getBytes', 'getMany'] },
@@ -59,6 +72,50 @@ const METHODS: Record<CommandName, { cache: string[] | string; client: string[] 
   FLUSH: { cache: ['clear'], client: ['clear'] },
   MEMORY: { cache: ['memoryUsage'], client: ['memoryUsage'] },
   OBJECT: { cache: ['describe'], client: ['describe'] },
+  LPUSH: { handle: ['list.unshift'] },
+  RPUSH: { handle: ['list.push'] },
+  LPUSHX: { handle: ['list.unshiftIfPresent'] },
+  RPUSHX: { handle: ['list.pushIfPresent'] },
+  LPOP: { handle: ['list.shift'] },
+  RPOP: { handle: ['list.pop'] },
+  LLEN: { handle: ['list.length'] },
+  LRANGE: { handle: ['list.slice'] },
+  LINDEX: { handle: ['list.at'] },
+  LSET: { handle: ['list.set'] },
+  LTRIM: { handle: ['list.trim'] },
+  LINSERT: { handle: ['list.insertBefore', 'list.insertAfter'] },
+  LREM: { handle: ['list.remove'] },
+  LPOS: { handle: ['list.indexOf', 'list.lastIndexOf', 'list.indexesOf'] },
+  LMOVE: { handle: ['list.moveTo'] },
+  SADD: { handle: ['members.add'] },
+  SREM: { handle: ['members.delete'] },
+  SISMEMBER: { handle: ['members.has'] },
+  SMISMEMBER: { handle: ['members.hasMany'] },
+  SCARD: { handle: ['members.size'] },
+  SMEMBERS: { handle: ['members.values'] },
+  SPOP: { handle: ['members.pop'] },
+  SRANDMEMBER: { handle: ['members.random'] },
+  SMOVE: { handle: ['members.moveTo'] },
+  SINTER: { handle: ['members.intersection'] },
+  SINTERCARD: { handle: ['members.intersectionSize'] },
+  SUNION: { handle: ['members.union'] },
+  SDIFF: { handle: ['members.difference'] },
+  SSCAN: { handle: ['members.scan'] },
+  HSET: { handle: ['hash.set', 'hash.setMany'] },
+  HSETNX: { handle: ['hash.setIfAbsent'] },
+  HGET: { handle: ['hash.get'] },
+  HMGET: { handle: ['hash.getMany'] },
+  HGETALL: { handle: ['hash.entries', 'hash.toMap', 'hash.toObject'] },
+  HDEL: { handle: ['hash.delete'] },
+  HEXISTS: { handle: ['hash.has'] },
+  HLEN: { handle: ['hash.size'] },
+  HKEYS: { handle: ['hash.fields'] },
+  HVALS: { handle: ['hash.values'] },
+  HSTRLEN: { handle: ['hash.byteLength'] },
+  HINCRBY: { handle: ['hash.increment'] },
+  HINCRBYFLOAT: { handle: ['hash.incrementFloat'] },
+  HRANDFIELD: { handle: ['hash.random', 'hash.randomEntries'] },
+  HSCAN: { handle: ['hash.scan'] },
 };
 
 /**
@@ -101,13 +158,23 @@ describe('the command table', () => {
   });
 
   it.each(rows)('%s is run by the kernel, or by the host', (_, row) => {
-    const exec = readFileSync('engine/kernel/exec.ts', 'utf8');
+    const files = ['engine/kernel/exec.ts', 'engine/kernel/types/commands.ts'];
+    const exec = files.map((path) => readFileSync(path, 'utf8')).join('');
     const code = `0x${row.code.toString(16).padStart(2, '0')}`;
     const isCase = new RegExp(`case ${code}:|const [A-Z]+: u32 = ${code};`).test(exec);
     expect(isCase).toBe(!row.host);
   });
 
-  it.each(Object.entries(METHODS))('%s has its methods', (_, { cache, client }) => {
+  it('has a list of methods for every command', () => {
+    expect(Object.keys(METHODS).sort()).toEqual(Object.keys(COMMANDS).sort());
+  });
+
+  it.each(Object.entries(METHODS))('%s has its methods', (_, methods) => {
+    if ('handle' in methods) {
+      expect(methodsOfHandles()).toEqual(expect.arrayContaining([...methods.handle]));
+      return;
+    }
+    const { cache, client } = methods;
     expect(methodsOf(Cache)).toEqual(expect.arrayContaining([cache].flat().filter(isMethod)));
     expect(methodsOf(Client)).toEqual(expect.arrayContaining([client].flat().filter(isMethod)));
   });
@@ -119,12 +186,24 @@ describe('the command table', () => {
         .filter((name) => !ONLY_CLIENT.includes(name))
         .sort(),
     );
-    const listed = Object.values(METHODS).flatMap(({ cache }) => cache);
+    const all = Object.values(METHODS);
+    const listed = all.flatMap((methods) => ('cache' in methods ? methods.cache : []));
     expect(shared.filter((name) => name !== 'close').sort()).toEqual(
-      listed.filter(isMethod).sort(),
+      [...listed.filter(isMethod), ...Object.keys(HANDLES)].sort(),
     );
+    const inHandles = all.flatMap((methods) => ('handle' in methods ? methods.handle : []));
+    expect(methodsOfHandles().sort()).toEqual([...inHandles].sort());
   });
 });
+
+/** As `METHODS` has them. */
+function methodsOfHandles(): string[] {
+  return Object.entries(HANDLES).flatMap(([name, type]) =>
+    Object.getOwnPropertyNames(type.prototype)
+      .filter((method) => method !== 'constructor')
+      .map((method) => `${name}.${method}`),
+  );
+}
 
 /** A reason has spaces. */
 function isMethod(name: string): boolean {

@@ -26,7 +26,12 @@ export const HASHES = {
   HLEN: reads(0x57, 'key', 'count', 'The number of fields, 0 when absent.'),
   HKEYS: reads(0x58, 'key', 'array', 'All fields, in no order.', ALL),
   HVALS: reads(0x59, 'key', 'array', 'All values, in no order.', ALL),
-  HSTRLEN: reads(0x5a, 'key, field', 'count', 'The length of a str or bin in bytes, 0 when absent.'),
+  HSTRLEN: reads(
+    0x5a,
+    'key, field',
+    'count',
+    'The length of a str or bin in bytes, 0 when absent.',
+  ),
   HINCRBY: writes(
     0x5b,
     'key, field, delta',

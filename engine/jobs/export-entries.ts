@@ -109,12 +109,14 @@ class EntrySource {
     return (valueEnd + 7) & ~7;
   }
 
-  /** The value of an entry that found no room in the batch; undefined: it is gone. */
+  /**
+   * The value of an entry that found no room in the batch; undefined: it is gone, or a collection.
+   */
   #lookUp(key: Buffer, nowMs: number): Buffer | undefined {
     const { kernel, slot, request, reply } = this.#arena;
     request.set(key);
     const length = kernel.peekDirect(slot, key.length, nowMs);
     if (length >= 0) return copyOf(reply.subarray(0, length));
-    return length === ABSENT ? undefined : this.#large.get(key, 'peek');
+    return length === ABSENT ? undefined : this.#large.peekPlain(key);
   }
 }

@@ -73,8 +73,9 @@ function copyTwo(
 }
 
 /**
- * Makes the chain of an entry in the table longer by so many bytes, which are not written yet. False: out of memory, and
- * it is as it was. The caller makes the entry's length what it is then; it has the chain stay on its side of LARGE_BYTES.
+ * Makes the chain of an entry in the table longer by so many bytes, which are not written yet. False: out of memory,
+ * and it is as it was. The caller makes the entry's length what it is then; it has the chain stay on its side of
+ * LARGE_BYTES.
  */
 export function growChain(
   partition: Partition,

@@ -12,11 +12,12 @@
  */
 import { isLogging, touchLog } from './changelog';
 import { commandRow, ROW_HOST } from './commands';
+import { touchTables } from './collections/ahead';
 import { touched } from './bytes';
 import { Address, header, NOTHING } from './layout';
 import { integerOf, IS_INTEGER, lastInteger, skipValue, writeInteger } from './msgpack';
-import { GROUP, partitionOf, setHostFrame, stage, Staged, STAGED_BYTES, STAGED_ERROR } from './staging';
-import { ERROR_HOST_COMMANDS, ERROR_TOO_MANY_VALUES, writeError } from './status';
+import { beginGroup, GROUP, isTouchedAhead, partitionOf, setHostFrame, stage, Staged, STAGED_BYTES, STAGED_ERROR } from './staging';
+import { ERROR_HOST_COMMANDS, ERROR_REPLY_SIZE, ERROR_TOO_MANY_VALUES, writeError } from './status';
 import { entryOf, matchTag, nextBucket, overflowOf, SLOTS, tagOf } from './table';
 import { blockOf, replyArea, requestArea, stagingOf, ThreadBlock } from './threads';
 import { get, getVersioned, set } from './types/blob';
@@ -54,8 +55,8 @@ export const EXEC_BAD_FRAME_ID: i32 = 4;
 
 /**
  * The reply of the command at hand does not fit a reply area that holds nothing but the frame's id: the host answers it
- * (large.ts). It is told as a host command is, but `consumed` stands before it. Only of a command that replies one value
- * (`repliesOneValue`).
+ * (large.ts). It is told as a host command is, but `consumed` stands before it. Only of a command that replies one
+ * value (`repliesOneValue`).
  */
 export const EXEC_LARGE_VALUE: i32 = 5;
 
@@ -68,6 +69,7 @@ const GETV: u32 = 0x18;
 const GETRANGE: u32 = 0x1c;
 const GETDEL: u32 = 0x1f;
 const GETEX: u32 = 0x20;
+const MGET: u32 = 0x21;
 
 /**
  * Touched besides an entry's beginning: in the line behind it, or a small entry's end. Chunks of 64 bytes and more make
@@ -139,6 +141,7 @@ function execCommands(
   while (at < end && outcome == EXEC_DONE) {
     let stagedEnd = first;
     let next = at;
+    beginGroup();
     while (stagedEnd < groupEnd && next < end) {
       const behind = stage(changetype<Staged>(stagedEnd), next, end);
       if (behind == 0) {
@@ -150,6 +153,7 @@ function execCommands(
     }
     if (block.refusal) refuseGroup(first, stagedEnd, block.refusal);
     touchGroup(first, stagedEnd);
+    if (isTouchedAhead()) touchTables(first, stagedEnd);
     if (isLogging()) touchLogs(first, stagedEnd);
     let running = first;
     for (; running < stagedEnd; running += STAGED_BYTES) {
@@ -161,10 +165,7 @@ function execCommands(
         else behind = runOther(thread, command, out, limit, nowMs);
       }
       if (behind == 0 && out == empty && !repliesOneValue(command.code)) {
-        behind = writeError(out, ERROR_TOO_MANY_VALUES);
-      }
-      if (behind == 0 && out == empty && !repliesOneValue(command.code)) {
-        behind = writeError(out, ERROR_TOO_MANY_VALUES);
+        behind = writeError(out, command.code == MGET ? ERROR_TOO_MANY_VALUES : ERROR_REPLY_SIZE);
       }
       if (behind == 0) {
         outcome = EXEC_REPLY_FULL;

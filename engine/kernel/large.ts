@@ -5,9 +5,9 @@
  *
  * Why no lock is needed. A chain with one number never changes, and its pieces, whole pages, never move (slab.ts): from
  * the commit that makes it an entry's (draft.ts) until that entry goes, or is written into (types/string.ts), its pages
- * hold its bytes. Its number (entry.ts) is that of no other chain of the partition, and who writes into a chain gives it
- * another one in the same hold of the lock. So if the key's entry has the chain with this number now, it had it all the time since
- * it was seen first, and all that was read of the pages in between was the chain's.
+ * hold its bytes. Its number (entry.ts) is that of no other chain of the partition, and who writes into a chain gives
+ * it another one in the same hold of the lock. So if the key's entry has the chain with this number now, it had it all
+ * the time since it was seen first, and all that was read of the pages in between was the chain's.
  *
  * Memory order. Take a copy that has read a byte of somebody who got one of the pages later. That byte was stored after
  * the page was taken from the pool, hence after it was given back, hence after the lock was taken in which the entry

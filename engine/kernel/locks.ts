@@ -17,8 +17,8 @@
  * The holder himself. A word that names the caller is taken for one that a failed call left (lock.ts), so nobody may
  * wait for a lock that he holds by this set. Two ask for any partition's: room.ts takes pages of partitions in the set
  * as they are, locked by the caller, because with two partitions there are no others to take them from (`isHeldInSet`,
- * which a set that a failed call left does not mislead: whoever takes a single lock holds no set). The sweep of the pool
- * after a death (recovery.ts) only tries, and so is in vain while a set is held: `unlockSet` makes up for it.
+ * which a set that a failed call left does not mislead: whoever takes a single lock holds no set). The sweep of the
+ * pool after a death (recovery.ts) only tries, and so is in vain while a set is held: `unlockSet` makes up for it.
  *
  * Death. The holder may die at any statement, with all of the locks or some of them. Each partition is taken over by
  * itself, by whoever meets it, when the others may be locked still; and is repaired by itself: nothing in a partition

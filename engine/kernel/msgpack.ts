@@ -119,7 +119,9 @@ export function skipBlob(at: Address, end: Address): Address {
   return skipValue(at, end);
 }
 
-/** `skipValue`, with what times to live mostly are looked at first: from 65,536 ms to 49 days, and less than a minute. */
+/**
+ * `skipValue`, with what times to live mostly are looked at first: from 65,536 ms to 49 days, and less than a minute.
+ */
 @inline
 export function skipTtl(at: Address, end: Address): Address {
   const byte = <u32>load<u8>(at);

@@ -4,8 +4,8 @@
  * slot, a record in the wheel. Lookups of its key do not find it (entry.ts, `PENDING_KEY`). So all that may fail comes
  * first; then the pending entries are dropped, or made their keys' entries, and neither can fail.
  *
- * Everything here runs under the locks of all partitions in question. Whoever takes one of them over from the dead finds
- * `Partition.pending` set, and drops those entries.
+ * Everything here runs under the locks of all partitions in question. Whoever takes one of them over from the dead
+ * finds `Partition.pending` set, and drops those entries.
  */
 import { LOG_CLEARED, noteStored } from './changelog';
 import { entryAt, flagsOfKey, HAS_EXPIRY, HAS_VERSION, hashOfEntry, KeyWord, PENDING, PENDING_KEY } from './entry';

@@ -86,7 +86,9 @@ export function reapDrafts(slot: u32): void {
   }
 }
 
-/** `reapThreads` if the thread of a slot has ended: what it left may be more than its slot, such as the policy's lock. */
+/**
+ * `reapThreads` if the thread of a slot has ended: what it left may be more than its slot, such as the policy's lock.
+ */
 export function reapOne(slot: u32, other: u32): void {
   if (other != slot && isClaimed(other) && isSlotGone(other, 0)) reapThreads(slot);
 }

@@ -5,6 +5,7 @@
  * A group of GROUP commands is staged before the first one runs. Between staging and running, the index lines and then
  * the entries of all of them are touched (exec.ts), so that their cache misses overlap instead of queueing up.
  */
+import { mayTouchAhead } from './collections/ahead';
 import { codeOfName, commandRow, isArity, isKnown, NO_KEY } from './commands';
 import { KeyWord, lengthOf, NAMESPACED_KEY } from './entry';
 import { hashKeyInline } from './hash';
@@ -48,6 +49,8 @@ export class Staged {
   /** The first slot with the key's tag (0: none), and the entry in it. Set by pass three. */
   slot: Slot;
   entry: Address;
+  /** What else is touched before the command runs (collections/ahead.ts). */
+  ahead: Address;
 }
 
 /** The bucket of a command without a key: readable, and no tag in it matches. */
@@ -168,6 +171,20 @@ export function isFrameOfHost(): bool {
   return isHostFrame;
 }
 
+/** Whether one of the commands staged since this was set to false may be about a member of a table. Not state. */
+let isAhead: bool = false;
+
+/** To be called before a group is staged. */
+@inline
+export function beginGroup(): void {
+  isAhead = false;
+}
+
+@inline
+export function isTouchedAhead(): bool {
+  return isAhead;
+}
+
 function stageNamespacedKey(staged: Staged): u32 {
   const key = namespacedKeyOf(staged.args);
   if (key == 0) return ERROR_KEY;
@@ -183,7 +200,9 @@ export function lastKeyWord(): KeyWord {
   return foundKeyWord;
 }
 
-/** The first byte of the key at `at`, an argument behind the first one; its word in `lastKeyWord()`. 0: it is no key. */
+/**
+ * The first byte of the key at `at`, an argument behind the first one; its word in `lastKeyWord()`. 0: it is no key.
+ */
 export function keyOf(at: Address): Address {
   let key = bytesOf(at);
   if (key) {
@@ -214,6 +233,7 @@ function readCommand(staged: Staged, at: Address): u32 {
   }
   if (!isKnown(code)) return ERROR_UNKNOWN_COMMAND;
   staged.code = code;
+  isAhead = isAhead || mayTouchAhead(code);
   staged.argCount = argCount;
   staged.args = skipValue(first, staged.end);
   const row = commandRow(code);

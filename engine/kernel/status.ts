@@ -38,6 +38,7 @@ export const ERROR_ZADD_FLAGS: u32 = 53;
 export const ERROR_ZRANGE: u32 = 54;
 export const ERROR_SCORE_PAIRS: u32 = 55;
 export const ERROR_MATCH: u32 = 56;
+export const ERROR_NOT_A_SCORE: u32 = 57;
 
 export const ERROR_NOT_BYTES: u32 = 18;
 export const ERROR_DATA: u32 = 19;

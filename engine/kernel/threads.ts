@@ -4,7 +4,7 @@
  * but for `identity` and the counters, which anybody may read.
  *
  *   block     THREAD_BLOCK_BYTES: ThreadBlock, then at +256 scratch (64 bytes), at +320 a set of partitions (locks.ts),
- *             at +384 a way through a tree (collections/tree.ts), at +512 the staging slots of exec.ts, at +2560 another
+ *             at +384 a way through a tree (collections/tree.ts), at +512 the staging slots of exec.ts, then another
  *   request   areaBytes + AREA_SLACK
  *   reply     areaBytes + AREA_SLACK
  */

@@ -1,8 +1,9 @@
 /*
  * Upkeep: what keeps an arena in order though nobody reads or writes: expired entries go, and those of namespaces that
- * were cleared, and the nodes of large collections that are no more; stale records are trimmed, pages that can be vacated go back to the pool, as do those of a large value
- * whose writer died. The host of every thread calls it every now and then (engine/upkeep.ts); a call holds locks for a
- * slice of work, never waits for one (but to clean up after the dead), and says when it wants to be called again.
+ * were cleared, and the nodes of large collections that are no more; stale records are trimmed, pages that can be
+ * vacated go back to the pool, as do those of a large value whose writer died. The host of every thread calls it every
+ * now and then (engine/upkeep.ts); a call holds locks for a slice of work, never waits for one (but to clean up after
+ * the dead), and says when it wants to be called again.
  *
  * Each partition has an owner: with n threads attached, the first of them has partitions 0, n, 2n and so on, and a tick
  * later the next ones, so that what belongs to a thread that has died, or is busy with JavaScript, soon belongs to

@@ -17,6 +17,8 @@ interface ServeFlags {
   threads: number;
   policy: Policy;
   maxEntries?: number;
+  packedItems?: number;
+  packedBytes?: number;
   partitions?: number;
   arenas?: number;
   unix?: string;
@@ -72,6 +74,16 @@ export function registerServe(program: Command): void {
         .default(DEFAULT_POLICY),
     )
     .option('--max-entries <number>', 'the most entries kept', wholeNumber(1))
+    .option(
+      '--packed-items <number>',
+      'lists, sets and hashes of up to so many items are packed, at most 1024 (default: 128)',
+      wholeNumber(0, 1024),
+    )
+    .option(
+      '--packed-bytes <size>',
+      'and of up to so many bytes, at most 4kb (default: 2kb)',
+      byteSize,
+    )
     .option(
       '--partitions <number>',
       'independently locked parts of each arena, a power of two, at most 256 ' +

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Arena } from '#engine/arena.js';
-import { COMMANDS, MAX_KEY_BYTES, SetFlag } from '#engine/commands.js';
+import { ANY_ARGS, COMMANDS, type CommandRow, MAX_KEY_BYTES, SetFlag } from '#engine/commands.js';
 import { ERROR_CODES, type ErrorCode } from '#engine/errors.js';
 import { FrameExecutor, isFault } from '#engine/frame.js';
 import { KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
@@ -42,8 +42,14 @@ function commandsPart(): string {
     name,
     row.args.join(', '),
     row.summary,
+    complexityOf(row),
   ]);
-  return table(['code', 'name', 'arguments', 'what it does; the reply'], rows);
+  return table(['code', 'name', 'arguments', 'what it does; the reply', 'time'], rows);
+}
+
+function complexityOf(row: CommandRow): string {
+  const { complexity, manyKeys, maxArgs } = row;
+  return complexity ?? (manyKeys && maxArgs === ANY_ARGS ? 'O(1) for each key' : 'O(1)');
 }
 
 const FLAG_MEANINGS: Record<keyof typeof SetFlag, string> = {
@@ -108,6 +114,7 @@ interface Provocation {
   shown: string;
   oneFrame?: boolean;
   maxReplyBytes?: number;
+  memoryBytes?: number;
 }
 
 const PROVOKED_BY: Record<string, Provocation> = {
@@ -175,12 +182,47 @@ const PROVOKED_BY: Record<string, Provocation> = {
     oneFrame: true,
     maxReplyBytes: 1,
   },
+  ERROR_WRONG_TYPE: {
+    commands: [
+      ['SET', 'k', 'text'],
+      ['RPUSH', 'k', 1],
+    ],
+    shown: '["RPUSH", "k", 1] when "k" holds "text"; ["GET", "k"] when it holds a list',
+  },
+  ERROR_MEMBER: { commands: [['SADD', 'k', null]], shown: '["SADD", "k", nil]' },
+  ERROR_COLLECTION_KEY: {
+    commands: [['RPUSH', 'k'.repeat(2049), 1]],
+    shown: 'an RPUSH to a longer key',
+  },
+  ERROR_COUNT: { commands: [['LPOP', 'k', -1]], shown: '["LPOP", "k", -1]' },
+  ERROR_INDEX: { commands: [['LINDEX', 'k', 'x']], shown: '["LINDEX", "k", "x"]' },
+  ERROR_PAIRS: { commands: [['HSET', 'k', 'f', 1, 'g']], shown: '["HSET", "k", "f", 1, "g"]' },
+  ERROR_WHERE: {
+    commands: [['LINSERT', 'k', 'NEAR', 1, 2]],
+    shown: '["LINSERT", "k", "NEAR", 1, 2]',
+  },
+  ERROR_SIDE: {
+    commands: [['LMOVE', 'k', 'q', 'UP', 'LEFT']],
+    shown: '["LMOVE", "k", "q", "UP", "LEFT"]',
+  },
+  ERROR_LPOS: { commands: [['LPOS', 'k', 1, 0]], shown: '["LPOS", "k", 1, 0]' },
+  ERROR_CURSOR: { commands: [['SSCAN', 'k', -1]], shown: '["SSCAN", "k", -1]' },
+  ERROR_MATCH: { commands: [['SSCAN', 'k', 0, null, 1]], shown: '["SSCAN", "k", 0, nil, 1]' },
+  ERROR_REPLY_SIZE: {
+    commands: [
+      ...Array.from({ length: 200 }, () => ['RPUSH', 'k', 'x'.repeat(990)] as const),
+      ['LRANGE', 'k', 0, -1],
+    ],
+    shown: 'an LRANGE of more than 1 MiB',
+    memoryBytes: MIB,
+  },
 };
 
 /** A cache of its own for each, so small that it is soon full. */
-function lastReply({ commands, oneFrame, maxReplyBytes }: Provocation): unknown {
+function lastReply(provocation: Provocation): unknown {
+  const { commands, oneFrame, maxReplyBytes, memoryBytes = 512 * 1024 } = provocation;
   const arena = Arena.create({
-    memoryBytes: 512 * 1024,
+    memoryBytes,
     partitions: 1,
     policy: 'none',
     maxEntries: 1000,
@@ -204,7 +246,7 @@ function kernelMessages(): string[][] {
     const provocation = PROVOKED_BY[name]!;
     const { shown } = provocation;
     expect(lastReply(provocation)).toEqual(new WireError(text));
-    return [code(text), shown.replace(/^\[.*\]|^".*"$/, code)];
+    return [code(text), shown.replace(/^\[.*?\]|^".*"$|(?<=; )\[.*?\]/g, code)];
   });
 }
 

@@ -8,6 +8,7 @@ import { Packr, Unpackr } from 'msgpackr';
 import { COMMANDS, type CommandName, SetFlag } from '#engine/commands.js';
 import { isFault } from '#engine/frame.js';
 import { FuzzArena } from '../support/fuzz-arena.js';
+import { CollectionCommands, hasSameItems } from '../support/fuzz-collections.js';
 import { KeyModel } from '../support/fuzz-model.js';
 import {
   containerHead,
@@ -47,6 +48,8 @@ const KEYS = [1, 2, 7, 8, 15, 31, 32, 45, 255, 256, 2048, 2049, 8180, 65_535].ma
 );
 
 const OWNERS = ['me', 'you', 'x'.repeat(40), 'y'.repeat(128)].map((owner) => Buffer.from(owner));
+/** Those of lists, sets and hashes, which values are seldom stored under. */
+const COLLECTION_KEYS = Array.from({ length: 9 }, (_, i) => Buffer.from(`collection ${i}`));
 
 const CANARIES = {
   'a bit of a reply is wrong':
@@ -66,6 +69,7 @@ class CommandMeaning implements FuzzTarget {
   readonly #canary: string | undefined;
   readonly #target: FuzzArena<undefined>;
   readonly #model = new KeyModel(MAX_VALUE_BYTES);
+  readonly #collections = new CollectionCommands();
   /** What msgpackr made values of. */
   readonly #originals = new Map<Buffer, unknown>();
   /** A few of the sizes that memory is cut into, so that entries become neighbours. */
@@ -123,9 +127,14 @@ class CommandMeaning implements FuzzTarget {
   }
 
   #ask(random: Random): Asked {
-    const key = random.pick(KEYS);
+    const key = random.pick(random.chance(0.03) ? COLLECTION_KEYS : KEYS);
     const packed = packBytes(random, key);
-    switch (random.below(15)) {
+    switch (random.below(19)) {
+      case 12:
+      case 13:
+      case 14:
+      case 15:
+        return this.#askCollection(random);
       case 0:
       case 1:
       case 2:
@@ -149,13 +158,13 @@ class CommandMeaning implements FuzzTarget {
       case 10:
         return exactly(this.#command(random, 'PERSIST', [packed]), this.#model.persist(key));
       case 11: {
-        const type = this.#model.has(key) ? 'string' : 'none';
+        const type = this.#model.typeOf(key);
         const bytes = this.#command(random, 'TYPE', [packed]);
         return exactly(bytes, Buffer.concat([Buffer.of(0xa0 | type.length), Buffer.from(type)]));
       }
-      case 12:
+      case 16:
         return this.#askLease(random, key, packed);
-      case 13:
+      case 17:
         return this.#askLimit(random, key, packed);
       default:
         return this.#askGet(random, key, packed);
@@ -198,12 +207,27 @@ class CommandMeaning implements FuzzTarget {
     return exactly(this.#command(random, 'LIMIT', args), this.#model.limit(key, 100, cost));
   }
 
+  /** Mostly on a few keys of their own, so that collections grow. */
+  #askCollection(random: Random): Asked {
+    const key = random.pick(random.chance(0.1) ? KEYS : COLLECTION_KEYS);
+    const command = this.#collections.next(random);
+    const bytes = this.#command(random, command.name, [packBytes(random, key), ...command.args]);
+    const expected = this.#model.run(key, command);
+    if (typeof expected === 'string' || !command.isUnordered) return exactly(bytes, expected);
+    const isRight = (reply: Buffer) => hasSameItems(reply, expected);
+    return { bytes, isRight, expected: `${shorten(expected)} in any order` };
+  }
+
   #askGet(random: Random, key: Buffer, packed: Buffer): Asked {
     if (this.#model.hasBucket(key)) {
       const bytes = this.#command(random, 'GET', [packed]);
       return { bytes, isRight: (reply) => reply[0] === 0x95, expected: 'a bucket' };
     }
     const value = this.#model.get(key);
+    if (typeof value === 'string') {
+      const name = random.pick(['GET', 'GETV'] as const);
+      return exactly(this.#command(random, name, [packed]), value);
+    }
     const original = value && this.#originals.get(value);
     if (random.chance(0.3)) {
       const bytes = this.#command(random, 'GETV', [packed]);

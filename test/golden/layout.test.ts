@@ -57,8 +57,8 @@ describe('the layout', () => {
         partitionCount: 1,
         partitionShift: 32,
         maxDepth: 3,
-        // 64 KiB, a partition of 3,136 bytes and a directory of 8 words, less 74 infos of 32 bytes.
-        pageInfoBias: 0x10000 + 3136 + 8 * 4 - 74 * 32,
+        // 64 KiB, a partition of 3,200 bytes and a directory of 8 words, less 74 infos of 32 bytes.
+        pageInfoBias: 0x10000 + 3200 + 8 * 4 - 74 * 32,
         firstPage: 74,
         endPage: 79,
         // Before the areas of threads stand the shadows of the policy `adaptive`, 45,056 bytes.
@@ -92,6 +92,8 @@ describe('the layout', () => {
         namespaceClears: 0,
         // That of the arena's creation, see below.
         lastNumber: 0,
+        packedItems: 128,
+        packedBytes: 2048,
       },
     ],
     [
@@ -104,7 +106,7 @@ describe('the layout', () => {
         partitionCount: 16,
         partitionShift: 28,
         maxDepth: 10,
-        pageInfoBias: 0x10000 + 16 * 3136 + 1024 * 4 - 53 * 32,
+        pageInfoBias: 0x10000 + 16 * 3200 + 1024 * 4 - 53 * 32,
         firstPage: 53,
         endPage: 1073,
         // Three words, names of 256 bytes and, in each partition, rows of 160, in whole 4 KiB.
@@ -137,6 +139,8 @@ describe('the layout', () => {
         namespaceClears: 0,
         // That of the arena's creation, see below.
         lastNumber: 0,
+        packedItems: 128,
+        packedBytes: 2048,
       },
     ],
   ];
@@ -202,6 +206,7 @@ describe('the layout', () => {
       'splits',
     ] as const;
     expect(pages.map((field) => memory.u32(at(field)))).toEqual([0, 0, 0, 2, 1, 0]);
+    expect([memory.u32(at('garbage')), memory.u32(at('spareNode'))]).toEqual([0, 0]);
     // Three entries came, of the same key; when the second one went, all records did. The last
     // spare block taken lies fourth in its page.
     const records = memory.u32(memory.queue(index, 'head')) - 4 * 512;

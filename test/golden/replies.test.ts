@@ -319,12 +319,48 @@ describe('errors', () => {
     'OOM no memory for this entry, and nothing that may be evicted for it': [
       `93 11 a4 6d 6f 73 74 ${spaced(str('x'.repeat(31)))}`,
     ],
+    'WRONGTYPE the value is of another type than the command works on': [
+      '93 31 a4 74 65 78 74 01',
+      '92 36 a4 74 65 78 74',
+      '93 40 a4 74 65 78 74 01',
+      '92 54 a4 6d 6f 73 74',
+    ],
+    'SYNTAX a member or field is a str or bin of up to 4000 bytes, or an integer': [
+      '93 40 a1 6b c0',
+      '93 42 a1 6b ca 3f 80 00 00',
+      `93 52 a1 6b ${spaced(str('x'.repeat(4001)))}`,
+      '96 50 a1 6b 01 01 c3 01',
+    ],
+    'TOOLARGE the key of a list, set or hash has at most 2048 bytes': [
+      `93 31 ${spaced(str('x'.repeat(2049)))} 01`,
+    ],
+    'SYNTAX a count is nil or an integer of 0 or more': ['93 34 a1 6b ff', '93 35 a1 6b a1 31'],
+    'SYNTAX an index is an integer of 64 bits': ['94 37 a1 6b 00 c0', '93 38 a1 6b c3'],
+    'SYNTAX HSET takes pairs of a field and a value': ['95 50 a1 6b a1 61 01 a1 62'],
+    "SYNTAX LINSERT takes 'BEFORE' or 'AFTER', a pivot and an element": [
+      '95 3b a1 6b a4 4e 45 41 52 01 02',
+      '95 3b a1 6b 01 01 02',
+    ],
+    "SYNTAX LMOVE takes two keys and two ends, each 'LEFT' or 'RIGHT'": [
+      '95 3e a1 6b a1 71 a2 55 50 a4 4c 45 46 54',
+      '95 3e a1 6b a1 71 a4 4c 45 46 54 c0',
+    ],
+    'SYNTAX rank, count and maxLength are integers; no rank is 0, the others are not below 0': [
+      '94 3d a1 6b 01 00',
+      '95 3d a1 6b 01 01 ff',
+      '96 3d a1 6b 01 c0 c0 a1 31',
+    ],
+    'SYNTAX a cursor is 0 or what the last page gave': [
+      '93 2f a1 6b ff',
+      '93 5e a1 6b cf 00 00 00 01 00 00 00 00',
+    ],
+    'SYNTAX a pattern is nil, a str or a bin': ['95 2f a1 6b 00 c0 01', '95 5e a1 6b 00 0a 90'],
   };
 
   const BUSY = 'BUSY a frame may hold 64 commands that the node itself answers, such as HELLO';
 
   it('are all here', () => {
-    const texts = [BUSY, TOO_LONG, CROSS_ARENA, ...Object.keys(CASES)];
+    const texts = [BUSY, TOO_LONG, LONG_REPLY, CROSS_ARENA, ...Object.keys(CASES)];
     expect(texts.sort()).toEqual(Object.values(KERNEL_ERROR_TEXTS).sort());
   });
 
@@ -347,6 +383,24 @@ describe('errors', () => {
       bin(Buffer.alloc(100)),
       str('host'),
     ]);
+  });
+
+  const LONG_REPLY = 'TOOLARGE the reply is longer than this node sends at once; ask for less';
+
+  it(LONG_REPLY, () => {
+    const bench = new Bench({ maxValueBytes: 4 * KIB });
+    const areaBytes = bench.memory.header('areaBytes');
+    const element = bin(Buffer.alloc(1000));
+    const pushes = Math.ceil(areaBytes / 1000);
+    for (let i = 0; i < pushes; i++) bench.one(command('RPUSH', str('k'), element));
+    const replies = bench.run(
+      command('LRANGE', str('k'), integer(0), integer(-1)),
+      command('RPOP', str('k'), integer(1000)),
+      command('LLEN', str('k')),
+      command('PING'),
+    );
+    const tooLong = Buffer.concat([hex('c7 47 01'), Buffer.from(LONG_REPLY)]);
+    expect(replies).toEqual([tooLong, tooLong, integer(pushes), str('PONG')]);
   });
 
   it(BUSY, () => {

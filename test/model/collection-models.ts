@@ -3,6 +3,7 @@
  * msgpackr decodes them; an error is a `Failure` with its code.
  */
 import { Buffer } from 'node:buffer';
+import { pack } from 'msgpackr';
 
 /** A member or field: text, bytes or a whole number. */
 export type Member = string | Uint8Array | number;
@@ -26,13 +27,18 @@ export function identityOf(member: Member): string {
 export type Collection =
   | { readonly type: 'list'; readonly items: unknown[] }
   | { readonly type: 'set'; readonly members: Map<string, Member> }
+  | { readonly type: 'zset'; readonly scores: Scores }
   | { readonly type: 'hash'; readonly fields: Map<string, { name: Member; value: unknown }> };
+
+/** By identity. */
+export type Scores = Map<string, { member: Member; score: number }>;
 
 export type Type = Collection['type'];
 
 const empty = (type: Type): Collection => {
   if (type === 'list') return { type, items: [] };
-  return type === 'set' ? { type, members: new Map() } : { type, fields: new Map() };
+  if (type === 'set') return { type, members: new Map() };
+  return type === 'zset' ? { type, scores: new Map() } : { type, fields: new Map() };
 };
 
 /** The indexes of a range as Redis reads it: the first, and one past the last. */
@@ -117,6 +123,7 @@ export class CollectionModel {
 
   #on(collection: Collection, name: string, args: readonly unknown[], isThere: boolean): unknown {
     if (collection.type === 'list') return onList(collection.items, name, args, isThere);
+    if (collection.type === 'zset') return onSorted(collection.scores, name, args, isThere);
     if (collection.type === 'set') return onSet(collection.members, name, args as Member[]);
     return onHash(collection.fields, name, args);
   }
@@ -135,10 +142,11 @@ const ALGEBRA: Record<string, (sets: Members[]) => Member[]> = {
     [...first!].filter(([id]) => !others.some((set) => set.has(id))).map(([, member]) => member),
 };
 
-const TYPES: Record<string, Type> = { L: 'list', R: 'list', S: 'set', H: 'hash' };
+const TYPES: Record<string, Type> = { L: 'list', R: 'list', S: 'set', H: 'hash', Z: 'zset' };
 
 export function sizeOf(collection: Collection): number {
   if (collection.type === 'list') return collection.items.length;
+  if (collection.type === 'zset') return collection.scores.size;
   return collection.type === 'set' ? collection.members.size : collection.fields.size;
 }
 
@@ -218,7 +226,9 @@ function onList(
 /** Elements are the same when their msgpack is. */
 function isSame(one: unknown, other: unknown): boolean {
   if (one instanceof Uint8Array || other instanceof Uint8Array) {
-    return one instanceof Uint8Array && other instanceof Uint8Array && Buffer.compare(one, other) === 0;
+    return (
+      one instanceof Uint8Array && other instanceof Uint8Array && Buffer.compare(one, other) === 0
+    );
   }
   return JSON.stringify(one) === JSON.stringify(other);
 }
@@ -252,7 +262,7 @@ function onHash(
   args: readonly unknown[],
 ): unknown {
   const members = args as Member[];
-  const valueOf = (field: Member): unknown => fields.get(identityOf(field))?.value ?? null;
+  const valueAt = (field: Member): unknown => fields.get(identityOf(field))?.value ?? null;
   const set = (field: Member, value: unknown): void => {
     fields.set(identityOf(field), { name: field, value });
   };
@@ -267,28 +277,28 @@ function onHash(
       set(members[0]!, args[1]);
       return true;
     case 'HGET':
-      return valueOf(members[0]!);
+      return valueAt(members[0]!);
     case 'HMGET':
-      return members.map(valueOf);
+      return members.map(valueAt);
     case 'HGETALL':
       return new Map([...fields.values()].map(({ name: field, value }) => [field, value]));
     case 'HSTRLEN': {
-      const value = valueOf(members[0]!);
+      const value = valueAt(members[0]!);
       if (value === null) return 0;
       const isText = typeof value === 'string' || value instanceof Uint8Array;
       return isText ? Buffer.byteLength(value) : WRONG_TYPE;
     }
     case 'HINCRBY': {
-      const value = valueOf(members[0]!) ?? 0;
+      const value = valueAt(members[0]!) ?? 0;
       if (!Number.isInteger(value)) return WRONG_TYPE;
       set(members[0]!, (value as number) + (args[1] as number));
-      return valueOf(members[0]!);
+      return valueAt(members[0]!);
     }
     case 'HINCRBYFLOAT': {
-      const value = valueOf(members[0]!) ?? 0;
+      const value = valueAt(members[0]!) ?? 0;
       if (typeof value !== 'number') return WRONG_TYPE;
       set(members[0]!, value + (args[1] as number));
-      return valueOf(members[0]!);
+      return valueAt(members[0]!);
     }
     case 'HDEL':
       return members.filter((field) => fields.delete(identityOf(field))).length;
@@ -303,4 +313,149 @@ function onHash(
     default:
       throw new Error(`the model has no ${name}`);
   }
+}
+
+/** What the order of members with one score goes by. */
+function bytesOf(member: Member): Uint8Array {
+  return typeof member === 'number' ? pack(member) : Buffer.from(member as string);
+}
+
+/** A difference of infinities is none. */
+const compareScores = (one: number, other: number): number =>
+  one < other ? -1 : Number(one > other);
+
+type Ranked = { member: Member; score: number };
+
+function inOrder(scores: Scores): Ranked[] {
+  return [...scores.values()].sort(
+    (one, other) =>
+      compareScores(one.score, other.score) ||
+      Buffer.compare(bytesOf(one.member), bytesOf(other.member)),
+  );
+}
+
+/** Flags of ZADD and ZRANGE. */
+export const ADD = { NX: 1, XX: 2, GT: 4, LT: 8, CH: 16, INCR: 32 } as const;
+export const RANGE = {
+  BYSCORE: 1,
+  BYLEX: 2,
+  REV: 4,
+  WITHSCORES: 8,
+  NOSTART: 16,
+  NOSTOP: 32,
+} as const;
+
+function onSorted(
+  scores: Scores,
+  name: string,
+  args: readonly unknown[],
+  isThere: boolean,
+): unknown {
+  const at = (member: unknown): Ranked | undefined => scores.get(identityOf(member as Member));
+  const flat = (ranked: Ranked[]): unknown[] => ranked.flatMap((one) => [one.member, one.score]);
+  switch (name) {
+    case 'ZADD':
+      return addScores(scores, (args[0] as number | null) ?? 0, args.slice(1));
+    case 'ZINCRBY':
+      return addScores(scores, ADD.INCR, args);
+    case 'ZREM':
+      return args.filter((member) => scores.delete(identityOf(member as Member))).length;
+    case 'ZSCORE':
+      return at(args[0])?.score ?? null;
+    case 'ZMSCORE':
+      return args.map((member) => at(member)?.score ?? null);
+    case 'ZCARD':
+      return scores.size;
+    case 'ZRANK':
+    case 'ZREVRANK': {
+      const order = name === 'ZRANK' ? inOrder(scores) : inOrder(scores).reverse();
+      const rank = order.indexOf(at(args[0])!);
+      return rank < 0 ? null : rank;
+    }
+    case 'ZCOUNT':
+    case 'ZLEXCOUNT': {
+      const [min, max, flags = 0] = args as [unknown, unknown, number?];
+      const by = name === 'ZCOUNT' ? RANGE.BYSCORE : RANGE.BYLEX;
+      return between(inOrder(scores), min, max, by | (flags ?? 0)).length;
+    }
+    case 'ZRANGE': {
+      const ranked = rangeOfScores(scores, args);
+      const withScores = ((args[2] as number | undefined) ?? 0) & RANGE.WITHSCORES;
+      return withScores ? flat(ranked) : ranked.map(({ member }) => member);
+    }
+    case 'ZPOPMIN':
+    case 'ZPOPMAX': {
+      if (!isThere) return [];
+      const order = name === 'ZPOPMIN' ? inOrder(scores) : inOrder(scores).reverse();
+      const taken = order.slice(0, (args[0] as number | undefined) ?? 1);
+      for (const { member } of taken) scores.delete(identityOf(member));
+      return flat(taken);
+    }
+    default:
+      throw new Error(`the model has no ${name}`);
+  }
+}
+
+function addScores(scores: Scores, flags: number, pairs: readonly unknown[]): unknown {
+  let added = 0;
+  let changed = 0;
+  let result: unknown = null;
+  for (let i = 0; i < pairs.length; i += 2) {
+    const member = pairs[i + 1] as Member;
+    const found = scores.get(identityOf(member));
+    let score = pairs[i] as number;
+    if (found === undefined) {
+      if (flags & ADD.XX) continue;
+      scores.set(identityOf(member), { member, score });
+      added++;
+      result = score;
+      continue;
+    }
+    if (flags & ADD.NX) continue;
+    if (flags & ADD.INCR) score += found.score;
+    if (Number.isNaN(score)) return new Failure('OVERFLOW');
+    if (flags & ADD.GT && score <= found.score) continue;
+    if (flags & ADD.LT && score >= found.score) continue;
+    if (score !== found.score) changed++;
+    scores.set(identityOf(member), { member: found.member, score });
+    result = score;
+  }
+  if (flags & ADD.INCR) return result;
+  return flags & ADD.CH ? added + changed : added;
+}
+
+/** Those between two bounds, of ones in order. */
+function between(order: Ranked[], low: unknown, high: unknown, flags: number): Ranked[] {
+  const compare = (one: Ranked, bound: unknown): number =>
+    flags & RANGE.BYLEX
+      ? Buffer.compare(bytesOf(one.member), bytesOf(bound as Member))
+      : compareScores(one.score, bound as number);
+  const isReverse = (flags & RANGE.REV) !== 0;
+  const lowOut = flags & (isReverse ? RANGE.NOSTOP : RANGE.NOSTART);
+  const highOut = flags & (isReverse ? RANGE.NOSTART : RANGE.NOSTOP);
+  return order.filter((one) => {
+    const isAbove = low === null || (lowOut ? compare(one, low) > 0 : compare(one, low) >= 0);
+    return (
+      isAbove && (high === null || (highOut ? compare(one, high) < 0 : compare(one, high) <= 0))
+    );
+  });
+}
+
+function rangeOfScores(scores: Scores, args: readonly unknown[]): Ranked[] {
+  const [start, stop, flags, offset, count] = args as [unknown, unknown, number?, number?, number?];
+  const bits = flags ?? 0;
+  const isReverse = (bits & RANGE.REV) !== 0;
+  const order = inOrder(scores);
+  let ranked: Ranked[];
+  if (bits & (RANGE.BYSCORE | RANGE.BYLEX)) {
+    const [low, high] = isReverse ? [stop, start] : [start, stop];
+    ranked = between(order, low, high, bits);
+    if (isReverse) ranked.reverse();
+  } else {
+    if (isReverse) order.reverse();
+    ranked = order.slice(...rangeOf(start as number, stop as number, order.length));
+  }
+  const from = offset ?? 0;
+  const most = count ?? -1;
+  return ranked.slice(from, most < 0 ? undefined : from + most);
 }

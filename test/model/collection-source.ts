@@ -1,7 +1,7 @@
 /** Random commands on collections: the next one for a key, of a size that the test is about. */
 import { Buffer } from 'node:buffer';
 import type { Random } from '../support/kernel-random.js';
-import type { Member, Type } from './collection-models.js';
+import { ADD, type Member, RANGE, type Type } from './collection-models.js';
 
 export interface Step {
   readonly name: string;
@@ -23,14 +23,22 @@ export class CollectionSource {
   readonly #random: Random;
   readonly #sizes: Sizes;
   readonly #types: readonly Type[];
+  /** Whether all scores at a key are the same: ranges by bytes make sense then only. */
+  readonly #hasOneScore: (key: string) => boolean;
   #keys: readonly string[] = [];
   /** Whether collections grow now: they do for a while, and then they shrink. */
   #isGrowing = true;
 
-  constructor(random: Random, sizes: Sizes, types: readonly Type[]) {
+  constructor(
+    random: Random,
+    sizes: Sizes,
+    types: readonly Type[],
+    hasOneScore: (key: string) => boolean,
+  ) {
     this.#random = random;
     this.#sizes = sizes;
     this.#types = types;
+    this.#hasOneScore = hasOneScore;
   }
 
   /** @param sizeAt how many items the collection at a key has */
@@ -50,6 +58,7 @@ export class CollectionSource {
       ? random.pick(this.#types)
       : this.#types[number % this.#types.length]!;
     if (type === 'list') return this.#onList(key, size);
+    if (type === 'zset') return this.#onSorted(key, size);
     return type === 'set' ? this.#onSet(key) : this.#onHash(key);
   }
 
@@ -105,6 +114,53 @@ export class CollectionSource {
     return { name: roll < 0.96 ? 'SCARD' : 'SMEMBERS', key, args: [] };
   }
 
+  #onSorted(key: string, size: number): Step {
+    const random = this.#random;
+    const roll = random.next();
+    const members = (most: number): Member[] => this.#several(most, () => this.#member());
+    // Keys of one kind have one score for all, so that their order is that of bytes.
+    const score = (): number => {
+      if (Number(key.slice(1)) >= 4 && random.chance(0.98)) return 7;
+      return random.pick([random.below(50), random.next() * 1000 - 500, -Infinity, Infinity, 1e15]);
+    };
+    const bound = (): unknown => (random.chance(0.1) ? null : score());
+    const lexBound = (): unknown => (random.chance(0.1) ? null : `m${random.below(700)}`);
+    const index = (): number => random.between(-size - 2, size + 2);
+    if (roll < 0.38) {
+      const flags = random.pick([null, 0, 0, ADD.NX, ADD.XX, ADD.GT, ADD.LT | ADD.CH, ADD.CH]);
+      const pairs = members(this.#isGrowing ? 6 : 1).flatMap((member) => [score(), member]);
+      return { name: 'ZADD', key, args: [flags, ...pairs] };
+    }
+    if (roll < 0.42) {
+      const flags = ADD.INCR | random.pick([0, ADD.NX, ADD.XX, ADD.GT, ADD.LT]);
+      return { name: 'ZADD', key, args: [flags, random.between(-5, 5), this.#member()] };
+    }
+    if (roll < 0.45) {
+      return { name: 'ZINCRBY', key, args: [random.between(-5, 5), this.#member()] };
+    }
+    if (roll < 0.6) return { name: 'ZREM', key, args: members(this.#isGrowing ? 1 : 12) };
+    if (roll < 0.66) return { name: 'ZSCORE', key, args: members(1) };
+    if (roll < 0.7) return { name: 'ZMSCORE', key, args: members(7) };
+    if (roll < 0.76) return { name: random.pick(['ZRANK', 'ZREVRANK']), key, args: members(1) };
+    const exclude = random.pick([0, 0, RANGE.NOSTART, RANGE.NOSTOP, RANGE.NOSTART | RANGE.NOSTOP]);
+    if (roll < 0.8) return { name: 'ZCOUNT', key, args: [bound(), bound(), exclude] };
+    const shape = random.pick([0, RANGE.REV]) | random.pick([0, RANGE.WITHSCORES]);
+    const limits = random.pick([[], [random.below(5)], [random.below(5), random.between(-1, 9)]]);
+    if (roll < 0.86) return { name: 'ZRANGE', key, args: [index(), index(), shape, ...limits] };
+    if (roll < 0.91) {
+      const flags = shape | exclude | RANGE.BYSCORE;
+      return { name: 'ZRANGE', key, args: [bound(), bound(), flags, ...limits] };
+    }
+    if (roll < 0.94 && this.#hasOneScore(key)) {
+      if (random.chance(0.3)) return { name: 'ZLEXCOUNT', key, args: [lexBound(), lexBound()] };
+      const flags = shape | exclude | RANGE.BYLEX;
+      return { name: 'ZRANGE', key, args: [lexBound(), lexBound(), flags, ...limits] };
+    }
+    if (roll < 0.97) return { name: 'ZCARD', key, args: [] };
+    const name = random.pick(['ZPOPMIN', 'ZPOPMAX']);
+    return { name, key, args: random.chance(0.5) ? [] : [random.below(this.#isGrowing ? 2 : 9)] };
+  }
+
   #onHash(key: string): Step {
     const roll = this.#random.next();
     const fields = (most: number): Member[] => this.#several(most, () => this.#member());
@@ -122,7 +178,11 @@ export class CollectionSource {
       return { name: 'HINCRBY', key, args: [this.#member(), this.#random.between(-50, 50)] };
     }
     if (roll < 0.94) {
-      return { name: 'HINCRBYFLOAT', key, args: [this.#member(), this.#random.between(-9, 9) + 0.3711] };
+      return {
+        name: 'HINCRBYFLOAT',
+        key,
+        args: [this.#member(), this.#random.between(-9, 9) + 0.3711],
+      };
     }
     const name = this.#random.pick(['HLEN', 'HGETALL', 'HKEYS', 'HVALS']);
     return { name, key, args: [] };
@@ -137,7 +197,8 @@ export class CollectionSource {
     const random = this.#random;
     const number = random.below(2 * this.#sizes.items);
     if (number % 7 === 0) return number % 14 === 0 ? number : -number * 1000;
-    const text = number % 50 === 0 ? 'x'.repeat(this.#sizes.memberBytes - 5) + number : `m${number}`;
+    const text =
+      number % 50 === 0 ? 'x'.repeat(this.#sizes.memberBytes - 5) + number : `m${number}`;
     // Text and bytes are the same member.
     return random.chance(0.1) ? Buffer.from(text) : text;
   }

@@ -16,7 +16,11 @@ import { CollectionSource, type Sizes, type Step } from './collection-source.js'
 const ROUNDS = Number(process.env.MODEL_ROUNDS ?? 1);
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
-const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: false, int64AsType: 'auto' });
+const unpackr = new Unpackr({
+  useRecords: false,
+  mapsAsObjects: false,
+  int64AsType: 'auto' as 'number',
+});
 
 interface Axes {
   readonly name: string;
@@ -30,9 +34,30 @@ interface Axes {
 const SMALL: Sizes = { items: 12, valueBytes: 300, memberBytes: 60 };
 
 const AXES: Axes[] = [
-  { name: 'packed', sizes: SMALL, packedItems: 1024, packedBytes: 4096, steps: 3000, checkEvery: 1 },
-  { name: 'never packed', sizes: SMALL, packedItems: 0, packedBytes: 0, steps: 3000, checkEvery: 1 },
-  { name: 'about to be packed', sizes: SMALL, packedItems: 10, packedBytes: 200, steps: 4000, checkEvery: 1 },
+  {
+    name: 'packed',
+    sizes: SMALL,
+    packedItems: 1024,
+    packedBytes: 4096,
+    steps: 3000,
+    checkEvery: 1,
+  },
+  {
+    name: 'never packed',
+    sizes: SMALL,
+    packedItems: 0,
+    packedBytes: 0,
+    steps: 3000,
+    checkEvery: 1,
+  },
+  {
+    name: 'about to be packed',
+    sizes: SMALL,
+    packedItems: 10,
+    packedBytes: 200,
+    steps: 4000,
+    checkEvery: 1,
+  },
   {
     name: 'of hundreds',
     sizes: { items: 400, valueBytes: 3000, memberBytes: 1000 },
@@ -113,7 +138,8 @@ function comparable(name: string, reply: unknown): unknown {
     const pairs = [...(reply as Map<Member, unknown>)];
     return pairs.map(([field, value]) => [identityOf(field), plain(value)]).sort();
   }
-  if (name === 'HVALS') return (reply as unknown[]).map((value) => JSON.stringify(plain(value))).sort();
+  if (name === 'HVALS')
+    return (reply as unknown[]).map((value) => JSON.stringify(plain(value))).sort();
   return plain(reply);
 }
 
@@ -125,12 +151,17 @@ function plain(value: unknown): unknown {
 }
 
 describe.each(AXES)('collections $name', (axes) => {
-  it.each(['list', 'set', 'hash', 'all'] as const)('%s', (type) => {
+  it.each(['list', 'set', 'hash', 'zset', 'all'] as const)('%s', (type) => {
     const random = new Random(SEED);
     const pair = new Pair(axes);
-    const types = type === 'all' ? (['list', 'set', 'hash'] as const) : [type];
-    const source = new CollectionSource(random, axes.sizes, types);
-    const keys = Array.from({ length: type === 'all' ? 9 : 2 }, (_, i) => `k${i}`);
+    const types = type === 'all' ? (['list', 'set', 'hash', 'zset'] as const) : [type];
+    const hasOneScore = (key: string): boolean => {
+      const found = pair.model.keys.get(key);
+      if (found?.type !== 'zset') return false;
+      return new Set([...found.scores.values()].map(({ score }) => score)).size === 1;
+    };
+    const source = new CollectionSource(random, axes.sizes, types, hasOneScore);
+    const keys = Array.from({ length: type === 'all' ? 12 : 6 }, (_, i) => `k${i}`);
     const sizeAt = (key: string): number => {
       const found = pair.model.keys.get(key);
       return found ? sizeOf(found) : 0;

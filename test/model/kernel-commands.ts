@@ -409,7 +409,7 @@ export class CommandSource {
       ext(5, 'x'),
       bin(''),
     ]);
-    switch (random.below(17)) {
+    switch (random.below(18)) {
       case 0: {
         const head = random.pick([NIL, float(16), array([]), map([]), TRUE, integer(HUGE[0]!)]);
         const wires = [
@@ -576,6 +576,14 @@ export class CommandSource {
         const noNumber = random.pick([NIL, TRUE, str('1'), array([]), bin('')]);
         return keyed('ERROR_NUMBER_DELTA', 'INCRFLOAT', noNumber);
       }
+      case 13:
+        return random.pick([
+          () => keyed('ERROR_MEMBER', 'SADD', random.pick([NIL, float(1), TRUE, array([])])),
+          () => keyed('ERROR_MEMBER', 'HGET', str('x'.repeat(4001))),
+          () => keyed('ERROR_COUNT', 'LPOP', random.pick([integer(-1), noInteger])),
+          () => keyed('ERROR_INDEX', 'LRANGE', integer(0), random.pick([NIL, noInteger])),
+          () => keyed('ERROR_PAIRS', 'HSET', str('f'), NIL, str('g')),
+        ])();
       case 14: {
         const owner = random.pick([str(''), str('x'.repeat(129)), integer(1), noInteger, NIL]);
         const isOwner = owner[0]! >= 0xa1 && owner[0]! < 0xc0;

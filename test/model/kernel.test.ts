@@ -248,14 +248,13 @@ const ALWAYS_SEEN = [
 ];
 
 /**
- * Take more than chance brings into one frame (test/golden/replies.test.ts has them), or several
- * arenas.
+ * Take more than chance brings into one frame (test/golden/replies.test.ts has them), several
+ * arenas, or collections (collections.test.ts).
  */
 const RARE_ERRORS = [
-  'ERROR_HOST_COMMANDS',
-  'ERROR_REPLY_TOO_LARGE',
-  'ERROR_CROSS_ARENA',
-  'ERROR_TOO_MANY_VALUES',
+  ...['ERROR_HOST_COMMANDS', 'ERROR_REPLY_TOO_LARGE', 'ERROR_CROSS_ARENA'],
+  ...['ERROR_TOO_MANY_VALUES', 'ERROR_WRONG_TYPE', 'ERROR_COLLECTION_KEY', 'ERROR_REPLY_SIZE'],
+  ...['ERROR_WHERE', 'ERROR_SIDE', 'ERROR_LPOS', 'ERROR_CURSOR', 'ERROR_MATCH'],
 ];
 
 const MUST_BE_SEEN = [

@@ -46,8 +46,33 @@ function argument(random: Random, name: string): Buffer {
   if (name.endsWith('?') && random.chance(0.2)) return Buffer.of(0xc0);
   switch (name.replace('?', '')) {
     case 'key':
+    case 'newKey':
     case '...':
       return packBytes(random, random.pick(KEYS));
+    case 'member':
+    case 'field':
+      if (random.chance(0.3)) return packInteger(random, BigInt(random.between(-20, 20)));
+      return packBytes(random, random.bytes(1 + random.below(2)));
+    case 'element':
+    case 'pivot':
+      return packInteger(random, BigInt(random.below(20)));
+    case 'start':
+    case 'stop':
+    case 'index':
+    case 'count':
+    case 'rank':
+      return packInteger(random, BigInt(random.between(-12, 12)));
+    case 'cursor':
+      return packInteger(random, BigInt(random.pick([0, 0, random.below(300), random.word()])));
+    case 'match':
+      return packBytes(random, Buffer.from(random.pick(['*', 'a*', '?', '[a-m]*', '\\', '[', ''])));
+    case 'where':
+      return packBytes(random, Buffer.from(random.pick(['BEFORE', 'after'])));
+    case 'from':
+    case 'to':
+      return packBytes(random, Buffer.from(random.pick(['LEFT', 'right'])));
+    case 'withValues':
+      return Buffer.of(random.pick([0xc2, 0xc3]));
     case 'ttlMs':
       return packInteger(random, BigInt(random.pick([0, 1, 50, 1e6, 3_153_600_000_000])));
     case 'flags':
@@ -77,6 +102,14 @@ function argument(random: Random, name: string): Buffer {
   }
 }
 
+/** Which argument stands at an index: those before `...` repeat, but for the key. */
+function argumentName(row: CommandRow, index: number): string {
+  const names = row.args.filter((name) => name !== '...');
+  if (index < names.length || names.length === row.args.length) return names[index] ?? 'value';
+  const again = names.length === 1 ? names : names.slice(1);
+  return again[(index - names.length) % again.length] ?? 'value';
+}
+
 /**
  * How many arguments: as many as the command takes, a few keys more, and sometimes a wrong number.
  */
@@ -95,7 +128,7 @@ export function randomCommand(random: Random): Buffer {
   const parts = [containerHead(random, false, 1 + count), code];
   for (let i = 0; i < count; i++) {
     const isWrong = random.chance(0.03);
-    const argName = row.args[i] ?? row.args.at(-1) ?? 'value';
+    const argName = argumentName(row, i);
     parts.push(isWrong ? randomValue(random) : argument(random, argName));
   }
   return Buffer.concat(parts);

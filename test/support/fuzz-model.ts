@@ -1,9 +1,10 @@
 /** What the commands mean, on a plain Map: replies as bytes, or the code of the error. */
 import { SetFlag } from '#engine/commands.js';
+import { type Collection, type CollectionCommand, emptyOf, sizeOf } from './fuzz-collections.js';
 import { integerOf, shortestInteger } from './fuzz-msgpack.js';
 
 interface Entry {
-  value: Buffer;
+  value: Buffer | Collection;
   /** Infinity: none. */
   expiryMs: number;
 }
@@ -18,15 +19,17 @@ const NIL = Buffer.of(0xc0);
 const FALSE = Buffer.of(0xc2);
 const TRUE = Buffer.of(0xc3);
 const I64_MAX = 2n ** 63n - 1n;
+/** Collections have their keys in the entry. */
+const MAX_COLLECTION_KEY = 2048;
 
 export class KeyModel {
   nowMs = 0;
   readonly #maxValueBytes: number;
   readonly #entries = new Map<string, Entry>();
   /** By value: what it is besides bytes. */
-  readonly #leases = new WeakMap<Buffer, Lease>();
+  readonly #leases = new WeakMap<object, Lease>();
   /** By value: when the bucket is full, and its entry gone. */
-  readonly #buckets = new WeakMap<Buffer, number>();
+  readonly #buckets = new WeakMap<object, number>();
 
   constructor(maxValueBytes: number) {
     this.#maxValueBytes = maxValueBytes;
@@ -41,8 +44,25 @@ export class KeyModel {
     return ttlMs === 0 ? Number.POSITIVE_INFINITY : this.nowMs + ttlMs;
   }
 
-  get(key: Buffer): Buffer | undefined {
-    return this.#find(key)?.value;
+  /** The value of the key; the code of an error when it is a collection. */
+  get(key: Buffer): Buffer | undefined | string {
+    const value = this.#find(key)?.value;
+    return value === undefined || Buffer.isBuffer(value) ? value : 'WRONGTYPE';
+  }
+
+  /** Runs a command on a collection: the reply, or the code of an error. */
+  run(key: Buffer, command: CollectionCommand): Buffer | string {
+    const entry = this.#find(key);
+    const found = entry?.value ?? emptyOf(command.type);
+    if (Buffer.isBuffer(found) || found.type !== command.type) return 'WRONGTYPE';
+    if (entry === undefined && command.creates && key.length > MAX_COLLECTION_KEY) {
+      return 'TOOLARGE';
+    }
+    const reply = command.apply(found, entry !== undefined);
+    const expiryMs = entry?.expiryMs ?? Number.POSITIVE_INFINITY;
+    if (sizeOf(found) === 0) this.#entries.delete(key.toString('hex'));
+    else this.#entries.set(key.toString('hex'), { value: found, expiryMs });
+    return reply;
   }
 
   has(key: Buffer): boolean {
@@ -59,13 +79,14 @@ export class KeyModel {
   set(key: Buffer, value: Buffer, ttlMs: number, flags: number): Buffer | string {
     if (value.length > this.#maxValueBytes) return 'TOOLARGE';
     const old = this.#find(key);
+    if (flags & SetFlag.GET && old && !Buffer.isBuffer(old.value)) return 'WRONGTYPE';
     const isStored = !(flags & SetFlag.NX && old) && !(flags & SetFlag.XX && !old);
     if (isStored) {
       const keeps = (flags & SetFlag.KEEP_TTL) !== 0 && old !== undefined;
       const expiryMs = keeps ? old.expiryMs : this.#expiry(ttlMs);
       this.#entries.set(key.toString('hex'), { value, expiryMs });
     }
-    if (flags & SetFlag.GET) return old?.value ?? NIL;
+    if (flags & SetFlag.GET) return (old?.value as Buffer | undefined) ?? NIL;
     return isStored ? TRUE : FALSE;
   }
 
@@ -73,7 +94,7 @@ export class KeyModel {
     const old = this.#find(key);
     let sum = delta;
     if (old) {
-      const count = integerOf(old.value);
+      const count = Buffer.isBuffer(old.value) ? integerOf(old.value) : undefined;
       if (count === undefined) return 'WRONGTYPE';
       sum += count;
       if (count > I64_MAX || sum > I64_MAX || sum < -I64_MAX - 1n) return 'OVERFLOW';
@@ -149,6 +170,13 @@ export class KeyModel {
     const wait = isAllowed ? 0 : cost > capacity ? -1 : cost - (capacity - missing);
     const numbers = [capacity - missing, wait, missing].map((n) => shortestInteger(BigInt(n)));
     return Buffer.concat([Buffer.of(0x94), isAllowed ? TRUE : FALSE, ...numbers]);
+  }
+
+  /** What TYPE says of the key. */
+  typeOf(key: Buffer): string {
+    const value = this.#find(key)?.value;
+    if (value === undefined) return 'none';
+    return Buffer.isBuffer(value) ? 'string' : value.type;
   }
 
   /** Whether the key holds a bucket, whose bytes are not modelled. */

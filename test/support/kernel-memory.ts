@@ -54,13 +54,15 @@ export const Header = {
   namespaceCount: 144,
   namespaceClears: 148,
   lastNumber: 160,
+  packedItems: 152,
+  packedBytes: 156,
 } as const;
 
 export const CLASS_OF_SIZE = 0x400;
 export const CLASS_SIZES = 0xc00;
 export const CLASS_CAPACITIES = 0xd00;
 export const PARTITIONS = 0x10000;
-export const PARTITION_BYTES = 3136;
+export const PARTITION_BYTES = 3200;
 
 /** Offsets in a partition. */
 export const Partition = {
@@ -114,6 +116,10 @@ export const Partition = {
   spacedBytes: 232,
   clearsSeen: 240,
   sweepAt: 244,
+  pinnedSource: 248,
+  pending: 252,
+  garbage: 256,
+  spareNode: 260,
   queues: 320,
   classInfos: 448,
   wheel: 2496,
@@ -188,6 +194,19 @@ export const Entry = { valueBytes: 0, keyBytes: 2, kind: 4, flags: 5, fields: 6 
 export const Flag = { EXPIRY: 1, VERSION: 2, CHAINED: 4, LONG_KEY: 8, NAMESPACED: 16 } as const;
 /** Offsets in what a chained entry has in place of its value. */
 export const Link = { first: 0, hash: 4, valueBytes: 8 } as const;
+
+/** Offsets in the root of a large collection, which is the value of its entry. */
+export const Root = { count: 0, bytes: 4, table: 8, buckets: 12, tree: 16, expires: 20 } as const;
+/** Offsets in a node of a collection; its payload follows. */
+export const Node = {
+  parent: 0,
+  kind: 4,
+  shape: 5,
+  count: 6,
+  next: 8,
+  bytes: 12,
+  payload: 16,
+} as const;
 
 /** Offsets in a piece of a chained entry; its payload follows. */
 export const Piece = { next: 0, kind: 4, previous: 8, bytes: 12, payload: 16 } as const;

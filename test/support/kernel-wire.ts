@@ -161,6 +161,15 @@ export const CODES = {
   FLUSH: 0x71,
   MEMORY: 0x72,
   OBJECT: 0x73,
+  RPUSH: 0x31,
+  LPOP: 0x34,
+  RPOP: 0x35,
+  LLEN: 0x36,
+  LRANGE: 0x37,
+  SADD: 0x40,
+  HSET: 0x50,
+  HGET: 0x52,
+  HGETALL: 0x54,
 } as const;
 export type Name = keyof typeof CODES;
 

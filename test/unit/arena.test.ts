@@ -112,6 +112,8 @@ describe('the options of an arena', () => {
       areaBytes: 192 * KIB,
       stampBits: 0,
       structureBytes: 0,
+      packedItems: 128,
+      packedBytes: 2048,
     });
     expect(arena.request).toHaveLength(192 * KIB);
     expect(arena.reply).toHaveLength(192 * KIB);

@@ -18,7 +18,8 @@ import {
 
 const KEYS = { short: Buffer.from('key'), long: Buffer.alloc(3000, 'long key ') };
 const NOISE = Buffer.alloc(5 * MIB);
-for (let i = 0; i < NOISE.length; i += 4) NOISE.writeUInt32LE(Math.imul(i + 1, 0x9e3779b1) >>> 0, i);
+for (let i = 0; i < NOISE.length; i += 4)
+  NOISE.writeUInt32LE(Math.imul(i + 1, 0x9e3779b1) >>> 0, i);
 
 const errorOf = (name: string): Wire => error(KERNEL_ERROR_TEXTS[name]!);
 
@@ -53,7 +54,9 @@ describe.each(Object.entries(KEYS))('with a %s key', (_name, key) => {
     expectValue(NOISE.subarray(0, most));
     // Whatever the steps: a chain is made of pieces that are full, but for the last one.
     const { chunkBytes, payloadBytes } = bench.arena.stats();
-    expect(chunkBytes).toBeLessThan(payloadBytes * 1.15 + (most > LARGE_BYTES ? 128 * KIB : 1 * KIB));
+    expect(chunkBytes).toBeLessThan(
+      payloadBytes * 1.15 + (most > LARGE_BYTES ? 128 * KIB : 1 * KIB),
+    );
   });
 
   it.each([
@@ -80,7 +83,11 @@ describe.each(Object.entries(KEYS))('with a %s key', (_name, key) => {
       expect(reply).toEqual(integer(content.length));
       expectValue(content);
       expect(run('TTL')).toEqual(integer(60_000));
-      for (const [start, end] of [[0, -1], [-5000, -1], [offset - 3, offset + 3]] as const) {
+      for (const [start, end] of [
+        [0, -1],
+        [-5000, -1],
+        [offset - 3, offset + 3],
+      ] as const) {
         const behind = end < 0 ? content.length : end + 1;
         const from = start < 0 ? Math.max(0, content.length + start) : start;
         const range = run('GETRANGE', integer(start), integer(end));
@@ -179,7 +186,12 @@ describe('where there is no memory', () => {
 
   it('others are evicted, and the value is not', () => {
     for (const policy of ['lru', 'clock', 's3fifo', 'lfu', 'adaptive'] as const) {
-      const bench = new Bench({ memoryBytes: 4 * MIB, policy, maxValueBytes: 3 * MIB, partitions: 2 });
+      const bench = new Bench({
+        memoryBytes: 4 * MIB,
+        policy,
+        maxValueBytes: 3 * MIB,
+        partitions: 2,
+      });
       const filling = bin(NOISE.subarray(0, 3000));
       bench.one(command('SET', str('key'), bin('')));
       for (let i = 0; i < 2000; i++) bench.one(command('SET', str(`filling ${i}`), filling));

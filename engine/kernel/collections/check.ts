@@ -4,7 +4,7 @@
  */
 import { CHUNK_HASH, CHUNK_LIST, CHUNK_NODE, CHUNK_SET, CHUNK_ZSET, entryAt, ROOTED } from '../entry';
 import { Address } from '../layout';
-import { pageInfo, pageOf, PAGE_SLAB } from '../pages';
+import { PAGE_SLAB, pageInfo, pageOf } from '../pages';
 import { Partition, partitionIndex } from '../partition';
 import { chunkBytesOf, classOfChunk } from '../slab';
 import { behindItem, contentOf, memberOf, tagOfHash, valueOf } from './body';
@@ -32,17 +32,17 @@ import {
 } from './node';
 import { firstOutside, isOutside, linkedBytes } from './outside';
 import {
+  PACKED_HEAD,
   packedBody,
   packedBytes,
   packedCount,
-  PACKED_HEAD,
-  rootOf,
   ROOT_BUCKETS,
   ROOT_BYTES,
   ROOT_COUNT,
   ROOT_ITEMS,
   ROOT_TABLE,
   ROOT_TREE,
+  rootOf,
 } from './root';
 import { bucketOfHash } from './table';
 import { CHILD_ITEMS, CHILD_SCORE, scoreOf } from './tree';

@@ -17,7 +17,7 @@ import {
   roomOf,
 } from './node';
 import { reserve, takeReserved } from './reserve';
-import { rootOf, ROOT_TABLE } from './root';
+import { ROOT_TABLE, rootOf } from './root';
 
 const SPAN_SHIFT: u32 = 10;
 /** Buckets of a node: its doubling moves no more, in some tens of microseconds. */

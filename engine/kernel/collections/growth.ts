@@ -4,25 +4,15 @@
  */
 import { Address } from '../layout';
 import { Partition } from '../partition';
-import { chunkBytesOf, classOf, giveChunk, takeChunk } from '../slab';
+import { classOf, giveChunk, takeChunk } from '../slab';
 import { entryOf, Slot } from '../table';
 import { behindItem, memberOf } from './body';
 import { addWord, bucketWord, directoryOfWord } from './directory';
 import { hashOfStored } from './member';
-import {
-  eachOutsideOf,
-  formatNode,
-  MAX_NODE_PAYLOAD,
-  NODE_BYTES,
-  Node,
-  NODE_TABLE,
-  nodeAt,
-  ON_MOVE,
-  payloadOf,
-} from './node';
+import { eachOutsideOf, formatNode, NODE_BYTES, NODE_TABLE, nodeAt, ON_MOVE, payloadOf } from './node';
 import { linkOf } from './outside';
 import { dropReserved, reserve, takeFitting } from './reserve';
-import { rootOf, ROOT_BUCKETS, ROOT_COUNT, ROOT_ITEMS } from './root';
+import { ROOT_BUCKETS, ROOT_COUNT, ROOT_ITEMS, rootOf } from './root';
 
 /** Items to a bucket, on the average: as many tags as are compared at once. */
 const ITEMS_A_BUCKET: u32 = 16;
@@ -108,7 +98,9 @@ function reserveForSplit(partition: Partition, slot: Slot, bucket: u32, bit: u32
   return false;
 }
 
-/** Copies the items of a node whose hashes have `wanted` in the bit, if any, to a node of their own, first in a chain. */
+/**
+ * Copies the items of a node whose hashes have `wanted` in the bit, if any, to a node of their own, first in a chain.
+ */
 function copyHalf(
   partition: Partition,
   node: Address,

@@ -6,7 +6,7 @@ import { Address } from '../layout';
 import { behindItem } from './body';
 import { bucketWord } from './directory';
 import { nodeAt, payloadOf } from './node';
-import { isRooted, packedBody, packedCount, rootOf, ROOT_BUCKETS } from './root';
+import { isRooted, packedBody, packedCount, ROOT_BUCKETS, rootOf } from './root';
 
 /* Where the walk stands. Not state. */
 let item: Address = 0;

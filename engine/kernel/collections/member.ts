@@ -1,7 +1,7 @@
 /*
- * Members of sets, fields of hashes: a str, bin or integer of up to MAX_MEMBER_BYTES. As with keys, str and bin with the
- * same bytes are the same member; the one that came first is kept. An integer is no text: 1 and "1" are two members.
- * A member is stored as msgpack in its shortest form, so that two are equal when their bytes are.
+ * Members of sets, fields of hashes: a str, bin or integer of up to MAX_MEMBER_BYTES. As with keys, str and bin with
+ * the same bytes are the same member; the one that came first is kept. An integer is no text: 1 and "1" are two
+ * members. A member is stored as msgpack in its shortest form, so that two are equal when their bytes are.
  *
  * The member that a command is about is read once (`readMember`) and then looked for, as often as need be: like the
  * second results of other functions, what was read stands in variables of this file and is nothing that lasts.

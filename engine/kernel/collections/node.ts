@@ -35,7 +35,7 @@ import { Partition } from '../partition';
 import { chunkBytesOf, classOfChunk, giveChunk } from '../slab';
 import { discard } from './garbage';
 import { eachOutside } from './outside';
-import { rootOf, ROOT_TABLE, ROOT_TREE } from './root';
+import { ROOT_TABLE, ROOT_TREE, rootOf } from './root';
 
 export const NODE_TABLE: u32 = 1;
 export const NODE_LIST: u32 = 2;

@@ -8,23 +8,20 @@
  */
 import { copyBytes, equalBytes } from '../bytes';
 import { Address } from '../layout';
-import { skipValue } from '../msgpack';
 import { Partition } from '../partition';
-import { giveChunk } from '../slab';
 import { behindItem, valueOf } from './body';
+import { behindElement } from './leaf';
 import {
   formatNode,
   isInPages,
   MAX_NODE_PAYLOAD,
   NODE_BYTES,
-  NODE_LIST,
   NODE_OUTSIDE,
   NODE_TABLE,
   nodeAt,
   onChild,
   payloadOf,
 } from './node';
-import { behindElement } from './leaf';
 import { reserve, takeReserved } from './reserve';
 
 export const OUTSIDE: u32 = 0xc1;

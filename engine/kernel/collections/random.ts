@@ -5,9 +5,11 @@ import { Address, header } from '../layout';
 import { itemIn } from './body';
 import { bucketWord } from './directory';
 import { nodeAt, payloadOf } from './node';
-import { isRooted, packedBody, packedCount, rootOf, ROOT_BUCKETS } from './root';
+import { isRooted, packedBody, packedCount, ROOT_BUCKETS, rootOf } from './root';
 
-/** SplitMix64's state (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014); each thread's own. */
+/**
+ * SplitMix64's state (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014); each thread's own.
+ */
 let state: u64 = 0;
 
 /** To be called before numbers are drawn, once for each command. */
@@ -26,7 +28,9 @@ export function randomBelow(end: u32): u32 {
   return <u32>((((z ^ (z >> 31)) >> 32) * <u64>end) >> 32);
 }
 
-/** Places that each bucket is taken to have: more than any has items, but for buckets of items of very uneven length. */
+/**
+ * Places that each bucket is taken to have: more than any has items, but for buckets of items of very uneven length.
+ */
 const PLACES: u32 = 64;
 /** Draws that may find nothing. A table that is not being emptied has an item in one place of four. */
 const MAX_DRAWS: u32 = 512;

@@ -10,7 +10,7 @@
  */
 import { Address } from '../layout';
 import { bucketWord } from './directory';
-import { isRooted, rootOf, ROOT_BUCKETS } from './root';
+import { isRooted, ROOT_BUCKETS, rootOf } from './root';
 import { bucketOfHash } from './table';
 
 /** A word with its bits in the opposite order. */

@@ -8,23 +8,25 @@ import { Partition } from '../partition';
 import { entryOf, Slot } from '../table';
 import { fitEntry, shrinkEntry } from './fit';
 import { behindIn, elementBefore, firstIn, itemAt } from './leaf';
-import { formatNode, NODE_BYTES, NODE_LIST, nodeAt, payloadOf, shapeOfKind } from './node';
+import { formatNode, NODE_BYTES, NODE_LIST, NODE_ORDER, nodeAt, payloadOf, shapeOfKind } from './node';
 import { reserve, takeReserved } from './reserve';
 import {
   addBytes,
   addPackedCount,
   countOf,
   isRooted,
+  PACKED_HEAD,
   packedBody,
   packedBytes,
   packedCount,
-  PACKED_HEAD,
-  rootOf,
   ROOT_BYTES,
   ROOT_TREE,
+  rootOf,
 } from './root';
 import { makeRoot, mayStayPacked } from './table';
-import { addToTree, findPlace, foundItem, foundLeaf, foundNumber, nextLeaf, previousLeaf, removeFromTree } from './tree';
+import { findPlace, foundItem, foundLeaf, foundNumber, nextLeaf, previousLeaf } from './tree';
+import { addToTree } from './tree-growth';
+import { removeFromTree } from './tree-removal';
 
 /* Where a walk over items stands. Not state. */
 let item: Address = 0;
@@ -90,6 +92,46 @@ export function takePrevious(): Address {
   return item;
 }
 
+/** Bytes that `startBackwards` needs: the addresses of the items of a leaf of a sorted set, or of a packed one. */
+export const BACKWARDS_BYTES: u32 = 4096;
+
+/** Where those are. Not state. */
+let row: Address = 0;
+
+/** Begins a walk over a sorted set, from the item before this number backwards; `memory` for BACKWARDS_BYTES. */
+export function startBackwards(address: Address, position: u32, memory: Address, thread: u32): void {
+  row = memory;
+  isTree = isRooted(address);
+  if (isTree) {
+    findPlace(thread, address, position);
+    fillRow(firstIn(foundLeaf()), foundNumber());
+  } else {
+    fillRow(packedBody(address), position);
+  }
+}
+
+/** Items can only be walked over forwards. */
+function fillRow(first: Address, count: u32): void {
+  left = count;
+  item = first;
+  for (let i: u32 = 0; i < count; i++) {
+    store<u32>(row + (i << 2), item);
+    item = behindIn(item, NODE_ORDER);
+  }
+}
+
+/** The item before; 0: that was all. */
+export function takeBackwards(): Address {
+  if (left == 0) {
+    if (!isTree) return 0;
+    const leaf = previousLeaf();
+    if (leaf == 0) return 0;
+    fillRow(firstIn(leaf), nodeAt(leaf).count);
+  }
+  left -= 1;
+  return load<u32>(row + (left << 2));
+}
+
 /** The item with this number, which is there. */
 export function itemOf(address: Address, position: u32, thread: u32): Address {
   startAt(address, position, thread);
@@ -113,8 +155,8 @@ export function prepareElement(
 }
 
 /**
- * Makes an element of so many bytes, all in all, that becomes the one with this number, after `prepareElement`: where it
- * goes, and the caller writes it at once. 0: out of memory, nothing has changed.
+ * Makes an element of so many bytes, all in all, that becomes the one with this number, after `prepareElement`: where
+ * it goes, and the caller writes it at once. 0: out of memory, nothing has changed.
  */
 export function addElement(
   partition: Partition,
@@ -173,7 +215,9 @@ export function unpackLeaf(partition: Partition, address: Address): Address {
   return leaf;
 }
 
-/** Takes so many items out, from the one with this number on; they are there. Of a sorted set with a root, of its tree. */
+/**
+ * Takes so many items out, from the one with this number on; they are there. Of a sorted set with a root, of its tree.
+ */
 export function removeItems(partition: Partition, slot: Slot, position: u32, count: u32, thread: u32): void {
   const address = entryOf(slot);
   if (isRooted(address)) {

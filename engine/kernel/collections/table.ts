@@ -3,14 +3,14 @@
  * a body in the entry (root.ts); else a table of buckets, each a chain of nodes with a body, as a rule one node.
  *
  * The table grows by linear hashing (Litwin, "Linear hashing: a new tool for file and table addressing", 1980): with
- * `buckets` between 2^n and 2^(n+1), those below buckets - 2^n were split already, and a member's bucket is given by the
- * low n + 1 bits of its hash where that is a bucket, else by the low n. So it grows a bucket at a time, and nothing
+ * `buckets` between 2^n and 2^(n+1), those below buckets - 2^n were split already, and a member's bucket is given by
+ * the low n + 1 bits of its hash where that is a bucket, else by the low n. So it grows a bucket at a time, and nothing
  * ever takes longer because the table is large. A node is as large as its items, give or take a size class.
  *
  * `findMember` may run beside a writer (read.ts): it follows addresses only into pages, and all its walks are bounded.
  * Everything else runs under the partition's lock, with the entry pinned.
  */
-import { entryAt, ROOTED } from '../entry';
+import { CHUNK_ZSET, entryAt, ROOTED } from '../entry';
 import { Address, header } from '../layout';
 import { Partition } from '../partition';
 import { chunkBytesOf, classOf, classOfChunk, giveChunk, takeChunk } from '../slab';
@@ -28,14 +28,15 @@ import {
 import { bucketWord, directoryOfWord, openDirectory } from './directory';
 import { fitEntry, shrinkEntry } from './fit';
 import { discard } from './garbage';
+import { growTable, putFirst, shrinkTable } from './growth';
 import { memberHash } from './member';
 import {
   formatNode,
   isInPages,
   MAX_NODE_PAYLOAD,
+  Node,
   NODE_BYTES,
   NODE_TABLE,
-  Node,
   nodeAt,
   payloadOf,
   replaceNode,
@@ -48,11 +49,10 @@ import {
   addCount,
   addPackedCount,
   isRooted,
+  PACKED_HEAD,
   packedBody,
   packedBytes,
   packedCount,
-  PACKED_HEAD,
-  rootOf,
   ROOT_BUCKETS,
   ROOT_BYTES,
   ROOT_COUNT,
@@ -60,8 +60,8 @@ import {
   ROOT_ITEMS,
   ROOT_TABLE,
   ROOT_TREE,
+  rootOf,
 } from './root';
-import { growTable, putFirst, shrinkTable } from './growth';
 
 /** Nodes of a chain, for readers who may meet anything. */
 const MAX_CHAIN: u32 = 4096;
@@ -140,7 +140,7 @@ export function addItem(partition: Partition, slot: Slot, contentBytes: u32, thr
   fields.count += 1;
   fields.bytes += <u16>more;
   addBytes(partition, entryOf(slot), more);
-  addCount(entryOf(slot), 1);
+  countItem(entryOf(slot), 1);
   return writeLength(at, contentBytes);
 }
 
@@ -193,8 +193,14 @@ function moveItem(partition: Partition, slot: Slot, contentBytes: u32, thread: u
   nodeAt(node).bytes = <u16>more;
   store<u8>(payloadOf(node), tagOfHash(memberHash()));
   addBytes(partition, entryOf(slot), more);
-  addCount(entryOf(slot), 1);
+  countItem(entryOf(slot), 1);
   return writeLength(payloadOf(node) + 1, contentBytes);
+}
+
+/** Counts an item that comes or goes. Those of sorted sets are counted in their tree (tree.ts). */
+@inline
+function countItem(address: Address, by: i32): void {
+  if (entryAt(address).kind != CHUNK_ZSET) addCount(address, by);
 }
 
 /** Discards what the value of an item that was found has outside, if anything. It stands in the item no more. */
@@ -255,7 +261,9 @@ function unpackBody(partition: Partition, address: Address, parent: Address, byt
   return target;
 }
 
-/** Puts a root in the place of what is packed, with its count, and `bytes` for that of its items. It leads nowhere yet. */
+/**
+ * Puts a root in the place of what is packed, with its count, and `bytes` for that of its items. It leads nowhere yet.
+ */
 export function makeRoot(partition: Partition, address: Address, bytes: u32): void {
   const count = packedCount(address);
   // The head of what is packed goes; the root counts no bytes of its own.
@@ -328,7 +336,7 @@ export function removeItem(partition: Partition, slot: Slot, item: Address): voi
   const fields = nodeAt(node);
   dropOutside(partition, address, item);
   addBytes(partition, address, -<i32>less);
-  addCount(address, -1);
+  countItem(address, -1);
   removeFromBody(payloadOf(node), fields.count, fields.bytes, item, foundIndex());
   fields.count -= 1;
   fields.bytes -= <u16>less;

@@ -1,6 +1,6 @@
 /*
- * SINTER, SUNION, SDIFF, with their STORE forms and SINTERCARD: what several sets have in common, together, or the first
- * one alone. One rule for each says whether a member that a walk over the sets comes to is one of the result:
+ * SINTER, SUNION, SDIFF, with their STORE forms and SINTERCARD: what several sets have in common, together, or the
+ * first one alone. One rule for each says whether a member that a walk over the sets comes to is one of the result:
  *
  *   SINTER   the walk goes over the smallest set; those that are in all others
  *   SUNION   over all sets; those that were in none before
@@ -19,13 +19,12 @@ import { nextItem, startItems } from '../collections/items';
 import { readMember, skipMember } from '../collections/member';
 import { countOf } from '../collections/root';
 import { findMember } from '../collections/table';
-import { CHUNK_SET, entryAt, KeyWord, lengthOf } from '../entry';
+import { CHUNK_SET, entryAt, isExpired, KeyWord, lengthOf } from '../entry';
 import { hashKey } from '../hash';
 import { Address } from '../layout';
 import { addToSet, beginSet, lockSetToRead, unlockSet } from '../locks';
 import { writeArrayHead, writeInteger } from '../msgpack';
 import { partitionOfHash } from '../partition';
-import { isExpired } from '../entry';
 import { keyOf, lastKeyWord, Staged } from '../staging';
 import { ERROR_KEY, ERROR_WRONG_TYPE, writeError } from '../status';
 import { entryOf, find, homeBucket } from '../table';

@@ -9,9 +9,9 @@
  *   close         counts, marks, logs and versions the change, or removes the key; unlock
  */
 import { LOG_DELETED, noteSet } from '../changelog';
+import { shrinkEntry } from '../collections/fit';
 import { freeSoon } from '../collections/garbage';
 import { countOf } from '../collections/root';
-import { shrinkEntry } from '../collections/fit';
 import {
   CHUNK_BLOB,
   COLLECTION,
@@ -99,7 +99,8 @@ function create(partition: Partition, thread: u32, staged: Staged, kind: u8, now
   const slot = added ? findStaged(partition, staged, nowMs) : 0;
   if (slot == 0) {
     // Or the namespace was cleared just now, which is not worth a reply of its own.
-    failure = !added && !mayEvict() && partition.entries >= partition.maxEntries ? ERROR_ENTRIES_FULL : ERROR_OUT_OF_MEMORY;
+    const isFull = !added && !mayEvict() && partition.entries >= partition.maxEntries;
+    failure = isFull ? ERROR_ENTRIES_FULL : ERROR_OUT_OF_MEMORY;
   }
   return slot;
 }

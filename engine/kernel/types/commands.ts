@@ -3,6 +3,7 @@
  */
 import { Address } from '../layout';
 import { Staged } from '../staging';
+import { countIntersection, setDifference, setIntersection, setUnion } from './algebra';
 import {
   hashDelete,
   hashFields,
@@ -15,6 +16,7 @@ import {
   hashSize,
   hashValues,
 } from './hash';
+import { hashFieldLength, hashIncrement, hashIncrementFloat } from './hash-fields';
 import {
   listIndex,
   listLength,
@@ -27,13 +29,22 @@ import {
   listRange,
   listTrim,
 } from './list';
-import { countIntersection, setDifference, setIntersection, setUnion } from './algebra';
-import { hashFieldLength, hashIncrement, hashIncrementFloat } from './hash-fields';
 import { listInsert, listMove, listPosition, listRemove, listSet } from './list-places';
 import { hashRandom, setPop, setRandom } from './picks';
-import { hashScan, setScan } from './scan-items';
-import { setMove } from './set-move';
+import { hashScan, setScan, sortedScan } from './scan-items';
 import { setAdd, setHas, setHasMany, setMembers, setRemove, setSize } from './set';
+import { setMove } from './set-move';
+import { sortedAdd, sortedIncrement, sortedRemove, sortedScore, sortedScores, sortedSize } from './sorted';
+import {
+  sortedCount,
+  sortedLexCount,
+  sortedPopHighest,
+  sortedPopLowest,
+  sortedRandom,
+  sortedRange,
+  sortedRank,
+  sortedReverseRank,
+} from './sorted-ranges';
 
 /** Runs a command on a list, set, hash or sorted set. */
 export function runCollections(thread: u32, command: Staged, out: Address, limit: Address, nowMs: i64): Address {
@@ -126,6 +137,36 @@ export function runCollections(thread: u32, command: Staged, out: Address, limit
       return hashRandom(thread, command, out, limit, nowMs);
     case 0x5e:
       return hashScan(thread, command, out, limit, nowMs);
+    case 0x60:
+      return sortedAdd(thread, command, out, limit, nowMs);
+    case 0x61:
+      return sortedRemove(thread, command, out, limit, nowMs);
+    case 0x62:
+      return sortedScore(thread, command, out, limit, nowMs);
+    case 0x63:
+      return sortedScores(thread, command, out, limit, nowMs);
+    case 0x64:
+      return sortedIncrement(thread, command, out, limit, nowMs);
+    case 0x65:
+      return sortedSize(thread, command, out, limit, nowMs);
+    case 0x66:
+      return sortedCount(thread, command, out, limit, nowMs);
+    case 0x67:
+      return sortedRank(thread, command, out, limit, nowMs);
+    case 0x68:
+      return sortedReverseRank(thread, command, out, limit, nowMs);
+    case 0x69:
+      return sortedRange(thread, command, out, limit, nowMs);
+    case 0x6a:
+      return sortedPopLowest(thread, command, out, limit, nowMs);
+    case 0x6b:
+      return sortedPopHighest(thread, command, out, limit, nowMs);
+    case 0x6c:
+      return sortedRandom(thread, command, out, limit, nowMs);
+    case 0x6e:
+      return sortedScan(thread, command, out, limit, nowMs);
+    case 0x6f:
+      return sortedLexCount(thread, command, out, limit, nowMs);
     default:
       // The table has a row that the kernel has no function for: a programmer's error, which a test looks for.
       return unreachable();

@@ -11,9 +11,9 @@ import {
   integerOf,
   IS_HUGE,
   IS_INTEGER,
+  isNumber,
   lastInteger,
   lastLength,
-  isNumber,
   numberOf,
   writeFloat,
   writeInteger,
@@ -32,7 +32,6 @@ import {
   writeError,
 } from '../status';
 import { entryOf, Slot } from '../table';
-import { scratchOf } from '../threads';
 import { close, closeRead, lastFailure, open, openToRead } from './collection';
 import { FIELD_NO_MEMORY, putField } from './hash';
 import { behindKey, writeNothing } from './set';

@@ -1,6 +1,6 @@
 /* Hashes: fields as of collections/member.ts, values any msgpack. */
 import { copyBytes } from '../bytes';
-import { expiryOfItem, memberOf, valueOf, behindItem } from '../collections/body';
+import { behindItem, memberOf, valueOf } from '../collections/body';
 import { nextItem, startItems } from '../collections/items';
 import { memberBytes, readMember, skipMember, writeMember } from '../collections/member';
 import { nodeAt } from '../collections/node';
@@ -14,21 +14,14 @@ import {
   writeOutside,
 } from '../collections/outside';
 import { dropReserved } from '../collections/reserve';
-import { addBytes, countOf } from '../collections/root';
+import { addBytes, countOf, isRooted } from '../collections/root';
 import { addItem, findMember, foundNode, makeTable, prepareItem, resizeItem } from '../collections/table';
-import { isRooted } from '../collections/root';
 import { CHUNK_HASH } from '../entry';
 import { Address, header } from '../layout';
 import { skipValue, writeArrayHead, writeBoolean, writeInteger, writeMapHead, writeNil } from '../msgpack';
 import { Partition } from '../partition';
 import { partitionOf, Staged } from '../staging';
-import {
-  ERROR_MEMBER,
-  ERROR_OUT_OF_MEMORY,
-  ERROR_PAIRS,
-  ERROR_VALUE_TOO_LARGE,
-  writeError,
-} from '../status';
+import { ERROR_MEMBER, ERROR_OUT_OF_MEMORY, ERROR_PAIRS, ERROR_VALUE_TOO_LARGE, writeError } from '../status';
 import { entryOf, Slot } from '../table';
 import { close, closeRead, lastFailure, open, openToRead } from './collection';
 import { areMembers, behindKey, hasMember, removeMembers, sizeOfCollection } from './set';

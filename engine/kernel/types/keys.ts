@@ -110,7 +110,8 @@ export const EXPIRE_FAILED: u32 = 3;
 
 /**
  * Copies one key's value to `out` and gives the key another expiry (0: none; KEEP_EXPIRY), counted as a read: the
- * address behind the copy, ABSENT, NO_ROOM, WRONG_TYPE or EXPIRE_FAILED, and then nothing is done or counted, but for a miss.
+ * address behind the copy, ABSENT, NO_ROOM, WRONG_TYPE or EXPIRE_FAILED, and then nothing is done or counted, but for a
+ * miss.
  */
 export function expireKey(
   thread: u32,

@@ -1,6 +1,6 @@
 /* Commands on lists that name an element by its place or its value: LSET, LINSERT, LREM, LPOS, LMOVE. */
 import { equalBytes } from '../bytes';
-import { behindElement, valueEndOf } from '../collections/leaf';
+import { valueEndOf } from '../collections/leaf';
 import { equalsOutside, isOutside, linkedBytes } from '../collections/outside';
 import { countOf } from '../collections/root';
 import { removeItems, startAt, startBefore, takeNext, takePrevious } from '../collections/sequence';
@@ -23,7 +23,6 @@ import {
 import { findLive } from '../read';
 import { keyOf, lastKeyWord, otherStaged, partitionOf, Staged, stageKey } from '../staging';
 import {
-  ERROR_COUNT,
   ERROR_INDEX,
   ERROR_KEY,
   ERROR_LPOS,
@@ -66,7 +65,9 @@ export function listSet(thread: u32, staged: Staged, out: Address, limit: Addres
   return done ? writeBoolean(out, place >= 0) : writeError(out, ERROR_OUT_OF_MEMORY);
 }
 
-/** What a command names by a word, in any case: its first letter, as a capital one; 0: it is not a word of this length. */
+/**
+ * What a command names by a word, in any case: its first letter, as a capital one; 0: it is not a word of this length.
+ */
 function letterOf(at: Address, length: u32): u32 {
   const text = bytesOf(at);
   if (text == 0 || lastLength() != length) return 0;
@@ -147,8 +148,8 @@ export function listRemove(thread: u32, staged: Staged, out: Address, limit: Add
 }
 
 /**
- * LPOS: the place of an element; `rank` names which one of those that are equal, from the right below 0; with a count an
- * array of up to so many (0: all); `maxLength` elements are looked at (0: all).
+ * LPOS: the place of an element; `rank` names which one of those that are equal, from the right below 0; with a count
+ * an array of up to so many (0: all); `maxLength` elements are looked at (0: all).
  */
 export function listPosition(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
   const value = behindKey(staged);

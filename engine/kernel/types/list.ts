@@ -1,6 +1,5 @@
 /* Lists. Elements are any msgpack. */
 import { copyBytes } from '../bytes';
-import { countOf } from '../collections/root';
 import { elementBytes, endElement, valueEndOf } from '../collections/leaf';
 import { nodeAt } from '../collections/node';
 import {
@@ -13,12 +12,30 @@ import {
   writeOutside,
 } from '../collections/outside';
 import { dropReserved } from '../collections/reserve';
-import { addBytes } from '../collections/root';
-import { addElement, prepareElement, removeItems, startAt, startBefore, takeNext, takePrevious } from '../collections/sequence';
+import { addBytes, countOf } from '../collections/root';
+import {
+  addElement,
+  prepareElement,
+  removeItems,
+  startAt,
+  startBefore,
+  takeNext,
+  takePrevious,
+} from '../collections/sequence';
 import { foundLeaf } from '../collections/tree';
 import { CHUNK_LIST } from '../entry';
 import { Address, header } from '../layout';
-import { integerOf, IS_INTEGER, isNil, lastInteger, skipValue, writeArrayHead, writeBoolean, writeInteger, writeNil } from '../msgpack';
+import {
+  integerOf,
+  IS_INTEGER,
+  isNil,
+  lastInteger,
+  skipValue,
+  writeArrayHead,
+  writeBoolean,
+  writeInteger,
+  writeNil,
+} from '../msgpack';
 import { Partition } from '../partition';
 import { partitionOf, Staged } from '../staging';
 import { ERROR_COUNT, ERROR_INDEX, ERROR_OUT_OF_MEMORY, ERROR_VALUE_TOO_LARGE, writeError } from '../status';

@@ -118,12 +118,14 @@ function pick(
   seedRandom(thread, nowMs);
   const size = countOf(address);
   const count = mayRepeat ? wanted : min<u32>(wanted, size);
+  // Without a count the reply is one field, whatever else is asked for.
+  const inPairs = withValues && hasCount;
   let end: Address = 0;
   // Each takes a byte at least.
   if (count <= limit - out) {
-    end = hasCount ? writeArrayHead(out, withValues ? count << 1 : count) : out;
-    if (mayRepeat || count == 1) end = pickAny(address, count, withValues, end, limit);
-    else end = pickDistinct(address, count, size, withValues, end, limit);
+    end = hasCount ? writeArrayHead(out, inPairs ? count << 1 : count) : out;
+    if (mayRepeat || count == 1) end = pickAny(address, count, inPairs, end, limit);
+    else end = pickDistinct(address, count, size, inPairs, end, limit);
   }
   closeRead(staged);
   return end;

@@ -1,24 +1,37 @@
 /*
  * SSCAN, HSCAN: a page of a walk over the members of a set or the fields of a hash (collections/scan.ts). The reply is
  * [next cursor, [member, ...]] or, of a hash, [next cursor, [field, value, ...]]. A page ends with the bucket in which
- * there come to be `count` items, or behind MAX_BUCKETS, so a call takes a bounded time. `match` is a glob pattern as of
- * SCAN, which is applied to what a page has, so a page may be empty before the end.
+ * there come to be `count` items, or behind MAX_BUCKETS, so a call takes a bounded time. `match` is a glob pattern as
+ * of SCAN, which is applied to what a page has, so a page may be empty before the end.
  */
 import { copyBytes } from '../bytes';
 import { memberOf } from '../collections/body';
 import { matchesGlob } from '../collections/glob';
 import { nextItem, startBucket } from '../collections/items';
 import { lastStoredLength, skipMember, storedText } from '../collections/member';
+import { memberOfItem, scoreOfItem } from '../collections/order';
 import { isRooted } from '../collections/root';
 import { bucketAt, nextCursor } from '../collections/scan';
-import { CHUNK_HASH, CHUNK_SET } from '../entry';
+import { startAt, takeNext } from '../collections/sequence';
+import { CHUNK_HASH, CHUNK_SET, CHUNK_ZSET } from '../entry';
 import { Address } from '../layout';
-import { bytesOf, integerOf, IS_INTEGER, isNil, lastInteger, lastLength, skipValue, writeArrayHead, writeInteger } from '../msgpack';
+import {
+  bytesOf,
+  integerOf,
+  IS_INTEGER,
+  isNil,
+  lastInteger,
+  lastLength,
+  skipValue,
+  writeArrayHead,
+  writeInteger,
+} from '../msgpack';
 import { Staged } from '../staging';
 import { ERROR_COUNT, ERROR_CURSOR, ERROR_MATCH, writeError } from '../status';
 import { closeRead, lastFailure, openToRead } from './collection';
 import { copyField } from './hash';
 import { behindKey } from './set';
+import { writeScore } from './sorted';
 
 const DEFAULT_COUNT: i64 = 10;
 /** Buckets that a page looks at: some tens of microseconds. */
@@ -28,6 +41,11 @@ const HEAD_BYTES: u32 = 1 + 5 + 5;
 
 export function setScan(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
   return scanItems(thread, staged, CHUNK_SET, out, limit, nowMs);
+}
+
+/** ZSCAN: member, score, member and so on. */
+export function sortedScan(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  return scanItems(thread, staged, CHUNK_ZSET, out, limit, nowMs);
 }
 
 export function hashScan(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
@@ -64,20 +82,22 @@ function scanItems(thread: u32, staged: Staged, kind: u8, out: Address, limit: A
     cursor = 0;
   } else {
     const isPacked = !isRooted(address);
+    const isOrdered = isPacked && kind == CHUNK_ZSET;
     let seen: i64 = 0;
     for (let i: u32 = 0; i < MAX_BUCKETS && seen < count; i++) {
       const start = end;
       const valuesBefore = values;
-      startBucket(address, isPacked ? 0 : bucketAt(address, cursor));
-      for (let item = nextItem(); item != 0 && end != 0; item = nextItem()) {
+      if (isOrdered) startAt(address, 0, thread);
+      else startBucket(address, isPacked ? 0 : bucketAt(address, cursor));
+      for (let item = next(isOrdered); item != 0 && end != 0; item = next(isOrdered)) {
         seen += 1;
-        const member = memberOf(item);
+        const member = isOrdered ? memberOfItem(item) : memberOf(item);
         if (pattern) {
           const text = storedText(member);
           if (!matchesGlob(pattern, patternBytes, text, lastStoredLength())) continue;
         }
-        end = copyOne(item, member, kind == CHUNK_HASH, end, limit);
-        values += kind == CHUNK_HASH ? 2 : 1;
+        end = copyOne(item, member, kind, isOrdered, end, limit);
+        values += kind == CHUNK_SET ? 1 : 2;
       }
       if (end == 0) {
         // The bucket is for the next page, unless not even that alone fits.
@@ -98,9 +118,17 @@ function scanItems(thread: u32, staged: Staged, kind: u8, out: Address, limit: A
   return headEnd + (end - bodyStart);
 }
 
-function copyOne(item: Address, member: Address, withValue: bool, out: Address, limit: Address): Address {
+@inline
+function next(isOrdered: bool): Address {
+  return isOrdered ? takeNext() : nextItem();
+}
+
+function copyOne(item: Address, member: Address, kind: u8, isOrdered: bool, out: Address, limit: Address): Address {
   const bytes = skipMember(member) - member;
-  if (out + bytes > limit) return 0;
+  const end = out + bytes;
+  if (end + 9 > limit) return 0;
   copyBytes(out, member, bytes);
-  return withValue ? copyField(item, out + bytes, limit) : out + bytes;
+  if (kind == CHUNK_HASH) return copyField(item, end, limit);
+  if (kind == CHUNK_SET) return end;
+  return writeScore(end, isOrdered ? scoreOfItem(item) : load<f64>(member + bytes));
 }

@@ -1,13 +1,13 @@
 /* Sets: SADD, SREM, SISMEMBER, SMISMEMBER, SCARD, SMEMBERS. Members as of collections/member.ts. */
-import { countOf } from '../collections/root';
-import { memberBytes, readMember, skipMember, writeMember } from '../collections/member';
-import { memberOf } from '../collections/body';
-import { addItem, findMember, prepareItem, removeItem } from '../collections/table';
-import { nextItem, startItems } from '../collections/items';
 import { copyBytes } from '../bytes';
+import { memberOf } from '../collections/body';
+import { nextItem, startItems } from '../collections/items';
+import { memberBytes, readMember, skipMember, writeMember } from '../collections/member';
+import { countOf } from '../collections/root';
+import { addItem, findMember, prepareItem, removeItem } from '../collections/table';
 import { CHUNK_SET, lengthOf } from '../entry';
 import { Address } from '../layout';
-import { skipValue, writeArrayHead, writeBoolean, writeInteger } from '../msgpack';
+import { writeArrayHead, writeBoolean, writeInteger } from '../msgpack';
 import { Partition } from '../partition';
 import { partitionOf, Staged } from '../staging';
 import { ERROR_MEMBER, ERROR_OUT_OF_MEMORY, writeError } from '../status';

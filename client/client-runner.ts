@@ -1,0 +1,60 @@
+/** Sends the commands of handles (engine/handles/runner.ts). */
+import type { Key } from '../engine/api.js';
+import { COMMANDS, type CommandName } from '../engine/commands.js';
+import { OtherKey, type Reading, type Runner } from '../engine/handles/runner.js';
+import { needsPacking, packValue } from './codec.js';
+import type { Pipeline } from './pipeline.js';
+import type { FrameWriter } from './writer.js';
+
+export class ClientRunner implements Runner<'async'> {
+  readonly #pipeline: Pipeline;
+
+  constructor(pipeline: Pipeline) {
+    this.#pipeline = pipeline;
+  }
+
+  run<T>(
+    command: CommandName,
+    key: Key,
+    args: () => readonly unknown[],
+    read: Reading<T>,
+    nothing?: T,
+  ): Promise<T> {
+    try {
+      const list = args();
+      const packed = packAll(list);
+      if (nothing !== undefined && list.length === 0) return Promise.resolve(nothing);
+      const writer = this.#pipeline.open();
+      writer.command(COMMANDS[command].code, 1 + list.length);
+      writer.key(key);
+      for (let i = 0; i < list.length; i++) writeArgument(writer, list[i], packed?.[i]);
+    } catch (error) {
+      return this.#pipeline.abandon(error);
+    }
+    return this.#pipeline.commit(read) as Promise<T>;
+  }
+}
+
+/** The bytes of those that need packing; undefined: there are none. */
+export function packAll(args: readonly unknown[]): (Uint8Array | undefined)[] | undefined {
+  let all: (Uint8Array | undefined)[] | undefined;
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i];
+    if (!needsPacking(arg) || arg instanceof OtherKey) continue;
+    all ??= [];
+    // A copy, which a Buffer's own slice would not be: it is valid only until the next is packed.
+    all[i] = new Uint8Array(packValue(arg));
+  }
+  return all;
+}
+
+/** @param packed the bytes of a value that needs packing */
+export function writeArgument(
+  writer: FrameWriter,
+  value: unknown,
+  packed: Uint8Array | undefined,
+): void {
+  if (packed !== undefined) writer.packed(packed);
+  else if (value instanceof OtherKey) writer.key(value.key);
+  else writer.value(value);
+}

@@ -1,0 +1,63 @@
+/**
+ * Runs the commands of handles (handles/runner.ts) on the memory of this thread's cache: each is a
+ * frame of its own.
+ */
+import { Buffer } from 'node:buffer';
+import type { Key } from './api.js';
+import { type Packed, packValue } from './codec.js';
+import type { CommandName } from './commands.js';
+import type { Desk } from './desk.js';
+import { OtherKey, type Reading, type Runner } from './handles/runner.js';
+import { ReplyCursor } from './reply.js';
+import { REPLY_START, type Single } from './single.js';
+import type { Structures } from './structures.js';
+
+export class CacheRunner implements Runner<'sync'> {
+  readonly #single: Single;
+  readonly #structures: Structures | undefined;
+  readonly #deskFor: (key: Key) => Desk;
+
+  /** @param deskFor where a key belongs; throws when the cache has been closed */
+  constructor(single: Single, structures: Structures | undefined, deskFor: (key: Key) => Desk) {
+    this.#single = single;
+    this.#structures = structures;
+    this.#deskFor = deskFor;
+  }
+
+  run<T>(
+    command: CommandName,
+    key: Key,
+    args: () => readonly unknown[],
+    read: Reading<T>,
+    nothing?: T,
+  ): T {
+    const list = args();
+    const packed = this.#pack(list);
+    // All code of the caller has run by now.
+    const desk = this.#deskFor(key);
+    if (nothing !== undefined && list.length === 0) return nothing;
+    const frame = this.#single.begin(desk, command, key, 1 + list.length);
+    for (let i = 0; i < list.length; i++) {
+      const arg = list[i];
+      if (arg instanceof OtherKey) frame.key(arg.key, this.#deskFor(arg.key));
+      else frame.value(arg, packed?.[i]);
+    }
+    const end = frame.run();
+    return read(new ReplyCursor(desk.reply, REPLY_START, end, this.#structures));
+  }
+
+  /** The values that must be packed, in memory of their own; undefined: there are none. */
+  #pack(args: readonly unknown[]): (Packed | undefined)[] | undefined {
+    let all: (Packed | undefined)[] | undefined;
+    for (let i = 0; i < args.length; i++) {
+      const arg = args[i];
+      if (arg instanceof OtherKey) continue;
+      const packed = packValue(arg, this.#structures);
+      if (packed === undefined) continue;
+      const bytes = Buffer.from(packed.bytes.subarray(packed.start, packed.end));
+      all ??= [];
+      all[i] = { bytes, start: 0, end: bytes.length, hasRecords: packed.hasRecords };
+    }
+    return all;
+  }
+}

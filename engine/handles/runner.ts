@@ -1,0 +1,76 @@
+/**
+ * What the handles of lists, sets and hashes work on, so that each of their methods is written
+ * once: the cache runs its command at once, the client sends it.
+ */
+import type { Key } from '../api.js';
+import type { CommandName } from '../commands.js';
+
+/** How results come: `'sync'` from the cache, at once; `'async'` from a client, as promises. */
+export type Mode = 'sync' | 'async';
+
+/** A result of the type `T`, as it comes in this mode. */
+export type Reply<M extends Mode, T> = M extends 'sync' ? T : Promise<T>;
+
+/** A reply, read from its beginning to its end. */
+export interface ReplySource {
+  /** The next value; nil is null. */
+  value(): unknown;
+  /**
+   * Begins an array or a map: how many values are to be read then, two for each pair of a map;
+   * undefined: it is nil, and read.
+   */
+  items(): number | undefined;
+}
+
+/**
+ * Makes the result of a reply, which it reads to the end.
+ * @throws SlabringError when what was read cannot be the result; not before all is read
+ */
+export type Reading<T> = (reply: ReplySource) => T;
+
+/** A key among the arguments of a command. */
+export class OtherKey {
+  readonly key: Key;
+
+  constructor(key: Key) {
+    this.key = key;
+  }
+}
+
+export interface Runner<M extends Mode> {
+  /**
+   * Runs a command on a key.
+   * @param args makes what comes behind the key: values as `set` takes them, and {@link OtherKey}s.
+   * What it throws is the call's error
+   * @param nothing what the call comes to where there are no arguments; absent: the command runs
+   */
+  run<T>(
+    command: CommandName,
+    key: Key,
+    args: () => readonly unknown[],
+    read: Reading<T>,
+    nothing?: T,
+  ): Reply<M, T>;
+}
+
+/** What is at a key, as one type of collection. */
+export abstract class Handle<M extends Mode> {
+  /** The key that all methods work on. */
+  readonly key: Key;
+  readonly #runner: Runner<M>;
+
+  constructor(runner: Runner<M>, key: Key) {
+    this.#runner = runner;
+    this.key = key;
+  }
+
+  /** `Runner.run` on the key. */
+  protected run<T>(
+    command: CommandName,
+    args: () => readonly unknown[],
+    read: Reading<T>,
+    nothing?: T,
+  ): Reply<M, T> {
+    return this.#runner.run(command, this.key, args, read, nothing);
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Canaries of the integrity walk over collections, as kernel-integrity.test.ts has them for the
+ * rest: each rule is broken once by writing into the arena's memory, and must be named.
+ */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { INTEGRITY_RULES } from '#engine/kernel-exports.js';
+import { Bench, Entry, KIB, MIB, Node, Root } from '../support/kernel-memory.js';
+import { bin, command, integer, str } from '../support/kernel-wire.js';
+
+/** An arena with collections packed and large, and with garbage of one that is no more. */
+class Patient extends Bench {
+  readonly #healthy: Buffer;
+
+  constructor() {
+    super({ memoryBytes: 16 * MIB, partitions: 1, policy: 'none', maxValueBytes: 64 * KIB });
+    for (let i = 0; i < 2000; i++) {
+      this.run(
+        command('RPUSH', str('list'), integer(i)),
+        command('SADD', str('set'), str(`member ${i}`)),
+        command('HSET', str('hash'), str(`field ${i}`), bin(Buffer.alloc(40))),
+      );
+    }
+    this.one(command('HSET', str('hash'), str('long'), bin(Buffer.alloc(20_000))));
+    this.run(
+      command('RPUSH', str('few'), integer(1), integer(2)),
+      command('SADD', str('pair'), integer(1), integer(2)),
+    );
+    // So many nodes that they are not freed at once.
+    const long = Array.from({ length: 40 }, (_, i) => bin(Buffer.alloc(6000, i)));
+    for (let i = 0; i < 8; i++) this.one(command('RPUSH', str('gone'), ...long.slice(0, 9)));
+    for (let i = 0; i < 20_000; i++) this.one(command('SADD', str('gone set'), integer(i)));
+    this.one(command('DEL', str('gone set'), str('gone')));
+    this.#healthy = Buffer.from(this.memory.bytes);
+  }
+
+  restore(): void {
+    this.memory.bytes.set(this.#healthy);
+  }
+
+  /** Where a field of a collection's root stands. */
+  root(key: string, field: keyof typeof Root): number {
+    return this.memory.valueAddress(this.memory.entry(Buffer.from(key))) + Root[field];
+  }
+
+  /** A node that holds items of a list, and one of a set. */
+  get leaf(): number {
+    const { memory } = this;
+    let node = memory.u32(this.root('list', 'tree'));
+    // A branch, shape 5, points to its first child.
+    while (memory.u8(node + Node.shape) === 5) node = memory.u32(node + Node.payload);
+    return node;
+  }
+
+  get garbage(): number {
+    return this.memory.u32(this.memory.partition(0, 'garbage'));
+  }
+}
+
+type Harm = (patient: Patient) => void;
+
+const add = ({ memory }: Patient, address: number, by: number): void =>
+  memory.setU32(address, memory.u32(address) + by);
+
+const HARMS: Record<string, Record<string, Harm>> = {
+  BROKEN_COLLECTION: {
+    'a list counts one more': (p) => add(p, p.root('list', 'count'), 1),
+    'a set counts one more': (p) => add(p, p.root('set', 'count'), 1),
+    'a hash counts other bytes': (p) => add(p, p.root('hash', 'bytes'), -1),
+    'a set without a table': (p) => p.memory.setU32(p.root('set', 'table'), 0),
+    'a table outside of the pages': (p) =>
+      p.memory.setU32(p.root('hash', 'table'), p.memory.header('endAddress')),
+    'a list without a tree': (p) => p.memory.setU32(p.root('list', 'tree'), 0),
+    'a tree that is an entry': (p) =>
+      p.memory.setU32(p.root('list', 'tree'), p.memory.entry(Buffer.from('few'))),
+    'more buckets than there are': (p) => add(p, p.root('set', 'buckets'), 100_000),
+    'a node of another parent': (p) => add(p, p.leaf + Node.parent, 16),
+    'a node that is something else': (p) => p.memory.setU8(p.leaf + Node.shape, 1),
+    'a node with one item more': (p) =>
+      p.memory.setU16(p.leaf + Node.count, p.memory.u16(p.leaf + Node.count) + 1),
+    'a packed list with one item more': (p) => {
+      const value = p.memory.valueAddress(p.memory.entry(Buffer.from('few')));
+      p.memory.setU16(value, 3);
+    },
+    'a packed set that is empty': (p) => {
+      const value = p.memory.valueAddress(p.memory.entry(Buffer.from('pair')));
+      p.memory.setU16(value, 0);
+    },
+  },
+  BROKEN_GARBAGE: {
+    'a node that is none': (p) =>
+      p.memory.setU32(p.memory.partition(0, 'garbage'), p.memory.entry(Buffer.from('few'))),
+    'an address outside of the pages': (p) => p.memory.setU32(p.memory.partition(0, 'garbage'), 64),
+    'a node that is not in the list': (p) =>
+      p.memory.setU8(p.garbage + Node.shape, p.memory.u8(p.garbage + Node.shape) & 0x7f),
+  },
+};
+
+describe('the integrity walk over collections', () => {
+  const patient = new Patient();
+  beforeEach(() => patient.restore());
+
+  it('finds nothing wrong with the patient, which has all there is', () => {
+    expect(patient.garbage).not.toBe(0);
+    const flags = patient.memory.flags(patient.memory.entry(Buffer.from('list')));
+    expect(flags).not.toBe(
+      patient.memory.u8(patient.memory.entry(Buffer.from('few')) + Entry.flags),
+    );
+    expect(patient.arena.checkIntegrity()).toBeUndefined();
+  });
+
+  const cases = Object.entries(HARMS).flatMap(([rule, harms]) =>
+    Object.entries(harms).map(([what, harm]) => [rule, what, harm] as const),
+  );
+
+  it.each(cases)('%s: %s', (rule, _, harm) => {
+    harm(patient);
+    expect(patient.arena.checkIntegrity()).toBe(`${rule}: ${INTEGRITY_RULES[rule]}`);
+    expect(patient.memory.u64(patient.memory.partition(0, 'word')) & 0xffffn).toBe(0n);
+  });
+});
