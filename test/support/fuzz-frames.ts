@@ -63,7 +63,12 @@ function argument(random: Random, name: string): Buffer {
     case 'rank':
       return packInteger(random, BigInt(random.between(-12, 12)));
     case 'cursor':
-      return packInteger(random, BigInt(random.pick([0, 0, random.below(300), random.word()])));
+      return packInteger(
+        random,
+        BigInt(
+          random.pick([0, 0, random.below(300), random.word(), 2 ** 34, 2 ** 38, 2 ** 39 + 77]),
+        ),
+      );
     case 'match':
       return packBytes(random, Buffer.from(random.pick(['*', 'a*', '?', '[a-m]*', '\\', '[', ''])));
     case 'where':
@@ -86,8 +91,6 @@ function argument(random: Random, name: string): Buffer {
       return packInteger(random, BigInt(random.pick([0, 1, 2, 10, 1e9])));
     case 'refillPerSecond':
       return random.chance(0.5) ? packInteger(random, 3n) : float(random.pick(RATES));
-    case 'cursor':
-      return packInteger(random, BigInt(random.pick([0, 0, 5, 2 ** 34, 2 ** 38, 2 ** 39 + 77])));
     case 'options':
       return random.chance(0.5) ? randomValue(random) : packr.pack(random.pick(SCANS));
     case 'version':
