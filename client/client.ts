@@ -22,10 +22,10 @@ import { ClientRunner, packAll, writeArgument } from './client-runner.js';
 import { needsPacking, packValue } from './codec.js';
 import { type ClientEvents, type ClientState, Connection, type ServerFacts } from './connection.js';
 import { Emitter } from './emitter.js';
+import { KeyCommands } from './key-commands.js';
 import { type ClientOptions, checkUrl, readOptions } from './options.js';
 import { Result } from './pending.js';
 import type { Pipeline } from './pipeline.js';
-import { StringCommands } from './string-commands.js';
 import type { FrameWriter } from './writer.js';
 
 /** How long a list of keys one command carries; longer lists become several commands. */
@@ -58,7 +58,7 @@ export async function connect(url: string | URL, options?: ClientOptions): Promi
  * Commands of one turn of the event loop leave in one frame, so do not `await` them one by one
  * where they are independent.
  */
-export class Client extends StringCommands {
+export class Client extends KeyCommands {
   readonly #connection: Connection;
   readonly #pipeline: Pipeline;
   readonly #emitter: Emitter<ClientEvents>;

@@ -65,3 +65,68 @@ export interface Versioned<T = unknown> {
 
 /** `ttl()`: milliseconds left, `Infinity` without expiry, `undefined` when the key is absent. */
 export type TimeLeft = number | undefined;
+
+/** What a key holds. */
+export type KeyType = 'string' | 'list' | 'set' | 'hash' | 'zset';
+
+/** Options of `scan` and `scanPage`. */
+export interface KeyScanOptions {
+  /**
+   * Only keys that match: `*` any bytes, `?` one byte, `[a-z]` and `[^x]` one of some, `\\` before
+   * a character that is meant as it is. At most 256 bytes.
+   */
+  match?: Key;
+  /** How many keys to look at for a page, matching or not. A hint; default 100, at most 1,000. */
+  count?: number;
+  /** Only keys that hold this. */
+  type?: KeyType;
+}
+
+/** A page of `scanPage`. */
+export interface ScanPage<K = Key> {
+  /** For the next page; 0: this was the last one. */
+  cursor: number;
+  /** Perhaps none, though more are to come. */
+  keys: K[];
+}
+
+/** Options of `limit`. */
+export interface LimitOptions {
+  /** Tokens that the bucket holds: 1 to 1,000,000,000. */
+  capacity: number;
+  /** Tokens that come in a second, at a constant rate: above 0, also 0.1. */
+  refillPerSecond: number;
+  /** Tokens that the call takes if there are as many. Default 1; 0 only looks. */
+  cost?: number;
+}
+
+/** What `limit` says. */
+export interface LimitResult {
+  /** Whether the tokens were there, and were taken. */
+  allowed: boolean;
+  /** Whole tokens that are left. */
+  remaining: number;
+  /** Until the call would be allowed; 0 when it was, `Infinity` where it costs more than fit. */
+  retryAfterMs: number;
+  /** Until the bucket is full again. */
+  fullAfterMs: number;
+}
+
+/** What `describe` says of an entry. */
+export interface KeyDescription {
+  type: KeyType;
+  /**
+   * `inline`: the value lies in one chunk of memory; `chained`: in several. Of a collection,
+   * `packed`: it lies in one chunk; `nodes`: it has grown beyond that.
+   */
+  encoding: 'inline' | 'chained' | 'packed' | 'nodes';
+  /** Of the value as msgpack, or of what the collection holds. */
+  bytes: number;
+  /** What the entry takes in all: see `memoryUsage`. */
+  memoryBytes: number;
+  ttlMs: TimeLeft;
+  /** What eviction knows of its use, 0 to 3; what that means is the policy's business. */
+  mark: number;
+  /** As `getVersioned` gives it, if it was ever asked for. */
+  version: number | undefined;
+}

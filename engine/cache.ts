@@ -8,6 +8,7 @@ import type { Changes, ChangesOptions } from './changes.js';
 import type { DecodedConfig } from './decoded.js';
 import { Desk } from './desk.js';
 import { type CacheEvents, Observers } from './events.js';
+import { FullKeyspace } from './full-keyspace.js';
 import * as jobs from './jobs/cache-jobs.js';
 import {
   checkOpen,
@@ -21,11 +22,10 @@ import { Namespace, type NamespaceOptions, readNamespaceTtl } from './namespace.
 import type { CacheHandle } from './open.js';
 import { Single } from './single.js';
 import { checkName, Spaces } from './space.js';
-import { StringKeys } from './string-keys.js';
 import { openStructures } from './structures.js';
 
 /** A cache as one thread has it open. Made by `openCache` and `attachCache`. */
-export class Cache extends StringKeys {
+export class Cache extends FullKeyspace {
   readonly #arenas: ArenaSet;
   readonly #defaultTtlMs: number;
   readonly #shared: SharedParts;

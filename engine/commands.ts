@@ -7,7 +7,9 @@
  * byte.
  */
 
+import { ADMINISTRATION } from './commands/administration.js';
 import { HASHES } from './commands/hashes.js';
+import { LEASES } from './commands/leases.js';
 import { LISTS } from './commands/lists.js';
 import { ANY_ARGS, type CommandRow } from './commands/row.js';
 import { SET_SCAN, SETS } from './commands/sets.js';
@@ -310,6 +312,18 @@ export const COMMANDS = {
     since: 1,
     summary: 'MSET if none of the keys is present; true, or false and nothing is stored.',
   },
+  TYPE: {
+    code: 0x24,
+    args: ['key'],
+    minArgs: 1,
+    maxArgs: 1,
+    firstKey: 0,
+    write: false,
+    host: false,
+    reply: 'type',
+    since: 1,
+    summary: 'What the key holds: "string", "list", "set", "hash", "zset"; "none" when absent.',
+  },
   RENAME: {
     code: 0x25,
     args: ['key', 'newKey'],
@@ -354,14 +368,22 @@ export const COMMANDS = {
     summary:
       'Copies value and expiry to newKey; true, or false when key is absent, or newKey present and flags not 1 REPLACE.',
   },
+  ...LEASES,
   ...SET_SCAN,
   ...LISTS,
   ...SETS,
   ...HASHES,
   ...SORTED,
+  ...ADMINISTRATION,
 } as const satisfies Record<string, CommandRow>;
 
 export type CommandName = keyof typeof COMMANDS;
+
+/**
+ * What a key holds, as TYPE names it, by the kind of its chunk. engine/kernel/types/kinds.ts has
+ * the same names.
+ */
+export const KEY_TYPES = ['none', 'string', 'list', 'set', 'hash', 'zset'] as const;
 
 /** SET flags; add them up. `IF_VERSION` needs the `version` argument. */
 export const SetFlag = { NX: 1, XX: 2, KEEP_TTL: 4, GET: 8, IF_VERSION: 16 } as const;

@@ -253,9 +253,18 @@ export function answerHostCommand<C>(
   const name = NAMES_BY_CODE.get(code);
   try {
     if (!name) throw new SlabringError('INTERNAL', `command ${code} has no name`);
-    const values = argCount === 0 ? [] : (unpackr.unpackMultiple(Buffer.from(args)) as unknown[]);
-    return packr.pack(host(name, values, context));
+    return packr.pack(host(name, argCount === 0 ? [] : readArguments(args), context));
   } catch (error) {
     return encodeError(error);
+  }
+}
+
+/** @throws SlabringError `SYNTAX` */
+function readArguments(args: Uint8Array): unknown[] {
+  try {
+    return unpackr.unpackMultiple(Buffer.from(args)) as unknown[];
+  } catch (cause) {
+    // Such as an extension that is none, which only who looks inside can tell.
+    throw new SlabringError('SYNTAX', 'the arguments cannot be decoded', { cause });
   }
 }

@@ -164,6 +164,9 @@ export interface KernelExports {
     prefix: number,
   ): number;
 
+  countEntries(prefix: number): number;
+  randomKey(thread: number, seed: number, nowMs: number, prefix: number): number;
+
   openNamespace(thread: number, nameBytes: number): number;
   countNamespaces(): number;
   useNamespace(number: number): void;
@@ -267,9 +270,18 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
     'SYNTAX bounds are indexes; with flag BYSCORE numbers or nil; with BYLEX str, bin or nil; see the table of flags',
   ERROR_NOT_A_SCORE: 'OVERFLOW the sum is not a number',
   ERROR_SCORE_PAIRS: 'SYNTAX ZADD takes flags or nil, then pairs of a score and a member',
-  ERROR_ATOMIC: 'SYNTAX ATOMIC takes an array of up to 1024 commands, none of them ATOMIC or one the node itself answers',
-  ERROR_GUARD: 'SYNTAX a guard is an array of a key and a version, nil for a key that must be absent',
+  ERROR_ATOMIC:
+    'SYNTAX ATOMIC takes an array of up to 1024 commands, none of them ATOMIC or one the node itself answers',
+  ERROR_GUARD:
+    'SYNTAX a guard is an array of a key and a version, nil for a key that must be absent',
   ERROR_REPLY_SIZE: 'TOOLARGE the reply is longer than this node sends at once; ask for less',
+  ERROR_OWNER: 'SYNTAX the owner of a lease is a str or bin of 1 to 128 bytes',
+  ERROR_LEASE_TTL: 'SYNTAX a lease has a TTL of 1 to 3153600000000 milliseconds (100 years)',
+  ERROR_NOT_A_LEASE: 'WRONGTYPE the value is not a lease',
+  ERROR_CAPACITY: 'SYNTAX capacity and cost are integers from 1 (a cost: from 0) to 1000000000',
+  ERROR_RATE:
+    'SYNTAX a rate is a number above 0 and up to 1000000000 that fills the bucket within 100 years',
+  ERROR_NOT_A_LIMIT: 'WRONGTYPE the value is not a rate limit',
 };
 
 /** The rules that the integrity walk checks, by the kernel's constant. */

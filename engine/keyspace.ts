@@ -50,6 +50,9 @@ export function checkOpen(parts: SharedParts): void {
 /** The number of a key's partition, those of all arenas numbered through. */
 export let partitionIn: (keyspace: Keyspace, key: Key) => number;
 
+/** The desk that a key belongs to, and those of all arenas. They throw `CLOSED`. */
+export let deskIn: (keyspace: Keyspace, key: Key) => Desk;
+export let desksIn: (keyspace: Keyspace) => readonly Desk[];
 /** `peek`, which has no value for a collection. */
 export let plainValueIn: (keyspace: Keyspace, key: Key) => unknown;
 
@@ -88,6 +91,11 @@ export abstract class Keyspace {
 
   static {
     partitionIn = (keyspace, key) => keyspace.#partitionOf(key);
+    deskIn = (keyspace, key) => keyspace.#deskFor(key);
+    desksIn = (keyspace) => {
+      keyspace.#checkOpen();
+      return keyspace.#desks;
+    };
     plainValueIn = (keyspace, key) => keyspace.#peekPlain(key);
     insideOf = (keyspace) => ({
       shared: keyspace.#shared,

@@ -1,8 +1,8 @@
 /** Namespaces: parts of a cache with keys of their own. */
 import type { Duration } from './api.js';
+import { FullKeyspace } from './full-keyspace.js';
 import { checkOpen, type SharedParts } from './keyspace.js';
 import type { NamespaceStats, Space } from './space.js';
-import { StringKeys } from './string-keys.js';
 import { checkOptionNames, parseDuration } from './units.js';
 
 /** Options of `cache.namespace`. */
@@ -21,7 +21,7 @@ export function readNamespaceTtl(options: NamespaceOptions, defaultTtlMs: number
  * A namespace as one thread has it open: all that a cache does with keys, with keys that are in no
  * other one. Made by `cache.namespace`; closed with the cache.
  */
-export class Namespace extends StringKeys {
+export class Namespace extends FullKeyspace {
   readonly name: string;
   readonly #space: Space;
   readonly #shared: SharedParts;

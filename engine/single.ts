@@ -16,7 +16,14 @@ import type { Desk } from './desk.js';
 import { SlabringError } from './errors.js';
 import { BLOCK_REPLY_BYTES } from './kernel-exports.js';
 import { keyBytes } from './keys.js';
-import { MAX_SCALAR_BYTES, writeBigInteger, writeFloat, writeInteger } from './msgpack.js';
+import {
+  MAX_SCALAR_BYTES,
+  writeBigInteger,
+  writeBinHeader,
+  writeFloat,
+  writeInteger,
+  writeString,
+} from './msgpack.js';
 import { readReply } from './reply.js';
 
 /** Where the reply begins: behind the frame id, of one byte. */
@@ -59,6 +66,24 @@ export class Single {
     return this;
   }
 
+  float(value: number): this {
+    this.#end = writeFloat(value, this.#desk.request, this.#end);
+    return this;
+  }
+
+  /** A str or bin, which must be a short one. */
+  bytes(value: Key): this {
+    const { request } = this.#desk;
+    if (typeof value === 'string') {
+      this.#end = writeString(value, request, this.#end);
+      return this;
+    }
+    const at = writeBinHeader(value.length, request, this.#end);
+    request.set(value, at);
+    this.#end = at + value.length;
+    return this;
+  }
+
   /**
    * Writes any value. `packed` is what `packValue` returned for it.
    * @throws SlabringError `TOOLARGE`
@@ -69,11 +94,6 @@ export class Single {
     const end = room > 0 ? writeValue(value, packed, request, this.#end, room) : TOO_LONG;
     if (end === TOO_LONG) this.#refuseLength();
     this.#end = end;
-    return this;
-  }
-
-  float(value: number): this {
-    this.#end = writeFloat(value, this.#desk.request, this.#end);
     return this;
   }
 

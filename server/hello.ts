@@ -1,5 +1,6 @@
 /** HELLO: what a client says of itself, what the node says of itself, and the token. */
 import { timingSafeEqual } from 'node:crypto';
+import { ArenaCommands } from '../engine/arena-commands.js';
 import { type CommandName, MAX_KEY_BYTES, PROTOCOL_VERSION } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
 import type { HostCommands } from '../engine/frame.js';
@@ -40,9 +41,9 @@ export const NOAUTH_TEXT = 'this node asks for a token: send HELLO {token} first
 
 /** The commands that the host answers instead of the kernel. */
 export function hostCommands(thread: ServingThread): HostCommands<Session> {
+  const commands = new ArenaCommands(thread.arenas);
   return (name: CommandName, args: unknown[], session: Session) => {
-    if (name === 'HELLO') return hello(thread, args[0], session);
-    throw new SlabringError('UNKNOWN', `${name} is not a command of this node`);
+    return name === 'HELLO' ? hello(thread, args[0], session) : commands.answer(name, args);
   };
 }
 

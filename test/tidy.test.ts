@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { Client } from 'slabring/client';
 import { describe, expect, it } from 'vitest';
 import { Cache } from '#engine/cache.js';
-import { COMMANDS, type CommandName } from '#engine/commands.js';
+import { COMMANDS, type CommandName, KEY_TYPES } from '#engine/commands.js';
 import { ERROR_CODES } from '#engine/errors.js';
 import { Hash } from '#engine/handles/hash.js';
 import { List } from '#engine/handles/list.js';
@@ -72,6 +72,20 @@ const METHODS: Partial<Record<CommandName, Methods>> = {
   RENAME: { cache: ['rename'], client: ['rename'] },
   RENAMENX: { cache: ['renameIfAbsent'], client: ['renameIfAbsent'] },
   COPY: { cache: ['copy'], client: ['copy'] },
+  TYPE: { cache: ['type'], client: ['type'] },
+  SCAN: {
+    cache: ['scan', 'scanPage', 'keys', 'values', 'entries'],
+    client: ['scan', 'scanPage', 'keys', 'values', 'entries'],
+  },
+  RANDOMKEY: { cache: ['randomKey'], client: ['randomKey'] },
+  LOCK: { cache: ['acquireLease'], client: ['acquireLease'] },
+  UNLOCK: { cache: ['releaseLease'], client: ['releaseLease'] },
+  EXTEND: { cache: ['extendLease'], client: ['extendLease'] },
+  LIMIT: { cache: ['limit'], client: ['limit'] },
+  DBSIZE: { cache: ['size'], client: ['size'] },
+  FLUSH: { cache: ['clear'], client: ['clear'] },
+  MEMORY: { cache: ['memoryUsage'], client: ['memoryUsage'] },
+  OBJECT: { cache: ['describe'], client: ['describe'] },
   LPUSH: { handle: ['list.unshift'] },
   RPUSH: { handle: ['list.push'] },
   LPUSHX: { handle: ['list.unshiftIfPresent'] },
@@ -143,20 +157,10 @@ const METHODS: Partial<Record<CommandName, Methods>> = {
  * not.
  */
 const ONLY_CACHE = [
-  ...[
-    'size',
-    'stats',
-    'checkIntegrity',
-    'clear',
-    'share',
-    'changes',
-    'on',
-    'namespace',
-    'namespaces',
-  ],
+  ...['stats', 'checkIntegrity', 'share', 'changes', 'on', 'namespace', 'namespaces'],
   ...['verify', 'importFile', 'exportFile', 'reapThreads'],
-  // For the client: with SCAN.
-  ...['keys', 'values', 'entries', 'forEach', 'peek'],
+  // A loop does what `forEach` does, and can wait; the other has no command.
+  ...['forEach', 'peek'],
 ];
 const ONLY_CLIENT = ['state', 'facts', 'outstanding', 'on', 'ready', 'ping', 'send'];
 
@@ -260,6 +264,21 @@ describe('the constants of the kernel', () => {
     expect(ERROR_CODES).toContain(text.split(' ', 1)[0]);
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(126);
   });
+});
+
+it('the kernel and the host have the same names of what a key holds, in the same order', () => {
+  const kinds = readFileSync('engine/kernel/types/kinds.ts', 'utf8');
+  const names = [...kinds.matchAll(/^const [A-Z]+: u64 = 0x([0-9a-f]+);/gm)].map(([, hex]) =>
+    Buffer.from(hex!, 'hex').reverse().toString(),
+  );
+  expect(names).toEqual([...KEY_TYPES]);
+  const entry = readFileSync('engine/kernel/entry.ts', 'utf8').replaceAll(
+    'CHUNK_BLOB',
+    'CHUNK_STRING',
+  );
+  for (const [number, name] of KEY_TYPES.entries()) {
+    if (number > 0) expect(entry).toContain(`CHUNK_${name.toUpperCase()}: u8 = ${number};`);
+  }
 });
 
 it('the kernel and the host allow the same longest time to live', async () => {

@@ -13,7 +13,13 @@ export type ReplyKind =
   | 'integer'
   | 'float'
   | 'values'
-  | 'array';
+  | 'array'
+  | 'type'
+  | 'page'
+  | 'key'
+  | 'fence'
+  | 'limit'
+  | 'description';
 
 export interface CommandRow {
   /** The number on the wire; never reused. */
@@ -51,25 +57,26 @@ export interface CommandRow {
 /** `maxArgs` of a command that takes any number of arguments. */
 export const ANY_ARGS = 255;
 
-/** A row of a command that the kernel runs and whose only key is its first argument. */
-function onKey(
+/** A row of a command whose only key, if it has one, is its first argument. */
+function row(
   code: number,
   args: string,
+  firstKey: number,
   write: boolean,
   reply: ReplyKind,
   summary: string,
   complexity?: string,
 ): CommandRow {
-  const names = args.split(', ');
+  const names = args === '' ? [] : args.split(', ');
   const isAny = names.at(-1) === '...';
   return {
     code,
     args: names,
     minArgs: names.filter((name) => !name.endsWith('?') && name !== '...').length,
     maxArgs: isAny ? ANY_ARGS : names.length,
-    firstKey: 0,
+    firstKey,
     write,
-    host: false,
+    host: firstKey < 0,
     reply,
     summary,
     ...(complexity !== undefined && { complexity }),
@@ -85,7 +92,7 @@ export function reads(
   summary: string,
   complexity?: string,
 ): CommandRow {
-  return onKey(code, args, false, reply, summary, complexity);
+  return row(code, args, 0, false, reply, summary, complexity);
 }
 
 /** A row of a command that may change what is at its key. Parameters as of {@link reads}. */
@@ -96,5 +103,20 @@ export function writes(
   summary: string,
   complexity?: string,
 ): CommandRow {
-  return onKey(code, args, true, reply, summary, complexity);
+  return row(code, args, 0, true, reply, summary, complexity);
+}
+
+/**
+ * A row of a command about all keys, of whichever arena: the host's. Parameters as of
+ * {@link reads}.
+ */
+export function ofAllKeys(
+  code: number,
+  args: string,
+  write: boolean,
+  reply: ReplyKind,
+  summary: string,
+  complexity?: string,
+): CommandRow {
+  return row(code, args, -1, write, reply, summary, complexity);
 }

@@ -96,7 +96,7 @@ export function minBudgetBytes(partitionsLog2: u32, extraBytes: u32): u32 {
 }
 
 /**
- * Lays out an arena in a fresh, zeroed memory. `firstVersion` is below every version it will hand out. It has
+ * Lays out an arena in a fresh, zeroed memory. `firstVersion` is below every version and fence it will hand out. It has
  * 2^stampBits stamps, stampBits being 10 at least, or none with 0; structureBytes is a multiple of 4,096; 0 to 4,095
  * namespaces.
  */
@@ -150,6 +150,7 @@ export function format(
   head.maxValueBytes = maxValueBytes;
   head.budgetBytes = budgetBytes;
   head.poolBump = head.firstPage;
+  head.lastNumber = <u64>firstVersion;
   buildClasses();
   resetAdaptive();
   for (let i: u32 = 0; i < partitions; i++) {

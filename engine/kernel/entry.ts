@@ -43,9 +43,9 @@
  * Free chunk: +0 u32 next free chunk of the page, +4 kind CHUNK_FREE.
  *
  * Versions are lazy. GETV gives an entry its version field, and every later write of that entry a new version from its
- * partition's counter, which starts at the time of the arena's creation and never repeats. An entry without the field
- * was created after any version of its key was handed out, so no version anybody holds can be equal: IFVERSION fails,
- * rightly.
+ * partition's counter, which starts at the time of the arena's creation and never repeats; in a namespace from the
+ * arena's, because there a key comes to another partition at each clear. An entry without the field was created after
+ * any version of its key was handed out, so no version anybody holds can be equal: IFVERSION fails, rightly.
  */
 import { Address, PAGE_BYTES } from './layout';
 import { copyBytes, equalBytes } from './bytes';

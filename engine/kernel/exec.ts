@@ -48,6 +48,9 @@ import { copy, rename, renameIfAbsent } from './types/move';
 import { getRange, length } from './types/range';
 import { getAll, setAll, setAllIfAbsent } from './types/several';
 import { append, setRange } from './types/string';
+import { describe, memoryUsed, typeOf } from './types/inspect';
+import { acquire, extend, release } from './types/lease';
+import { limitRate } from './types/limit';
 
 /* How exec() ended. */
 /** Everything was executed. */
@@ -332,6 +335,20 @@ function runOther(thread: u32, command: Staged, out: Address, limit: Address, no
       return renameIfAbsent(thread, command, out, limit, nowMs);
     case 0x27:
       return copy(thread, command, out, limit, nowMs);
+    case 0x24:
+      return typeOf(thread, command, out, limit, nowMs);
+    case 0x2a:
+      return acquire(thread, command, out, limit, nowMs);
+    case 0x2b:
+      return release(thread, command, out, limit, nowMs);
+    case 0x2c:
+      return extend(thread, command, out, limit, nowMs);
+    case 0x2d:
+      return limitRate(thread, command, out, limit, nowMs);
+    case 0x72:
+      return memoryUsed(thread, command, out, limit, nowMs);
+    case 0x73:
+      return describe(thread, command, out, limit, nowMs);
     default:
       return runCollections(thread, command, out, limit, nowMs);
   }

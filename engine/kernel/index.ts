@@ -100,6 +100,7 @@ export {
   raiseNamespace,
   useNamespace,
 } from './namespaces';
+export { countEntries, randomKey } from './random';
 export { addNamespaceHits, collectNamespace } from './rows';
 export { scan } from './scan';
 export { claimThread, reapThreads, releaseThread } from './slots';

@@ -136,6 +136,8 @@ export class Header {
   // -- collections (collections/root.ts): what one may have, and be packed. Fixed after setPacked()
   packedItems: u32;
   packedBytes: u32;
+  /** The last fence of a lease (types/lease.ts) or version of a namespace's entry. Changed by atomic addition. */
+  lastNumber: u64;
 }
 
 @inline

@@ -71,6 +71,14 @@ export function lastExpiry(): i64 {
   return foundExpiry;
 }
 
+/** Likewise, only of `look`: the entry's kind. */
+let foundKind: u32 = 0;
+
+@inline
+export function lastKind(): u32 {
+  return foundKind;
+}
+
 @inline
 export function lastSlot(): Slot {
   return foundSlot;
@@ -143,6 +151,7 @@ function lookOnce(hash: u32, key: Address, keyWord: KeyWord, nowMs: i64): u32 {
   const address = entryOf(slot);
   const entry = entryAt(address);
   foundSlot = slot;
+  foundKind = entry.kind;
   foundExpiry = entry.flags & HAS_EXPIRY ? expiryOf(address) : 0;
   return foundExpiry != 0 && foundExpiry <= nowMs ? EXPIRED : PRESENT;
 }
@@ -266,7 +275,7 @@ function timeOf(nowMs: i64): i64 {
   return nowMs == WHEN_NEEDED ? <i64>hostNow() : nowMs;
 }
 
-/** Whether the key is there, ABSENT or PRESENT, with `lastExpiry()`. Marks it as used where `touch` is set. */
+/** Whether the key is there, ABSENT or PRESENT, with `lastExpiry()` and `lastKind()`. Marks it as used where `touch` is set. */
 export function look(
   thread: u32,
   hash: u32,

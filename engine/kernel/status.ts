@@ -53,6 +53,12 @@ export const ERROR_TOO_MANY_VALUES: u32 = 25;
 export const ERROR_NO_SUCH_KEY: u32 = 26;
 export const ERROR_SAME_KEY: u32 = 27;
 export const ERROR_COPY_FLAGS: u32 = 28;
+export const ERROR_OWNER: u32 = 29;
+export const ERROR_LEASE_TTL: u32 = 30;
+export const ERROR_NOT_A_LEASE: u32 = 31;
+export const ERROR_CAPACITY: u32 = 32;
+export const ERROR_RATE: u32 = 33;
+export const ERROR_NOT_A_LIMIT: u32 = 34;
 
 /** Writes an error reply, ext type 1 with the status's text; the address behind it. */
 export function writeError(out: Address, status: u32): Address {

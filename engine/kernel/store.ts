@@ -41,7 +41,7 @@ import { sample } from './eviction/adaptive';
 import { mayEvict, queueOfNew, settle } from './eviction/policy';
 import { evictEntry, freeEntry } from './eviction/removal';
 import { changeExpiry, copyWheelFields, enroll, inherit } from './enrollment';
-import { Address, MAX_CHUNK } from './layout';
+import { Address, Header, MAX_CHUNK } from './layout';
 import { isCleared } from './namespaces';
 import { enterNamespace, resizeInNamespace } from './rows';
 import { Partition } from './partition';
@@ -120,7 +120,7 @@ export function newEntry(
   entry.kind = <u8>(CHUNK_BLOB + (flags >> KIND_SHIFT));
   entry.flags = <u8>flags;
   if (flags & HAS_EXPIRY) setExpiry(address, expiryMs);
-  if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
+  if (flags & HAS_VERSION) renewVersion(partition, address, flags);
   if (!(flags & LONG_KEY)) copyBytes(keyAddress(address, flags), key, keyBytes);
   return address;
 }
@@ -137,6 +137,21 @@ export function countNew(partition: Partition, address: Address, valueBytes: u32
 export function nextVersion(partition: Partition): u64 {
   partition.version += 1;
   return partition.version;
+}
+
+/** The next number of the arena's own counter, which is no partition's. */
+@inline
+export function nextOfArena(): u64 {
+  return atomic.add<u64>(offsetof<Header>('lastNumber'), 1) + 1;
+}
+
+/**
+ * Gives an entry with a version another one. After a clear of its namespace a key is in another partition, whose
+ * numbers it may have had: versions of namespaces come from the arena's counter.
+ */
+@inline
+export function renewVersion(partition: Partition, address: Address, flags: u32): void {
+  store<u64>(versionAddress(address, flags), flags & NAMESPACED ? nextOfArena() : nextVersion(partition));
 }
 
 /**
@@ -160,7 +175,7 @@ export function overwrite(
   if (flags & HAS_EXPIRY && expiryMs < expiryOf(address)) return false;
   partition.overwriting = address;
   if (flags & HAS_EXPIRY) moveExpiry(address, expiryMs);
-  if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
+  if (flags & HAS_VERSION) renewVersion(partition, address, flags);
   copyBytes(keyAddress(address, flags) + keyBytes, value, valueBytes);
   partition.overwriting = 0;
   mark(partition, slot);
@@ -196,7 +211,7 @@ export function put(
       partition.payloadBytes += <u64>valueBytes - <u64>entry.valueBytes;
       if (flags & NAMESPACED) resizeInNamespace(partition, address, valueBytes);
       entry.valueBytes = <u16>valueBytes;
-      if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
+      if (flags & HAS_VERSION) renewVersion(partition, address, flags);
       copyBytes(keyAddress(address, flags) + keyBytes, value, valueBytes);
       partition.overwriting = 0;
       mark(partition, slot);

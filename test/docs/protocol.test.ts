@@ -161,6 +161,24 @@ const PROVOKED_BY: Record<string, Provocation> = {
     shown: 'the 65th HELLO of a frame',
     oneFrame: true,
   },
+  ERROR_OWNER: { commands: [['LOCK', 'k', '', 1000]], shown: '["LOCK", "k", "", 1000]' },
+  ERROR_LEASE_TTL: { commands: [['LOCK', 'k', 'me', 0]], shown: '["LOCK", "k", "me", 0]' },
+  ERROR_NOT_A_LEASE: {
+    commands: [
+      ['SET', 'k', 'text'],
+      ['LOCK', 'k', 'me', 1000],
+    ],
+    shown: '["LOCK", "k", "me", 1000] when "k" holds "text"',
+  },
+  ERROR_CAPACITY: { commands: [['LIMIT', 'k', 0, 1]], shown: '["LIMIT", "k", 0, 1]' },
+  ERROR_RATE: { commands: [['LIMIT', 'k', 10, 0]], shown: '["LIMIT", "k", 10, 0]' },
+  ERROR_NOT_A_LIMIT: {
+    commands: [
+      ['SET', 'k', 'text'],
+      ['LIMIT', 'k', 10, 1],
+    ],
+    shown: '["LIMIT", "k", 10, 1] when "k" holds "text"',
+  },
   ERROR_REPLY_TOO_LARGE: {
     commands: [['HELLO'], ['GET', 'k']],
     shown: 'what comes after 64 MiB and 128 KiB of replies in a frame',

@@ -13,7 +13,7 @@ import { digestToken } from '#server/options.js';
 import type { ServingThread } from '#server/serving-thread.js';
 import type { Session } from '#server/session.js';
 import { FuzzArena } from '../support/fuzz-arena.js';
-import { hostileFrame, randomCommand } from '../support/fuzz-frames.js';
+import { hostileFrame, randomCommand, withoutFlush } from '../support/fuzz-frames.js';
 import type { Random } from '../support/fuzz-random.mjs';
 import { checkReplies, errorCode, judgeFrame, shorten } from '../support/fuzz-replies.js';
 import type { Fuzzer, FuzzTarget } from './registry.js';
@@ -35,19 +35,19 @@ class FramesBeforeHello implements FuzzTarget {
 
   constructor(canary?: string) {
     this.#canary = canary;
-    // As much of a serving thread and of a session as HELLO looks at.
-    const thread = {
-      config: { tokenDigest: digestToken(TOKEN), maxMessageBytes: 1, maxBacklogBytes: 1 },
-      facts: { software: '0.0.0', nodeId: 'fuzz' },
-      counters: counterRow(createCounters(1), 0),
-    } as unknown as ServingThread;
     this.#session = { authenticated: false } as Session;
-    const host = hostCommands(thread);
     this.#target = new FuzzArena({ ...ARENA, policy: 'none' }, (name, args, session) => {
       if (canary === 'any HELLO lets in') session.authenticated = true;
       return host(name, args, session);
     });
-    Object.assign(thread, { arena: this.#target.arena });
+    // As much of a serving thread and of a session as HELLO looks at.
+    const thread = {
+      arenas: this.#target.set,
+      config: { tokenDigest: digestToken(TOKEN), maxMessageBytes: 1, maxBacklogBytes: 1 },
+      facts: { software: '0.0.0', nodeId: 'fuzz' },
+      counters: counterRow(createCounters(1), 0),
+    } as unknown as ServingThread;
+    const host = hostCommands(thread);
   }
 
   round(random: Random): void {
@@ -80,7 +80,8 @@ class FramesBeforeHello implements FuzzTarget {
 
   /** A frame with the right HELLO in the midst of other commands. */
   #greet(random: Random): void {
-    const commands = (count: number) => Array.from({ length: count }, () => randomCommand(random));
+    const commands = (count: number) =>
+      Array.from({ length: count }, () => withoutFlush(randomCommand(random)));
     const before = commands(random.below(4)).filter((command) => !isHello(command));
     const after = commands(random.below(4));
     const hello = new Packr({ useRecords: false }).pack(HELLO);

@@ -48,6 +48,7 @@ const KEYS = [1, 2, 7, 8, 15, 31, 32, 45, 255, 256, 2048, 2049, 8180, 65_535].ma
   Buffer.alloc(length, 0x61 + i),
 );
 
+const OWNERS = ['me', 'you', 'x'.repeat(40), 'y'.repeat(128)].map((owner) => Buffer.from(owner));
 /** Those of lists, sets and hashes, which values are seldom stored under. */
 const COLLECTION_KEYS = Array.from({ length: 9 }, (_, i) => Buffer.from(`collection ${i}`));
 
@@ -76,6 +77,8 @@ class CommandMeaning implements FuzzTarget {
   /** A few of the sizes that memory is cut into, so that entries become neighbours. */
   readonly #chunkSizes: number[];
   #nowMs = START_MS;
+  /** The last fence of each key. */
+  readonly #fences = new Map<Buffer, bigint>();
 
   constructor(arenas: number, canary?: string) {
     this.#arenas = arenas;
@@ -129,7 +132,7 @@ class CommandMeaning implements FuzzTarget {
   #ask(random: Random): Asked {
     const key = random.pick(random.chance(0.03) ? COLLECTION_KEYS : KEYS);
     const packed = packBytes(random, key);
-    switch (random.below(20)) {
+    switch (random.below(25)) {
       case 12:
       case 13:
       case 14:
@@ -164,6 +167,15 @@ class CommandMeaning implements FuzzTarget {
         return exactly(this.#command(random, 'TTL', [packed]), this.#model.timeToLive(key));
       case 10:
         return exactly(this.#command(random, 'PERSIST', [packed]), this.#model.persist(key));
+      case 11: {
+        const type = this.#model.typeOf(key);
+        const bytes = this.#command(random, 'TYPE', [packed]);
+        return exactly(bytes, Buffer.concat([Buffer.of(0xa0 | type.length), Buffer.from(type)]));
+      }
+      case 20:
+        return this.#askLease(random, key, packed);
+      case 21:
+        return this.#askLimit(random, key, packed);
       default:
         return this.#askGet(random, key, packed);
     }
@@ -230,6 +242,42 @@ class CommandMeaning implements FuzzTarget {
     return exactly(bytes, this.#model.set(other, values[1], 0, 0));
   }
 
+  #askLease(random: Random, key: Buffer, packed: Buffer): Asked {
+    const owner = random.pick(OWNERS);
+    const text = packBytes(random, owner);
+    const isText = text[0]! < 0xc0 || text[0]! >= 0xd9;
+    const ttlMs = random.pick([1, 30, 5000]);
+    const ttl = packInteger(random, BigInt(ttlMs));
+    if (random.chance(0.3)) {
+      const bytes = this.#command(random, 'UNLOCK', [packed, text]);
+      return exactly(bytes, this.#model.ofOwner(key, owner));
+    }
+    if (random.chance(0.3)) {
+      const bytes = this.#command(random, 'EXTEND', [packed, text, ttl]);
+      return exactly(bytes, this.#model.ofOwner(key, owner, ttlMs));
+    }
+    const bytes = this.#command(random, 'LOCK', [packed, text, ttl]);
+    const expected = this.#model.acquire(key, owner, isText, ttlMs);
+    if (typeof expected === 'string' || Buffer.isBuffer(expected)) return exactly(bytes, expected);
+    const isRight = (reply: Buffer): boolean => {
+      const fence = integerOf(reply);
+      const last = this.#fences.get(key) ?? 0n;
+      if (fence === undefined || fence <= last) return false;
+      this.#fences.set(key, fence);
+      // From now on, GET is expected to show it.
+      expected.fence.writeBigUInt64BE(fence);
+      return true;
+    };
+    return { bytes, isRight, expected: 'a larger fence' };
+  }
+
+  #askLimit(random: Random, key: Buffer, packed: Buffer): Asked {
+    const cost = random.pick([0, 1, 1, 7, 60, 101]);
+    const args = [packed, packInteger(random, 100n), packInteger(random, 1000n)];
+    if (cost !== 1 || random.chance(0.5)) args.push(packInteger(random, BigInt(cost)));
+    return exactly(this.#command(random, 'LIMIT', args), this.#model.limit(key, 100, cost));
+  }
+
   /** Mostly on a few keys of their own, so that collections grow. */
   #askCollection(random: Random): Asked {
     const key = random.pick(random.chance(0.1) ? KEYS : COLLECTION_KEYS);
@@ -242,6 +290,10 @@ class CommandMeaning implements FuzzTarget {
   }
 
   #askGet(random: Random, key: Buffer, packed: Buffer): Asked {
+    if (this.#model.hasBucket(key)) {
+      const bytes = this.#command(random, 'GET', [packed]);
+      return { bytes, isRight: (reply) => reply[0] === 0x95, expected: 'a bucket' };
+    }
     const value = this.#model.get(key);
     if (typeof value === 'string') {
       const name = random.pick(['GET', 'GETV'] as const);
@@ -269,7 +321,9 @@ class CommandMeaning implements FuzzTarget {
       ttlMs = random.pick([0, 0, 1, 30, 5000]);
       args.push(ttlMs === 0 && random.chance(0.5) ? NIL : packInteger(random, BigInt(ttlMs)));
       if (random.chance(0.6)) {
-        flags = random.pick([0, SetFlag.NX, SetFlag.XX]) + random.pick([0, SetFlag.GET]);
+        flags = random.pick([0, SetFlag.NX, SetFlag.XX]);
+        // The bytes of a bucket are not modelled.
+        if (!this.#model.hasBucket(key)) flags += random.pick([0, SetFlag.GET]);
         if (ttlMs === 0) flags += random.pick([0, SetFlag.KEEP_TTL]);
         args.push(flags === 0 && random.chance(0.5) ? NIL : packInteger(random, BigInt(flags)));
         if (random.chance(0.3)) args.push(NIL);

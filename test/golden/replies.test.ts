@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { FrameExecutor, isFault } from '#engine/frame.js';
 import { KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
-import { Bench, Header, KIB, LEAST_MEMORY } from '../support/kernel-memory.js';
-import { bin, command, frame, integer, NIL, str, valuesOf } from '../support/kernel-wire.js';
+import { Bench, Header, KIB, LEAST_MEMORY, NOON } from '../support/kernel-memory.js';
+import { bin, command, float, frame, integer, NIL, str, valuesOf } from '../support/kernel-wire.js';
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
 const spaced = (bytes: Uint8Array): string =>
@@ -44,6 +44,8 @@ describe('frame ids', () => {
     expect(reply(new Bench(), request)).toBe(expected);
   });
 });
+
+const NOON_BYTES = spaced(float(NOON).subarray(1));
 
 /** One arena; what each frame finds is what those before it left. "k" is a1 6b. */
 const SESSION: readonly (readonly [what: string, request: string, expected: string])[] = [
@@ -105,6 +107,34 @@ const SESSION: readonly (readonly [what: string, request: string, expected: stri
     '26 91 01 91 7f 91 01',
     `26 a4 50 4f 4e 47 c7 37 01 ${spaced(Buffer.from('UNKNOWN no such command; docs/PROTOCOL.md has the table'))} a4 50 4f 4e 47`,
   ],
+  ['TYPE of nothing', '27 92 24 a1 71', '27 a4 6e 6f 6e 65'],
+  ['TYPE', '28 93 11 a1 74 01 92 24 a1 74', '28 c3 a6 73 74 72 69 6e 67'],
+  ['LOCK', '29 94 2a a1 6c a2 6d 65 cd 03 e8', '29 cd 01 00'],
+  ['LOCK of another owner', '2a 94 2a a1 6c a3 79 6f 75 cd 03 e8', '2a c0'],
+  ['LOCK again', '2b 94 2a a1 6c c4 02 6d 65 cd 07 d0', '2b cd 01 01'],
+  ['GET of a lease', '2c 92 10 a1 6c', '2c 92 c4 02 6d 65 cf 00 00 00 00 00 00 01 01'],
+  ['EXTEND', '2d 94 2c a1 6c a2 6d 65 05 92 15 a1 6c', '2d c3 05'],
+  ['EXTEND of another owner', '2e 94 2c a1 6c a3 79 6f 75 05', '2e c2'],
+  ['UNLOCK of another owner', '2f 93 2b a1 6c a3 79 6f 75', '2f c2'],
+  ['UNLOCK', '30 93 2b a1 6c a2 6d 65', '30 c3'],
+  ['UNLOCK of nothing', '31 93 2b a1 6c a2 6d 65', '31 c2'],
+  ['LIMIT', '32 94 2d a1 72 02 04', '32 94 c3 01 00 cc fa'],
+  ['LIMIT of a cost', '33 95 2d a1 72 02 04 02', '33 94 c2 01 cc fa cc fa'],
+  ['LIMIT of too much', '34 95 2d a1 72 02 04 03', '34 94 c2 01 ff cc fa'],
+  ['LIMIT of nothing', '35 95 2d a1 72 02 04 00', '35 94 c3 01 00 cc fa'],
+  [
+    'GET of a limit',
+    '36 92 10 a1 72',
+    `36 95 cb 40 00 00 00 00 00 00 00 cb 40 10 00 00 00 00 00 00${` cb ${NOON_BYTES}`.repeat(2)} cb 3f f0 00 00 00 00 00 00`,
+  ],
+  ['MEMORY of nothing', '37 92 72 a1 71', '37 c0'],
+  ['MEMORY', '38 92 72 a1 74', '38 1d'],
+  ['OBJECT of nothing', '39 92 73 a1 71', '39 c0'],
+  [
+    'OBJECT',
+    '3a 92 73 a1 74',
+    `3a 87 ${spaced(Buffer.concat(['type', 'string', 'encoding', 'inline', 'bytes'].map((text) => str(text))))} 01 ${spaced(str('memoryBytes'))} 1d ${spaced(str('ttlMs'))} ff ${spaced(str('mark'))} 00 ${spaced(str('version'))} c0`,
+  ],
   ['no command at all', '27', '27'],
   ['half a command', '28 92 10 a2 6b', '1007 bytes from 1 on are no whole msgpack value'],
   ['a command and no msgpack', '29 91 01 c1', '1007 bytes from 3 on are no whole msgpack value'],
@@ -115,6 +145,7 @@ describe('a session', () => {
     const bench = new Bench();
     // Versions count from here, so that the first one handed out is 256.
     bench.memory.setU64(bench.memory.partition(0, 'version'), 255n);
+    bench.memory.setU64(Header.lastNumber, 255n);
     for (const [what, request, expected] of SESSION) {
       expect([what, reply(bench, request)]).toEqual([what, expected]);
     }
@@ -237,6 +268,42 @@ describe('errors', () => {
       `93 11 a1 6b ${spaced(bin(Buffer.alloc(4094)))}`,
     ],
     'WRONGTYPE the value is not an integer': ['92 19 a4 74 65 78 74'],
+    'SYNTAX the owner of a lease is a str or bin of 1 to 128 bytes': [
+      '94 2a a1 6b a0 05',
+      '94 2a a1 6b 05 05',
+      '93 2b a1 6b c0',
+      `94 2c a1 6b ${spaced(bin(Buffer.alloc(129)))} 05`,
+    ],
+    'SYNTAX a lease has a TTL of 1 to 3153600000000 milliseconds (100 years)': [
+      '94 2a a1 6b a1 6d 00',
+      '94 2a a1 6b a1 6d c0',
+      '94 2c a1 6b a1 6d ff',
+      '94 2c a1 6b a1 6d cf 80 00 00 00 00 00 00 00',
+    ],
+    'WRONGTYPE the value is not a lease': [
+      '94 2a a4 74 65 78 74 a1 6d 05',
+      '93 2b a4 74 65 78 74 a1 6d',
+      '94 2c a4 74 65 78 74 a1 6d 05',
+    ],
+    'SYNTAX capacity and cost are integers from 1 (a cost: from 0) to 1000000000': [
+      '94 2d a1 6b 00 01',
+      '94 2d a1 6b ce 3b 9a ca 01 01',
+      '94 2d a1 6b cb 3f f0 00 00 00 00 00 00 01',
+      '95 2d a1 6b 01 01 ff',
+      '95 2d a1 6b 01 01 cf 80 00 00 00 00 00 00 00',
+    ],
+    'SYNTAX a rate is a number above 0 and up to 1000000000 that fills the bucket within 100 years':
+      [
+        '94 2d a1 6b 01 00',
+        '94 2d a1 6b 01 c0',
+        '94 2d a1 6b 01 cb 7f f8 00 00 00 00 00 00',
+        '94 2d a1 6b 01 cb 7f f0 00 00 00 00 00 00',
+        '94 2d a1 6b 01 ca ff 80 00 00',
+        '94 2d a1 6b 01 cb 00 00 00 00 00 00 00 01',
+        '94 2d a1 6b 01 cb 3d f4 00 00 00 00 00 00',
+        '94 2d a1 6b 01 cf 80 00 00 00 00 00 00 00',
+      ],
+    'WRONGTYPE the value is not a rate limit': ['94 2d a4 74 65 78 74 01 01'],
     'SYNTAX a delta is nil or a signed 64-bit integer': [
       '93 19 a1 6b cb 3f e0 00 00 00 00 00 00',
       '93 19 a1 6b cf 80 00 00 00 00 00 00 00',

@@ -6,6 +6,7 @@ import type { Cache, Duration, Key, Namespace, SetOptions } from 'slabring';
 import { packValue, writeValue } from '#engine/codec.js';
 import type { Random } from '../support/kernel-random.js';
 import { bin, command, integer, NIL, str, type Wire } from '../support/kernel-wire.js';
+import { KEY_CALLS } from './cache-key-calls.js';
 import type { ModelKey } from './cache-keys.js';
 import { type CacheModel, Refusal, type Shown, type State, type Write } from './cache-model.js';
 import { LARGEST_BYTES, type ValueSource } from './cache-values.js';
@@ -36,10 +37,10 @@ export interface Source {
   readonly maxKeyBytes: number;
 }
 
-const nilOf: Shown = (reply) => reply ?? null;
+export const nilOf: Shown = (reply) => reply ?? null;
 const countOf: Shown = (reply) => Number(reply);
 
-function keyWire(source: Source, { bytes }: ModelKey): Wire {
+export function keyWire(source: Source, { bytes }: ModelKey): Wire {
   return source.random.chance(0.7) ? str(bytes) : bin(bytes);
 }
 
@@ -50,8 +51,8 @@ function valueWire(value: unknown): Wire {
   return Buffer.from(scratch.subarray(0, end));
 }
 
-const formOf = (source: Source, key: ModelKey): Key => source.random.pick(key.forms);
-const textOf = ({ id }: ModelKey): string => (id.length > 24 ? `${id.slice(0, 24)}...` : id);
+export const formOf = (source: Source, key: ModelKey): Key => source.random.pick(key.forms);
+export const textOf = ({ id }: ModelKey): string => (id.length > 24 ? `${id.slice(0, 24)}...` : id);
 
 /** A value as a caller has it, who may do with it what he likes once the call is over. */
 function lend<T>(value: T, use: (lent: T) => unknown): unknown {
@@ -431,6 +432,7 @@ const WEIGHTS: readonly (readonly [number, (source: Source) => Call])[] = [
   [3, getMany],
   [3, setMany],
   [3, countMany],
+  ...KEY_CALLS,
   [1, wrong],
 ];
 const DRAWN = WEIGHTS.flatMap(([weight, call]) => new Array<typeof call>(weight).fill(call));

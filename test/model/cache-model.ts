@@ -80,6 +80,8 @@ export class CacheModel {
   readonly #states = new Map<string, readonly State[]>();
   /** The last version that was handed out for the key; it holds for the key for good. */
   readonly #versions = new Map<string, number[]>();
+  /** The last fence of the key's leases. */
+  readonly #fences = new Map<string, number>();
   #births = 0;
 
   constructor(options: ModelOptions) {
@@ -265,6 +267,73 @@ export class CacheModel {
     return this.#written(key, state, value, { value, deadline });
   }
 
+  type(state: State): Outcome[] {
+    return [{ reply: state && 'string', next: state, counts: {} }];
+  }
+
+  /** @param actual the reply: what it may be besides what is checked here is its own matter */
+  describe(actual: unknown, state: State): Outcome[] {
+    if (!state) return [{ reply: undefined, next: state, counts: {} }];
+    const known = { type: 'string', ttlMs: state.deadline - Date.now() };
+    const version = state.version === undefined ? {} : { version: state.version };
+    return [{ reply: { ...(actual as object), ...known, ...version }, next: state, counts: {} }];
+  }
+
+  /** @param actual the fence of the reply, or undefined: whether it may be is checked here */
+  acquire(key: string, owner: string, ttl: number, actual: unknown, state: State): Outcome[] {
+    const holder = state && holderOf(state.value);
+    if (state && holder === undefined) return [wrongType(state)];
+    if (state && holder !== owner) return [{ reply: undefined, next: state, counts: {} }];
+    const isNew = typeof actual === 'number' && actual > (this.#fences.get(key) ?? 0);
+    const fence = isNew ? actual : Number.NaN;
+    const entry = { value: [owner, fence], deadline: deadlineOf(ttl) };
+    return this.#written(key, state, fence, entry);
+  }
+
+  /** To be called with each fence that was handed out. */
+  rememberFence(key: string, fence: number): void {
+    this.#fences.set(key, fence);
+  }
+
+  release(owner: string, state: State): Outcome[] {
+    const holder = state && holderOf(state.value);
+    if (state && holder === undefined) return [wrongType(state)];
+    return holder === owner
+      ? [{ reply: true, next: undefined, counts: { deletes: 1 } }]
+      : [{ reply: false, next: state, counts: {} }];
+  }
+
+  extend(key: string, owner: string, ttl: number, state: State): Outcome[] {
+    const holder = state && holderOf(state.value);
+    if (state && holder === undefined) return [wrongType(state)];
+    return holder === owner
+      ? this.expire(key, ttl, state)
+      : [{ reply: false, next: state, counts: {} }];
+  }
+
+  /** `limit` with whole tokens that come one in `msPerToken`. */
+  limit(key: string, capacity: number, msPerToken: number, cost: number, state: State): Outcome[] {
+    const now = Date.now();
+    let [since, spent] = [now, 0];
+    if (state) {
+      const { value } = state;
+      if (!isBucket(value)) return [wrongType(state)];
+      [, , since, , spent] = value;
+    }
+    if (since + spent * msPerToken <= now) [since, spent] = [now, 0];
+    const missingMs = (tokens: number) => since + (spent - tokens) * msPerToken - now;
+    const allowed = cost <= capacity && missingMs(capacity - cost) <= 0;
+    if (allowed) spent += cost;
+    const fullAfterMs = missingMs(0);
+    const wait = cost > capacity ? Number.POSITIVE_INFINITY : missingMs(capacity - cost);
+    const retryAfterMs = allowed ? 0 : wait;
+    const remaining = Math.floor((capacity * msPerToken - fullAfterMs) / msPerToken);
+    const reply = { allowed, remaining, retryAfterMs, fullAfterMs };
+    if (!allowed || cost === 0) return [{ reply, next: state, counts: {} }];
+    const value = [capacity, 1000 / msPerToken, since, now, spent];
+    return this.#written(key, state, reply, { value, deadline: now + fullAfterMs });
+  }
+
   #written(
     key: string,
     state: State,
@@ -328,6 +397,23 @@ function deadlineOf(ttl: number): number {
 function bytesOf(value: unknown): Buffer | Refusal {
   if (typeof value === 'string') return Buffer.from(value);
   return Buffer.isBuffer(value) ? value : new Refusal('WRONGTYPE');
+}
+
+/** The owner of a lease; undefined: the value is none. Fences count from the clock, by 1,024 a ms. */
+function holderOf(value: unknown): string | undefined {
+  if (!Array.isArray(value) || value.length !== 2) return undefined;
+  const [owner, fence] = value as unknown[];
+  return typeof owner === 'string' && Number(fence) > 2 ** 50 ? owner : undefined;
+}
+
+function isBucket(value: unknown): value is [number, number, number, number, number] {
+  return (
+    Array.isArray(value) && value.length === 5 && value.every((one) => typeof one === 'number')
+  );
+}
+
+function wrongType(state: State): Outcome {
+  return { reply: new Refusal('WRONGTYPE'), next: state, counts: {} };
 }
 
 /** Whether a value is stored as an integer. */

@@ -7,7 +7,8 @@ import type { Random } from '../support/kernel-random.js';
 import { idOf } from './cache-keys.js';
 import { type CacheModel, show } from './cache-model.js';
 
-type Kind = 'keys' | 'values' | 'entries';
+/** Of `scan`, what is returned may be gone by then. */
+type Kind = 'keys' | 'scan' | 'values' | 'entries';
 
 export interface WalkInHand {
   readonly kind: Kind;
@@ -21,6 +22,8 @@ export interface WalkInHand {
 
 /** Open at a time. */
 const MOST = 4;
+
+const hasKeysOnly = ({ kind }: WalkInHand) => kind === 'keys' || kind === 'scan';
 
 export class Walks {
   readonly #model: CacheModel;
@@ -41,7 +44,7 @@ export class Walks {
   step(cache: Cache | Namespace): void {
     const random = this.#random;
     if (this.#open.length === 0 || (this.#open.length < MOST && random.chance(0.1))) {
-      const kind = random.pick(['keys', 'values', 'entries'] as const);
+      const kind = random.pick(['keys', 'scan', 'values', 'entries'] as const);
       const items = random.chance(0.3) && kind === 'entries' ? cache : cache[kind]();
       this.#open.push({ ...this.begin(kind), cache, items: items[Symbol.iterator]() });
       return;
@@ -57,7 +60,7 @@ export class Walks {
 
   /** Whole walks of all kinds, while nothing is written. */
   whole(cache: Cache | Namespace): void {
-    for (const kind of ['keys', 'values', 'entries'] as const) {
+    for (const kind of ['keys', 'scan', 'values', 'entries'] as const) {
       const walk = { ...this.begin(kind), cache, items: cache[kind]() };
       while (this.#next(walk));
     }
@@ -76,10 +79,11 @@ export class Walks {
       walk.values++;
       return;
     }
-    const [found, value] = (walk.kind === 'keys' ? [item] : item) as [string | Buffer, unknown];
+    const [found, value] = (hasKeysOnly(walk) ? [item] : item) as [string | Buffer, unknown];
     const key = idOf(found);
     if (walk.returned.has(key)) throw new Error(`${key.slice(0, 24)} comes twice`);
     walk.returned.add(key);
+    if (walk.kind === 'scan') return;
     if (walk.kind === 'keys') {
       this.#model.apply(key, true, (state) => this.#model.has(state), { leaves: true });
     } else {

@@ -18,6 +18,7 @@ import {
   TRUE,
   type Wire,
 } from '../support/kernel-wire.js';
+import { CAPACITY, RATE } from './kernel-leases.js';
 import {
   type ErrorName,
   GET,
@@ -62,7 +63,8 @@ const HOT_KEYS = 6;
 /** Of the pairs of a command that has several, so that it fits a frame. */
 const MOST_PAIR_BYTES = 350_000;
 
-const SIMPLE_KEYS = ['GET', 'GETV', 'TTL', 'PERSIST'] as const;
+const SIMPLE_KEYS = ['GET', 'GETV', 'TTL', 'PERSIST', 'TYPE', 'MEMORY', 'OBJECT'] as const;
+const OWNERS = ['me', 'you', 'x'.repeat(31), 'x'.repeat(32), 'y'.repeat(128)];
 const FLOATS = [0.1, -0.1, 1.5, 1e15, 1.7e308, -1.7e308, 5e-324, Infinity, -Infinity, NaN];
 const MANY_KEYS = ['DEL', 'EXISTS', 'TOUCH'] as const;
 
@@ -97,7 +99,9 @@ export class CommandSource {
     if (dice < 60) return this.#incrementFloat();
     if (dice < 62) return this.#getAndExpire();
     if (dice < 70) return this.#many(random.pick(MANY_KEYS));
-    if (dice < 80) return this.#increment();
+    if (dice < 76) return this.#increment();
+    if (dice < 82) return this.#lease();
+    if (dice < 85) return this.#limit();
     if (dice < 88) return this.#expire();
     if (dice < 90) return this.#plain(random.chance(0.7) ? 'PING' : 'HELLO');
     return this.#wrong();
@@ -215,6 +219,33 @@ export class CommandSource {
     const args = this.#optional(deltaWire, this.#ttlWire(ttlMs));
     const wire = this.#wire('INCR', this.#keyWire(key), ...args);
     return { spec: { name: 'INCR', key, delta, ttlMs }, wire };
+  }
+
+  #lease(): Generated {
+    const random = this.#random;
+    const key = this.#key();
+    const bytes = Buffer.from(random.pick(OWNERS));
+    const isText = random.chance(0.7);
+    const owner = { bytes, isText };
+    const least = random.chance(0.7) ? 0 : random.pick([1, 2, 4]);
+    const args = [this.#keyWire(key), isText ? str(bytes, least) : bin(bytes, least)];
+    if (random.chance(0.3)) {
+      return { spec: { name: 'UNLOCK', key, owner }, wire: this.#wire('UNLOCK', ...args) };
+    }
+    const name = random.chance(0.7) ? 'LOCK' : 'EXTEND';
+    const ttlMs = random.between(1, 4000);
+    const wire = this.#wire(name, ...args, this.#integer(ttlMs));
+    return { spec: { name, key, owner, ttlMs }, wire };
+  }
+
+  #limit(): Generated {
+    const random = this.#random;
+    const key = this.#key();
+    const cost = random.pick([0, 1, 1, 2, 9, 11]);
+    const rate = random.chance(0.5) ? this.#integer(RATE) : float(RATE);
+    const args = this.#optional(cost === 1 && random.chance(0.5) ? NIL : this.#integer(cost));
+    const wire = this.#wire('LIMIT', this.#keyWire(key), this.#integer(CAPACITY), rate, ...args);
+    return { spec: { name: 'LIMIT', key, cost }, wire };
   }
 
   #move(): Generated {
@@ -384,7 +415,7 @@ export class CommandSource {
       ext(5, 'x'),
       bin(''),
     ]);
-    switch (random.below(15)) {
+    switch (random.below(18)) {
       case 0: {
         const head = random.pick([NIL, float(16), array([]), map([]), TRUE, integer(HUGE[0]!)]);
         const wires = [
@@ -559,6 +590,30 @@ export class CommandSource {
           () => keyed('ERROR_INDEX', 'LRANGE', integer(0), random.pick([NIL, noInteger])),
           () => keyed('ERROR_PAIRS', 'HSET', str('f'), NIL, str('g')),
         ])();
+      case 14: {
+        const owner = random.pick([str(''), str('x'.repeat(129)), integer(1), noInteger, NIL]);
+        const isOwner = owner[0]! >= 0xa1 && owner[0]! < 0xc0;
+        const name = random.pick(['LOCK', 'EXTEND'] as const);
+        return keyed('ERROR_OWNER', name, isOwner ? NIL : owner, integer(5));
+      }
+      case 15: {
+        const ttl = random.pick([integer(0), NIL, integer(-1), integer(MAX_TTL_MS + 1), noInteger]);
+        return keyed('ERROR_LEASE_TTL', random.pick(['LOCK', 'EXTEND']), str('me'), ttl);
+      }
+      case 16: {
+        if (random.chance(0.5)) {
+          const rate = random.pick([integer(0), NIL, float(Number.NaN), float(-1), str('1')]);
+          return keyed('ERROR_RATE', 'LIMIT', integer(1), rate);
+        }
+        const wrong = random.pick([
+          integer(-1),
+          integer(1_000_000_001),
+          integer(HUGE[0]!),
+          noInteger,
+        ]);
+        const args = random.chance(0.5) ? [wrong, integer(1)] : [integer(1), integer(1), wrong];
+        return keyed('ERROR_CAPACITY', 'LIMIT', ...args);
+      }
       default:
         return keyed('ERROR_VERSION', 'SET', NIL, NIL, random.pick([NIL, integer(0)]), integer(5));
     }

@@ -18,6 +18,7 @@ import {
   TRUE,
   type Wire,
 } from '../support/kernel-wire.js';
+import { leaseValue, type Owner, ownerOf, take } from './kernel-leases.js';
 import { contentOf, floatOf, numberIn, rangeOf, wireOf, written } from './kernel-strings.js';
 
 export const NX = 1;
@@ -29,12 +30,22 @@ export const IFVERSION = 16;
 export type ErrorName = keyof typeof KERNEL_ERROR_TEXTS;
 
 /** Commands of which the key is the only argument. */
-export type KeyName = 'GET' | 'GETV' | 'TTL' | 'PERSIST' | 'STRLEN' | 'GETDEL';
+export type KeyName =
+  | ('GET' | 'GETV' | 'TTL' | 'PERSIST' | 'STRLEN' | 'GETDEL')
+  | ('TYPE' | 'MEMORY' | 'OBJECT');
 
 /** A command as the model sees it. Keys are bytes as latin1 text. */
 export type Spec =
   | { readonly name: 'PING' }
   | { readonly name: 'HELLO' }
+  | { readonly name: 'UNLOCK'; readonly key: string; readonly owner: Owner }
+  | {
+      readonly name: 'LOCK' | 'EXTEND';
+      readonly key: string;
+      readonly owner: Owner;
+      readonly ttlMs: number;
+    }
+  | { readonly name: 'LIMIT'; readonly key: string; readonly cost: number }
   | { readonly name: KeyName; readonly key: string }
   | { readonly name: 'DEL' | 'EXISTS' | 'TOUCH'; readonly keys: readonly string[] }
   | { readonly name: 'EXPIRE'; readonly key: string; readonly ttlMs: number }
@@ -90,6 +101,7 @@ interface WriteSpec {
 }
 
 type KeySpec = Extract<Spec, { readonly key: string }>;
+type LeaseSpec = Extract<Spec, { readonly owner: Owner }>;
 type SetSpec = Extract<Spec, { readonly name: 'SET' }>;
 
 interface State {
@@ -114,6 +126,10 @@ interface Outcome {
   readonly counts: Counts;
   /** The reply is this one, a version, and nothing else. */
   readonly isVersioned?: boolean;
+  /** The reply is the fence of a lease that this owner has got, and nothing else. */
+  readonly fenceOf?: Owner;
+  /** The reply is whatever this says yes to; `reply` is what a failure shows. */
+  readonly accepts?: (reply: Wire) => boolean;
 }
 
 export interface ModelOptions {
@@ -149,6 +165,8 @@ export class KernelModel {
   /** Entries by partition, expired ones too; true where nothing may be evicted. */
   readonly #entries: number[];
   #payloadBytes = 0;
+  /** Of any lease. */
+  #lastFence = 0n;
 
   constructor(options: ModelOptions, nowMs: number) {
     this.#options = options;
@@ -210,6 +228,7 @@ export class KernelModel {
     }
     const version = fitting.find(({ isVersioned }) => isVersioned)?.next?.version;
     if (typeof version === 'bigint') this.#remember(spec.key, version);
+    if (fitting.some(({ fenceOf }) => fenceOf)) this.#lastFence = integerOf(reply);
     this.#count(fitting.map(({ counts }) => counts));
     this.#settle(
       spec.key,
@@ -231,6 +250,8 @@ export class KernelModel {
 
   /** The outcome, with the version of the reply in it, where the reply fits it. */
   #fit(key: string, outcome: Outcome, reply: Wire): Outcome[] {
+    if (outcome.accepts) return outcome.accepts(reply) ? [outcome] : [];
+    if (outcome.fenceOf) return this.#fitFence(outcome.fenceOf, outcome, reply);
     if (!outcome.isVersioned) return reply.equals(outcome.reply) ? [outcome] : [];
     const start = outcome.reply.length;
     const state = outcome.next!;
@@ -241,6 +262,13 @@ export class KernelModel {
     if (typeof state.version === 'bigint') return version === state.version ? [outcome] : [];
     if (seen.length > 0 && version <= seen.at(-1)!) return [];
     return [{ ...outcome, next: { ...state, version } }];
+  }
+
+  #fitFence(owner: Owner, outcome: Outcome, reply: Wire): Outcome[] {
+    if (reply[0] !== 0xcf || reply.length !== 9) return [];
+    const fence = integerOf(reply);
+    if (fence <= this.#lastFence) return [];
+    return [{ ...outcome, next: { ...outcome.next!, value: leaseValue(owner, fence) } }];
   }
 
   #remember(key: string, version: bigint): void {
@@ -473,6 +501,18 @@ export class KernelModel {
         return this.#setOutcomes(spec, state, outcome, orRefused);
       case 'INCR':
         return this.#incrementOutcomes(spec, state, outcome, orRefused);
+      case 'TYPE':
+        return [outcome(str(state ? 'string' : 'none'))];
+      case 'MEMORY':
+      case 'OBJECT':
+        // An expired entry stays where it is.
+        return [this.#inspected(spec.name, state, before)];
+      case 'LOCK':
+      case 'UNLOCK':
+      case 'EXTEND':
+        return this.#leaseOutcomes(spec, state, outcome, orRefused);
+      case 'LIMIT':
+        return this.#limitOutcomes(spec, state, outcome, orRefused);
       case 'INCRFLOAT': {
         const old = state ? numberIn(state.value) : 0;
         if (old === undefined) return [outcome(errorReply('ERROR_NOT_A_NUMBER'))];
@@ -503,6 +543,68 @@ export class KernelModel {
         return orRefused(outcome(state.value, next, { hits: 1 }));
       }
     }
+  }
+
+  #inspected(
+    name: 'MEMORY' | 'OBJECT',
+    state: State | undefined,
+    before: State | undefined,
+  ): Outcome {
+    if (!state) return { reply: NIL, next: before, counts: {} };
+    const { length } = state.value;
+    const bytes = Buffer.concat([str('bytes'), integer(length)]);
+    const ttl = integer(state.expiryMs === 0 ? -1 : state.expiryMs - this.nowMs);
+    const ttlMs = Buffer.concat([str('ttlMs'), ttl, str('mark')]);
+    const accepts = (reply: Wire): boolean =>
+      name === 'MEMORY'
+        ? !reply.equals(NIL) && integerOf(reply) > BigInt(length)
+        : reply[0] === 0x87 && reply.includes(bytes) && reply.includes(ttlMs);
+    return { reply: Buffer.concat([bytes, ttlMs]), next: state, counts: {}, accepts };
+  }
+
+  #leaseOutcomes(
+    spec: LeaseSpec,
+    state: State | undefined,
+    outcome: (reply: Wire, next?: State, counts?: Counts) => Outcome,
+    orRefused: (done: Outcome) => Outcome[],
+  ): Outcome[] {
+    const owner = state && ownerOf(state.value);
+    if (state && !owner) return [outcome(errorReply('ERROR_NOT_A_LEASE'))];
+    const isHis = owner?.equals(spec.owner.bytes) ?? false;
+    if (spec.name === 'LOCK') {
+      if (owner && !isHis) return [outcome(NIL)];
+      const next: State = {
+        value: leaseValue(spec.owner, 0n),
+        expiryMs: this.#expiry(spec.ttlMs),
+        version: state?.version === undefined ? undefined : 'unseen',
+      };
+      const locked = outcome(str('a fence'), next, { sets: 1, created: state ? 0 : 1 });
+      const refused = outcome(errorReply('ERROR_ENTRIES_FULL'));
+      const done = orRefused({ ...locked, fenceOf: spec.owner });
+      return this.#written(spec.key, state, refused, done);
+    }
+    if (!state || !isHis) return [outcome(FALSE)];
+    if (spec.name === 'EXTEND') {
+      return orRefused(outcome(TRUE, { ...state, expiryMs: this.#expiry(spec.ttlMs) }));
+    }
+    return [{ ...outcome(TRUE, state, { deletes: 1 }), next: undefined }];
+  }
+
+  #limitOutcomes(
+    { key, cost }: Extract<Spec, { readonly name: 'LIMIT' }>,
+    state: State | undefined,
+    outcome: (reply: Wire, next?: State, counts?: Counts) => Outcome,
+    orRefused: (done: Outcome) => Outcome[],
+  ): Outcome[] {
+    const taken = take(state?.value, cost, this.nowMs);
+    if (!taken) return [outcome(errorReply('ERROR_NOT_A_LIMIT'))];
+    const { reply, value, expiryMs } = taken;
+    if (!value) return [outcome(reply)];
+    const version = state?.version === undefined ? undefined : 'unseen';
+    const next: State = { value, expiryMs, version };
+    const refused = outcome(errorReply('ERROR_ENTRIES_FULL'));
+    const done = orRefused(outcome(reply, next, { sets: 1, created: state ? 0 : 1 }));
+    return this.#written(key, state, refused, done);
   }
 
   #expiry(ttlMs: number): number {

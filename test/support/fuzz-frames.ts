@@ -2,6 +2,7 @@
  * Request frames for fuzzing: valid ones made from the command table, and all sorts of broken ones
  * made from those.
  */
+import { Packr } from 'msgpackr';
 import { COMMANDS, type CommandName, type CommandRow } from '#engine/commands.js';
 import {
   containerHead,
@@ -18,6 +19,23 @@ const ROWS = Object.entries(COMMANDS) as [CommandName, CommandRow][];
 const KEYS = Array.from({ length: 24 }, (_, i) => Buffer.from(`fuzz:${i}`)).concat(
   [1, 31, 32, 255, 256, 2048, 2049, 8185, 65_535].map((length) => Buffer.alloc(length, 0x6b)),
 );
+
+const OWNERS = ['a', 'b', 'o'.repeat(128)].map((owner) => Buffer.from(owner));
+const RATES = [0, 0.001, 2.5, 1e9, -1, Number.NaN, Number.POSITIVE_INFINITY];
+const SCANS = [
+  {},
+  { match: 'fuzz:*', count: 3 },
+  { match: '*[^k-]\\\\?', type: 'string' },
+  { count: -1 },
+];
+const packr = new Packr({ useRecords: false });
+
+function float(value: number): Buffer {
+  const bytes = Buffer.alloc(9);
+  bytes[0] = 0xcb;
+  bytes.writeDoubleBE(value, 1);
+  return bytes;
+}
 
 /** A name in some mixture of cases. */
 function anyCase(random: Random, name: string): string {
@@ -46,7 +64,12 @@ function argument(random: Random, name: string): Buffer {
     case 'rank':
       return packInteger(random, BigInt(random.between(-12, 12)));
     case 'cursor':
-      return packInteger(random, BigInt(random.pick([0, 0, random.below(300), random.word()])));
+      return packInteger(
+        random,
+        BigInt(
+          random.pick([0, 0, random.below(300), random.word(), 2 ** 34, 2 ** 38, 2 ** 39 + 77]),
+        ),
+      );
     case 'match':
       return packBytes(random, Buffer.from(random.pick(['*', 'a*', '?', '[a-m]*', '\\', '[', ''])));
     case 'where':
@@ -74,6 +97,15 @@ function argument(random: Random, name: string): Buffer {
       return packInteger(random, BigInt(random.pick([0, 3, 300, 8200, 70_000, 2 ** 32])));
     case 'delta':
       return packInteger(random, randomInteger(random));
+    case 'owner':
+      return packBytes(random, random.pick(OWNERS));
+    case 'capacity':
+    case 'cost':
+      return packInteger(random, BigInt(random.pick([0, 1, 2, 10, 1e9])));
+    case 'refillPerSecond':
+      return random.chance(0.5) ? packInteger(random, 3n) : float(random.pick(RATES));
+    case 'options':
+      return random.chance(0.5) ? randomValue(random) : packr.pack(random.pick(SCANS));
     case 'version':
       return packInteger(random, BigInt(random.word()));
     case 'value':
@@ -189,10 +221,39 @@ const MUTATIONS: readonly Mutation[] = [
   },
 ];
 
-/** Bytes that a client might send, from valid frames over broken ones to noise. */
+/** Bytes that a client might send, from valid frames over broken ones to noise. No FLUSH. */
 export function hostileFrame(random: Random): Buffer {
-  if (random.chance(0.05)) return random.bytes(random.below(300));
-  return random.chance(0.3) ? randomFrame(random) : mutate(random, randomFrame(random));
+  if (random.chance(0.05)) return withoutFlush(random.bytes(random.below(300)));
+  const frame = randomFrame(random);
+  return withoutFlush(random.chance(0.3) ? frame : mutate(random, frame));
+}
+
+/** FLUSH by its code in all forms: heads of an array of one, heads of an integer, 0x71. */
+const FLUSHES = ['91', 'dc0001', 'dd00000001'].flatMap((head) =>
+  [
+    '',
+    'cc',
+    'cd00',
+    'ce000000',
+    'cf00000000000000',
+    'd0',
+    'd100',
+    'd2000000',
+    'd300000000000000',
+  ].map((form) => Buffer.from(`${head}${form}71`, 'hex')),
+);
+const DBSIZE = 0x70;
+
+/** The bytes with another command in place of each FLUSH: what others wrote must be found again. */
+export function withoutFlush(frame: Buffer): Buffer {
+  const text = frame.toString('latin1').replace(/(?<=fl)u(?=sh)/gi, 'a');
+  const harmless = Buffer.from(text, 'latin1');
+  for (const flush of FLUSHES) {
+    for (let at = harmless.indexOf(flush); at >= 0; at = harmless.indexOf(flush, at)) {
+      harmless[at + flush.length - 1] = DBSIZE;
+    }
+  }
+  return harmless;
 }
 
 function mutate(random: Random, frame: Buffer): Buffer {
@@ -240,5 +301,5 @@ export function hostileLongFrame(random: Random): Buffer {
   }
   for (let j = random.pick([0, 1, 2, 40]); j > 0; j--) parts.push(randomCommand(random));
   const frame = Buffer.concat(parts);
-  return random.chance(0.6) ? frame : mutate(random, frame);
+  return withoutFlush(random.chance(0.6) ? frame : mutate(random, frame));
 }

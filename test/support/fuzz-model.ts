@@ -10,6 +10,12 @@ interface Entry {
   expiryMs: number;
 }
 
+export interface Lease {
+  readonly owner: Buffer;
+  /** Its bytes in the value. */
+  readonly fence: Buffer;
+}
+
 const NIL = Buffer.of(0xc0);
 const FALSE = Buffer.of(0xc2);
 const TRUE = Buffer.of(0xc3);
@@ -21,6 +27,10 @@ export class KeyModel {
   nowMs = 0;
   readonly #maxValueBytes: number;
   readonly #entries = new Map<string, Entry>();
+  /** By value: what it is besides bytes. */
+  readonly #leases = new WeakMap<object, Lease>();
+  /** By value: when the bucket is full, and its entry gone. */
+  readonly #buckets = new WeakMap<object, number>();
 
   constructor(maxValueBytes: number) {
     this.#maxValueBytes = maxValueBytes;
@@ -162,6 +172,72 @@ export class KeyModel {
     if (!entry || entry.expiryMs === Number.POSITIVE_INFINITY) return FALSE;
     entry.expiryMs = Number.POSITIVE_INFINITY;
     return TRUE;
+  }
+
+  /**
+   * The lease, whose fence is to be filled in by the reply; nil: another's, or the code of the
+   * error.
+   */
+  acquire(key: Buffer, owner: Buffer, isText: boolean, ttlMs: number): Lease | Buffer | string {
+    const old = this.#find(key);
+    if (old && !this.#leases.has(old.value)) return 'WRONGTYPE';
+    if (old && !this.#leases.get(old.value)!.owner.equals(owner)) return NIL;
+    const isShort = isText && owner.length < 32;
+    const head = isShort ? [0xa0 | owner.length] : [isText ? 0xd9 : 0xc4, owner.length];
+    const value = Buffer.concat([
+      Buffer.of(0x92, ...head),
+      owner,
+      Buffer.of(0xcf),
+      Buffer.alloc(8),
+    ]);
+    const lease = { owner, fence: value.subarray(-8) };
+    this.#leases.set(value, lease);
+    this.#entries.set(key.toString('hex'), { value, expiryMs: this.#expiry(ttlMs) });
+    return lease;
+  }
+
+  /** UNLOCK; with a time to live, EXTEND. */
+  ofOwner(key: Buffer, owner: Buffer, ttlMs?: number): Buffer | string {
+    const old = this.#find(key);
+    if (!old) return FALSE;
+    const lease = this.#leases.get(old.value);
+    if (!lease) return 'WRONGTYPE';
+    if (!lease.owner.equals(owner)) return FALSE;
+    if (ttlMs === undefined) this.remove(key);
+    else old.expiryMs = this.#expiry(ttlMs);
+    return TRUE;
+  }
+
+  /** LIMIT of a bucket of so many tokens that come one in a millisecond. */
+  limit(key: Buffer, capacity: number, cost: number): Buffer | string {
+    const old = this.#find(key);
+    if (old && !this.#buckets.has(old.value)) return 'WRONGTYPE';
+    // What is missing in the bucket: one token less in each millisecond.
+    const fullMs = old ? this.#buckets.get(old.value)! : this.nowMs;
+    let missing = Math.min(capacity, Math.max(0, fullMs - this.nowMs));
+    const isAllowed = cost <= capacity - missing;
+    if (isAllowed) missing += cost;
+    if (isAllowed && cost > 0) {
+      const value = Buffer.alloc(46, 0x95);
+      this.#buckets.set(value, this.nowMs + missing);
+      this.#entries.set(key.toString('hex'), { value, expiryMs: this.nowMs + missing });
+    }
+    const wait = isAllowed ? 0 : cost > capacity ? -1 : cost - (capacity - missing);
+    const numbers = [capacity - missing, wait, missing].map((n) => shortestInteger(BigInt(n)));
+    return Buffer.concat([Buffer.of(0x94), isAllowed ? TRUE : FALSE, ...numbers]);
+  }
+
+  /** What TYPE says of the key. */
+  typeOf(key: Buffer): string {
+    const value = this.#find(key)?.value;
+    if (value === undefined) return 'none';
+    return Buffer.isBuffer(value) ? 'string' : value.type;
+  }
+
+  /** Whether the key holds a bucket, whose bytes are not modelled. */
+  hasBucket(key: Buffer): boolean {
+    const entry = this.#find(key);
+    return entry !== undefined && this.#buckets.has(entry.value);
   }
 
   timeToLive(key: Buffer): Buffer {

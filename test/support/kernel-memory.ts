@@ -53,6 +53,7 @@ export const Header = {
   maxNamespaces: 140,
   namespaceCount: 144,
   namespaceClears: 148,
+  lastNumber: 160,
   packedItems: 152,
   packedBytes: 156,
 } as const;

@@ -33,7 +33,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What bundles for browsers carry of the engine: these files, and all in these folders. */
-const BROWSER_SAFE = ['api', 'arguments', 'commands', 'errors', 'setoptions', 'units']
+const BROWSER_SAFE = ['api', 'arguments', 'commands', 'errors', 'keyoptions', 'setoptions', 'units']
   .map((name) => `engine/${name}.ts`)
   .concat('engine/commands/', 'engine/handles/');
 

@@ -442,3 +442,23 @@ it('code of the caller that clears the namespace meanwhile', () => {
   });
   expect([users.get('a'), users.get('c')]).toEqual([undefined, { a: 1 }]);
 });
+
+// Versions came from the counter of the key's partition. A clear gives the key another hash, and so
+// another partition, which had handed out less: somebody with a version of before the clear could
+// overwrite what came after it.
+it('a version never comes back, though each clear moves the key to another partition', () => {
+  open({ partitions: 16 });
+  const users = cache.namespace('users');
+  let last = 0;
+  for (let clears = 0; clears < 100; clears++) {
+    users.set('a', clears);
+    const { version } = users.getVersioned('a')!;
+    expect(version).toBeGreaterThan(last);
+    users.set('a', clears, { ifVersion: version });
+    last = users.getVersioned('a')!.version;
+    users.clear();
+  }
+  users.set('a', 1);
+  users.getVersioned('a');
+  expect(users.set('a', 2, { ifVersion: last })).toBe(false);
+});

@@ -47,7 +47,7 @@ import {
 import { sample } from '../eviction/adaptive';
 import { mayEvict } from '../eviction/policy';
 import { stampKey } from '../stamps';
-import { nextVersion, overwrite, put, reshape } from '../store';
+import { overwrite, put, renewVersion, reshape } from '../store';
 import { mark } from '../marks';
 import { entryOf, Slot } from '../table';
 import { blockOf } from '../threads';
@@ -113,7 +113,7 @@ function setPlainly(
 
 /** Under the lock: stores a value under the staged key, whose slot is known (0: none). STORED, or minus a status. */
 @inline
-function storeHeld(
+export function storeHeld(
   thread: u32,
   partition: Partition,
   slot: Slot,
@@ -340,7 +340,7 @@ export function versionOf(
   if (!(flags & HAS_VERSION)) {
     address = reshape(partition, slot, (flags & HAS_EXPIRY) | HAS_VERSION, thread, nowMs);
     if (address == 0) return 0;
-    store<u64>(versionAddress(address, entryAt(address).flags), nextVersion(partition));
+    renewVersion(partition, address, entryAt(address).flags);
   }
   mark(partition, slot);
   blockOf(thread).hits += 1;

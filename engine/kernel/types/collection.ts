@@ -23,7 +23,6 @@ import {
   isNamespaced,
   lengthOf,
   MAX_INLINE_KEY,
-  versionAddress,
 } from '../entry';
 import { sample } from '../eviction/adaptive';
 import { mayEvict } from '../eviction/policy';
@@ -37,7 +36,7 @@ import { countHit, countMiss } from '../rows';
 import { partitionOf, Staged } from '../staging';
 import { stampKey } from '../stamps';
 import { ERROR_COLLECTION_KEY, ERROR_ENTRIES_FULL, ERROR_OUT_OF_MEMORY, ERROR_WRONG_TYPE } from '../status';
-import { add, KIND_SHIFT, nextVersion } from '../store';
+import { add, KIND_SHIFT, renewVersion } from '../store';
 import { entryOf, Slot } from '../table';
 import { blockOf, scratchOf } from '../threads';
 
@@ -126,7 +125,7 @@ export function closeHeld(partition: Partition, staged: Staged, slot: Slot, chan
   const address = entryOf(slot);
   const flags = <u32>entryAt(address).flags;
   if (changed) {
-    if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), nextVersion(partition));
+    if (flags & HAS_VERSION) renewVersion(partition, address, flags);
     // The log leaves out what is so long: whoever wants the collection reads it.
     const expiryMs = flags & HAS_EXPIRY ? expiryOf(address) : 0;
     noteSet(partition, staged.key, staged.keyWord, staged.key, LARGE_BYTES, expiryMs);

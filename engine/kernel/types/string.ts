@@ -20,7 +20,6 @@ import {
   NAMESPACED,
   valueAddress,
   valueBytesOf,
-  versionAddress,
 } from '../entry';
 import { sample } from '../eviction/adaptive';
 import { Address, header, LARGE_BYTES } from '../layout';
@@ -54,7 +53,7 @@ import {
   ERROR_VALUE_TOO_LARGE,
   writeError,
 } from '../status';
-import { nextVersion } from '../store';
+import { nextVersion, renewVersion } from '../store';
 import { entryOf, Slot } from '../table';
 import { scratchOf } from '../threads';
 import { expiryOfSlot } from './blob';
@@ -196,7 +195,7 @@ function writeInPlace(
     const value = valueAddress(address, entry);
     if (newHead != headBytes) memory.copy(value + newHead, value + headBytes, oldContent);
   }
-  if (entry.flags & HAS_VERSION) store<u64>(versionAddress(address, entry.flags), nextVersion(partition));
+  if (entry.flags & HAS_VERSION) renewVersion(partition, address, entry.flags);
   fill(address, thread, content, source, sourceBytes, from, oldContent);
   partition.overwriting = 0;
   mark(partition, slot);

@@ -1,0 +1,225 @@
+/**
+ * What a client can do besides storing values: leases, rate limits, and looking at the keys there
+ * are. The names and meanings are those of the embedded cache.
+ */
+import type {
+  Duration,
+  Key,
+  KeyDescription,
+  KeyScanOptions,
+  KeyType,
+  LimitOptions,
+  LimitResult,
+  ScanPage,
+} from '../engine/api.js';
+import { COMMANDS } from '../engine/commands.js';
+import {
+  checkOwner,
+  readCursor,
+  readDescription,
+  readLeaseTtl,
+  readLimit,
+  readLimitOptions,
+  readScanOptions,
+  readTypeName,
+  type WireDescription,
+  type WireLimit,
+} from '../engine/keyoptions.js';
+import { packValue } from './codec.js';
+import { Result } from './pending.js';
+import type { Pipeline } from './pipeline.js';
+import { StringCommands } from './string-commands.js';
+import type { FrameWriter } from './writer.js';
+
+const GET = COMMANDS.GET.code;
+/** Keys that `keys`, `values` and `entries` ask for at a time, whose values come in few frames. */
+const WALK_COUNT = 500;
+
+export abstract class KeyCommands extends StringCommands {
+  readonly #pipeline: Pipeline;
+
+  /** @param ttlMs of entries for which a call gives none */
+  constructor(pipeline: Pipeline, ttlMs: number) {
+    super(pipeline, ttlMs);
+    this.#pipeline = pipeline;
+  }
+
+  /** What the key holds, or undefined when it is absent. Does not count as a use of it. */
+  async type(key: Key): Promise<KeyType | undefined> {
+    return readTypeName(await this.#send(COMMANDS.TYPE.code, 1, (writer) => writer.key(key)));
+  }
+
+  /**
+   * Keys, page by page, in no order that means anything: those that match the options.
+   *
+   * Others may write meanwhile. A key that is there during the whole walk is returned exactly once,
+   * unless the connection is made anew to another node. One that comes or goes meanwhile is
+   * returned once or not at all, and may be gone by the time that it is returned.
+   * @throws SlabringError `OPTION`
+   */
+  scan(options?: KeyScanOptions): AsyncGenerator<Key, void, undefined> {
+    readScanOptions(options);
+    return this.#scan({ ...options });
+  }
+
+  async *#scan(options: KeyScanOptions): AsyncGenerator<Key, void, undefined> {
+    let cursor = 0;
+    do {
+      const page = await this.scanPage(cursor, options);
+      yield* page.keys;
+      cursor = page.cursor;
+    } while (cursor !== 0);
+  }
+
+  /** A page of `scan`, from a cursor on, which is 0 at first. */
+  async scanPage(cursor: number, options?: KeyScanOptions): Promise<ScanPage> {
+    const from = readCursor(cursor);
+    readScanOptions(options);
+    const packed = options === undefined ? undefined : packValue(options).slice();
+    const reply = await this.#send(COMMANDS.SCAN.code, packed === undefined ? 1 : 2, (writer) => {
+      writer.integer(from);
+      if (packed !== undefined) writer.packed(packed);
+    });
+    const [next, keys] = reply as [number, Key[]];
+    return { cursor: next, keys };
+  }
+
+  /** All keys, as `scan` returns them. */
+  keys(): AsyncGenerator<Key, void, undefined> {
+    return this.#scan({ count: WALK_COUNT });
+  }
+
+  /**
+   * All values, each of some moment of the walk; those that are gone by then are left out, and
+   * nulls with them.
+   */
+  async *values<T = unknown>(): AsyncGenerator<T, void, undefined> {
+    for await (const [, value] of this.entries<T>()) yield value;
+  }
+
+  /** All `[key, value]` pairs, as `keys` and `values`. */
+  async *entries<T = unknown>(): AsyncGenerator<[Key, T], void, undefined> {
+    let cursor = 0;
+    do {
+      const page = await this.scanPage(cursor, { count: WALK_COUNT, type: 'string' });
+      cursor = page.cursor;
+      const values = await this.#pipeline.many(page.keys.length, Result.VALUE, (index) => {
+        const writer = this.#pipeline.open();
+        writer.command(GET, 1);
+        writer.key(page.keys[index]!);
+      });
+      for (const [index, value] of values.entries()) {
+        if (value !== undefined) yield [page.keys[index]!, value as T];
+      }
+    } while (cursor !== 0);
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<[Key, unknown], void, undefined> {
+    return this.entries();
+  }
+
+  /** A key, each as likely as any other; undefined when there is none. */
+  async randomKey(): Promise<Key | undefined> {
+    return ((await this.#send(COMMANDS.RANDOMKEY.code, 0)) as Key | null) ?? undefined;
+  }
+
+  /** How many entries there are. Expired ones count until their memory has been taken back. */
+  size(): Promise<number> {
+    return this.#send(COMMANDS.DBSIZE.code, 0) as Promise<number>;
+  }
+
+  /** Removes all entries of the node, whoever wrote them. */
+  async clear(): Promise<void> {
+    await this.#send(COMMANDS.FLUSH.code, 0);
+  }
+
+  /**
+   * Takes the lease of that name, which no other owner can take before it is released or `ttl` is
+   * over. Resolves to its fence, or undefined while another owner has it. An owner that has it gets
+   * it anew, for `ttl` from now on, with a new fence: so the call may be repeated when its reply
+   * was lost.
+   *
+   * A holder that is held up does not notice that its lease is over. So hand the fence to what the
+   * lease protects, and have that refuse fences below the largest one it has seen: each fence of a
+   * key is larger than all before.
+   * @param owner text or bytes of 1 to 128 bytes that nobody else uses, such as a `randomUUID()`
+   * @throws SlabringError `OPTION`; `WRONGTYPE` when the key holds something else; `OOM`
+   */
+  async acquireLease(key: Key, owner: Key, ttl: Duration): Promise<number | undefined> {
+    const reply = await this.#lease(COMMANDS.LOCK.code, key, owner, readLeaseTtl(ttl));
+    return (reply as number | null) ?? undefined;
+  }
+
+  /**
+   * Gives the lease up; false when the owner did not have it any more.
+   * @throws SlabringError `OPTION`; `WRONGTYPE` when the key holds something else
+   */
+  async releaseLease(key: Key, owner: Key): Promise<boolean> {
+    return (await this.#lease(COMMANDS.UNLOCK.code, key, owner)) as boolean;
+  }
+
+  /**
+   * Makes the lease last for `ttl` from now on; false when the owner does not have it any more. The
+   * fence stays.
+   * @throws SlabringError as `acquireLease`
+   */
+  async extendLease(key: Key, owner: Key, ttl: Duration): Promise<boolean> {
+    return (await this.#lease(COMMANDS.EXTEND.code, key, owner, readLeaseTtl(ttl))) as boolean;
+  }
+
+  /**
+   * Takes `cost` tokens from the key's bucket, or none when there are too few. A bucket is full at
+   * first, and fills at a constant rate; from any moment on, no more is allowed than `capacity` and
+   * what came in since. It needs no care: one that is full takes no memory.
+   * @throws SlabringError `OPTION`; `WRONGTYPE` when the key holds something else; `OOM`
+   */
+  async limit(key: Key, options: LimitOptions): Promise<LimitResult> {
+    const { capacity, refillPerSecond, cost } = readLimitOptions(options);
+    const reply = await this.#send(COMMANDS.LIMIT.code, 4, (writer) => {
+      writer.key(key);
+      writer.integer(capacity);
+      writer.value(refillPerSecond);
+      writer.integer(cost);
+    });
+    return readLimit(reply as WireLimit);
+  }
+
+  /**
+   * Bytes of the memory budget that the entry takes: its chunks, and its share of the index and of
+   * what eviction and expiry keep. undefined when the key is absent. Does not count as a use.
+   */
+  async memoryUsage(key: Key): Promise<number | undefined> {
+    const reply = await this.#send(COMMANDS.MEMORY.code, 1, (writer) => writer.key(key));
+    return (reply as number | null) ?? undefined;
+  }
+
+  /**
+   * What is known of the entry besides its value; undefined when the key is absent. Does not count
+   * as a use.
+   */
+  async describe(key: Key): Promise<KeyDescription | undefined> {
+    const reply = await this.#send(COMMANDS.OBJECT.code, 1, (writer) => writer.key(key));
+    return readDescription(reply as WireDescription | null);
+  }
+
+  async #lease(code: number, key: Key, owner: Key, ttlMs?: number): Promise<unknown> {
+    checkOwner(owner);
+    return await this.#send(code, ttlMs === undefined ? 2 : 3, (writer) => {
+      writer.key(key);
+      writer.value(owner);
+      if (ttlMs !== undefined) writer.integer(ttlMs);
+    });
+  }
+
+  /** A command of so many arguments, which `write` writes. */
+  #send(code: number, args: number, write?: (writer: FrameWriter) => void): Promise<unknown> {
+    try {
+      const writer = this.#pipeline.open();
+      writer.command(code, args);
+      write?.(writer);
+    } catch (error) {
+      return this.#pipeline.abandon(error);
+    }
+    return this.#pipeline.commit(Result.RAW);
+  }
+}
