@@ -8,6 +8,12 @@ function onSets(code: number, reply: ReplyKind, summary: string, complexity: str
   return { ...reads(code, 'key, ...', reply, summary, complexity), manyKeys: 'together' };
 }
 
+/** A row of a command that stores a set at its first key. */
+function stores(code: number, summary: string): CommandRow {
+  const row = writes(code, 'key, newKey, ...', 'count', summary, 'as without STORE');
+  return { ...row, manyKeys: 'together' };
+}
+
 /** In the range of keys and strings, because that of sets is full. */
 export const SET_SCAN = {
   SSCAN: reads(
@@ -63,5 +69,8 @@ export const SETS = {
     'The members of the first set that no other has.',
     'O(sets x first size)',
   ),
+  SINTERSTORE: stores(0x4c, 'SINTER, stored at the first key; how many members there are.'),
+  SUNIONSTORE: stores(0x4d, 'SUNION, stored at the first key; how many members there are.'),
+  SDIFFSTORE: stores(0x4e, 'SDIFF, stored at the first key; how many members there are.'),
   SINTERCARD: onSets(0x4f, 'count', 'How many members all the sets have.', 'O(sets x smallest)'),
 } as const;

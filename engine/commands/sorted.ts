@@ -79,6 +79,16 @@ export const SORTED = {
     'A random member, or nil; with a count an array of so many different ones, below 0 any, and their scores for true.',
     'O(log(size)); O(size) with a count',
   ),
+  ZRANGESTORE: {
+    ...writes(
+      0x6d,
+      'key, newKey, start, stop, flags?, offset?, count?',
+      'count',
+      'ZRANGE of the sorted set at newKey, stored at key; how many members there are.',
+      'O(log(size) + n x log(n))',
+    ),
+    ...{ manyKeys: 'together' as const, lastKey: 1 },
+  },
   ZSCAN: reads(
     0x6e,
     'key, cursor, count?, match?',

@@ -275,7 +275,10 @@ function timeOf(nowMs: i64): i64 {
   return nowMs == WHEN_NEEDED ? <i64>hostNow() : nowMs;
 }
 
-/** Whether the key is there, ABSENT or PRESENT, with `lastExpiry()` and `lastKind()`. Marks it as used where `touch` is set. */
+/**
+ * Whether the key is there, ABSENT or PRESENT, with `lastExpiry()` and `lastKind()`. Marks it as used where `touch` is
+ * set.
+ */
 export function look(
   thread: u32,
   hash: u32,

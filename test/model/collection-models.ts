@@ -63,6 +63,8 @@ export class CollectionModel {
     if (name === 'LMOVE') return this.#moveElement(key, args as string[]);
     if (name === 'SMOVE') return this.#moveMember(key, args[0] as string, args[1] as Member);
     if (name in ALGEBRA) return this.#combine(name, [key, ...(args as string[])]);
+    if (name.endsWith('STORE')) return this.#store(name, key, args);
+    if (name === 'RENAME' || name === 'COPY') return this.#copy(name, key, args[0] as string);
     const type = TYPES[name[0]!]!;
     if (this.keys.has(key) && this.keys.get(key)?.type !== type) return WRONG_TYPE;
     const collection = this.keys.get(key) ?? empty(type);
@@ -119,6 +121,32 @@ export class CollectionModel {
     if (sets.includes(undefined)) return WRONG_TYPE;
     const result = ALGEBRA[name]!(sets as Map<string, Member>[]);
     return name === 'SINTERCARD' ? result.length : new Set(result);
+  }
+
+  #store(name: string, key: string, args: readonly unknown[]): unknown {
+    if (name === 'ZRANGESTORE') {
+      const source = this.#at(args[0] as string, 'zset');
+      if (source === undefined) return WRONG_TYPE;
+      const ranked = rangeOfScores(source.scores, args.slice(1));
+      const scores = new Map(ranked.map((one) => [identityOf(one.member), { ...one }]));
+      this.#put(key, { type: 'zset', scores });
+      return scores.size;
+    }
+    const result = this.#combine(name.slice(0, -'STORE'.length), args as string[]);
+    if (result instanceof Failure) return result;
+    const members = [...(result as Set<Member>)];
+    this.#put(key, { type: 'set', members: new Map(members.map((one) => [identityOf(one), one])) });
+    return members.length;
+  }
+
+  /** RENAME, or COPY with REPLACE. */
+  #copy(name: string, key: string, newKey: string): unknown {
+    if (name === 'COPY' && key === newKey) return new Failure('SYNTAX');
+    if (!this.keys.has(key)) return name === 'COPY' ? false : new Failure('UNKNOWN');
+    if (key === newKey) return true;
+    this.keys.set(newKey, structuredClone(this.keys.get(key)));
+    if (name === 'RENAME') this.keys.delete(key);
+    return true;
   }
 
   #on(collection: Collection, name: string, args: readonly unknown[], isThere: boolean): unknown {

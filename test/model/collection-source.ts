@@ -50,6 +50,8 @@ export class CollectionSource {
     if (random.chance(0.002)) return { name: 'DEL', key, args: [] };
     if (random.chance(0.001)) return { name: 'SET', key, args: ['x'] };
     if (random.chance(0.005)) return { name: 'GET', key, args: [] };
+    if (random.chance(0.003)) return { name: 'RENAME', key, args: [random.pick(keys)] };
+    if (random.chance(0.003)) return { name: 'COPY', key, args: [random.pick(keys), 1] };
     if (size > 1.3 * this.#sizes.items) this.#isGrowing = false;
     if (size < 0.2 * this.#sizes.items) this.#isGrowing = true;
     // Mostly the type that keys with this number have.
@@ -108,6 +110,10 @@ export class CollectionSource {
       const name = this.#random.pick(['SINTER', 'SUNION', 'SDIFF', 'SINTERCARD']);
       return { name, key, args: this.#several(2, () => this.#random.pick(this.#keys)) };
     }
+    if (roll < 0.91) {
+      const name = this.#random.pick(['SINTERSTORE', 'SUNIONSTORE', 'SDIFFSTORE']);
+      return { name, key, args: this.#several(3, () => this.#random.pick(this.#keys)) };
+    }
     if (roll < 0.93) {
       return { name: 'SMOVE', key, args: [this.#random.pick(this.#keys), this.#member()] };
     }
@@ -150,6 +156,10 @@ export class CollectionSource {
     if (roll < 0.91) {
       const flags = shape | exclude | RANGE.BYSCORE;
       return { name: 'ZRANGE', key, args: [bound(), bound(), flags, ...limits] };
+    }
+    if (roll < 0.92) {
+      const range = [bound(), bound(), shape | exclude | RANGE.BYSCORE, ...limits];
+      return { name: 'ZRANGESTORE', key, args: [random.pick(this.#keys), ...range] };
     }
     if (roll < 0.94 && this.#hasOneScore(key)) {
       if (random.chance(0.3)) return { name: 'ZLEXCOUNT', key, args: [lexBound(), lexBound()] };

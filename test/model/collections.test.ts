@@ -68,10 +68,10 @@ const AXES: Axes[] = [
   },
   {
     name: 'of thousands',
-    sizes: { items: 6000, valueBytes: 200, memberBytes: 40 },
+    sizes: { items: 2500, valueBytes: 200, memberBytes: 40 },
     packedItems: 128,
     packedBytes: 2048,
-    steps: 12_000,
+    steps: 5000,
     checkEvery: 200,
   },
   {

@@ -24,29 +24,42 @@ import { hashKey } from '../hash';
 import { Address } from '../layout';
 import { addToSet, beginSet, lockSetToRead, unlockSet } from '../locks';
 import { writeArrayHead, writeInteger } from '../msgpack';
-import { partitionOfHash } from '../partition';
+import { Partition, partitionOfHash } from '../partition';
 import { keyOf, lastKeyWord, Staged } from '../staging';
 import { ERROR_KEY, ERROR_WRONG_TYPE, writeError } from '../status';
 import { entryOf, find, homeBucket } from '../table';
 
-const INTERSECTION: u32 = 0;
-const UNION: u32 = 1;
-const DIFFERENCE: u32 = 2;
+export const INTERSECTION: u32 = 0;
+export const UNION: u32 = 1;
+export const DIFFERENCE: u32 = 2;
 
-/** Bytes of a set's address, in a row of which they are kept at the end of the reply area. */
-const WORD_BYTES: u32 = 4;
+/** What is kept of each set, in a row at the end of the reply area: its entry's address, and its key's hash. */
+export const WORD_BYTES: u32 = 8;
+const WORD_HASH: u32 = 4;
 
 /* The sets at hand: so many, their entries' addresses (0: no such set) in a row. Not state. */
 let sets: u32 = 0;
 let row: Address = 0;
 
 @inline
-function setAt(index: u32): Address {
+export function setAt(index: u32): Address {
   return load<u32>(row + index * WORD_BYTES);
 }
 
+/** The partition of a set's key. */
+@inline
+export function partitionOfSet(index: u32): Partition {
+  return partitionOfHash(load<u32>(row + index * WORD_BYTES, WORD_HASH));
+}
+
+/** Where the row begins. */
+@inline
+export function rowOfSets(): Address {
+  return row;
+}
+
 /** Adds the partitions of all keys from `at` on; false: one is no key. */
-function addKeys(thread: u32, at: Address, count: u32): bool {
+export function addKeys(thread: u32, at: Address, count: u32): bool {
   for (let i: u32 = 0; i < count; i++) {
     const key = keyOf(at);
     if (key == 0) return false;
@@ -57,8 +70,17 @@ function addKeys(thread: u32, at: Address, count: u32): bool {
   return true;
 }
 
+/** Whether all sets that were there still are: memory for the result may have cost one. Their addresses are new. */
+export function findSetsAgain(at: Address, count: u32, limit: Address, nowMs: i64): bool {
+  let before: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) before += <u32>(setAt(i) != 0);
+  if (!findSets(at, count, limit, nowMs)) return false;
+  for (let i: u32 = 0; i < count; i++) before -= <u32>(setAt(i) != 0);
+  return before == 0;
+}
+
 /** Finds the sets of all keys from `at` on; false: one is something else. */
-function findSets(at: Address, count: u32, limit: Address, nowMs: i64): bool {
+export function findSets(at: Address, count: u32, limit: Address, nowMs: i64): bool {
   sets = count;
   row = limit - count * WORD_BYTES;
   for (let i: u32 = 0; i < count; i++) {
@@ -70,16 +92,27 @@ function findSets(at: Address, count: u32, limit: Address, nowMs: i64): bool {
     if (address != 0 && isExpired(address, entryAt(address), nowMs)) address = 0;
     if (address != 0 && entryAt(address).kind != CHUNK_SET) return false;
     store<u32>(row + i * WORD_BYTES, address);
+    store<u32>(row + i * WORD_BYTES, hash, WORD_HASH);
     at = key + lengthOf(keyWord);
   }
   return true;
 }
 
-/** The first and the last set that the walk goes over; none when the result is empty whatever is in them. */
+/** The first set that the walk goes over, and the one behind the last; none when the result is empty in any case. */
 let firstSet: u32 = 0;
 let endSet: u32 = 0;
 
-function planWalk(operation: u32): void {
+@inline
+export function firstOfWalk(): u32 {
+  return firstSet;
+}
+
+@inline
+export function endOfWalk(): u32 {
+  return endSet;
+}
+
+export function planWalk(operation: u32): void {
   firstSet = 0;
   endSet = operation == UNION ? sets : 1;
   if (operation != INTERSECTION) return;
@@ -94,7 +127,7 @@ function planWalk(operation: u32): void {
 }
 
 /** Whether the member at hand, which is in set number `from`, is one of the result. */
-function isWanted(operation: u32, from: u32): bool {
+export function isWanted(operation: u32, from: u32): bool {
   const end = operation == UNION ? from : sets;
   for (let i: u32 = 0; i < end; i++) {
     if (i == from) continue;

@@ -1,7 +1,8 @@
 /*
- * Building a collection of what is in others: for COPY and RENAME, SUNIONSTORE and the like. It is built beside what is at
- * its key, as a pending entry (pending.ts), and takes its place in the end, so that nothing has changed should memory
- * run out. Items come by way of a buffer, a page at a time, as msgpack, because memory for one may move the others:
+ * Building a collection of what is in others: for COPY and RENAME, SUNIONSTORE and the like. It is built beside what is
+ * at its key, as a pending entry (pending.ts), and takes its place in the end, so that nothing has changed should
+ * memory run out. Items come by way of a buffer, a page at a time, as msgpack, because memory for one may move the
+ * others:
  *
  *   beginBuilding
  *   gather, pour   until there is no more
@@ -148,7 +149,8 @@ function gatherInOrder(address: Address, kind: u8, out: Address, limit: Address,
   return end;
 }
 
-function copyRanked(item: Address, out: Address, limit: Address): Address {
+/** Copies an item of a sorted set as its score and its member; the address behind, or 0. */
+export function copyRanked(item: Address, out: Address, limit: Address): Address {
   const member = memberOfItem(item);
   const bytes = skipMember(member) - member;
   if (out + 9 + bytes > limit) return 0;

@@ -4,6 +4,7 @@
 import { Address } from '../layout';
 import { Staged } from '../staging';
 import { countIntersection, setDifference, setIntersection, setUnion } from './algebra';
+import { storeDifference, storeIntersection, storeUnion } from './algebra-store';
 import {
   hashDelete,
   hashFields,
@@ -45,6 +46,7 @@ import {
   sortedRank,
   sortedReverseRank,
 } from './sorted-ranges';
+import { sortedRangeStore } from './sorted-store';
 
 /** Runs a command on a list, set, hash or sorted set. */
 export function runCollections(thread: u32, command: Staged, out: Address, limit: Address, nowMs: i64): Address {
@@ -103,6 +105,12 @@ export function runCollections(thread: u32, command: Staged, out: Address, limit
       return setUnion(thread, command, out, limit, nowMs);
     case 0x4b:
       return setDifference(thread, command, out, limit, nowMs);
+    case 0x4c:
+      return storeIntersection(thread, command, out, limit, nowMs);
+    case 0x4d:
+      return storeUnion(thread, command, out, limit, nowMs);
+    case 0x4e:
+      return storeDifference(thread, command, out, limit, nowMs);
     case 0x4f:
       return countIntersection(thread, command, out, limit, nowMs);
     case 0x2f:
@@ -163,6 +171,8 @@ export function runCollections(thread: u32, command: Staged, out: Address, limit
       return sortedPopHighest(thread, command, out, limit, nowMs);
     case 0x6c:
       return sortedRandom(thread, command, out, limit, nowMs);
+    case 0x6d:
+      return sortedRangeStore(thread, command, out, limit, nowMs);
     case 0x6e:
       return sortedScan(thread, command, out, limit, nowMs);
     case 0x6f:

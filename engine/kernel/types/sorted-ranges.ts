@@ -59,10 +59,10 @@ let first: u32 = 0;
 let items: u32 = 0;
 
 /** The place of one end of a range. `isLow`: the end where it begins in the order. */
-function placeOfEnd(address: Address, at: Address, flags: u32, isLow: bool, isOut: bool, thread: u32): u32 {
+function placeOfEnd(address: Address, at: Address, by: u32, isLow: bool, isOut: bool, thread: u32): u32 {
   const count = countOf(address);
   if (isNil(at) || count == 0) return isLow ? 0 : count;
-  if (flags & BY_LEX) {
+  if (by & BY_LEX) {
     readMember(thread, at);
     // All members have one score, or the question makes no sense (as in Redis).
     const score = scoreOfItem(itemOf(address, 0, thread));
@@ -72,20 +72,84 @@ function placeOfEnd(address: Address, at: Address, flags: u32, isLow: bool, isOu
 }
 
 /** Whether a bound is what the flags say. */
-function isBound(thread: u32, at: Address, flags: u32): bool {
+function isBound(thread: u32, at: Address, by: u32): bool {
   if (isNil(at)) return true;
-  if (flags & BY_LEX) return bytesOf(at) != 0 && readMember(thread, at) != 0;
+  if (by & BY_LEX) return bytesOf(at) != 0 && readMember(thread, at) != 0;
   return !isNaN(scoreAt(at));
 }
 
 /** Sets `first` and `items` to a range by score or bytes; `low` and `high` are its ends in the order. */
-function findRange(address: Address, low: Address, high: Address, flags: u32, thread: u32): void {
-  const isReverse = (flags & REVERSE) != 0;
-  const lowOut = (flags & (isReverse ? WITHOUT_STOP : WITHOUT_START)) != 0;
-  const highOut = (flags & (isReverse ? WITHOUT_START : WITHOUT_STOP)) != 0;
-  first = placeOfEnd(address, low, flags, true, lowOut, thread);
-  const end = placeOfEnd(address, high, flags, false, highOut, thread);
+function findRange(address: Address, low: Address, high: Address, asked: u32, thread: u32): void {
+  const isReverse = (asked & REVERSE) != 0;
+  const lowOut = (asked & (isReverse ? WITHOUT_STOP : WITHOUT_START)) != 0;
+  const highOut = (asked & (isReverse ? WITHOUT_START : WITHOUT_STOP)) != 0;
+  first = placeOfEnd(address, low, asked, true, lowOut, thread);
+  const end = placeOfEnd(address, high, asked, false, highOut, thread);
   items = end > first ? end - first : 0;
+}
+
+/* What a range is asked for by: flags, bounds, how many of its items are skipped and taken. Not state. */
+let flags: u32 = 0;
+let startBound: Address = 0;
+let stopBound: Address = 0;
+let offset: i64 = 0;
+let most: i64 = 0;
+
+/** Reads the arguments of ZRANGE from its first bound on, `count` of them; what is wrong with one, or 0. */
+export function readRangeArguments(thread: u32, start: Address, count: u32, end: Address): u32 {
+  flags = 0;
+  offset = 0;
+  most = -1;
+  startBound = start;
+  stopBound = skipValue(start, end);
+  let at = skipValue(stopBound, end);
+  for (let i: u32 = 2; i < count; i++) {
+    if (!isNil(at)) {
+      if (integerOf(at) != IS_INTEGER) return i == 2 ? ERROR_ZRANGE : ERROR_COUNT;
+      const value = lastInteger();
+      if (i == 2 && (value & ~RANGE_ALL) != 0) return ERROR_ZRANGE;
+      if (i == 3 && value < 0) return ERROR_COUNT;
+      if (i == 2) flags = <u32>value;
+      else if (i == 3) offset = value;
+      else most = value;
+    }
+    at = skipValue(at, end);
+  }
+  const by = flags & (BY_SCORE | BY_LEX);
+  if (by == (BY_SCORE | BY_LEX)) return ERROR_ZRANGE;
+  if (by) return isBound(thread, startBound, flags) && isBound(thread, stopBound, flags) ? 0 : ERROR_ZRANGE;
+  const isRight = readRange(startBound, end) != 0 && (flags & ~(REVERSE | WITH_SCORES)) == 0;
+  return isRight ? 0 : ERROR_ZRANGE;
+}
+
+/** Sets `first` and `items` to the range that was read, in a sorted set. */
+export function findRangeRead(address: Address, thread: u32): void {
+  const isReverse = (flags & REVERSE) != 0;
+  const count = countOf(address);
+  if ((flags & (BY_SCORE | BY_LEX)) == 0) {
+    first = clampRange(count);
+    items = rangeCount();
+    if (isReverse) first = count - first - items;
+  } else if (isReverse) {
+    findRange(address, stopBound, startBound, flags, thread);
+  } else {
+    findRange(address, startBound, stopBound, flags, thread);
+  }
+  const rangeEnd = first + items;
+  const skipped = <u32>min<i64>(offset, items);
+  items -= skipped;
+  if (most >= 0) items = <u32>min<i64>(most, items);
+  first = isReverse ? rangeEnd - skipped - items : first + skipped;
+}
+
+@inline
+export function firstOfRange(): u32 {
+  return first;
+}
+
+@inline
+export function itemsOfRange(): u32 {
+  return items;
 }
 
 /**
@@ -93,54 +157,12 @@ function findRange(address: Address, low: Address, high: Address, flags: u32, th
  * then the first bound is the higher one. `offset` and `count` of those are skipped and taken.
  */
 export function sortedRange(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
-  const start = behindKey(staged);
-  const stop = skipValue(start, staged.end);
-  let at = skipValue(stop, staged.end);
-  let flags: u32 = 0;
-  let offset: i64 = 0;
-  let most: i64 = -1;
-  if (staged.argCount > 3) {
-    if (!isNil(at)) {
-      if (integerOf(at) != IS_INTEGER || (lastInteger() & ~RANGE_ALL) != 0) return writeError(out, ERROR_ZRANGE);
-      flags = <u32>lastInteger();
-    }
-    at = skipValue(at, staged.end);
-  }
-  if (staged.argCount > 4) {
-    if (!isNil(at)) {
-      if (integerOf(at) != IS_INTEGER || lastInteger() < 0) return writeError(out, ERROR_COUNT);
-      offset = lastInteger();
-    }
-    at = skipValue(at, staged.end);
-  }
-  if (staged.argCount > 5 && !isNil(at)) {
-    if (integerOf(at) != IS_INTEGER) return writeError(out, ERROR_COUNT);
-    most = lastInteger();
-  }
-  const isByPlace = (flags & (BY_SCORE | BY_LEX)) == 0;
-  const isWrong = isByPlace ? readRange(start, staged.end) == 0 || (flags & ~(REVERSE | WITH_SCORES)) != 0 : false;
-  const isNoBound = !isByPlace && (!isBound(thread, start, flags) || !isBound(thread, stop, flags));
-  const isBoth = (flags & (BY_SCORE | BY_LEX)) == (BY_SCORE | BY_LEX);
-  if (isWrong || isNoBound || isBoth) return writeError(out, ERROR_ZRANGE);
+  const status = readRangeArguments(thread, behindKey(staged), staged.argCount - 1, staged.end);
+  if (status) return writeError(out, status);
   const address = openToRead(thread, staged, CHUNK_ZSET, nowMs);
   if (address == 0) return lastFailure() ? writeError(out, lastFailure()) : writeArrayHead(out, 0);
-  const isReverse = (flags & REVERSE) != 0;
-  const count = countOf(address);
-  if (isByPlace) {
-    first = clampRange(count);
-    items = rangeCount();
-    if (isReverse) first = count - first - items;
-  } else if (isReverse) {
-    findRange(address, stop, start, flags, thread);
-  } else {
-    findRange(address, start, stop, flags, thread);
-  }
-  const rangeEnd = first + items;
-  const skipped = <u32>min<i64>(offset, items);
-  items -= skipped;
-  if (most >= 0) items = <u32>min<i64>(most, items);
-  first = isReverse ? rangeEnd - skipped - items : first + skipped;
-  const end = copyRange(address, isReverse, (flags & WITH_SCORES) != 0, out, limit, thread);
+  findRangeRead(address, thread);
+  const end = copyRange(address, (flags & REVERSE) != 0, (flags & WITH_SCORES) != 0, out, limit, thread);
   closeRead(staged);
   return end;
 }
@@ -187,19 +209,19 @@ export function sortedLexCount(thread: u32, staged: Staged, out: Address, limit:
 function countRange(thread: u32, staged: Staged, by: u32, out: Address, nowMs: i64): Address {
   const low = behindKey(staged);
   const high = skipValue(low, staged.end);
-  let flags = by;
+  let wanted = by;
   if (staged.argCount > 3) {
     const at = skipValue(high, staged.end);
     if (!isNil(at)) {
       const isFlags = integerOf(at) == IS_INTEGER && (lastInteger() & ~<i64>(WITHOUT_START | WITHOUT_STOP)) == 0;
       if (!isFlags) return writeError(out, ERROR_ZRANGE);
-      flags |= <u32>lastInteger();
+      wanted |= <u32>lastInteger();
     }
   }
-  if (!isBound(thread, low, flags) || !isBound(thread, high, flags)) return writeError(out, ERROR_ZRANGE);
+  if (!isBound(thread, low, wanted) || !isBound(thread, high, wanted)) return writeError(out, ERROR_ZRANGE);
   const address = openToRead(thread, staged, CHUNK_ZSET, nowMs);
   if (address == 0) return writeNothing(out);
-  findRange(address, low, high, flags, thread);
+  findRange(address, low, high, wanted, thread);
   closeRead(staged);
   return writeInteger(out, items);
 }
