@@ -76,10 +76,10 @@ const AXES: Axes[] = [
   },
   {
     name: 'with long values',
-    sizes: { items: 40, valueBytes: 60_000, memberBytes: 4000 },
+    sizes: { items: 25, valueBytes: 60_000, memberBytes: 4000 },
     packedItems: 128,
     packedBytes: 2048,
-    steps: 3000,
+    steps: 1000,
     checkEvery: 1,
   },
 ];
