@@ -990,3 +990,14 @@ describe('a client', () => {
     expect(results).toEqual([1, [1], 'WRONGTYPE', 2, undefined, [1, 2]]);
   });
 });
+
+it('a sorted set takes members that are longer than its leaves', () => {
+  const sorted = cache.sorted('long members');
+  const member = (i: number) => String.fromCharCode(97 + (i % 26)).repeat(3900 - i) + i;
+  for (let i = 0; i < 60; i++) expect(sorted.set(member(i), (i * 7) % 60)).toBe(true);
+  for (let i = 0; i < 60; i++) sorted.increment(member(i), i % 5);
+  expect(sorted.size()).toBe(60);
+  expect(sorted.score(member(3))).toBe(21 + 3);
+  expect(cache.checkIntegrity()).toBeUndefined();
+  expect(sorted.delete(...Array.from({ length: 60 }, (_, i) => member(i)))).toBe(60);
+});
