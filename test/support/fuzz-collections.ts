@@ -18,7 +18,7 @@ export type Collection =
   | { readonly type: 'list'; readonly items: Buffer[] }
   | { readonly type: 'set'; readonly items: Map<string, Member> }
   | { readonly type: 'hash'; readonly items: Map<string, Member> }
-  | { readonly type: 'sorted'; readonly items: Map<string, Scored> };
+  | { readonly type: 'zset'; readonly items: Map<string, Scored> };
 
 /** A member of a set, or a field with its value. */
 interface Member {
@@ -262,7 +262,7 @@ export class CollectionCommands {
       args: Buffer[],
       apply: (items: Map<string, Scored>, isThere: boolean) => Buffer,
     ): CollectionCommand => ({
-      ...{ name, args, creates: name === 'ZADD' || name === 'ZINCRBY', type: 'sorted' },
+      ...{ name, args, creates: name === 'ZADD' || name === 'ZINCRBY', type: 'zset' },
       apply: (found, isThere) => apply(found.items as Map<string, Scored>, isThere),
     });
     const number = (value: number): Buffer => packInteger(random, BigInt(value));
@@ -271,7 +271,9 @@ export class CollectionCommands {
     const score = random.between(-8, 8) / random.pick([1, 1, 2]);
     const packedScore = Number.isInteger(score) ? number(score) : scoreOf(score);
     const put = (items: Map<string, Scored>, to: number): void => {
-      items.set(identity, { name: items.get(identity)?.name ?? storedForm(member), score: to });
+      // It stands elsewhere then, as it was named last.
+      if (items.get(identity)?.score === to) return;
+      items.set(identity, { name: storedForm(member), score: to });
     };
     switch (random.below(9)) {
       case 0:
