@@ -1,4 +1,5 @@
 /** Sorted sets: `cache.sorted(key)` and `client.sorted(key)`. */
+import type { Key } from '../api.js';
 import { SlabringError } from '../errors.js';
 import { checkOptionNames, show } from '../units.js';
 import {
@@ -187,6 +188,17 @@ export class SortedSet<M extends Mode = 'sync'> extends Handle<M> {
   entriesByScore(options: RangeOptions<number> = {}): Reply<M, Scored[]> {
     const args = () => rangeArguments(options, BY_SCORE, WITH_SCORES);
     return this.run('ZRANGE', args, readPairs<number>);
+  }
+
+  /**
+   * Stores what `entriesByScore` would return at a key, in place of what is there; how many members
+   * that are. Without any, nothing is at the key then.
+   * @throws SlabringError `CROSSSLOT` when the keys are in several arenas: a common {tag} puts them
+   * in one
+   */
+  byScoreInto(target: Key, options: RangeOptions<number> = {}): Reply<M, number> {
+    const args = () => rangeArguments(options, BY_SCORE, 0);
+    return this.runInto('ZRANGESTORE', target, args, readCount);
   }
 
   /** How many members have scores within bounds. */

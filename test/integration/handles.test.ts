@@ -345,6 +345,16 @@ describe.each(STORES)('the set of %s', (_, open) => {
     expect(sorted(await here.difference(keys[0]))).toEqual([1, 4]);
     expect(sorted(await here.difference(keys[2]))).toEqual([1, 2, 3, 4]);
     expect(await failure(() => here.union(5 as never))).toMatch(/^OPTION: a key must be/);
+    const target = `{${key}} target`;
+    const there = (open() as Client).members(target);
+    expect(await here.unionInto(target, keys[0])).toBe(5);
+    expect(sorted(await there.values())).toEqual([1, 2, 3, 4, 5]);
+    expect(await here.differenceInto(target, keys[0])).toBe(2);
+    expect(sorted(await there.values())).toEqual([1, 4]);
+    expect(await here.intersectionInto(`{${key}}`, keys[0])).toBe(2);
+    expect(sorted(await here.values())).toEqual([2, 3]);
+    expect(await here.intersectionInto(target, keys[2])).toBe(0);
+    expect(await there.size()).toBe(0);
   });
 
   it('is walked over page by page', async () => {
@@ -674,6 +684,13 @@ describe.each(STORES)('the sorted set of %s', (_, open) => {
     ]);
     expect(await sorted().countByScore()).toBe(400);
     expect(await sorted().countByScore(some)).toBe(expected.length);
+    const here = (open() as Client).sorted(`{${key}}`);
+    await here.setMany(all.slice(0, 10));
+    expect(await here.byScoreInto(`{${key}} target`, { min: 1, max: 2, excludeMax: true })).toBe(2);
+    expect(await (open() as Client).sorted(`{${key}} target`).entries()).toEqual([
+      ['m2', 1],
+      ['m3', 1.5],
+    ]);
     expect(await sorted().byScore({ min: 5, max: 4 })).toEqual([]);
     expect(await sorted().byScore({ count: 0 })).toEqual([]);
   });
