@@ -258,8 +258,8 @@ export class SortedSet<M extends Mode = 'sync'> extends Handle<M> {
 
   /**
    * A page of a walk over the members and their scores, in no order, which begins with the cursor 0
-   * and goes on with the one that the page has, until that is 0. A member that is there all the time
-   * comes at least once; one that comes or goes meanwhile may come or not. A page may be empty
+   * and goes on with the one that the page has, until that is 0. A member that is there all the
+   * time comes at least once; one that comes or goes meanwhile may come or not. A page may be empty
    * before the end.
    */
   scan(cursor = 0, options: ScanOptions = {}): Reply<M, Page<Scored>> {

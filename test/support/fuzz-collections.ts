@@ -1,6 +1,6 @@
 /**
- * Right commands on lists, sets, hashes and sorted sets in every form that msgpack has for them, and what they
- * are answered, byte by byte, by a plain model.
+ * Right commands on lists, sets, hashes and sorted sets in every form that msgpack has for them,
+ * and what they are answered, byte by byte, by a plain model.
  */
 import type { CommandName } from '#engine/commands.js';
 import {
