@@ -74,8 +74,16 @@ export class ReplyCursor implements ReplySource {
 
   value(): unknown {
     const start = this.#at;
-    this.#at = this.#isWhole ? this.#end : valueEnd(this.#bytes, start);
+    this.#at = this.#isWhole ? this.#end : this.#endOf(start);
     return readValue(this.#bytes, start, this.#at, this.#structures);
+  }
+
+  /** Where a value ends: of small integers and short text at once. */
+  #endOf(start: number): number {
+    const tag = this.#bytes[start]!;
+    if (tag < Tag.FIXMAP || tag >= Tag.NEGATIVE_FIXINT) return start + 1;
+    if (tag >= Tag.FIXSTR && tag < Tag.NIL) return start + 1 + (tag - Tag.FIXSTR);
+    return valueEnd(this.#bytes, start);
   }
 
   items(): number | undefined {

@@ -120,6 +120,25 @@ export class Members<M extends Mode = 'sync'> extends Handle<M> {
   }
 
   /**
+   * Stores what `intersection` would return at a key, in place of what is there; how many members
+   * that are. Without any, nothing is at the key then.
+   * @throws SlabringError `CROSSSLOT` as `moveTo`
+   */
+  intersectionInto(target: Key, ...keys: Key[]): Reply<M, number> {
+    return this.runInto('SINTERSTORE', target, () => keys.map(otherKey), readCount);
+  }
+
+  /** `intersectionInto` for `union`. */
+  unionInto(target: Key, ...keys: Key[]): Reply<M, number> {
+    return this.runInto('SUNIONSTORE', target, () => keys.map(otherKey), readCount);
+  }
+
+  /** `intersectionInto` for `difference`. */
+  differenceInto(target: Key, ...keys: Key[]): Reply<M, number> {
+    return this.runInto('SDIFFSTORE', target, () => keys.map(otherKey), readCount);
+  }
+
+  /**
    * A page of a walk over the members, which begins with the cursor 0 and goes on with the one that
    * the page has, until that is 0. A member that is there all the time comes at least once; one
    * that comes or goes meanwhile may come or not. A page may be empty before the end.

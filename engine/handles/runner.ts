@@ -73,4 +73,15 @@ export abstract class Handle<M extends Mode> {
   ): Reply<M, T> {
     return this.#runner.run(command, this.key, args, read, nothing);
   }
+
+  /** `run` of a command whose result is stored at another key, its first; this one comes next. */
+  protected runInto<T>(
+    command: CommandName,
+    target: Key,
+    args: () => readonly unknown[],
+    read: Reading<T>,
+  ): Reply<M, T> {
+    const behind = () => [new OtherKey(this.key), ...args()];
+    return this.#runner.run(command, target, behind, read);
+  }
 }

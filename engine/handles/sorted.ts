@@ -1,4 +1,5 @@
 /** Sorted sets: `cache.sorted(key)` and `client.sorted(key)`. */
+import type { Key } from '../api.js';
 import { SlabringError } from '../errors.js';
 import { checkOptionNames, show } from '../units.js';
 import {
@@ -189,6 +190,17 @@ export class SortedSet<M extends Mode = 'sync'> extends Handle<M> {
     return this.run('ZRANGE', args, readPairs<number>);
   }
 
+  /**
+   * Stores what `entriesByScore` would return at a key, in place of what is there; how many members
+   * that are. Without any, nothing is at the key then.
+   * @throws SlabringError `CROSSSLOT` when the keys are in several arenas: a common {tag} puts them
+   * in one
+   */
+  byScoreInto(target: Key, options: RangeOptions<number> = {}): Reply<M, number> {
+    const args = () => rangeArguments(options, BY_SCORE, 0);
+    return this.runInto('ZRANGESTORE', target, args, readCount);
+  }
+
   /** How many members have scores within bounds. */
   countByScore(bounds: Bounds<number> = {}): Reply<M, number> {
     return this.run('ZCOUNT', () => countArguments(bounds, BY_SCORE), readCount);
@@ -246,8 +258,8 @@ export class SortedSet<M extends Mode = 'sync'> extends Handle<M> {
 
   /**
    * A page of a walk over the members and their scores, in no order, which begins with the cursor 0
-   * and goes on with the one that the page has, until that is 0. A member that is there all the time
-   * comes at least once; one that comes or goes meanwhile may come or not. A page may be empty
+   * and goes on with the one that the page has, until that is 0. A member that is there all the
+   * time comes at least once; one that comes or goes meanwhile may come or not. A page may be empty
    * before the end.
    */
   scan(cursor = 0, options: ScanOptions = {}): Reply<M, Page<Scored>> {

@@ -345,6 +345,16 @@ describe.each(STORES)('the set of %s', (_, open) => {
     expect(sorted(await here.difference(keys[0]))).toEqual([1, 4]);
     expect(sorted(await here.difference(keys[2]))).toEqual([1, 2, 3, 4]);
     expect(await failure(() => here.union(5 as never))).toMatch(/^OPTION: a key must be/);
+    const target = `{${key}} target`;
+    const there = (open() as Client).members(target);
+    expect(await here.unionInto(target, keys[0])).toBe(5);
+    expect(sorted(await there.values())).toEqual([1, 2, 3, 4, 5]);
+    expect(await here.differenceInto(target, keys[0])).toBe(2);
+    expect(sorted(await there.values())).toEqual([1, 4]);
+    expect(await here.intersectionInto(`{${key}}`, keys[0])).toBe(2);
+    expect(sorted(await here.values())).toEqual([2, 3]);
+    expect(await here.intersectionInto(target, keys[2])).toBe(0);
+    expect(await there.size()).toBe(0);
   });
 
   it('is walked over page by page', async () => {
@@ -674,6 +684,13 @@ describe.each(STORES)('the sorted set of %s', (_, open) => {
     ]);
     expect(await sorted().countByScore()).toBe(400);
     expect(await sorted().countByScore(some)).toBe(expected.length);
+    const here = (open() as Client).sorted(`{${key}}`);
+    await here.setMany(all.slice(0, 10));
+    expect(await here.byScoreInto(`{${key}} target`, { min: 1, max: 2, excludeMax: true })).toBe(2);
+    expect(await (open() as Client).sorted(`{${key}} target`).entries()).toEqual([
+      ['m2', 1],
+      ['m3', 1.5],
+    ]);
     expect(await sorted().byScore({ min: 5, max: 4 })).toEqual([]);
     expect(await sorted().byScore({ count: 0 })).toEqual([]);
   });
@@ -989,4 +1006,15 @@ describe('a client', () => {
     ]);
     expect(results).toEqual([1, [1], 'WRONGTYPE', 2, undefined, [1, 2]]);
   });
+});
+
+it('a sorted set takes members that are longer than its leaves', () => {
+  const sorted = cache.sorted('long members');
+  const member = (i: number) => String.fromCharCode(97 + (i % 26)).repeat(3900 - i) + i;
+  for (let i = 0; i < 60; i++) expect(sorted.set(member(i), (i * 7) % 60)).toBe(true);
+  for (let i = 0; i < 60; i++) sorted.increment(member(i), i % 5);
+  expect(sorted.size()).toBe(60);
+  expect(sorted.score(member(3))).toBe(21 + 3);
+  expect(cache.checkIntegrity()).toBeUndefined();
+  expect(sorted.delete(...Array.from({ length: 60 }, (_, i) => member(i)))).toBe(60);
 });

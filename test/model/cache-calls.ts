@@ -339,8 +339,7 @@ function getMany(source: Source): Call {
       for (const [i, value] of checkedList(reply, keys.length).entries()) {
         model.apply(keys[i]!.id, value, (state) => {
           const [read] = model.read(state);
-          // A null is looked at once more, by `get`.
-          return state?.value === null ? [{ ...read!, counts: { hits: 2 } }] : [read!];
+          return [read!];
         });
       }
     },

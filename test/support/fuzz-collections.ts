@@ -1,6 +1,6 @@
 /**
- * Right commands on lists, sets and hashes in every form that msgpack has for them, and what they
- * are answered, byte by byte, by a plain model.
+ * Right commands on lists, sets, hashes and sorted sets in every form that msgpack has for them,
+ * and what they are answered, byte by byte, by a plain model.
  */
 import type { CommandName } from '#engine/commands.js';
 import {
@@ -17,13 +17,20 @@ import type { Random } from './fuzz-random.mjs';
 export type Collection =
   | { readonly type: 'list'; readonly items: Buffer[] }
   | { readonly type: 'set'; readonly items: Map<string, Member> }
-  | { readonly type: 'hash'; readonly items: Map<string, Member> };
+  | { readonly type: 'hash'; readonly items: Map<string, Member> }
+  | { readonly type: 'zset'; readonly items: Map<string, Scored> };
 
 /** A member of a set, or a field with its value. */
 interface Member {
   /** As it is stored, and replied. */
   readonly name: Buffer;
   readonly value: Buffer;
+}
+
+/** A member of a sorted set. */
+interface Scored {
+  readonly name: Buffer;
+  readonly score: number;
 }
 
 /** A command but for its key, and what to do to the model when it is run. */
@@ -48,7 +55,7 @@ const flag = (is: boolean): Buffer => (is ? TRUE : FALSE);
 const count = (length: number): Buffer => shortestInteger(BigInt(length));
 
 export function emptyOf(type: Collection['type']): Collection {
-  return type === 'list' ? { type, items: [] } : { type, items: new Map() };
+  return type === 'list' ? { type, items: [] } : ({ type, items: new Map() } as Collection);
 }
 
 export function sizeOf(collection: Collection): number {
@@ -115,9 +122,10 @@ export class CollectionCommands {
   }
 
   next(random: Random): CollectionCommand {
-    const what = random.below(3);
+    const what = random.below(4);
     if (what === 0) return this.#onList(random);
-    return what === 1 ? this.#onSet(random) : this.#onHash(random);
+    if (what === 1) return this.#onSorted(random);
+    return what === 2 ? this.#onSet(random) : this.#onHash(random);
   }
 
   #value(random: Random): Buffer {
@@ -248,6 +256,83 @@ export class CollectionCommands {
     }
   }
 
+  #onSorted(random: Random): CollectionCommand {
+    const sorted = (
+      name: CommandName,
+      args: Buffer[],
+      apply: (items: Map<string, Scored>, isThere: boolean) => Buffer,
+    ): CollectionCommand => ({
+      ...{ name, args, creates: name === 'ZADD' || name === 'ZINCRBY', type: 'zset' },
+      apply: (found, isThere) => apply(found.items as Map<string, Scored>, isThere),
+    });
+    const number = (value: number): Buffer => packInteger(random, BigInt(value));
+    const member = this.#member(random);
+    const identity = identityOf(member);
+    const score = random.between(-8, 8) / random.pick([1, 1, 2]);
+    const packedScore = Number.isInteger(score) ? number(score) : scoreOf(score);
+    const put = (items: Map<string, Scored>, to: number): void => {
+      // It stands elsewhere then, as it was named last.
+      if (items.get(identity)?.score === to) return;
+      items.set(identity, { name: storedForm(member), score: to });
+    };
+    switch (random.below(9)) {
+      case 0:
+      case 1:
+      case 2: {
+        const flags = random.pick([0, 0, 1, 2, 4, 8, 16, 18, 20]);
+        const args = [flags === 0 && random.chance(0.5) ? NIL : number(flags), packedScore, member];
+        const command = sorted('ZADD', args, (items) => {
+          const old = items.get(identity)?.score;
+          const isRefused =
+            old === undefined
+              ? (flags & 2) !== 0
+              : (flags & 1) !== 0 || (flags & 4 && score <= old) || (flags & 8 && score >= old);
+          if (isRefused) return count(0);
+          put(items, score);
+          return count(Number(flags & 16 ? old !== score : old === undefined));
+        });
+        return { ...command, creates: (flags & 2) === 0 };
+      }
+      case 3:
+        return sorted('ZINCRBY', [packedScore, member], (items) => {
+          put(items, (items.get(identity)?.score ?? 0) + score);
+          return scoreOf(items.get(identity)!.score);
+        });
+      case 4:
+        return sorted('ZREM', [member], (items) => count(Number(items.delete(identity))));
+      case 5:
+        return sorted('ZSCORE', [member], (items) => {
+          const found = items.get(identity);
+          return found === undefined ? NIL : scoreOf(found.score);
+        });
+      case 6:
+        return sorted('ZRANK', [member], (items) => {
+          const found = items.get(identity);
+          return found === undefined ? NIL : count(inOrder(items).indexOf(found));
+        });
+      case 7: {
+        const min = random.between(-8, 8);
+        const flags = random.pick([1, 1 + 4, 1 + 16, 1 + 4 + 32]) + 8;
+        const [start, stop] = flags & 4 ? [NIL, number(min)] : [number(min), NIL];
+        return sorted('ZRANGE', [start!, stop!, number(flags)], (items) => {
+          const isIn = (each: Scored) => (flags & 48 ? each.score > min : each.score >= min);
+          const found = inOrder(items).filter(isIn);
+          return withScores(flags & 4 ? found.reverse() : found);
+        });
+      }
+      default: {
+        const isLowest = random.chance(0.5);
+        const most = random.below(5);
+        return sorted(isLowest ? 'ZPOPMIN' : 'ZPOPMAX', [number(most)], (items) => {
+          const order = isLowest ? inOrder(items) : inOrder(items).reverse();
+          const taken = order.slice(0, most);
+          for (const { name } of taken) items.delete(identityOf(name));
+          return withScores(taken);
+        });
+      }
+    }
+  }
+
   #onHash(random: Random): CollectionCommand {
     const hash = (
       name: CommandName,
@@ -319,6 +404,25 @@ export class CollectionCommands {
     }
   }
 }
+
+/** A score as replies have it. */
+function scoreOf(score: number): Buffer {
+  if (Number.isInteger(score)) return shortestInteger(BigInt(score));
+  const bytes = Buffer.alloc(9, 0xcb);
+  bytes.writeDoubleBE(score, 1);
+  return bytes;
+}
+
+/** Members in their order, and with the same score in that of their bytes. */
+function inOrder(items: Map<string, Scored>): Scored[] {
+  const bytesOf = ({ name }: Scored) => (isNumber(name) ? name : contentOf(name).content);
+  return [...items.values()].sort(
+    (one, other) => one.score - other.score || Buffer.compare(bytesOf(one), bytesOf(other)),
+  );
+}
+
+const withScores = (members: readonly Scored[]): Buffer =>
+  arrayOf(members.flatMap(({ name, score }) => [name, scoreOf(score)]));
 
 /** A member stays as it came first; a field has the name that it was set by last. */
 function put(items: Map<string, Member>, packed: Buffer, value: Buffer, isField: boolean): void {

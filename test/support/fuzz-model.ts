@@ -23,6 +23,14 @@ const I64_MAX = 2n ** 63n - 1n;
 /** Collections have their keys in the entry. */
 const MAX_COLLECTION_KEY = 2048;
 
+/** What is never changed in place is not copied. */
+function copyOf(value: Buffer | Collection): Buffer | Collection {
+  if (Buffer.isBuffer(value)) return value;
+  const { type, items } = value;
+  const copied = Array.isArray(items) ? [...items] : new Map<string, unknown>(items);
+  return { type, items: copied } as Collection;
+}
+
 export class KeyModel {
   nowMs = 0;
   readonly #maxValueBytes: number;
@@ -153,9 +161,9 @@ export class KeyModel {
     if (keeps && key.equals(newKey)) return 'SYNTAX';
     if (!entry) return keeps ? FALSE : 'UNKNOWN';
     if (key.equals(newKey)) return TRUE;
-    // Not yet.
-    if (!Buffer.isBuffer(entry.value)) return 'WRONGTYPE';
-    this.#entries.set(newKey.toString('hex'), { ...entry });
+    const isCollection = !Buffer.isBuffer(entry.value);
+    if (isCollection && newKey.length > MAX_COLLECTION_KEY) return 'TOOLARGE';
+    this.#entries.set(newKey.toString('hex'), { ...entry, value: copyOf(entry.value) });
     if (!keeps) this.#entries.delete(key.toString('hex'));
     return TRUE;
   }
