@@ -94,7 +94,9 @@ function enlargeLeaf(
   nowMs: i64,
 ): bool {
   const spare = <u32>nodeAt(foundLeaf()).shape == NODE_LIST ? bytes >> 1 : 0;
-  if (!reserve(partition, NODE_BYTES + min<u32>(bytes + spare, mostBytes(foundLeaf())), thread, nowMs)) return false;
+  // A single item may be longer than leaves of several.
+  const room = max<u32>(bytes, min<u32>(bytes + spare, mostBytes(foundLeaf())));
+  if (!reserve(partition, NODE_BYTES + room, thread, nowMs)) return false;
   findPlace(thread, entryOf(slot), position);
   moveLeaf(partition, entryOf(slot), takeReserved(partition));
   return true;
