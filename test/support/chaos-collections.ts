@@ -186,7 +186,7 @@ export const COLLECTION_OPERATIONS: Record<string, PlannedOperation> = {
     ],
     run: ({ arena }) => {
       // Whichever of them has the turn of the partition.
-      for (let i = 0; i < 4; i++) arena.kernel.upkeep(arena.slot, NOW_MS + i * 100);
+      for (let i = 0; i < 6; i++) arena.kernel.upkeep(arena.slot, NOW_MS + i * 512);
     },
   }),
   'COPY of a hash': operation([['COPY', 'hash', 'new']]),
