@@ -4,6 +4,7 @@
  * CHAOS_SECONDS: every step of long operations, too, and more deaths within recoveries.
  */
 import { describe, expect, test } from 'vitest';
+import { COLLECTION_OPERATIONS } from '../support/chaos-collections.js';
 import {
   type DeathPlan,
   Deaths,
@@ -234,6 +235,7 @@ const OPERATIONS: Record<string, PlannedOperation> = {
   reapThreads: { run: ({ arena }) => arena.reapThreads() },
   ...SPACE_OPERATIONS,
   ...SEVERAL_OPERATIONS,
+  ...COLLECTION_OPERATIONS,
 };
 
 /** A read takes no lock where nobody disturbs it, and where nobody has died nothing is to be done. */

@@ -2,25 +2,17 @@
  * Lists, sets and hashes against plain JavaScript, packed, large, and on their way from one to the
  * other, with the arena checked as it goes. MODEL_SEED sets other commands, MODEL_ROUNDS more.
  */
-import { Packr, Unpackr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { Arena } from '#engine/arena.js';
-import { COMMANDS } from '#engine/commands.js';
 import { FrameExecutor, isFault } from '#engine/frame.js';
 import { INTEGRITY_RULES } from '#engine/kernel-exports.js';
 import { constantOf } from '#engine/tables.js';
 import { Random, SEED } from '../support/kernel-random.js';
-import { CollectionModel, Failure, identityOf, type Member, sizeOf } from './collection-models.js';
+import { CollectionModel, Failure, sizeOf } from './collection-models.js';
+import { comparable, frameOf, readReply } from './collection-replies.js';
 import { CollectionSource, type Sizes, type Step } from './collection-source.js';
 
 const ROUNDS = Number(process.env.MODEL_ROUNDS ?? 1);
-
-const packr = new Packr({ useRecords: false, variableMapSize: true });
-const unpackr = new Unpackr({
-  useRecords: false,
-  mapsAsObjects: false,
-  int64AsType: 'auto' as 'number',
-});
 
 interface Axes {
   readonly name: string;
@@ -101,9 +93,7 @@ class Pair {
 
   /** Runs the step on both; throws where they differ. */
   run({ name, key, args }: Step): void {
-    const { code } = COMMANDS[name as keyof typeof COMMANDS];
-    const frame = Buffer.concat([Buffer.of(1), packr.pack([code, key, ...args])]);
-    const bytes = this.#executor.execute(frame, undefined);
+    const bytes = this.#executor.execute(frameOf(name, key, args), undefined);
     if (isFault(bytes)) throw new Error(`closed with ${bytes.reason}`);
     const expected = this.model.run(name, key, args);
     const reply = readReply(Buffer.from(bytes).subarray(1));
@@ -118,36 +108,6 @@ class Pair {
     const rule = Object.keys(INTEGRITY_RULES).find((name) => constantOf(kernel, name) === broken);
     throw new Error(`the arena is broken: ${rule}`);
   }
-}
-
-function readReply(bytes: Buffer): unknown {
-  if (bytes[0] !== 0xc7 || bytes[2] !== 1) return unpackr.unpack(bytes);
-  return new Failure(bytes.toString('utf8', 3).split(' ')[0]!);
-}
-
-/** Commands that reply members in no order. */
-const SETS = ['SMEMBERS', 'HKEYS', 'SINTER', 'SUNION', 'SDIFF'];
-
-/** Replies without an order in one; members by what makes them the same. */
-function comparable(name: string, reply: unknown): unknown {
-  if (reply instanceof Failure) return reply;
-  if (SETS.includes(name)) {
-    return [...(reply as Iterable<Member>)].map(identityOf).sort();
-  }
-  if (name === 'HGETALL') {
-    const pairs = [...(reply as Map<Member, unknown>)];
-    return pairs.map(([field, value]) => [identityOf(field), plain(value)]).sort();
-  }
-  if (name === 'HVALS')
-    return (reply as unknown[]).map((value) => JSON.stringify(plain(value))).sort();
-  return plain(reply);
-}
-
-/** Maps as objects, and bytes of one class. */
-function plain(value: unknown): unknown {
-  if (value instanceof Map) return Object.fromEntries([...value].map(([k, v]) => [k, plain(v)]));
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1');
-  return Array.isArray(value) ? value.map(plain) : value;
 }
 
 describe.each(AXES)('collections $name', (axes) => {

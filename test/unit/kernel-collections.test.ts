@@ -4,7 +4,17 @@
  */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { INTEGRITY_RULES } from '#engine/kernel-exports.js';
-import { Bench, Entry, KIB, MIB, Node, Root } from '../support/kernel-memory.js';
+import {
+  type ArenaMemory,
+  Bench,
+  Entry,
+  KIB,
+  MIB,
+  Node,
+  PAGE_BYTES,
+  Root,
+} from '../support/kernel-memory.js';
+import { Random, SEED } from '../support/kernel-random.js';
 import { bin, command, integer, str } from '../support/kernel-wire.js';
 
 /** An arena with collections packed and large, and with garbage of one that is no more. */
@@ -77,6 +87,11 @@ const HARMS: Record<string, Record<string, Harm>> = {
     'a node that is something else': (p) => p.memory.setU8(p.leaf + Node.shape, 1),
     'a node with one item more': (p) =>
       p.memory.setU16(p.leaf + Node.count, p.memory.u16(p.leaf + Node.count) + 1),
+    'an element of four billion others': (p) => {
+      const element = p.leaf + Node.payload + p.memory.u32(p.leaf + Node.next);
+      p.memory.setU8(element, 0xdd);
+      p.memory.setU32(element + 1, 0xffff_ffff);
+    },
     'a packed list with one item more': (p) => {
       const value = p.memory.valueAddress(p.memory.entry(Buffer.from('few')));
       p.memory.setU16(value, 3);
@@ -117,4 +132,60 @@ describe('the integrity walk over collections', () => {
     expect(patient.arena.checkIntegrity()).toBe(`${rule}: ${INTEGRITY_RULES[rule]}`);
     expect(patient.memory.u64(patient.memory.partition(0, 'word')) & 0xffffn).toBe(0n);
   });
+});
+
+const SLAB = 2;
+const CHUNK_NODE = 0xfc;
+
+/** Where all nodes begin, and how long their chunks are. */
+function nodesOf(memory: ArenaMemory): [address: number, bytes: number][] {
+  const sizes = memory.classSizes();
+  const nodes: [number, number][] = [];
+  for (let page = memory.header('firstPage'); page < memory.header('poolBump'); page++) {
+    if (memory.u8(memory.pageInfo(page)) !== SLAB) continue;
+    const bytes = sizes[memory.u8(memory.pageInfo(page, 'sizeClass'))]!;
+    for (let i = 0; i < memory.u16(memory.pageInfo(page, 'bump')); i++) {
+      const address = page * PAGE_BYTES + i * bytes;
+      if (memory.u8(address + Node.kind) === CHUNK_NODE) nodes.push([address, bytes]);
+    }
+  }
+  return nodes;
+}
+
+it(`the integrity walk ends whatever stands in nodes (seed ${SEED})`, () => {
+  const random = new Random(SEED);
+  const bench = new Bench({ memoryBytes: 3 * MIB, partitions: 1, maxValueBytes: 64 * KIB });
+  const { memory, arena } = bench;
+  for (let i = 0; i < 700; i++) {
+    bench.run(
+      command('RPUSH', str('list'), integer(i), str('x'.repeat(i % 100))),
+      command('SADD', str('set'), str(`member ${i}`)),
+      command('HSET', str('hash'), str(`field ${i}`), bin(Buffer.alloc(i % 500))),
+      command('ZINCRBY', str('order'), integer(i % 100), str(`member ${i}`)),
+      command('SADD', str('gone'), ...[1, 2, 3, 4, 5].map((one) => integer(one * 1000 + i))),
+    );
+  }
+  const long = bin(Buffer.alloc(20_000));
+  bench.one(command('HSET', str('hash'), str('long'), long));
+  bench.one(command('RPUSH', str('list'), long));
+  bench.one(command('DEL', str('gone')));
+  expect(memory.u32(memory.partition(0, 'garbage'))).not.toBe(0);
+  expect(arena.checkIntegrity()).toBeUndefined();
+  const healthy = Buffer.from(memory.bytes);
+  const nodes = nodesOf(memory);
+  let found = 0;
+  for (let round = 0; round < 3000; round++) {
+    for (let i = random.between(1, 4); i > 0; i--) {
+      const [address, bytes] = random.pick(nodes);
+      // Mostly in its head, or what comes first.
+      const at = address + random.below(random.chance(0.6) ? 40 : bytes - 8);
+      const [other] = random.pick(nodes);
+      const word = random.pick([0, 1, 0xdd, 0xffff, 0xffff_ffff, other, random.next() * 2 ** 32]);
+      if (random.chance(0.3)) memory.setU8(at, word % 256);
+      else memory.setU32(at, word);
+    }
+    if (arena.checkIntegrity() !== undefined) found += 1;
+    memory.bytes.set(healthy);
+  }
+  expect(found).toBeGreaterThan(1000);
 });

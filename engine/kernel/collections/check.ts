@@ -4,11 +4,12 @@
  */
 import { CHUNK_HASH, CHUNK_LIST, CHUNK_NODE, CHUNK_SET, CHUNK_ZSET, entryAt, ROOTED } from '../entry';
 import { Address } from '../layout';
+import { skipValue } from '../msgpack';
 import { PAGE_SLAB, pageInfo, pageOf } from '../pages';
 import { Partition, partitionIndex } from '../partition';
 import { chunkBytesOf, classOfChunk } from '../slab';
 import { behindItem, contentOf, memberOf, tagOfHash, valueOf } from './body';
-import { behindElement, elementBefore, firstIn } from './leaf';
+import { elementBefore, elementBytes, firstIn } from './leaf';
 import { hashOfStored, skipMember } from './member';
 import {
   CHILD_BYTES,
@@ -30,7 +31,7 @@ import {
   shapeOf,
   shapeOfKind,
 } from './node';
-import { firstOutside, isOutside, linkedBytes } from './outside';
+import { firstOutside, isOutside, LINK_BYTES, linkedBytes } from './outside';
 import {
   PACKED_HEAD,
   packedBody,
@@ -174,14 +175,16 @@ function areOutsidesSound(partition: Partition, node: Address): bool {
   const isTable = <u32>fields.shape == NODE_TABLE;
   let item = isTable ? payloadOf(node) + <u32>fields.count : firstIn(node);
   let found: u32 = 0;
+  const end = node + roomOf(node);
   for (let i: u32 = 0; i < <u32>fields.count; i++) {
-    if (item - node > roomOf(node)) return false;
+    if (item >= end) return false;
     const value = isTable ? valueOf(item) : item;
     if (isOutside(value)) {
       if (!isOutsideSound(partition, value, node)) return false;
       found += 1;
     }
-    item = isTable ? behindItem(item) : behindElement(item);
+    item = isTable ? behindItem(item) : behindElementIn(item, end);
+    if (item == 0) return false;
   }
   return found == fields.outside;
 }
@@ -229,13 +232,21 @@ function isLeafSound(partition: Partition, node: Address): bool {
   return true;
 }
 
+/** The address behind an element, which may be anything; 0: it does not end before `end`. */
+function behindElementIn(element: Address, end: Address): Address {
+  const valueEnd = isOutside(element) ? element + LINK_BYTES : skipValue(element, end);
+  if (valueEnd == 0 || valueEnd >= end) return 0;
+  const behind = element + elementBytes(valueEnd - element);
+  return behind > end ? 0 : behind;
+}
+
 function areInOrder(first: Address, count: u32, end: Address, shape: u32): bool {
   let item = first;
   for (let i: u32 = 0; i < count; i++) {
     if (item >= end) return false;
     if (shape == NODE_LIST) {
-      const behind = behindElement(item);
-      if (behind > end || elementBefore(behind) != item) return false;
+      const behind = behindElementIn(item, end);
+      if (behind == 0 || elementBefore(behind) != item) return false;
       item = behind;
     } else {
       const behind = behindItem(item);

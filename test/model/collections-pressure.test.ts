@@ -1,0 +1,151 @@
+/**
+ * Lists, sets, hashes and sorted sets in a memory that is always full, beside plain values: with a
+ * policy that evicts, a collection is whole or gone; with none, what is refused changes nothing.
+ * The arena is checked after every step. MODEL_SEED sets other runs, MODEL_ROUNDS longer ones.
+ */
+import { describe, expect, it } from 'vitest';
+import type { Policy } from '#engine/arena.js';
+import { KIB } from '../support/kernel-memory.js';
+import { Random, SEED } from '../support/kernel-random.js';
+import type { Type } from './collection-models.js';
+import { PressurePair } from './collection-pressure.js';
+import { CollectionSource, type Sizes, type Step } from './collection-source.js';
+
+const ROUNDS = Number(process.env.MODEL_ROUNDS ?? 1);
+const TYPES: readonly Type[] = ['list', 'set', 'hash', 'zset'];
+const POLICIES: readonly Policy[] = ['adaptive', 'lru', 'clock', 'lfu', 's3fifo', 'none'];
+const VALUES = 300;
+const LENGTHS = [20, 20, 60, 150, 300, 900, 2500, 7000, 12_000, 30_000];
+
+interface Axes {
+  readonly name: string;
+  readonly memoryBytes: number;
+  readonly partitions: number;
+  readonly sizes: Sizes;
+  readonly keys: number;
+  readonly packedItems: number;
+  readonly packedBytes: number;
+  readonly steps: number;
+}
+
+const AXES: Axes[] = [
+  {
+    name: 'many small ones',
+    memoryBytes: 1200 * KIB,
+    partitions: 2,
+    sizes: { items: 20, valueBytes: 300, memberBytes: 100 },
+    keys: 200,
+    packedItems: 16,
+    packedBytes: 500,
+    steps: 1500,
+  },
+  {
+    name: 'ones of hundreds',
+    memoryBytes: 1500 * KIB,
+    partitions: 1,
+    sizes: { items: 300, valueBytes: 2000, memberBytes: 1000 },
+    keys: 16,
+    packedItems: 128,
+    packedBytes: 2048,
+    steps: 1500,
+  },
+  {
+    name: 'ones with long values and members',
+    memoryBytes: 2000 * KIB,
+    partitions: 4,
+    sizes: { items: 40, valueBytes: 40_000, memberBytes: 4000 },
+    keys: 24,
+    packedItems: 128,
+    packedBytes: 2048,
+    steps: 1500,
+  },
+  {
+    name: 'ones as large as the memory',
+    memoryBytes: 800 * KIB,
+    partitions: 2,
+    sizes: { items: 4000, valueBytes: 300, memberBytes: 60 },
+    keys: 4,
+    packedItems: 128,
+    packedBytes: 2048,
+    steps: 1500,
+  },
+];
+
+describe.each(AXES)('under pressure, $name', (axes) => {
+  it.each(POLICIES)(`the policy %s (seed ${SEED})`, (policy) => {
+    const random = new Random(SEED);
+    const { memoryBytes, partitions, packedItems, packedBytes } = axes;
+    const pair = new PressurePair(policy, { memoryBytes, partitions, packedItems, packedBytes });
+    const source = new CollectionSource(random, axes.sizes, TYPES, () => false);
+    const keys = Array.from({ length: axes.keys }, (_, i) => `k${i}`);
+    const sizeAt = (key: string): number => pair.sizeAt(key);
+    for (let step = 0; step < axes.steps * ROUNDS; step++) {
+      let what = '';
+      const run = (name: string, action: () => void): void => {
+        what = name;
+        action();
+      };
+      try {
+        const roll = random.next();
+        const key = random.pick(keys);
+        const plain = `value ${random.below(VALUES)}`;
+        if (roll < 0.1) {
+          const value = Buffer.alloc(random.pick(LENGTHS), step);
+          run(`SET ${plain} of ${value.length}`, () => pair.store(plain, value));
+        } else if (roll < 0.15) run(`GET ${plain}`, () => pair.look(plain));
+        else if (roll < 0.19) run(`DEL ${plain}`, () => pair.remove(plain));
+        else if (roll < 0.21) run('time', () => pair.pass(random.pick([1, 50, 2000])));
+        else if (roll < 0.23) {
+          const ttlMs = random.pick([0, 10, 1000, 100_000]);
+          run(`EXPIRE ${key} ${ttlMs}`, () => pair.expire(key, ttlMs));
+        } else if (roll < 0.25) run('upkeep', () => pair.upkeep());
+        else if (roll < 0.26) {
+          run(`DEL ${key}`, () => pair.run({ name: 'DEL', key, args: [] }));
+        } else {
+          const next = source.next(keys, sizeAt);
+          run(JSON.stringify(next).slice(0, 300), () => pair.run(next));
+        }
+        pair.check();
+        if (step % 50 === 0) pair.compareAll();
+      } catch (error) {
+        throw new Error(`seed ${SEED}, step ${step}, ${what}: ${(error as Error).message}`, {
+          cause: error,
+        });
+      }
+    }
+    pair.compareAll();
+    const { evictions } = pair.bench.arena.stats();
+    if (policy === 'none') {
+      expect(evictions).toBe(0);
+      expect(pair.refused).toBeGreaterThan(20);
+    } else {
+      expect(evictions).toBeGreaterThan(20);
+    }
+  });
+});
+
+/** The next command that makes a collection of the type larger. */
+const GROW: Record<Type, (i: number) => Step> = {
+  list: (i) => ({ name: 'RPUSH', key: 'k', args: [`element ${i}`, 'x'.repeat(i % 300), i] }),
+  set: (i) => ({ name: 'SADD', key: 'k', args: [`member ${i}`, i] }),
+  hash: (i) => ({ name: 'HSET', key: 'k', args: [`field ${i}`, 'x'.repeat(i % 1200), i, i] }),
+  zset: (i) => ({ name: 'ZADD', key: 'k', args: [null, i % 77, `member ${i}`, -i, i] }),
+};
+
+describe.each(TYPES)('a %s alone in its memory', (type) => {
+  it.each(['lru', 'none'] as const)('the policy %s', (policy) => {
+    const pair = new PressurePair(policy, { memoryBytes: 1500 * KIB, partitions: 1 });
+    const { arena } = pair.bench;
+    const before = arena.stats().usedBytes;
+    let i = 0;
+    for (; pair.refused < 4; i++) pair.run(GROW[type](i));
+    pair.check();
+    pair.compareAll();
+    expect(pair.sizeAt('k')).toBeGreaterThan(500);
+    expect(arena.stats().evictions).toBe(0);
+    pair.run({ name: 'DEL', key: 'k', args: [] });
+    pair.check();
+    while (pair.upkeep() === 0) pair.check();
+    expect(arena.stats().usedBytes).toBe(before);
+  });
+});
