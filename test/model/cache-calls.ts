@@ -8,6 +8,16 @@ import type { Random } from '../support/kernel-random.js';
 import { bin, command, integer, NIL, str, type Wire } from '../support/kernel-wire.js';
 import type { ModelKey } from './cache-keys.js';
 import { type CacheModel, Refusal, type Shown, type State, type Write } from './cache-model.js';
+import {
+  append,
+  byteLength,
+  getAll,
+  getAndExpire,
+  getRange,
+  incrementFloat,
+  move,
+  setAll,
+} from './cache-string-calls.js';
 import { LARGEST_BYTES, type ValueSource } from './cache-values.js';
 import { wrong } from './cache-wrong.js';
 
@@ -50,8 +60,8 @@ function valueWire(value: unknown): Wire {
   return Buffer.from(scratch.subarray(0, end));
 }
 
-const formOf = (source: Source, key: ModelKey): Key => source.random.pick(key.forms);
-const textOf = ({ id }: ModelKey): string => (id.length > 24 ? `${id.slice(0, 24)}...` : id);
+export const formOf = (source: Source, key: ModelKey): Key => source.random.pick(key.forms);
+export const textOf = ({ id }: ModelKey): string => (id.length > 24 ? `${id.slice(0, 24)}...` : id);
 
 /** A value as a caller has it, who may do with it what he likes once the call is over. */
 function lend<T>(value: T, use: (lent: T) => unknown): unknown {
@@ -86,7 +96,7 @@ export function spoil(value: unknown): void {
 }
 
 /** Sometimes none, sometimes as text. */
-function someTtl(source: Source): Duration {
+export function someTtl(source: Source): Duration {
   const { random } = source;
   if (random.chance(0.2)) return 0;
   if (random.chance(0.1)) return random.pick(['2s', '1500ms', '1h', 2 ** 40]);
@@ -94,7 +104,7 @@ function someTtl(source: Source): Duration {
 }
 
 const DURATIONS: Record<string, number> = { '2s': 2000, '1500ms': 1500, '1h': 3_600_000 };
-const msOf = (ttl: Duration): number => (typeof ttl === 'string' ? DURATIONS[ttl]! : ttl);
+export const msOf = (ttl: Duration): number => (typeof ttl === 'string' ? DURATIONS[ttl]! : ttl);
 
 interface WriteOptions {
   readonly options: SetOptions | undefined;
@@ -317,7 +327,7 @@ function increment(source: Source): Call {
 /** That a key is in a call: each time is one more value it may have if the call is refused. */
 const MOST_TIMES = 8;
 
-function someKeys(source: Source, most: number): ModelKey[] {
+export function someKeys(source: Source, most: number): ModelKey[] {
   const { random } = source;
   const keys = Array.from({ length: random.below(random.chance(0.05) ? most : 20) }, source.key);
   const times = new Map<string, number>();
@@ -336,11 +346,8 @@ function getMany(source: Source): Call {
     direct: (cache) => cache.getMany(forms),
     check: (model, reply) => {
       for (const [i, value] of checkedList(reply, keys.length).entries()) {
-        model.apply(keys[i]!.id, value, (state) => {
-          const [read] = model.read(state);
-          // A null is looked at once more, by `get`.
-          return state?.value === null ? [{ ...read!, counts: { hits: 2 } }] : [read!];
-        });
+        // A null is looked at once more, by `peek`, which counts nothing.
+        model.apply(keys[i]!.id, value, (state) => model.read(state));
       }
     },
   };
@@ -431,6 +438,14 @@ const WEIGHTS: readonly (readonly [number, (source: Source) => Call])[] = [
   [3, getMany],
   [3, setMany],
   [3, countMany],
+  [6, append],
+  [2, byteLength],
+  [3, getRange],
+  [4, incrementFloat],
+  [3, getAndExpire],
+  [5, move],
+  [2, getAll],
+  [4, setAll],
   [1, wrong],
 ];
 const DRAWN = WEIGHTS.flatMap(([weight, call]) => new Array<typeof call>(weight).fill(call));
