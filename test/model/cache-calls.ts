@@ -9,6 +9,16 @@ import { bin, command, integer, NIL, str, type Wire } from '../support/kernel-wi
 import { KEY_CALLS } from './cache-key-calls.js';
 import type { ModelKey } from './cache-keys.js';
 import { type CacheModel, Refusal, type Shown, type State, type Write } from './cache-model.js';
+import {
+  append,
+  byteLength,
+  getAll,
+  getAndExpire,
+  getRange,
+  incrementFloat,
+  move,
+  setAll,
+} from './cache-string-calls.js';
 import { LARGEST_BYTES, type ValueSource } from './cache-values.js';
 import { wrong } from './cache-wrong.js';
 
@@ -87,7 +97,7 @@ export function spoil(value: unknown): void {
 }
 
 /** Sometimes none, sometimes as text. */
-function someTtl(source: Source): Duration {
+export function someTtl(source: Source): Duration {
   const { random } = source;
   if (random.chance(0.2)) return 0;
   if (random.chance(0.1)) return random.pick(['2s', '1500ms', '1h', 2 ** 40]);
@@ -95,7 +105,7 @@ function someTtl(source: Source): Duration {
 }
 
 const DURATIONS: Record<string, number> = { '2s': 2000, '1500ms': 1500, '1h': 3_600_000 };
-const msOf = (ttl: Duration): number => (typeof ttl === 'string' ? DURATIONS[ttl]! : ttl);
+export const msOf = (ttl: Duration): number => (typeof ttl === 'string' ? DURATIONS[ttl]! : ttl);
 
 interface WriteOptions {
   readonly options: SetOptions | undefined;
@@ -318,7 +328,7 @@ function increment(source: Source): Call {
 /** That a key is in a call: each time is one more value it may have if the call is refused. */
 const MOST_TIMES = 8;
 
-function someKeys(source: Source, most: number): ModelKey[] {
+export function someKeys(source: Source, most: number): ModelKey[] {
   const { random } = source;
   const keys = Array.from({ length: random.below(random.chance(0.05) ? most : 20) }, source.key);
   const times = new Map<string, number>();
@@ -432,6 +442,14 @@ const WEIGHTS: readonly (readonly [number, (source: Source) => Call])[] = [
   [3, setMany],
   [3, countMany],
   ...KEY_CALLS,
+  [6, append],
+  [2, byteLength],
+  [3, getRange],
+  [4, incrementFloat],
+  [3, getAndExpire],
+  [5, move],
+  [2, getAll],
+  [4, setAll],
   [1, wrong],
 ];
 const DRAWN = WEIGHTS.flatMap(([weight, call]) => new Array<typeof call>(weight).fill(call));

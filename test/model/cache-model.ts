@@ -5,6 +5,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { SlabringError } from 'slabring';
+import { rangeOf } from './kernel-strings.js';
 
 /** An entry. */
 export interface Entry {
@@ -15,6 +16,8 @@ export interface Entry {
   readonly version: number | undefined;
   /** The same as long as the key is there all the time, however it is written; 0: not known. */
   readonly born: number;
+  /** A sum of `incrementFloat`, which is no integer even where it is whole. */
+  readonly isFloat?: boolean;
 }
 
 export type State = Entry | undefined;
@@ -254,7 +257,7 @@ export class CacheModel {
   }
 
   increment(key: string, delta: bigint, ttl: number, state: State): Outcome[] {
-    if (state && !isInteger(state.value)) {
+    if (state && (state.isFloat || !isInteger(state.value))) {
       return [{ reply: new Refusal('WRONGTYPE'), next: state, counts: {} }];
     }
     const old = state ? BigInt(state.value as number | bigint) : 0n;
@@ -334,11 +337,101 @@ export class CacheModel {
     return this.#written(key, state, reply, { value, deadline: now + fullAfterMs });
   }
 
+  append(key: string, data: string | Buffer, maxValueBytes: number, state: State): Outcome[] {
+    const old = state ? state.value : data.slice(0, 0);
+    const isText = typeof old === 'string';
+    if (!isText && !Buffer.isBuffer(old)) {
+      return [{ reply: new Refusal('WRONGTYPE'), next: state, counts: {} }];
+    }
+    const bytes = Buffer.concat([Buffer.from(old as string), Buffer.from(data as string)]);
+    const head = isText && bytes.length < 32 ? 1 : bytes.length < 256 ? 2 : 3;
+    if ((bytes.length < 65_536 ? head : 5) + bytes.length > maxValueBytes) {
+      return [{ reply: new Refusal('TOOLARGE'), next: state, counts: {} }];
+    }
+    const value = isText ? bytes.toString() : bytes;
+    const deadline = state ? state.deadline : Infinity;
+    return this.#written(key, state, bytes.length, { value, deadline });
+  }
+
+  byteLength(state: State): Outcome[] {
+    const bytes = state ? bytesOf(state.value) : Buffer.alloc(0);
+    return [{ reply: bytes instanceof Refusal ? bytes : bytes.length, next: state, counts: {} }];
+  }
+
+  getRange(start: number, end: number, state: State): Outcome[] {
+    const bytes = state ? bytesOf(state.value) : Buffer.alloc(0);
+    if (bytes instanceof Refusal) return [{ reply: bytes, next: state, counts: {} }];
+    return [{ reply: rangeOf(bytes, start, end), next: state, counts: found(state) }];
+  }
+
+  incrementFloat(key: string, delta: number, ttl: number, state: State): Outcome[] {
+    const old = state ? state.value : 0;
+    if (typeof old !== 'number' && typeof old !== 'bigint') {
+      return [{ reply: new Refusal('WRONGTYPE'), next: state, counts: {} }];
+    }
+    const value = Number(old) + delta;
+    if (!Number.isFinite(value)) {
+      return [{ reply: new Refusal('OVERFLOW'), next: state, counts: {} }];
+    }
+    const deadline = state ? state.deadline : deadlineOf(ttl);
+    return this.#written(key, state, value, { value, deadline, isFloat: true });
+  }
+
+  getAndExpire(key: string, ttl: number, state: State): Outcome[] {
+    if (!state) return [{ reply: undefined, next: state, counts: found(state) }];
+    const next = { ...state, deadline: deadlineOf(ttl) };
+    return this.#orRefused(key, state, { reply: state.value, next, counts: found(state) });
+  }
+
+  /** `rename`, `renameIfAbsent` and `copy`. */
+  applyMove(name: string, from: string, to: string, replace: boolean, reply: unknown): void {
+    const isCopy = name === 'copy';
+    const fitting: { from: State; to: State; counts: Counts }[] = [];
+    const add = (said: unknown, source: State, target: State, counts: Counts = {}): void => {
+      if (isDeepStrictEqual(said, reply)) fitting.push({ from: source, to: target, counts });
+    };
+    for (const stored of this.#stored(from)) {
+      const source = liveOf(stored);
+      for (const other of from === to ? [stored] : this.#stored(to)) {
+        const target = liveOf(other);
+        // Of what is not looked at, an entry whose time is up stays.
+        if (from === to && isCopy) add(new Refusal('SYNTAX'), stored, other);
+        else if (!source) add(isCopy ? false : new Refusal('UNKNOWN'), source, other);
+        else if (from === to) add(name === 'rename' ? undefined : false, source, target);
+        else if (target && !replace) add(false, source, target);
+        else {
+          if (this.mayRefuse(to)) add(new Refusal('OOM'), source, target);
+          const born = target ? target.born : ++this.#births;
+          const counts = { sets: 1, created: target ? 0 : 1, deletes: isCopy ? 0 : 1 };
+          const moved = { ...source, version: undefined, born };
+          add(name === 'rename' ? undefined : true, isCopy ? source : undefined, moved, counts);
+        }
+      }
+    }
+    if (fitting.length === 0) throw new Error(`unexpected ${show(reply)}`);
+    this.#count(fitting.map(({ counts }) => counts));
+    this.#settle(
+      from,
+      fitting.map((one) => one.from),
+    );
+    if (from === to) return;
+    this.#settle(
+      to,
+      fitting.map((one) => one.to),
+    );
+  }
+
+  /** `setAll` was refused: what was stored by then was evicted again. */
+  refuseAll(keys: readonly string[]): void {
+    if (!this.#options.mayEvict) return;
+    this.#count(keys.flatMap((_, i) => [{}, { sets: i + 1, created: i + 1 }]));
+  }
+
   #written(
     key: string,
     state: State,
     reply: unknown,
-    entry: Pick<Entry, 'value' | 'deadline'>,
+    entry: Pick<Entry, 'value' | 'deadline' | 'isFloat'>,
   ): Outcome[] {
     const born = state ? state.born : ++this.#births;
     const next = { ...entry, version: undefined, born };
