@@ -1,6 +1,6 @@
 /*
- * Building a collection of what is in others: for COPY and RENAME, SUNIONSTORE and the like. It is built beside what is at
- * its key, as a pending entry (pending.ts), and takes its place in the end, so that nothing has changed should memory
+ * Building a collection of what is in others: for COPY and RENAME, SUNIONSTORE and the like. It is built beside what is
+ * at its key, as a pending entry (pending.ts), and takes its place in the end, so that nothing has changed should memory
  * run out. Items come by way of a buffer, a page at a time, as msgpack, because memory for one may move the others:
  *
  *   beginBuilding
@@ -30,6 +30,8 @@ import {
   entryAt,
   flagsOfKey,
   KeyWord,
+  lengthOf,
+  MAX_INLINE_KEY,
   PENDING_KEY,
 } from '../entry';
 import { removeEntry } from '../eviction/removal';
@@ -38,7 +40,7 @@ import { numberOf, skipValue, writeFloat } from '../msgpack';
 import { Partition } from '../partition';
 import { cancelPending, settlePending } from '../pending';
 import { findLive } from '../read';
-import { ERROR_OUT_OF_MEMORY } from '../status';
+import { ERROR_COLLECTION_KEY, ERROR_OUT_OF_MEMORY } from '../status';
 import { add, expireAt, KIND_SHIFT } from '../store';
 import { entryOf, find, homeBucket, Slot } from '../table';
 import { scratchOf } from '../threads';
@@ -213,7 +215,10 @@ export function pour(partition: Partition, slot: Slot, from: Address, to: Addres
 /** Instead of a status: an item does not fit the buffer. */
 export const NO_BUFFER: u32 = u32.MAX_VALUE;
 
-/** Copies the collection at `address`, which is pinned, to another key, in place of what is there: a status, or 0. */
+/**
+ * Copies the collection at `address`, which is pinned, to another key, in place of what is there: a status, or 0. A key
+ * that is too long for a collection is refused.
+ */
 export function copyCollection(
   address: Address,
   target: Partition,
@@ -226,6 +231,7 @@ export function copyCollection(
   thread: u32,
   nowMs: i64,
 ): u32 {
+  if (lengthOf(keyWord) > MAX_INLINE_KEY) return ERROR_COLLECTION_KEY;
   const slot = beginBuilding(target, hash, key, keyWord, entryAt(address).kind, thread, nowMs);
   if (slot == 0) return ERROR_OUT_OF_MEMORY;
   startGathering();
