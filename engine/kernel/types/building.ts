@@ -31,6 +31,8 @@ import {
   entryAt,
   flagsOfKey,
   KeyWord,
+  lengthOf,
+  MAX_INLINE_KEY,
   PENDING_KEY,
 } from '../entry';
 import { removeEntry } from '../eviction/removal';
@@ -39,7 +41,7 @@ import { numberOf, skipValue, writeFloat } from '../msgpack';
 import { Partition } from '../partition';
 import { cancelPending, settlePending } from '../pending';
 import { findLive } from '../read';
-import { ERROR_OUT_OF_MEMORY } from '../status';
+import { ERROR_COLLECTION_KEY, ERROR_OUT_OF_MEMORY } from '../status';
 import { add, expireAt, KIND_SHIFT } from '../store';
 import { entryOf, find, homeBucket, Slot } from '../table';
 import { scratchOf } from '../threads';
@@ -215,7 +217,10 @@ export function pour(partition: Partition, slot: Slot, from: Address, to: Addres
 /** Instead of a status: an item does not fit the buffer. */
 export const NO_BUFFER: u32 = u32.MAX_VALUE;
 
-/** Copies the collection at `address`, which is pinned, to another key, in place of what is there: a status, or 0. */
+/**
+ * Copies the collection at `address`, which is pinned, to another key, in place of what is there: a status, or 0. A key
+ * that is too long for a collection is refused.
+ */
 export function copyCollection(
   address: Address,
   target: Partition,
@@ -228,6 +233,7 @@ export function copyCollection(
   thread: u32,
   nowMs: i64,
 ): u32 {
+  if (lengthOf(keyWord) > MAX_INLINE_KEY) return ERROR_COLLECTION_KEY;
   const slot = beginBuilding(target, hash, key, keyWord, entryAt(address).kind, thread, nowMs);
   if (slot == 0) return ERROR_OUT_OF_MEMORY;
   startGathering();
