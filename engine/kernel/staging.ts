@@ -146,7 +146,41 @@ export function stage(staged: Staged, at: Address, end: Address): Address {
     stageKey(staged, at + 3, keyBytes, kind == GET_HEAD);
     return next;
   }
-  return stageAny(staged, at, end);
+  const next = stageShort(staged, at, end);
+  return next ? next : stageAny(staged, at, end);
+}
+
+/* A short array, a code below 128, and a key of up to 31 bytes, in memory order. */
+const SHORT_MASK: u32 = 0xe080f0;
+const SHORT_HEAD: u32 = 0xa00090;
+
+/** Stages any other command as fast clients write it: of up to 14 arguments, the first one a short key. 0: not so. */
+function stageShort(staged: Staged, at: Address, end: Address): Address {
+  const head = load<u32>(at);
+  const keyBytes = (head >> 16) & 31;
+  const argCount = (head & 15) - 1;
+  const code = (head >> 8) & 0xff;
+  // An empty array has a huge number of arguments here.
+  if ((head & SHORT_MASK) != SHORT_HEAD || keyBytes == 0 || argCount - 1 > 13 || !isKnown(code)) return 0;
+  const row = commandRow(code);
+  if (row.firstKey != 0 || !isArity(row, argCount)) return 0;
+  let next = at + 3 + keyBytes;
+  for (let i: u32 = 1; i < argCount; i++) {
+    const byte = <u32>load<u8>(next);
+    if (next >= end) return 0;
+    if (byte < 0x80) next += 1;
+    else if (byte >= 0xa0 && byte < 0xc0) next += 1 + (byte & 31);
+    else next = skipBlob(next, end);
+    if (next == 0) return 0;
+  }
+  if (next > end) return 0;
+  staged.code = code;
+  staged.argCount = argCount;
+  staged.args = at + 2;
+  staged.end = next;
+  isAhead = isAhead || mayTouchAhead(code);
+  stageKey(staged, at + 3, keyBytes, true);
+  return next;
 }
 
 function stageAny(staged: Staged, at: Address, end: Address): Address {
