@@ -40,9 +40,20 @@ import {
 } from './root';
 import { addPackedItem, removeItems, unpackLeaf } from './sequence';
 import { addItem, findMember, makeRoot, mayStayPacked, prepareItem, removeItem } from './table';
-import { arrive, CHILD_SCORE, childAt, descend, isBranch, itemsBelow, setOut } from './tree';
-import { addToTree } from './tree-growth';
-import { removeFromTree } from './tree-removal';
+import {
+  arrive,
+  CHILD_SCORE,
+  childAt,
+  descend,
+  foundLeaf,
+  foundNumber,
+  isBranch,
+  nextLeaf,
+  placeOfWay,
+  setOut,
+} from './tree';
+import { addOnWay, addToTree } from './tree-growth';
+import { removeOnWay } from './tree-removal';
 
 const SCORE_BYTES: u32 = 8;
 
@@ -123,33 +134,40 @@ function isMemberBelow(item: Address, where: u32): bool {
 
 /** How many items come before a bound: its place. */
 export function placeOfBound(address: Address, score: f64, where: u32, thread: u32): u32 {
-  let place: u32 = 0;
-  let item: Address;
-  let count: u32;
   if (isRooted(address)) {
-    let node = setOut(thread, address);
-    while (isBranch(node)) {
-      const index = lastBelow(node, score, where);
-      for (let i: u32 = 0; i < index; i++) place += itemsBelow(childAt(node, i));
-      node = descend(node, index);
-    }
-    item = firstIn(node);
-    count = nodeAt(node).count;
-    let number: u32 = 0;
-    while (number < count && isBelow(item, score, where)) {
-      item = behindItem(item);
-      number += 1;
-    }
-    arrive(node, number, item);
-    return place + number;
+    goToBound(address, score, where, thread);
+    return placeOfWay();
   }
-  item = packedBody(address);
-  count = packedCount(address);
+  const count = packedCount(address);
+  let item = packedBody(address);
+  let place: u32 = 0;
   while (place < count && isBelow(item, score, where)) {
     item = behindItem(item);
     place += 1;
   }
   return place;
+}
+
+/**
+ * Finds the way (tree.ts) to a bound: to the first item that does not come before it, or behind the last one that does.
+ */
+function goToBound(address: Address, score: f64, where: u32, thread: u32): void {
+  let node = setOut(thread, address);
+  while (isBranch(node)) node = descend(node, lastBelow(node, score, where));
+  const count = <u32>nodeAt(node).count;
+  let item = firstIn(node);
+  let number: u32 = 0;
+  while (number < count && isBelow(item, score, where)) {
+    item = behindItem(item);
+    number += 1;
+  }
+  arrive(node, number, item);
+}
+
+/** Finds the way to the member at hand, which is there with this score. */
+function goToMember(address: Address, score: f64, thread: u32): void {
+  goToBound(address, score, AT_MEMBER, thread);
+  if (foundNumber() == <u32>nodeAt(foundLeaf()).count) nextLeaf();
 }
 
 /** The last child of a branch whose first item comes before a bound, or the first child. */
@@ -189,11 +207,15 @@ function writeItem(at: Address, score: f64): void {
 
 /** Puts the member at hand, which is not there with this score, in its place. False: out of memory, nothing changed. */
 function insertOrdered(partition: Partition, slot: Slot, score: f64, thread: u32, nowMs: i64): bool {
-  const place = placeOfBound(entryOf(slot), score, AT_MEMBER, thread);
   const bytes = orderedBytes();
-  const at = isRooted(entryOf(slot))
-    ? addToTree(partition, slot, place, bytes, score, thread, nowMs)
-    : addPackedItem(partition, slot, place, bytes, thread, nowMs);
+  let at: Address;
+  if (isRooted(entryOf(slot))) {
+    goToBound(entryOf(slot), score, AT_MEMBER, thread);
+    at = addOnWay(partition, slot, bytes, score);
+    if (at == 0) at = addToTree(partition, slot, placeOfWay(), bytes, score, thread, nowMs);
+  } else {
+    at = addPackedItem(partition, slot, placeOfBound(entryOf(slot), score, AT_MEMBER, thread), bytes, thread, nowMs);
+  }
   if (at == 0) return false;
   writeItem(at, score);
   return true;
@@ -214,8 +236,19 @@ export function addOrdered(partition: Partition, slot: Slot, score: f64, thread:
       return true;
     }
   }
-  removeFromTree(partition, slot, placeOfBound(entryOf(slot), score, AT_MEMBER, thread), 1, thread);
+  removeOrderedItem(partition, slot, score, thread);
   return false;
+}
+
+/** Takes the member at hand, which is there with this score, out of the order. */
+function removeOrderedItem(partition: Partition, slot: Slot, score: f64, thread: u32): void {
+  const address = entryOf(slot);
+  if (isRooted(address)) {
+    goToMember(address, score, thread);
+    removeOnWay(partition, address, 1);
+  } else {
+    removeItems(partition, slot, placeOfBound(address, score, AT_MEMBER, thread), 1, thread);
+  }
 }
 
 /**
@@ -227,14 +260,14 @@ export function changeScore(partition: Partition, slot: Slot, old: f64, score: f
     if (!makeOrdered(partition, slot, thread, nowMs)) return false;
   }
   if (!insertOrdered(partition, slot, score, thread, nowMs)) return false;
-  removeItems(partition, slot, placeOfBound(entryOf(slot), old, AT_MEMBER, thread), 1, thread);
+  removeOrderedItem(partition, slot, old, thread);
   if (isRooted(entryOf(slot))) store<f64>(valueOf(findMember(entryOf(slot))), score);
   return true;
 }
 
 /** Removes the member at hand, which is there with this score. */
 export function removeOrdered(partition: Partition, slot: Slot, score: f64, thread: u32): void {
-  removeItems(partition, slot, placeOfBound(entryOf(slot), score, AT_MEMBER, thread), 1, thread);
+  removeOrderedItem(partition, slot, score, thread);
   if (isRooted(entryOf(slot))) removeItem(partition, slot, findMember(entryOf(slot)));
 }
 

@@ -75,10 +75,20 @@ export function addToTree(
       : splitStep(partition, slot, position, more, thread, nowMs);
     if (!done) return 0;
   }
+  return putOnWay(partition, slot, more, score);
+}
+
+/** `addToTree` where the way leads, if the leaf has room; else 0, and nothing is done. */
+export function addOnWay(partition: Partition, slot: Slot, more: u32, score: f64): Address {
+  const bytes = <u32>nodeAt(foundLeaf()).bytes + more;
+  return bytes <= leafRoom(foundLeaf()) ? putOnWay(partition, slot, more, score) : 0;
+}
+
+function putOnWay(partition: Partition, slot: Slot, more: u32, score: f64): Address {
   const at = openLeaf(foundLeaf(), foundOffset(), more);
   nodeAt(foundLeaf()).count += 1;
   countBelow(1);
-  if (foundNumber() == 0) setScore(score);
+  if (foundNumber() == 0 && <u32>nodeAt(foundLeaf()).shape != NODE_LIST) setScore(score);
   addBytes(partition, entryOf(slot), more);
   addCount(entryOf(slot), 1);
   return at;

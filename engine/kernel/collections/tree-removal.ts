@@ -39,24 +39,26 @@ export function removeFromTree(partition: Partition, slot: Slot, position: u32, 
   while (count > 0) {
     const address = entryOf(slot);
     findPlace(thread, address, position);
-    const fields = nodeAt(foundLeaf());
-    const some = min<u32>(count, <u32>fields.count - foundNumber());
-    const isAll = some == <u32>fields.count;
-    const outside = fields.outside ? discardLinks(partition, some) : 0;
-    const bytes = isAll ? <u32>fields.bytes : bytesOf(some);
-    addBytes(partition, address, -<i32>(bytes + outside));
-    addCount(address, -<i32>some);
-    countBelow(-<i32>some);
-    if (isAll) {
-      dropLeaf(partition, address);
-    } else {
-      closeLeaf(foundLeaf(), foundOffset(), bytes);
-      fields.count -= <u16>some;
-      if (foundNumber() == 0) setScore(scoreOf(foundLeaf()));
-      tidyLeaf(partition, address);
-    }
+    const some = min<u32>(count, <u32>nodeAt(foundLeaf()).count - foundNumber());
+    removeOnWay(partition, address, some);
     count -= some;
   }
+}
+
+/** Takes so many items out of the leaf on the way, which has them, from the one that it leads to on. */
+export function removeOnWay(partition: Partition, address: Address, count: u32): void {
+  const fields = nodeAt(foundLeaf());
+  const isAll = count == <u32>fields.count;
+  const outside = fields.outside ? discardLinks(partition, count) : 0;
+  const bytes = isAll ? <u32>fields.bytes : bytesOf(count);
+  addBytes(partition, address, -<i32>(bytes + outside));
+  addCount(address, -<i32>count);
+  countBelow(-<i32>count);
+  if (isAll) return dropLeaf(partition, address);
+  closeLeaf(foundLeaf(), foundOffset(), bytes);
+  fields.count -= <u16>count;
+  if (foundNumber() == 0) setScore(scoreOf(foundLeaf()));
+  tidyLeaf(partition, address);
 }
 
 /** Bytes of so many items from the one on the way on. */

@@ -153,6 +153,16 @@ export function findPlace(thread: u32, address: Address, position: u32): void {
   arrive(node, left, itemAt(firstIn(node), fields.bytes, fields.count, left, fields.shape));
 }
 
+/** The number of the item that the way leads to. */
+export function placeOfWay(): u32 {
+  let place = number;
+  for (let level: u32 = 0; level < levels; level++) {
+    const branch = branchAt(level);
+    for (let i = indexAt(level); i > 0; i--) place += itemsBelow(childAt(branch, i - 1));
+  }
+  return place;
+}
+
 /** Goes on to the next leaf on the way; 0: there is none. */
 export function nextLeaf(): Address {
   for (let level = levels; level > 0; level--) {
