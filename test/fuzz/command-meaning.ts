@@ -201,7 +201,10 @@ class CommandMeaning implements FuzzTarget {
       return exactly(this.#command(random, 'STRLEN', [packed]), this.#model.length(key));
     }
     if (random.chance(0.2)) {
-      return exactly(this.#command(random, 'GETDEL', [packed]), this.#model.take(key));
+      // The bytes of a bucket are not modelled.
+      const isBucket = this.#model.hasBucket(key);
+      const asked = exactly(this.#command(random, 'GETDEL', [packed]), this.#model.take(key));
+      return isBucket ? { ...asked, isRight: (reply) => reply[0] === 0x95 } : asked;
     }
     const [start, end] = [random.between(-9000, 9000), random.between(-9000, 9000)];
     const args = [start, end].map((edge) => packInteger(random, BigInt(edge)));
@@ -229,8 +232,11 @@ class CommandMeaning implements FuzzTarget {
       });
       const bytes = this.#command(random, 'MGET', [packed, packedOther]);
       const length = values[0]!.length + values[1]!.length;
-      // Two of the largest do not fit an area together.
-      if (length > MAX_VALUE_BYTES) return { bytes, isRight: () => true, expected: 'two values' };
+      // Two of the largest do not fit an area together, and the bytes of a bucket are not modelled.
+      const isAny = [key, other].some((each) => this.#model.hasBucket(each));
+      if (isAny || length > MAX_VALUE_BYTES) {
+        return { bytes, isRight: () => true, expected: 'two values' };
+      }
       return exactly(bytes, Buffer.concat([Buffer.of(0x92), ...values]));
     }
     const any = randomValue(random);

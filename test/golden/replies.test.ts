@@ -372,18 +372,49 @@ describe('errors', () => {
       '96 60 a1 6b c0 01 a1 61 02',
       '97 60 a1 6b 20 01 a1 61 02 a1 62',
     ],
+    'WRONGTYPE the value is neither a str nor a bin': [
+      '93 1a a4 6d 6f 73 74 a1 78',
+      '92 1b a4 6d 6f 73 74',
+      '94 1c a4 6d 6f 73 74 00 ff',
+      '94 1d a4 6d 6f 73 74 00 a0',
+    ],
+    'WRONGTYPE the value is not a number': ['93 1e a4 74 65 78 74 01'],
+    'SYNTAX what is to be written into a value is a str or a bin': [
+      '93 1a a1 6b 05',
+      '94 1d a1 6b 00 c0',
+    ],
+    'SYNTAX start and end are signed 64-bit integers; -1 is the last byte': [
+      '94 1c a1 6b 00 c0',
+      '94 1c a1 6b cf ff ff ff ff ff ff ff ff 00',
+    ],
+    'SYNTAX an offset is an integer of 0 or more': ['94 1d a1 6b ff a1 78', '94 1d a1 6b c0 a1 78'],
+    'SYNTAX a delta is an integer or a float': ['93 1e a1 6b a1 31', '93 1e a1 6b c0'],
+    'OVERFLOW the sum is not a finite number': ['93 1e a1 6e cb 7f f0 00 00 00 00 00 00'],
+    'UNKNOWN no such key': ['93 25 a1 6e a1 6b', '93 26 a1 6e a1 6e'],
+    'SYNTAX a key cannot be copied to itself': ['93 27 a1 6b c4 01 6b'],
+    'SYNTAX flags of COPY are nil or 1 REPLACE': ['94 27 a1 6b a1 71 02', '94 27 a1 6b a1 71 ff'],
     'SYNTAX a pattern is nil, a str or a bin': ['95 2f a1 6b 00 c0 01', '95 5e a1 6b 00 0a 90'],
   };
 
   const BUSY = 'BUSY a frame may hold 64 commands that the node itself answers, such as HELLO';
 
   it('are all here', () => {
-    const texts = [BUSY, TOO_LONG, LONG_REPLY, NO_SCORE, CROSS_ARENA, ...Object.keys(CASES)];
+    const texts = [
+      BUSY,
+      TOO_LONG,
+      TOO_MANY,
+      LONG_REPLY,
+      NO_SCORE,
+      CROSS_ARENA,
+      ...Object.keys(CASES),
+    ];
     expect(texts.sort()).toEqual(Object.values(KERNEL_ERROR_TEXTS).sort());
   });
 
   /** Only several arenas say it: test/unit/routed-frame.test.ts. */
   const CROSS_ARENA = 'CROSSSLOT the keys are in several arenas; a common {tag} puts them in one';
+  /** test/unit/kernel-several.test.ts. */
+  const TOO_MANY = 'TOOLARGE the values are too many for one reply; ask for fewer, or by GET';
   const TOO_LONG =
     'TOOLARGE the replies to this frame are too long already; this command was not run';
 

@@ -347,10 +347,8 @@ function getMany(source: Source): Call {
     direct: (cache) => cache.getMany(forms),
     check: (model, reply) => {
       for (const [i, value] of checkedList(reply, keys.length).entries()) {
-        model.apply(keys[i]!.id, value, (state) => {
-          const [read] = model.read(state);
-          return [read!];
-        });
+        // A null is looked at once more, by `peek`, which counts nothing.
+        model.apply(keys[i]!.id, value, (state) => model.read(state));
       }
     },
   };

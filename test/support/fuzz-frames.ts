@@ -48,7 +48,6 @@ function argument(random: Random, name: string): Buffer {
     case 'key':
     case 'newKey':
     case '...':
-    case 'newKey':
       return packBytes(random, random.pick(KEYS));
     case 'member':
     case 'field':
@@ -90,7 +89,6 @@ function argument(random: Random, name: string): Buffer {
       return packInteger(random, BigInt(random.below(32)));
     case 'data':
       return packBytes(random, random.bytes(randomLength(random)));
-    case 'start':
     case 'end':
       return packInteger(random, BigInt(random.between(-300, 300)));
     case 'offset':
