@@ -1,6 +1,6 @@
 /**
- * Workers are terminated in the midst of commands on collections and of ATOMIC, while the main thread
- * reads and writes the same ones: each collection is whole or gone, and the arena sound.
+ * Workers are terminated in the midst of commands on collections and of ATOMIC, while the main
+ * thread reads and writes the same ones: each collection is whole or gone, and the arena sound.
  * CHAOS_SECONDS makes each run longer.
  */
 // Sleeps: leaves the processors to those who shall die.

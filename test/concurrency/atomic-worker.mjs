@@ -1,6 +1,6 @@
 /**
- * A thread of atomic.test.ts. `workerData`: { handle, self, transfers, seed, writesNothing }: how many
- * transfers it makes, and what it does beside them. `canary`: transfers that are two steps.
+ * A thread of atomic.test.ts. `workerData`: { handle, self, transfers, seed, canary }: how many
+ * transfers it makes, with other things beside them. `canary`: transfers are two steps.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Arena } from '#engine/arena.js';

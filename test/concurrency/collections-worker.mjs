@@ -1,6 +1,6 @@
 /**
- * A thread of collections.test.ts. `workerData`: { handle, self, threads, turns, vanishes }. Each turn
- * changes a collection that all threads change, or reads one and looks whether it is whole.
+ * A thread of collections.test.ts. `workerData`: { handle, self, threads, turns, seed, vanishes }.
+ * Each turn changes a collection that all threads change, or looks whether one is whole.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Arena } from '#engine/arena.js';
