@@ -27,5 +27,5 @@ parentPort.postMessage('ready');
 for (let i = 0; ; i = (i + 1) % frames.length) {
   request.set(frames[i]);
   kernel.exec(slot, 0, frames[i].length, Date.now());
-  store(larges[i % larges.length]);
+  if (larges.length > 0) store(larges[i % larges.length]);
 }

@@ -5,19 +5,19 @@
  * CHAOS_SECONDS makes each run longer.
  */
 // Sleeps: leaves the processors to those who shall die.
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { Arena, type ArenaOptions } from '#engine/arena.js';
 import { FrameWriter, packKey } from '../concurrency/frames.mjs';
 import { writeValue } from '../concurrency/values.mjs';
+import { type Large, liveAndDie } from '../support/chaos-lives.js';
 import { freshSeed, Random } from '../support/fuzz-random.mjs';
 import { watch } from '../support/hammer.js';
 import { PARTITION_BYTES, PARTITIONS, Partition } from '../support/kernel-memory.js';
 import { keyOf, SHARED_KEYS, Survivor } from './survivor.mjs';
 
 const MIB = 1024 ** 2;
-const DOOMED = new URL('doomed-worker.mjs', import.meta.url);
 const SURVIVOR = new URL('survivor-worker.mjs', import.meta.url);
 const RUN_MS = process.env.CHAOS_SECONDS ? 1000 * Number(process.env.CHAOS_SECONDS) : 4000;
 /** Fewer than dead threads in a run: their slots must be taken again. */
@@ -81,27 +81,6 @@ function makeLarges(random: Random): Large[] {
   });
 }
 
-interface Large {
-  readonly key: Buffer;
-  readonly value: Buffer;
-}
-
-/** One thread's short life; resolves when the system has seen the end of it. */
-async function liveAndDie(
-  arena: Arena,
-  writes: { readonly frames: Buffer[]; readonly larges: Large[] },
-  afterMs: number,
-): Promise<void> {
-  const worker = new Worker(DOOMED, { workerData: { handle: arena.handle, ...writes } });
-  await new Promise((resolve, reject) => {
-    worker.once('message', resolve);
-    worker.once('error', reject);
-  });
-  const until = performance.now() + afterMs;
-  while (performance.now() < until) await nextTurn();
-  await worker.terminate();
-}
-
 const PLANS: Record<string, Omit<ArenaOptions, 'maxThreads' | 'maxValueBytes'>> = {
   '4 partitions': { memoryBytes: 64 * MIB, partitions: 4, policy: 'none' },
   '256 partitions': { memoryBytes: 128 * MIB, partitions: 256, policy: 'none' },
@@ -132,7 +111,7 @@ test.each(Object.entries(PLANS))('%s', { timeout: 3_600_000 }, async (_name, pla
   const isOver = () => Date.now() >= end || failure !== undefined;
   const killOneByOne = async () => {
     while (!isOver()) {
-      await liveAndDie(arena, writes, random.below(40) / 10);
+      await liveAndDie(arena.handle, writes, random.below(40) / 10);
       deaths++;
     }
   };

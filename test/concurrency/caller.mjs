@@ -18,6 +18,12 @@ const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: false });
 
 export const coded = ([name, ...args]) => [COMMANDS[name].code, ...args];
 
+/** A frame of one command, or with `isAtomic` of several as one step. */
+export function frameOf(command, isAtomic = false) {
+  const coding = isAtomic ? coded(['ATOMIC', command.map(coded)]) : coded(command);
+  return Buffer.concat([Buffer.of(1), packr.pack(coding)]);
+}
+
 export class Caller {
   /** What memory was refused for. */
   refused = 0;
@@ -31,8 +37,7 @@ export class Caller {
    * @throws Refusal an error reply
    */
   call(name, ...args) {
-    const frame = Buffer.concat([Buffer.of(1), packr.pack(coded([name, ...args]))]);
-    const reply = this.#executor.execute(frame, undefined);
+    const reply = this.#executor.execute(frameOf([name, ...args]), undefined);
     if (isFault(reply)) throw new Error(`closed with ${reply.reason}`);
     const value = unpackr.unpack(Buffer.from(reply).subarray(1));
     if (value instanceof Refusal) throw value;

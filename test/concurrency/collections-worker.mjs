@@ -1,6 +1,6 @@
 /**
- * A thread of collections.test.ts. `workerData`: { handle, self, threads, turns, vanishes }. Each turn
- * changes a collection that all threads change, or reads one and looks whether it is whole.
+ * A thread of collections.test.ts. `workerData`: { handle, self, threads, turns, seed, vanishes }.
+ * Each turn changes a collection that all threads change, or looks whether one is whole.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Arena } from '#engine/arena.js';
@@ -40,7 +40,8 @@ function push(queue) {
 function take(queue) {
   const elements = caller.call('LPOP', QUEUES[queue], random.between(1, 3)) ?? [];
   for (const [producer, number] of elements) {
-    if (!(number > last[queue][producer])) fail(`${number} of ${producer} after ${last[queue][producer]}`);
+    if (!(number > last[queue][producer]))
+      fail(`${number} of ${producer} after ${last[queue][producer]}`);
     last[queue][producer] = number;
     tally.taken.push(`${queue} ${producer} ${number}`);
   }
@@ -55,7 +56,8 @@ function checkTokens(lists) {
   tally.wholes++;
 }
 
-const readAll = (keys, ...[name, ...args]) => caller.atomic(keys.map((key) => [name, key, ...args]));
+const readAll = (keys, ...[name, ...args]) =>
+  caller.atomic(keys.map((key) => [name, key, ...args]));
 
 /** All fields of one write. */
 function checkWhole() {

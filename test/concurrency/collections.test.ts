@@ -1,6 +1,6 @@
 /**
- * Threads that share lists, sets, hashes and sorted sets: sums are exact, what is taken from a queue
- * is taken once and in order, moves lose nothing, and nobody reads a collection that is half
+ * Threads that share lists, sets, hashes and sorted sets: sums are exact, what is taken from a
+ * queue is taken once and in order, moves lose nothing, and nobody reads a collection that is half
  * changed. HAMMER_SECONDS makes each run longer, HAMMER_SEED repeats one.
  */
 import { once } from 'node:events';

@@ -74,6 +74,9 @@ function stateOf(mortal: Mortal, key: string): string {
 const NONE: DeathPlan = { memoryBytes: 3600 * KIB, partitions: 2, policy: 'none' };
 const EVICTING: DeathPlan = { memoryBytes: 1700 * KIB, partitions: 2, policy: 'lru' };
 
+/** There are many operations, and each has collections to be checked. */
+const STEPS_MAX = 100;
+
 interface More {
   readonly plan?: DeathPlan;
   /** After the collections were made. */
@@ -96,6 +99,7 @@ function operation(calls: readonly Call[], { plan = NONE, prepared, run }: More 
   return {
     plan,
     evicts,
+    ...(process.env.CHAOS_SECONDS ? {} : { stepsMax: STEPS_MAX }),
     prepare: (deaths: Deaths) => {
       const { survivor } = deaths;
       for (const call of [...first, ...(prepared ?? [])]) tell(survivor, call);

@@ -13,7 +13,11 @@ const SECOND_STEPS = process.env.CHAOS_SECONDS ? 40 : 5;
 const AMPLE: DeathPlan = { memoryBytes: 2400 * KIB, partitions: 2, policy: 'none' };
 
 /** An operation, and the arena that it needs. */
-export type PlannedOperation = Operation & { readonly plan?: DeathPlan };
+export type PlannedOperation = Operation & {
+  readonly plan?: DeathPlan;
+  /** Steps that are tried at the most, where the usual number would take too long. */
+  readonly stepsMax?: number;
+};
 
 /** All numbers from 1 to `end`, or some of them: the first and last ones and a random rest. */
 function someSteps(end: number, most: number, random: Random): number[] {
@@ -32,13 +36,13 @@ function someSteps(end: number, most: number, random: Random): number[] {
  * @throws Error what was wrong after which death
  */
 export function dieOf(planned: PlannedOperation, kernels: Kernels, seed: number): Deaths {
-  const { plan = AMPLE, prepare, ...operation } = planned;
+  const { plan = AMPLE, stepsMax = STEPS_MAX, prepare, ...operation } = planned;
   const random = new Random(seed);
   const deaths = new Deaths(kernels, plan, seed);
   prepare?.(deaths);
   deaths.save();
   const steps = deaths.countSteps(operation);
-  const dying = someSteps(steps, STEPS_MAX, random);
+  const dying = someSteps(steps, stepsMax, random);
   let at = '';
   try {
     for (const step of dying) {

@@ -170,6 +170,7 @@ export const CODES = {
   HSET: 0x50,
   HGET: 0x52,
   HGETALL: 0x54,
+  ZADD: 0x60,
   ZINCRBY: 0x64,
 } as const;
 export type Name = keyof typeof CODES;

@@ -10,6 +10,7 @@
  */
 import { Address } from '../layout';
 import { bucketWord } from './directory';
+import { hashOfStored } from './member';
 import { isRooted, ROOT_BUCKETS, rootOf } from './root';
 import { bucketOfHash } from './table';
 
@@ -22,18 +23,38 @@ export function reversed(word: u32): u32 {
   return bswap<u32>(x);
 }
 
+/** The cursors of a bucket are so many in a row, less one: it may have been split already, or be still to be. */
+function spanOf(bucket: u32, buckets: u32): u32 {
+  let bits: u32 = 31 - clz(buckets);
+  if (bucket + ((1 as u32) << bits) < buckets || bucket >= (1 as u32) << bits) bits += 1;
+  return bits == 0 ? u32.MAX_VALUE : ((1 as u32) << (32 - bits)) - 1;
+}
+
+/** The span of the bucket that a cursor stands at. */
+@inline
+function spanAt(address: Address, cursor: u32): u32 {
+  const buckets = load<u32>(rootOf(address), ROOT_BUCKETS);
+  return spanOf(bucketOfHash(reversed(cursor), buckets), buckets);
+}
+
 /** The cursor behind the bucket that a cursor stands at; 0: that was the last one. */
 @inline
 export function nextCursor(address: Address, cursor: u32): u32 {
   if (!isRooted(address)) return 0;
-  const buckets = load<u32>(rootOf(address), ROOT_BUCKETS);
-  const bucket = bucketOfHash(reversed(cursor), buckets);
-  // Bits that all hashes of the bucket share: it may have been split already, or be still to be.
-  let bits: u32 = 31 - clz(buckets);
-  if (bucket + ((1 as u32) << bits) < buckets || bucket >= (1 as u32) << bits) bits += 1;
-  if (bits == 0) return 0;
-  const size = (1 as u32) << (32 - bits);
-  return (cursor & ~(size - 1)) + size;
+  const span = spanAt(address, cursor);
+  return (cursor & ~span) + span + 1;
+}
+
+/** Whether a cursor stands within a bucket: it was joined with one that was told of. Not for what is packed. */
+@inline
+export function isWithinBucket(address: Address, cursor: u32): bool {
+  return (cursor & spanAt(address, cursor)) != 0;
+}
+
+/** Whether the walk told of a member before it came to a cursor. */
+@inline
+export function isTold(member: Address, cursor: u32): bool {
+  return reversed(hashOfStored(member)) < cursor;
 }
 
 /** The first node of the bucket that a cursor stands at, 0: it is empty. Not for what is packed. */

@@ -11,7 +11,7 @@ import { nextItem, startBucket } from '../collections/items';
 import { lastStoredLength, skipMember, storedText } from '../collections/member';
 import { memberOfItem, scoreOfItem } from '../collections/order';
 import { isRooted } from '../collections/root';
-import { bucketAt, nextCursor } from '../collections/scan';
+import { bucketAt, isTold, isWithinBucket, nextCursor } from '../collections/scan';
 import { startAt, takeNext } from '../collections/sequence';
 import { CHUNK_HASH, CHUNK_SET, CHUNK_ZSET } from '../entry';
 import { Address } from '../layout';
@@ -87,11 +87,13 @@ function scanItems(thread: u32, staged: Staged, kind: u8, out: Address, limit: A
     for (let i: u32 = 0; i < MAX_BUCKETS && seen < count; i++) {
       const start = end;
       const valuesBefore = values;
+      const skipsTold = !isPacked && isWithinBucket(address, cursor);
       if (isOrdered) startAt(address, 0, thread);
       else startBucket(address, isPacked ? 0 : bucketAt(address, cursor));
       for (let item = next(isOrdered); item != 0 && end != 0; item = next(isOrdered)) {
-        seen += 1;
         const member = isOrdered ? memberOfItem(item) : memberOf(item);
+        if (skipsTold && isTold(member, cursor)) continue;
+        seen += 1;
         if (pattern) {
           const text = storedText(member);
           if (!matchesGlob(pattern, patternBytes, text, lastStoredLength())) continue;
