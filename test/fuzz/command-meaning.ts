@@ -201,10 +201,9 @@ class CommandMeaning implements FuzzTarget {
       return exactly(this.#command(random, 'STRLEN', [packed]), this.#model.length(key));
     }
     if (random.chance(0.2)) {
-      // The bytes of a bucket are not modelled.
-      const isBucket = this.#model.hasBucket(key);
-      const asked = exactly(this.#command(random, 'GETDEL', [packed]), this.#model.take(key));
-      return isBucket ? { ...asked, isRight: (reply) => reply[0] === 0x95 } : asked;
+      const hadBucket = this.#model.hasBucket(key);
+      const take = exactly(this.#command(random, 'GETDEL', [packed]), this.#model.take(key));
+      return hadBucket ? { ...take, isRight: isBucket, expected: 'a bucket' } : take;
     }
     const [start, end] = [random.between(-9000, 9000), random.between(-9000, 9000)];
     const args = [start, end].map((edge) => packInteger(random, BigInt(edge)));
@@ -232,12 +231,14 @@ class CommandMeaning implements FuzzTarget {
       });
       const bytes = this.#command(random, 'MGET', [packed, packedOther]);
       const length = values[0]!.length + values[1]!.length;
-      // Two of the largest do not fit an area together, and the bytes of a bucket are not modelled.
-      const isAny = [key, other].some((each) => this.#model.hasBucket(each));
-      if (isAny || length > MAX_VALUE_BYTES) {
+      // Two of the largest do not fit an area together; the bytes of a bucket are not modelled.
+      const isUnknown = this.#model.hasBucket(key) || this.#model.hasBucket(other);
+      if (isUnknown || length > MAX_VALUE_BYTES) {
         return { bytes, isRight: () => true, expected: 'two values' };
       }
-      return exactly(bytes, Buffer.concat([Buffer.of(0x92), ...values]));
+      // Joined when there is a reply: only then is the fence of a lease known.
+      const isRight = (reply: Buffer) => reply.equals(Buffer.concat([Buffer.of(0x92), ...values]));
+      return { bytes, isRight, expected: values.map(shorten).join() };
     }
     const any = randomValue(random);
     const large = any.length > VALUE_BYTES_MOST - other.length ? NIL : any;
@@ -298,7 +299,7 @@ class CommandMeaning implements FuzzTarget {
   #askGet(random: Random, key: Buffer, packed: Buffer): Asked {
     if (this.#model.hasBucket(key)) {
       const bytes = this.#command(random, 'GET', [packed]);
-      return { bytes, isRight: (reply) => reply[0] === 0x95, expected: 'a bucket' };
+      return { bytes, isRight: isBucket, expected: 'a bucket' };
     }
     const value = this.#model.get(key);
     if (typeof value === 'string') {
@@ -394,6 +395,9 @@ function exactly(bytes: Buffer, expected: Buffer | string): Asked {
   }
   return { bytes, isRight: (reply) => reply.equals(expected), expected: shorten(expected) };
 }
+
+/** The bytes of a bucket are not modelled. */
+const isBucket = (reply: Buffer): boolean => reply[0] === 0x95;
 
 /** nil, or an array of the value and an integer. */
 function isVersioned(reply: Buffer, value: Buffer | undefined): boolean {

@@ -15,6 +15,7 @@ import {
 import type { Random } from './fuzz-random.mjs';
 
 const ROWS = Object.entries(COMMANDS) as [CommandName, CommandRow][];
+const PLAIN_ROWS = ROWS.filter(([name]) => name !== 'ATOMIC');
 /** Few enough to meet each other, of all lengths. */
 const KEYS = Array.from({ length: 24 }, (_, i) => Buffer.from(`fuzz:${i}`)).concat(
   [1, 31, 32, 255, 256, 2048, 2049, 8185, 65_535].map((length) => Buffer.alloc(length, 0x6b)),
@@ -28,6 +29,8 @@ const SCANS = [
   { match: '*[^k-]\\\\?', type: 'string' },
   { count: -1 },
 ];
+/** The least that msgpack has. */
+const I64_MIN = -(2n ** 63n);
 const packr = new Packr({ useRecords: false });
 
 function float(value: number): Buffer {
@@ -42,7 +45,17 @@ function anyCase(random: Random, name: string): string {
   return [...name].map((letter) => (random.chance(0.5) ? letter.toLowerCase() : letter)).join('');
 }
 
-function argument(random: Random, name: string): Buffer {
+/** Mostly a small one; or one at which arithmetic goes wrong. */
+function someNumber(random: Random): bigint {
+  if (random.chance(0.8)) return BigInt(random.between(-12, 12));
+  if (random.chance(0.5)) return BigInt(random.between(-300, 300));
+  const edge = 1n << BigInt(random.pick([15, 16, 30, 31, 32, 62, 63]));
+  const number = (random.chance(0.5) ? edge : -edge) + BigInt(random.between(-1, 1));
+  return number < I64_MIN ? I64_MIN : number;
+}
+
+/** @param depth of commands inside of others */
+function argument(random: Random, name: string, depth = 0): Buffer {
   if (name.endsWith('?') && random.chance(0.2)) return Buffer.of(0xc0);
   switch (name.replace('?', '')) {
     case 'key':
@@ -58,10 +71,13 @@ function argument(random: Random, name: string): Buffer {
       return packInteger(random, BigInt(random.below(20)));
     case 'start':
     case 'stop':
+    case 'end':
     case 'index':
     case 'count':
     case 'rank':
-      return packInteger(random, BigInt(random.between(-12, 12)));
+    case 'maxLength':
+    case 'limit':
+      return packInteger(random, someNumber(random));
     case 'cursor':
       return packInteger(
         random,
@@ -79,7 +95,22 @@ function argument(random: Random, name: string): Buffer {
     case 'score':
     case 'min':
     case 'max':
+      if (random.chance(0.1)) return float(random.pick(RATES));
       return packInteger(random, BigInt(random.between(-5, 5)));
+    case 'commands': {
+      const count = random.pick([0, 1, 2, 3, 8, 20]);
+      const commands = Array.from({ length: count }, () => randomCommand(random, depth + 1));
+      return Buffer.concat([containerHead(random, false, count), ...commands]);
+    }
+    case 'guards': {
+      const count = random.pick([0, 0, 1, 3]);
+      const guards = Array.from({ length: count }, () => {
+        const version = random.chance(0.7) ? Buffer.of(0xc0) : packInteger(random, 1n);
+        const key = packBytes(random, random.pick(KEYS));
+        return Buffer.concat([containerHead(random, false, 2), key, version]);
+      });
+      return Buffer.concat([containerHead(random, false, count), ...guards]);
+    }
     case 'withScores':
     case 'withValues':
       return Buffer.of(random.pick([0xc2, 0xc3]));
@@ -89,8 +120,6 @@ function argument(random: Random, name: string): Buffer {
       return packInteger(random, BigInt(random.below(32)));
     case 'data':
       return packBytes(random, random.bytes(randomLength(random)));
-    case 'end':
-      return packInteger(random, BigInt(random.between(-300, 300)));
     case 'offset':
       return packInteger(random, BigInt(random.pick([0, 3, 300, 8200, 70_000, 2 ** 32])));
     case 'delta':
@@ -133,8 +162,8 @@ function argumentCount(random: Random, row: CommandRow): number {
 }
 
 /** A command that is right most of the time. Each argument may be of a wrong type. */
-export function randomCommand(random: Random): Buffer {
-  const [name, row] = random.pick(ROWS);
+export function randomCommand(random: Random, depth = 0): Buffer {
+  const [name, row] = random.pick(depth < 2 ? ROWS : PLAIN_ROWS);
   const code = random.chance(0.8)
     ? packInteger(random, BigInt(row.code))
     : packBytes(random, Buffer.from(anyCase(random, name)));
@@ -143,7 +172,7 @@ export function randomCommand(random: Random): Buffer {
   for (let i = 0; i < count; i++) {
     const isWrong = random.chance(0.03);
     const argName = argumentName(row, i);
-    parts.push(isWrong ? randomValue(random) : argument(random, argName));
+    parts.push(isWrong ? randomValue(random) : argument(random, argName, depth));
   }
   return Buffer.concat(parts);
 }
