@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { MAX_PARTITIONS, type Policy } from '../engine/arena.js';
 import { CLOCKS, type Clock, type Setting } from './case.js';
+import { collectionsCommand } from './collections/command.js';
 import { corpus } from './corpus.js';
 import { readEnvironment } from './environment.js';
 import { EVICTING_POLICIES, type HitRatioOutcome, nameOf, replayAll } from './hit-ratio.js';
@@ -72,7 +73,8 @@ const program = new Command('bench')
     if (!(await runCorpus(options))) process.exitCode = 1;
   });
 
-for (const command of [kernelCCommand, memoryCommand, pausesCommand, threadsCommand]) {
+const COMMANDS = [collectionsCommand, kernelCCommand, memoryCommand, pausesCommand, threadsCommand];
+for (const command of COMMANDS) {
   program.addCommand(command.copyInheritedSettings(program));
 }
 
