@@ -6,7 +6,7 @@
  * Everything here runs under the partition's lock, what changes something with the entry pinned.
  */
 import { copyBytes } from '../bytes';
-import { Address } from '../layout';
+import { Address, MAX_CHUNK } from '../layout';
 import { Partition } from '../partition';
 import { entryOf, Slot } from '../table';
 import { behindItem, contentOf, lengthBytes, tagOfHash, valueOf, writeLength } from './body';
@@ -75,15 +75,18 @@ export function lastScore(): f64 {
   return foundScore;
 }
 
-/** Whether the member at hand (member.ts) is there; its score in `lastScore()`. */
+/** Whether the member at hand (member.ts) is there; its score in `lastScore()`. May run beside a writer. */
 export function findScore(address: Address): bool {
   if (isRooted(address)) {
     const item = findMember(address);
     if (item) foundScore = load<f64>(valueOf(item));
     return item != 0;
   }
-  let item = packedBody(address);
+  const body = packedBody(address);
+  let item = body;
   for (let i = packedCount(address); i > 0; i--) {
+    // A reader without the lock may walk over anything.
+    if (item - body > MAX_CHUNK) return false;
     if (isMember(memberOfItem(item))) {
       foundScore = scoreOfItem(item);
       return true;

@@ -8,10 +8,8 @@ import { storeDifference, storeIntersection, storeUnion } from './algebra-store'
 import {
   hashDelete,
   hashFields,
-  hashGet,
   hashGetAll,
   hashGetMany,
-  hashHas,
   hashSet,
   hashSetIfAbsent,
   hashSize,
@@ -32,10 +30,11 @@ import {
 } from './list';
 import { listInsert, listMove, listPosition, listRemove, listSet } from './list-places';
 import { hashRandom, setPop, setRandom } from './picks';
+import { hashGet, hashHas, setHas, sortedScore } from './quick';
 import { hashScan, setScan, sortedScan } from './scan-items';
-import { setAdd, setHas, setHasMany, setMembers, setRemove, setSize } from './set';
+import { setAdd, setHasMany, setMembers, setRemove, setSize } from './set';
 import { setMove } from './set-move';
-import { sortedAdd, sortedIncrement, sortedRemove, sortedScore, sortedScores, sortedSize } from './sorted';
+import { sortedAdd, sortedIncrement, sortedRemove, sortedScores, sortedSize } from './sorted';
 import {
   sortedCount,
   sortedLexCount,

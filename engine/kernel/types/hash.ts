@@ -1,4 +1,4 @@
-/* Hashes: fields as of collections/member.ts, values any msgpack. */
+/* Hashes: fields as of collections/member.ts, values any msgpack. HGET and HEXISTS are in quick.ts. */
 import { copyBytes } from '../bytes';
 import { behindItem, memberOf, valueOf } from '../collections/body';
 import { nextItem, startItems } from '../collections/items';
@@ -24,7 +24,7 @@ import { partitionOf, Staged } from '../staging';
 import { ERROR_MEMBER, ERROR_OUT_OF_MEMORY, ERROR_PAIRS, ERROR_VALUE_TOO_LARGE, writeError } from '../status';
 import { entryOf, Slot } from '../table';
 import { close, closeRead, lastFailure, open, openToRead } from './collection';
-import { areMembers, behindKey, hasMember, removeMembers, sizeOfCollection } from './set';
+import { areMembers, behindKey, removeMembers, sizeOfCollection } from './set';
 
 export const FIELD_NEW: u32 = 1;
 export const FIELD_CHANGED: u32 = 0;
@@ -125,17 +125,6 @@ export function copyField(item: Address, out: Address, limit: Address): Address 
   return out + bytes;
 }
 
-/** HGET. */
-export function hashGet(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
-  if (!readMember(thread, behindKey(staged))) return writeError(out, ERROR_MEMBER);
-  const address = openToRead(thread, staged, CHUNK_HASH, nowMs);
-  if (address == 0) return lastFailure() ? writeError(out, lastFailure()) : writeNil(out);
-  const item = findMember(address);
-  const end = item ? copyField(item, out, limit) : writeNil(out);
-  closeRead(staged);
-  return end;
-}
-
 /** HMGET: a value or nil for each field. */
 export function hashGetMany(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
   const count = staged.argCount - 1;
@@ -200,11 +189,6 @@ function copyName(item: Address, out: Address, limit: Address): Address {
 /** HDEL. */
 export function hashDelete(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
   return removeMembers(thread, staged, CHUNK_HASH, out, nowMs);
-}
-
-/** HEXISTS. */
-export function hashHas(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
-  return hasMember(thread, staged, CHUNK_HASH, out, nowMs);
 }
 
 /** HLEN. */

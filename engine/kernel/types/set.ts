@@ -1,4 +1,4 @@
-/* Sets: SADD, SREM, SISMEMBER, SMISMEMBER, SCARD, SMEMBERS. Members as of collections/member.ts. */
+/* Sets: SADD, SREM, SMISMEMBER, SCARD, SMEMBERS; SISMEMBER is in quick.ts. Members as of collections/member.ts. */
 import { copyBytes } from '../bytes';
 import { memberOf } from '../collections/body';
 import { nextItem, startItems } from '../collections/items';
@@ -92,20 +92,6 @@ export function removeMembers(thread: u32, staged: Staged, kind: u8, out: Addres
   }
   close(thread, staged, slot, removed != 0);
   return writeInteger(out, removed);
-}
-
-/** SISMEMBER. */
-export function setHas(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
-  return hasMember(thread, staged, CHUNK_SET, out, nowMs);
-}
-
-export function hasMember(thread: u32, staged: Staged, kind: u8, out: Address, nowMs: i64): Address {
-  if (!readMember(thread, behindKey(staged))) return writeError(out, ERROR_MEMBER);
-  const address = openToRead(thread, staged, kind, nowMs);
-  if (address == 0) return lastFailure() ? writeError(out, lastFailure()) : writeBoolean(out, false);
-  const found = findMember(address) != 0;
-  closeRead(staged);
-  return writeBoolean(out, found);
 }
 
 /** SMISMEMBER: a boolean for each. */

@@ -1,4 +1,4 @@
-/* Sorted sets: ZADD, ZINCRBY, ZREM, ZSCORE, ZMSCORE, ZCARD. Members as of collections/member.ts, scores f64. */
+/* Sorted sets: ZADD, ZINCRBY, ZREM, ZMSCORE, ZCARD. Members as of collections/member.ts, scores f64. */
 import { readMember } from '../collections/member';
 import { addOrdered, changeScore, findScore, lastScore, removeOrdered } from '../collections/order';
 import { CHUNK_ZSET } from '../entry';
@@ -170,16 +170,6 @@ export function sortedRemove(thread: u32, staged: Staged, out: Address, limit: A
   }
   close(thread, staged, slot, removed != 0);
   return writeInteger(out, removed);
-}
-
-/** ZSCORE. */
-export function sortedScore(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
-  if (!readMember(thread, behindKey(staged))) return writeError(out, ERROR_MEMBER);
-  const address = openToRead(thread, staged, CHUNK_ZSET, nowMs);
-  if (address == 0) return lastFailure() ? writeError(out, lastFailure()) : writeNil(out);
-  const end = findScore(address) ? writeScore(out, lastScore()) : writeNil(out);
-  closeRead(staged);
-  return end;
 }
 
 /** ZMSCORE. */
