@@ -2,7 +2,15 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
 import { Bench, MIB } from '../support/kernel-memory.js';
-import { command, error, integer, type Name, str, TRUE, type Wire } from '../support/kernel-wire.js';
+import {
+  command,
+  error,
+  integer,
+  type Name,
+  str,
+  TRUE,
+  type Wire,
+} from '../support/kernel-wire.js';
 
 const errorOf = (name: string): Wire => error(KERNEL_ERROR_TEXTS[name]!);
 const NAMES = ['COPY', 'RENAME'] as const;
