@@ -30,6 +30,7 @@ import {
   MAX_INLINE_KEY,
   moveExpiry,
   NAMESPACED,
+  PENDING,
   pieceAt,
   ROOTED,
   setExpiry,
@@ -401,7 +402,7 @@ export function reshape(
   const old = entryOf(slot);
   const entry = entryAt(old);
   const oldFlags = <u32>entry.flags;
-  flags |= oldFlags & (CHAINED | LONG_KEY | NAMESPACED | COLLECTION | ROOTED);
+  flags |= oldFlags & (CHAINED | LONG_KEY | NAMESPACED | COLLECTION | ROOTED | PENDING);
   if (flags == oldFlags) return old;
   const payloadBytes = entryBytes(entry) - fieldsBytes(oldFlags);
   const bytes = fieldsBytes(flags) + payloadBytes;

@@ -268,6 +268,11 @@ const PROVOKED_BY: Record<string, Provocation> = {
     ],
     shown: 'a ZINCRBY of minus infinity to a score of infinity',
   },
+  ERROR_ATOMIC: { commands: [['ATOMIC', [['HELLO']]]], shown: 'an ATOMIC of HELLO' },
+  ERROR_GUARD: {
+    commands: [['ATOMIC', [['PING']], [['k', -1]]]],
+    shown: 'a guard whose version is negative',
+  },
   ERROR_REPLY_SIZE: {
     commands: [
       ...Array.from({ length: 200 }, () => ['RPUSH', 'k', 'x'.repeat(990)] as const),

@@ -393,6 +393,13 @@ describe('errors', () => {
     'UNKNOWN no such key': ['93 25 a1 6e a1 6b', '93 26 a1 6e a1 6e'],
     'SYNTAX a key cannot be copied to itself': ['93 27 a1 6b c4 01 6b'],
     'SYNTAX flags of COPY are nil or 1 REPLACE': ['94 27 a1 6b a1 71 02', '94 27 a1 6b a1 71 ff'],
+    'SYNTAX ATOMIC takes an array of up to 1024 commands, none of them ATOMIC or one the node itself answers':
+      // No array, no commands, ATOMIC inside of ATOMIC, HELLO.
+      ['92 03 05', '92 03 90', '92 03 91 92 03 91 91 01', '92 03 91 91 02'],
+    'SYNTAX a guard is an array of a key and a version, nil for a key that must be absent': [
+      ...['93 03 91 91 01 05', '93 03 91 91 01 91 a1 6b'],
+      ...['93 03 91 91 01 91 91 a1 6b', '93 03 91 91 01 91 92 a1 6b ff'],
+    ],
     'SYNTAX a pattern is nil, a str or a bin': ['95 2f a1 6b 00 c0 01', '95 5e a1 6b 00 0a 90'],
   };
 

@@ -249,12 +249,13 @@ const ALWAYS_SEEN = [
 
 /**
  * Take more than chance brings into one frame (test/golden/replies.test.ts has them), several
- * arenas, or collections (collections.test.ts).
+ * arenas, collections (collections.test.ts), or ATOMIC.
  */
 const RARE_ERRORS = [
   ...['ERROR_HOST_COMMANDS', 'ERROR_REPLY_TOO_LARGE', 'ERROR_CROSS_ARENA'],
   ...['ERROR_TOO_MANY_VALUES', 'ERROR_WRONG_TYPE', 'ERROR_COLLECTION_KEY', 'ERROR_REPLY_SIZE'],
   ...['ERROR_WHERE', 'ERROR_SIDE', 'ERROR_LPOS', 'ERROR_CURSOR', 'ERROR_MATCH'],
+  ...['ERROR_ATOMIC', 'ERROR_GUARD'],
   ...['ERROR_SCORE', 'ERROR_ZADD_FLAGS', 'ERROR_ZRANGE', 'ERROR_SCORE_PAIRS', 'ERROR_NOT_A_SCORE'],
 ];
 

@@ -86,7 +86,7 @@ const BY_CHANCE: readonly CommandName[] = [
 /** Those, and what several arenas refuse where one does not. */
 const INCOMPARABLE = (Object.keys(COMMANDS) as CommandName[]).filter((name) => {
   const row: CommandRow = COMMANDS[name];
-  return row.manyKeys === 'together' || BY_CHANCE.includes(name);
+  return row.manyKeys === 'together' || name === 'ATOMIC' || BY_CHANCE.includes(name);
 });
 
 /** Whether a command is one of these. */
