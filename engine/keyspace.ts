@@ -160,18 +160,6 @@ export abstract class Keyspace {
   }
 
   /**
-   * `get` and `delete` in one: of several threads that take a key, one gets the value. A value that
-   * JavaScript has no type for (`WRONGTYPE`) is gone too; a list, set or hash (`WRONGTYPE`) stays.
-   */
-  take<T = unknown>(key: Key): T | undefined {
-    const desk = this.#deskFor(key);
-    const word = desk.writeKey(key);
-    const length = desk.kernel.takeDirect(desk.slot, word, Date.now());
-    if (length < 0) return this.#large.read(length, desk, key, 'take') as T | undefined;
-    return readValue(desk.reply, 0, length, this.#structures) as T;
-  }
-
-  /**
    * The bytes of a value that is bytes or a string (then its UTF-8), or `undefined` when the key is
    * absent. The result is a copy that belongs to the caller.
    * @throws SlabringError `WRONGTYPE` when the value is neither

@@ -110,6 +110,19 @@ export abstract class StringKeys extends Keyspace {
   }
 
   /**
+   * `get` and `delete` in one: of several threads that take a key, one gets the value. A value that
+   * JavaScript has no type for (`WRONGTYPE`) is gone too; a list, set or hash (`WRONGTYPE`) stays.
+   */
+  take<T = unknown>(key: Key): T | undefined {
+    const { shared, deskFor, large } = this.#inside;
+    const desk = deskFor(key);
+    const word = desk.writeKey(key);
+    const length = desk.kernel.takeDirect(desk.slot, word, Date.now());
+    if (length < 0) return large.read(length, desk, key, 'take') as T | undefined;
+    return readValue(desk.reply, 0, length, shared.structures) as T;
+  }
+
+  /**
    * `get` and `expire` in one step: the value, which has that time to live from then on (0: it does
    * not expire), or `undefined` when the key is absent.
    * @throws SlabringError `OPTION`, `OOM` when there is no memory for an expiry

@@ -308,7 +308,7 @@ const CANARIES: Record<string, Canary> = {
     from: 'if (isDraftOf(page, slot)) givePage(page);',
     to: 'if (page == pageOf(block.draftLast)) givePage(page);',
     operation: 'SET of a draft',
-    words: /BROKEN_DRAFT|BROKEN_PAGE_TOTAL/,
+    words: /BROKEN_DRAFT|BROKEN_PAGE_TOTAL|BROKEN_PAGE_INFO/,
   },
   'pages that went astray stay there': {
     file: 'pages.ts',
