@@ -26,7 +26,7 @@ import {
   type WireLimit,
 } from './keyoptions.js';
 import { deskIn, desksIn, type SharedParts } from './keyspace.js';
-import { randomKey, scanPage } from './scan-page.js';
+import { prefixOf, randomKey, scanPage } from './scan-page.js';
 import type { Single } from './single.js';
 import type { Space } from './space.js';
 import { StringKeys } from './string-keys.js';
@@ -50,7 +50,8 @@ export abstract class FullKeyspace extends StringKeys {
    *
    * This thread and others may write meanwhile. A key that is there during the whole walk is
    * returned exactly once. One that comes or goes meanwhile is returned once or not at all, and may
-   * be gone by the time that it is returned (`keys` looks again). Nothing is marked as used.
+   * be gone by the time that it is returned (`keys` looks again). When its namespace is cleared, the
+   * walk ends. Nothing is marked as used.
    * @throws SlabringError `OPTION`
    */
   scan(options?: KeyScanOptions): Generator<FoundKey, void, undefined> {
@@ -59,10 +60,16 @@ export abstract class FullKeyspace extends StringKeys {
   }
 
   *#scan(options: KeyScanOptions): Generator<FoundKey, void, undefined> {
+    const desk = desksIn(this)[0]!;
+    const prefix = prefixOf(desk);
     let cursor = 0;
     do {
       const page = this.scanPage(cursor, options);
-      yield* page.keys;
+      for (const key of page.keys) {
+        // The namespace was cleared. Its keys, written again, are elsewhere, and might come twice.
+        if (prefixOf(desk) !== prefix) return;
+        yield key;
+      }
       cursor = page.cursor;
     } while (cursor !== 0);
   }

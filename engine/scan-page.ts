@@ -34,8 +34,8 @@ const MOST_RANDOM = 2 ** 47;
 const KIND_SHIFT = 16;
 const KIND_MASK = 0xff;
 
-/** The prefix of the keys of a desk's namespace, 0: keys of none. */
-function prefixOf({ space }: Desk): number {
+/** The prefix of the keys of a desk's namespace, 0: keys of none. Another one once it was cleared. */
+export function prefixOf({ space }: Desk): number {
   return space === undefined ? 0 : space.prefix();
 }
 
