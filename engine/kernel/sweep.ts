@@ -13,12 +13,14 @@ import { isPinned, removeEntry } from './eviction/removal';
 import { Header, header } from './layout';
 import { lock, unlock } from './lock';
 import { isCleared } from './namespaces';
-import { countCleared } from './rows';
+import { clearedBytes, countCleared } from './rows';
 import { pageInfo, pageOf } from './pages';
 import { Partition, partitionAt, partitionIndex } from './partition';
 import { BUCKET_INDEX_MASK, BUCKET_SHIFT, entryOf, occupiedIn, segmentOf, SLOTS, touchEntries } from './table';
 
-/** One entry of so many must have been cleared for upkeep to look for them: fewer are worth less than the search. */
+/**
+ * One entry, or byte, of so many must have been cleared for upkeep to look for them: else it is not worth the search.
+ */
 const SWEEP_SHARE_SHIFT: u32 = 6;
 
 /** Whether there are entries that were cleared. Under the lock. */
@@ -53,7 +55,9 @@ function isUncounted(partition: Partition): bool {
 @inline
 export function isSweepDue(partition: Partition): bool {
   if (!mayHaveCleared(partition)) return false;
-  return isUncounted(partition) || partition.cleared << SWEEP_SHARE_SHIFT >= partition.entries;
+  if (isUncounted(partition) || partition.cleared << SWEEP_SHARE_SHIFT >= partition.entries) return true;
+  // A few of them may be large collections.
+  return clearedBytes(partition) << SWEEP_SHARE_SHIFT >= partition.payloadBytes;
 }
 
 /** Looks at about `limit` slots of the table; at how many, 0: nothing there was cleared. Under the lock. */

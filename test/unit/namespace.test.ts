@@ -462,3 +462,13 @@ it('a version never comes back, though each clear moves the key to another parti
   users.getVersioned('a');
   expect(users.set('a', 2, { ifVersion: last })).toBe(false);
 });
+
+it('the memory of a large collection that was cleared comes back, few as the entries are', async () => {
+  for (let i = 0; i < 2000; i++) cache.set(`other ${i}`, i);
+  const before = cache.stats().chunkBytes;
+  const list = cache.namespace('users').list('l');
+  for (let i = 0; i < 20_000; i++) list.push(`element ${i}`);
+  expect(cache.stats().chunkBytes).toBeGreaterThan(before + 300_000);
+  cache.namespace('users').clear();
+  await vi.waitFor(() => expect(cache.stats().chunkBytes).toBeLessThan(before + 10_000), 5000);
+});
