@@ -167,6 +167,8 @@ export const CODES = {
   LLEN: 0x36,
   LRANGE: 0x37,
   SADD: 0x40,
+  SCARD: 0x44,
+  SPOP: 0x46,
   HSET: 0x50,
   HGET: 0x52,
   HGETALL: 0x54,

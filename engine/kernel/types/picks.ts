@@ -4,12 +4,12 @@
 import { copyBytes } from '../bytes';
 import { memberOf } from '../collections/body';
 import { nextItem, startItems } from '../collections/items';
-import { readMember, skipMember } from '../collections/member';
+import { MAX_MEMBER_BYTES, readMember, skipMember } from '../collections/member';
 import { randomBelow, randomItem, seedRandom } from '../collections/random';
 import { countOf } from '../collections/root';
 import { findMember, removeItem } from '../collections/table';
-import { CHUNK_HASH, CHUNK_SET } from '../entry';
-import { Address } from '../layout';
+import { CHUNK_HASH, CHUNK_SET, entryAt, valueBytesOf } from '../entry';
+import { Address, header } from '../layout';
 import { integerOf, IS_INTEGER, isNil, isTrue, lastInteger, skipValue, writeArrayHead, writeNil } from '../msgpack';
 import { partitionOf, Staged } from '../staging';
 import { ERROR_COUNT, writeError } from '../status';
@@ -48,7 +48,7 @@ function copyName(item: Address, out: Address, limit: Address): Address {
   return out + bytes;
 }
 
-/** SPOP. */
+/** SPOP: up to so many members, fewer where others might not fit a reply. */
 export function setPop(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
   if (!readCount(staged, false)) return writeError(out, ERROR_COUNT);
   const slot = open(thread, staged, CHUNK_SET, false, nowMs);
@@ -56,34 +56,39 @@ export function setPop(thread: u32, staged: Staged, out: Address, limit: Address
   seedRandom(thread, nowMs);
   const partition = partitionOf(staged);
   const count = min<u32>(wanted, countOf(entryOf(slot)));
-  // Members are removed as they are copied: it has to be known before that there is room for all of them.
-  if (count > 1 && !haveRoom(entryOf(slot), out, limit)) {
+  if (count > 1 && !mayFit(entryOf(slot), out, limit)) {
     close(thread, staged, slot, false);
     return 0;
   }
-  let end = hasCount ? writeArrayHead(out, count) : out;
-  for (let i: u32 = 0; i < count; i++) {
+  // The head is written when it is known how many there are.
+  let end = hasCount ? out + HEAD_BYTES : out;
+  let done: u32 = 0;
+  for (; done < count; done++) {
+    // What is removed must have been copied.
+    if (done != 0 && limit - end < MAX_MEMBER_BYTES + HEAD_BYTES) break;
     const item = randomItem(entryOf(slot));
-    end = copyName(item, end, limit);
-    if (end == 0) break;
+    const behind = copyName(item, end, limit);
+    if (behind == 0) break;
+    end = behind;
     // What was copied is the member at hand.
     readMember(thread, memberOf(item));
     removeItem(partition, slot, findMember(entryOf(slot)));
   }
-  close(thread, staged, slot, end != 0 && count != 0);
-  return end;
+  close(thread, staged, slot, done != 0);
+  if (done < count && done == 0) return 0;
+  if (!hasCount) return end;
+  const headEnd = writeArrayHead(out, done);
+  memory.copy(headEnd, out + HEAD_BYTES, end - out - HEAD_BYTES);
+  return headEnd + (end - out - HEAD_BYTES);
 }
 
-/** Whether any members there are would fit. */
-function haveRoom(address: Address, out: Address, limit: Address): bool {
-  let bytes: u64 = 8;
-  startItems(address);
-  for (let item = nextItem(); item != 0; item = nextItem()) {
-    const member = memberOf(item);
-    bytes += skipMember(member) - member;
-    if (bytes > <u64>(limit - out)) return false;
-  }
-  return true;
+/** Heads of an array and of a member, at the most. */
+const HEAD_BYTES: u32 = 5;
+
+/** Whether all members would fit, or there is room for so many that it is no pity about the others. */
+function mayFit(address: Address, out: Address, limit: Address): bool {
+  const room = limit - out;
+  return room >= header().areaBytes >> 1 || valueBytesOf(address, entryAt(address)) + HEAD_BYTES <= room;
 }
 
 /** The reply where there is no collection: nil, or with a count an empty array. */
