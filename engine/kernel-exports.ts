@@ -262,7 +262,7 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
   ERROR_LPOS:
     'SYNTAX rank, count and maxLength are integers; no rank is 0, the others are not below 0',
   ERROR_CURSOR: 'SYNTAX a cursor is 0 or what the last page gave',
-  ERROR_MATCH: 'SYNTAX a pattern is nil, a str or a bin',
+  ERROR_MATCH: 'SYNTAX a pattern is nil, or a str or bin of up to 256 bytes',
   ERROR_SCORE: 'SYNTAX a score is an integer or a float, and not NaN',
   ERROR_ZADD_FLAGS:
     'SYNTAX flags are nil or a sum of 1 NX, 2 XX, 4 GT, 8 LT, 16 CH, 32 INCR; of NX, GT, LT one; not NX and XX',

@@ -6,16 +6,11 @@
 import type { Duration, IncrementOptions, Key, SetOptions, TimeLeft, Versioned } from './api.js';
 import type { ArenaSet } from './arena-set.js';
 import { checkBytes, checkFunction, iterate, readIncrementTtl } from './arguments.js';
-import { CacheRunner } from './cache-runner.js';
 import { packValue, readBytes, readOwnValue, readValue, writeBytes, writeValue } from './codec.js';
 import { type DecodedConfig, DecodedValues } from './decoded.js';
 import { ABSENT, CLOCK_WHEN_NEEDED, Desk } from './desk.js';
 import { SlabringError } from './errors.js';
 import { checkDelta } from './handles/arguments.js';
-import { Hash } from './handles/hash.js';
-import { List } from './handles/list.js';
-import { Members } from './handles/members.js';
-import { SortedSet } from './handles/sorted.js';
 import { lengthOfWord } from './keys.js';
 import { LargeCalls } from './large-calls.js';
 import type { Many, ManyKeys } from './many.js';
@@ -87,7 +82,6 @@ export abstract class Keyspace {
   readonly #decoded: DecodedValues | undefined;
   #decodedEpoch = 0;
   readonly #setArguments = new SetArguments();
-  readonly #runner: CacheRunner;
 
   static {
     partitionIn = (keyspace, key) => keyspace.#partitionOf(key);
@@ -119,7 +113,6 @@ export abstract class Keyspace {
     this.#structures = shared.structures;
     this.#large = new LargeCalls(facts.maxValueBytes, this.#structures);
     this.#manyKeys = { space, deskFor: (key) => this.#deskFor(key) };
-    this.#runner = new CacheRunner(shared.single, this.#structures, (key) => this.#deskFor(key));
     if (shared.decoded === undefined) return;
     this.#decoded = new DecodedValues(
       shared.decoded,
@@ -330,26 +323,6 @@ export abstract class Keyspace {
   touchMany(keys: Iterable<Key>): number {
     const list = iterate(keys, 'touchMany', 'keys');
     return this.#shared.many.sumForKeys('TOUCH', list, this.#manyKeys);
-  }
-
-  /** The list at the key, to work with; it need not be there yet. */
-  list(key: Key): List {
-    return new List(this.#runner, key);
-  }
-
-  /** The set at the key, by its members, to work with; it need not be there yet. */
-  members(key: Key): Members {
-    return new Members(this.#runner, key);
-  }
-
-  /** The hash at the key, to work with; it need not be there yet. */
-  hash(key: Key): Hash {
-    return new Hash(this.#runner, key);
-  }
-
-  /** The sorted set at the key, to work with; it need not be there yet. */
-  sorted(key: Key): SortedSet {
-    return new SortedSet(this.#runner, key);
   }
 
   /**

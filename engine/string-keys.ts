@@ -7,10 +7,11 @@ import type { CopyOptions, Duration, Key, TtlOptions } from './api.js';
 import { checkData, iterate, pairsOf, readCopyFlags, readTtl } from './arguments.js';
 import { Batch } from './batch.js';
 import { packValue, readValue } from './codec.js';
+import { CollectionKeys } from './collection-keys.js';
 import { COMMANDS, type CommandName } from './commands.js';
 import { SlabringError } from './errors.js';
 import { checkCount, checkNumber, checkWhole } from './handles/arguments.js';
-import { type Inside, insideOf, Keyspace, type SharedParts } from './keyspace.js';
+import { type Inside, insideOf, type SharedParts } from './keyspace.js';
 import { LARGE_BYTES } from './large.js';
 import { rangeOf } from './range.js';
 import { readReply } from './reply.js';
@@ -23,7 +24,7 @@ const NO_BYTES = Buffer.alloc(0);
 /** For `LargeCalls`: what the kernel says of a value that fits no area. */
 const IS_LARGE_VALUE = -2;
 
-export abstract class StringKeys extends Keyspace {
+export abstract class StringKeys extends CollectionKeys {
   readonly #inside: Inside;
 
   /** @param space the namespace; undefined: keys of none */

@@ -12,6 +12,9 @@ export type Member = string | Uint8Array | number | bigint;
 /** The kernel's MAX_MEMBER_BYTES (engine/kernel/collections/member.ts). */
 const MAX_MEMBER_BYTES = 4000;
 
+/** The kernel's, and that of SCAN (engine/glob.ts). */
+const MAX_PATTERN_BYTES = 256;
+
 /** For commands without arguments behind the key. */
 export const NO_ARGUMENTS = (): readonly unknown[] => [];
 
@@ -99,8 +102,8 @@ export interface ScanOptions {
   /** About how many a page has, from 1 on. Default 10. */
   count?: number;
   /**
-   * Only those that match this pattern of Redis: `*`, `?`, `[a-z]`, `\\` before what is meant
-   * literally.
+   * Only those that match this pattern of Redis, of at most 256 bytes: `*`, `?`, `[a-z]`, `\\`
+   * before what is meant literally. A number is matched by its digits.
    */
   match?: string;
 }
@@ -114,6 +117,11 @@ export function scanArguments(cursor: number, options: ScanOptions): unknown[] {
   const { count, match } = options;
   if (match !== undefined && typeof match !== 'string') {
     throw new SlabringError('OPTION', `match must be a string, not ${show(match)}`);
+  }
+  const matchBytes = match === undefined ? 0 : utf8Bytes(match);
+  if (matchBytes > MAX_PATTERN_BYTES) {
+    const most = `match must have at most ${MAX_PATTERN_BYTES} bytes`;
+    throw new SlabringError('OPTION', `${most}, not ${matchBytes}`);
   }
   const most = count === undefined ? null : checkPositive(count);
   return [checkCount(cursor, 'cursor'), most, match ?? null];

@@ -1,54 +1,44 @@
 /*
- * Writing entries: building them, replacing and reshaping them, in room that room.ts finds.
+ * Writing entries: building them and replacing them, in room that room.ts finds.
  * Everything here runs under the partition's lock. A function that fails has changed nothing a user could see, apart
  * from entries that it evicted on the way.
  */
 import { copyBytes } from './bytes';
 import { buildChain } from './chain';
-import { collectionMoved } from './collections/node';
 import {
   CHAIN_LINK_BYTES,
   CHAINED,
   CHUNK_BLOB,
-  COLLECTION,
   describeChain,
-  ENTRY_FIXED_BYTES,
   entryAt,
-  entryBytes,
   expiryOf,
   fieldsBytes,
-  firstPiece,
   flagsOfKey,
   HAS_EXPIRY,
   HAS_VERSION,
   hashOfEntry,
   keyAddress,
   KeyWord,
-  keyWordOf,
   lengthOf,
   LONG_KEY,
   MAX_INLINE_KEY,
   moveExpiry,
   NAMESPACED,
-  PENDING,
-  pieceAt,
-  ROOTED,
   setExpiry,
-  valueAddress,
   valueBytesOf,
   versionAddress,
 } from './entry';
 import { sample } from './eviction/adaptive';
 import { mayEvict, queueOfNew, settle } from './eviction/policy';
 import { evictEntry, freeEntry } from './eviction/removal';
-import { changeExpiry, copyWheelFields, enroll, inherit } from './enrollment';
+import { changeExpiry, enroll, inherit } from './enrollment';
 import { Address, Header, MAX_CHUNK } from './layout';
 import { isCleared } from './namespaces';
 import { enterNamespace, resizeInNamespace } from './rows';
 import { Partition } from './partition';
 import { allocate, makeRoomForOne, reclaimPage } from './room';
 import { addBlock, append, isTailFull, Queue, stockSpares, trim } from './records';
-import { chunkBytesOf, classOf, classOfChunk, giveChunk, recordClass } from './slab';
+import { classOf, classOfChunk, giveChunk, recordClass } from './slab';
 import { mark } from './marks';
 import { hasCleared, sweepAll } from './sweep';
 import { crowdedSlot, entryOf, erase, insert, isSplittable, recordOf, setEntryOf, Slot } from './table';
@@ -275,27 +265,6 @@ export function takePlace(
   return true;
 }
 
-/** Gives an entry an expiry, or another one. False: out of memory, nothing changed. */
-export function expireAt(
-  partition: Partition,
-  slot: Slot,
-  hash: u32,
-  expiryMs: i64,
-  thread: u32,
-  nowMs: i64,
-): bool {
-  const flags = <u32>entryAt(entryOf(slot)).flags;
-  if (!(flags & HAS_EXPIRY)) {
-    const address = reshape(partition, slot, (flags & HAS_VERSION) | HAS_EXPIRY, thread, nowMs);
-    if (address == 0) return false;
-    setExpiry(address, expiryMs);
-  }
-  if (changeExpiry(partition, slot, hash, expiryMs, thread, nowMs)) return true;
-  // Taking the field away again always fits where the entry stands.
-  reshape(partition, slot, flags & (HAS_EXPIRY | HAS_VERSION), thread, nowMs);
-  return false;
-}
-
 export function add(
   partition: Partition,
   hash: u32,
@@ -386,87 +355,4 @@ function insertMakingRoom(
   if (crowded == 0) return 0;
   evictEntry(partition, crowded, hashOfEntry(entryOf(crowded)), nowMs);
   return insert(partition, hash, address);
-}
-
-/**
- * Gives an entry other optional fields: `flags` is HAS_EXPIRY and HAS_VERSION as they shall be. The payload stays as it
- * is. New fields are not set. The entry's address afterwards, or 0 when out of memory (then nothing changed).
- */
-export function reshape(
-  partition: Partition,
-  slot: Slot,
-  flags: u32,
-  thread: u32,
-  nowMs: i64,
-): Address {
-  const old = entryOf(slot);
-  const entry = entryAt(old);
-  const oldFlags = <u32>entry.flags;
-  flags |= oldFlags & (CHAINED | LONG_KEY | NAMESPACED | COLLECTION | ROOTED | PENDING);
-  if (flags == oldFlags) return old;
-  const payloadBytes = entryBytes(entry) - fieldsBytes(oldFlags);
-  const bytes = fieldsBytes(flags) + payloadBytes;
-  const version = oldFlags & HAS_VERSION ? load<u64>(versionAddress(old, oldFlags)) : 0;
-  let address = old;
-  if (bytes > chunkBytesOf(classOfChunk(old))) {
-    if (bytes > MAX_CHUNK) return chainEntry(partition, slot, old, flags, version, thread, nowMs);
-    partition.pinnedOld = old;
-    address = allocate(partition, classOf(bytes), thread, nowMs);
-    partition.pinnedOld = 0;
-    if (address == 0) return 0;
-    store<u64>(address, load<u64>(old));
-  }
-  // Only now: making room may have moved the entry's record.
-  const expiry = load<u64>(old, ENTRY_FIXED_BYTES);
-  if (address == old) partition.overwriting = old;
-  memory.copy(address + fieldsBytes(flags), old + fieldsBytes(oldFlags), payloadBytes);
-  const reshaped = entryAt(address);
-  reshaped.flags = <u8>flags;
-  wheelOf(partition).entries += (flags & HAS_EXPIRY) - (oldFlags & HAS_EXPIRY);
-  if (flags & oldFlags & HAS_EXPIRY) store<u64>(address, expiry, ENTRY_FIXED_BYTES);
-  if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), version);
-  partition.overwriting = 0;
-  if (address != old) {
-    setEntryOf(slot, address);
-    if (flags & CHAINED) pieceAt(firstPiece(address, reshaped)).previous = address;
-    if (flags & ROOTED) collectionMoved(partition, address);
-    giveChunk(partition, old);
-  }
-  return address;
-}
-
-/** `reshape` of an entry that does not fit a chunk any more with its new fields: its value moves into a chain. */
-function chainEntry(
-  partition: Partition,
-  slot: Slot,
-  old: Address,
-  flags: u32,
-  version: u64,
-  thread: u32,
-  nowMs: i64,
-): Address {
-  const entry = entryAt(old);
-  const key = keyAddress(old, entry.flags);
-  const value = valueAddress(old, entry);
-  const expiryMs = entry.flags & HAS_EXPIRY ? expiryOf(old) : 0;
-  partition.pinnedOld = old;
-  const address = buildEntry(
-    partition,
-    hashOfEntry(old),
-    key,
-    keyWordOf(old),
-    value,
-    entry.valueBytes,
-    flags,
-    expiryMs,
-    thread,
-    nowMs,
-  );
-  partition.pinnedOld = 0;
-  if (address == 0) return 0;
-  if (flags & HAS_VERSION) store<u64>(versionAddress(address, flags), version);
-  if (entry.flags & HAS_EXPIRY) copyWheelFields(address, old);
-  setEntryOf(slot, address);
-  freeEntry(partition, old);
-  return address;
 }

@@ -1,8 +1,10 @@
 /** What commands on collections take, by the size of the collection, and what a member takes. */
+
 import { Buffer } from 'node:buffer';
 import { Packr } from 'msgpackr';
 import { Arena } from '../../engine/arena.js';
 import { COMMANDS, type CommandName } from '../../engine/commands.js';
+import { random } from '../fixture.js';
 import { type Spread, spreadOf } from '../statistics.js';
 
 /** Commands in a frame, as of the load that the figures are compared with. */
@@ -136,7 +138,8 @@ export function measureKind(
 ): { readonly rows: CollectionRow[]; readonly bytesPerMember: number } {
   const bed = new Bed(members);
   const bytesPerMember = bed.fill(kind, members);
-  const any = (): number => Math.floor(Math.random() * members);
+  const draw = random(members);
+  const any = (): number => draw() % members;
   const times = new Map<string, number[]>();
   // The first round is not counted: the kernel is still being compiled.
   for (let round = -1; round < plan.rounds; round++) {

@@ -400,7 +400,10 @@ describe('errors', () => {
       ...['93 03 91 91 01 05', '93 03 91 91 01 91 a1 6b'],
       ...['93 03 91 91 01 91 91 a1 6b', '93 03 91 91 01 91 92 a1 6b ff'],
     ],
-    'SYNTAX a pattern is nil, a str or a bin': ['95 2f a1 6b 00 c0 01', '95 5e a1 6b 00 0a 90'],
+    'SYNTAX a pattern is nil, or a str or bin of up to 256 bytes': [
+      '95 2f a1 6b 00 c0 01',
+      '95 5e a1 6b 00 0a 90',
+    ],
   };
 
   const BUSY = 'BUSY a frame may hold 64 commands that the node itself answers, such as HELLO';

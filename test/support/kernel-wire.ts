@@ -166,6 +166,7 @@ export const CODES = {
   RPOP: 0x35,
   LLEN: 0x36,
   LRANGE: 0x37,
+  SSCAN: 0x2f,
   SADD: 0x40,
   SCARD: 0x44,
   SPOP: 0x46,

@@ -1,8 +1,12 @@
 /*
  * Glob patterns as of Redis: * any bytes, ? any one, [abc], [a-z] and [^abc] one of a class, \x x itself. By going back
- * to the last star only, so that no pattern takes longer than its length times the text's.
+ * to the last star only, so that no pattern takes longer than its length times the text's. They match what those of
+ * SCAN do (engine/glob.ts).
  */
 import { Address } from '../layout';
+
+/** As of SCAN. With it, a member of the longest takes a millisecond or two. */
+export const MAX_PATTERN_BYTES: u32 = 256;
 
 const STAR: u32 = 0x2a;
 const QUESTION: u32 = 0x3f;
@@ -11,6 +15,20 @@ const CLOSE: u32 = 0x5d;
 const CARET: u32 = 0x5e;
 const DASH: u32 = 0x2d;
 const BACKSLASH: u32 = 0x5c;
+
+/** Bytes of patterns that were looked at, over and over: some nanoseconds each. Not state. */
+let work: u32 = 0;
+
+/** To be called before what `workDone` is to tell. */
+@inline
+export function startWork(): void {
+  work = 0;
+}
+
+@inline
+export function workDone(): u32 {
+  return work;
+}
 
 /** Where the pattern goes on behind the last one that `matchesOne` looked at. Not state. */
 let behind: Address = 0;
@@ -22,6 +40,7 @@ export function matchesGlob(pattern: Address, patternBytes: u32, text: Address, 
   let star: Address = 0;
   let starText: Address = 0;
   while (text < end) {
+    work += 1;
     if (at < patternEnd && <u32>load<u8>(at) == STAR) {
       star = at + 1;
       starText = text;
@@ -55,7 +74,8 @@ function matchesOne(at: Address, end: Address, byte: u32): bool {
 }
 
 /** A class without its end goes to the end of the pattern. */
-function matchesClass(at: Address, end: Address, byte: u32): bool {
+function matchesClass(start: Address, end: Address, byte: u32): bool {
+  let at = start;
   const isNegative = at < end && <u32>load<u8>(at) == CARET;
   if (isNegative) at += 1;
   let found = false;
@@ -76,5 +96,6 @@ function matchesClass(at: Address, end: Address, byte: u32): bool {
     }
   }
   behind = min<u32>(at + 1, end);
+  work += behind - start;
   return found != isNegative;
 }

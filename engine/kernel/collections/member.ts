@@ -138,6 +138,13 @@ export function storedText(at: Address): Address {
   return at;
 }
 
+/** Whether the stored member at `at` is an integer. */
+@inline
+export function isStoredInteger(at: Address): bool {
+  const byte = <u32>load<u8>(at);
+  return byte < 0x80 || byte >= 0xe0 || (byte >= 0xcc && byte <= 0xd3);
+}
+
 /** Bytes of the integer that begins so. */
 @inline
 function integerBytes(byte: u32): u32 {

@@ -29,6 +29,7 @@ import {
   writeInteger,
   writeNil,
 } from '../msgpack';
+import { reshape } from '../reshape';
 import { countHit, countMiss } from '../rows';
 import { Partition, partitionOfHash } from '../partition';
 import { ABSENT, copyHeld, findLive, findStaged, isCollection, NO_ROOM, readValue, WRONG_TYPE } from '../read';
@@ -47,7 +48,7 @@ import {
 import { sample } from '../eviction/adaptive';
 import { mayEvict } from '../eviction/policy';
 import { stampKey } from '../stamps';
-import { overwrite, put, renewVersion, reshape } from '../store';
+import { overwrite, put, renewVersion } from '../store';
 import { mark } from '../marks';
 import { entryOf, Slot } from '../table';
 import { blockOf } from '../threads';

@@ -16,13 +16,13 @@ import {
   writeInteger,
   writeNil,
 } from '../msgpack';
+import { expireAt, reshape } from '../reshape';
 import { countHit, countMiss } from '../rows';
 import { Partition, partitionOfHash } from '../partition';
 import { ABSENT, copyHeld, findLive, isCollection, lastExpiry, look, NO_ROOM, WRONG_TYPE } from '../read';
 import { isKeyLength, Staged } from '../staging';
 import { ERROR_KEY, ERROR_OUT_OF_MEMORY, ERROR_TTL, ERROR_WRONG_TYPE, writeError } from '../status';
 import { stampKey } from '../stamps';
-import { expireAt, reshape } from '../store';
 import { mark } from '../marks';
 import { entryOf, Slot } from '../table';
 import { blockOf } from '../threads';

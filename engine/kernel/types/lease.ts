@@ -27,10 +27,11 @@ import {
 } from '../msgpack';
 import { Partition } from '../partition';
 import { findLive } from '../read';
+import { expireAt } from '../reshape';
 import { partitionOf, Staged } from '../staging';
 import { ERROR_LEASE_TTL, ERROR_NOT_A_LEASE, ERROR_OUT_OF_MEMORY, ERROR_OWNER, writeError } from '../status';
 import { stampKey } from '../stamps';
-import { expireAt, nextOfArena } from '../store';
+import { nextOfArena } from '../store';
 import { mark } from '../marks';
 import { Slot } from '../table';
 import { MAX_TTL_MS, storeHeld } from './blob';

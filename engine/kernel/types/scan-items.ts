@@ -1,14 +1,15 @@
 /*
  * SSCAN, HSCAN: a page of a walk over the members of a set or the fields of a hash (collections/scan.ts). The reply is
  * [next cursor, [member, ...]] or, of a hash, [next cursor, [field, value, ...]]. A page ends with the bucket in which
- * there come to be `count` items, or behind MAX_BUCKETS, so a call takes a bounded time. `match` is a glob pattern as
- * of SCAN, which is applied to what a page has, so a page may be empty before the end.
+ * there come to be `count` items, or behind MAX_BUCKETS or MAX_WORK, so a call takes a bounded time. `match` is a glob
+ * pattern as of SCAN, which is applied to what a page has, so a page may be empty before the end. An integer is matched
+ * by its digits.
  */
 import { copyBytes } from '../bytes';
 import { memberOf } from '../collections/body';
-import { matchesGlob } from '../collections/glob';
+import { matchesGlob, MAX_PATTERN_BYTES, startWork, workDone } from '../collections/glob';
 import { nextItem, startBucket } from '../collections/items';
-import { lastStoredLength, skipMember, storedText } from '../collections/member';
+import { isStoredInteger, lastStoredLength, skipMember, storedText } from '../collections/member';
 import { memberOfItem, scoreOfItem } from '../collections/order';
 import { isRooted } from '../collections/root';
 import { bucketAt, isTold, isWithinBucket, nextCursor } from '../collections/scan';
@@ -28,6 +29,7 @@ import {
 } from '../msgpack';
 import { Staged } from '../staging';
 import { ERROR_COUNT, ERROR_CURSOR, ERROR_MATCH, writeError } from '../status';
+import { scratchOf } from '../threads';
 import { closeRead, lastFailure, openToRead } from './collection';
 import { copyField } from './hash';
 import { behindKey } from './set';
@@ -36,6 +38,12 @@ import { writeScore } from './sorted';
 const DEFAULT_COUNT: i64 = 10;
 /** Buckets that a page looks at: some tens of microseconds. */
 const MAX_BUCKETS: u32 = 256;
+/** Work of matching, as `workDone` counts it, behind which a page ends: a millisecond or so. */
+const MAX_WORK: u32 = 262144;
+/** Where digits end in a thread's scratch: 20 of them and a sign come before. */
+const DIGITS_END: u32 = 32;
+const ZERO: u32 = 0x30;
+const MINUS: u8 = 0x2d;
 /** Heads of two arrays and the cursor. */
 const HEAD_BYTES: u32 = 1 + 5 + 5;
 
@@ -71,7 +79,7 @@ function scanItems(thread: u32, staged: Staged, kind: u8, out: Address, limit: A
     if (!isNil(at)) {
       pattern = bytesOf(at);
       patternBytes = lastLength();
-      if (pattern == 0) return writeError(out, ERROR_MATCH);
+      if (pattern == 0 || patternBytes > MAX_PATTERN_BYTES) return writeError(out, ERROR_MATCH);
     }
   }
   const address = openToRead(thread, staged, kind, nowMs);
@@ -84,7 +92,8 @@ function scanItems(thread: u32, staged: Staged, kind: u8, out: Address, limit: A
     const isPacked = !isRooted(address);
     const isOrdered = isPacked && kind == CHUNK_ZSET;
     let seen: i64 = 0;
-    for (let i: u32 = 0; i < MAX_BUCKETS && seen < count; i++) {
+    startWork();
+    for (let i: u32 = 0; i < MAX_BUCKETS && seen < count && workDone() < MAX_WORK; i++) {
       const start = end;
       const valuesBefore = values;
       const skipsTold = !isPacked && isWithinBucket(address, cursor);
@@ -94,10 +103,7 @@ function scanItems(thread: u32, staged: Staged, kind: u8, out: Address, limit: A
         const member = isOrdered ? memberOfItem(item) : memberOf(item);
         if (skipsTold && isTold(member, cursor)) continue;
         seen += 1;
-        if (pattern) {
-          const text = storedText(member);
-          if (!matchesGlob(pattern, patternBytes, text, lastStoredLength())) continue;
-        }
+        if (pattern != 0 && !isMatch(thread, pattern, patternBytes, member)) continue;
         end = copyOne(item, member, kind, isOrdered, end, limit);
         values += kind == CHUNK_SET ? 1 : 2;
       }
@@ -118,6 +124,32 @@ function scanItems(thread: u32, staged: Staged, kind: u8, out: Address, limit: A
   const headEnd = writeArrayHead(writeInteger(out + 1, cursor), values);
   memory.copy(headEnd, bodyStart, end - bodyStart);
   return headEnd + (end - bodyStart);
+}
+
+function isMatch(thread: u32, pattern: Address, patternBytes: u32, member: Address): bool {
+  if (isStoredInteger(member)) {
+    const end = scratchOf(thread) + DIGITS_END;
+    const digits = writeDigits(end, member);
+    return matchesGlob(pattern, patternBytes, digits, end - digits);
+  }
+  const text = storedText(member);
+  return matchesGlob(pattern, patternBytes, text, lastStoredLength());
+}
+
+/** Writes the digits of the integer at `at` before `end`, with a minus where it is negative: where they begin. */
+function writeDigits(end: Address, at: Address): Address {
+  const isNegative = integerOf(at) == IS_INTEGER && lastInteger() < 0;
+  let left = isNegative ? <u64>-lastInteger() : <u64>lastInteger();
+  do {
+    end -= 1;
+    store<u8>(end, <u8>(ZERO + <u32>(left % 10)));
+    left /= 10;
+  } while (left != 0);
+  if (isNegative) {
+    end -= 1;
+    store<u8>(end, MINUS);
+  }
+  return end;
 }
 
 @inline
