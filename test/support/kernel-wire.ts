@@ -168,6 +168,7 @@ export const CODES = {
   LRANGE: 0x37,
   SSCAN: 0x2f,
   SADD: 0x40,
+  SREM: 0x41,
   SCARD: 0x44,
   SPOP: 0x46,
   HSET: 0x50,

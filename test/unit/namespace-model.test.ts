@@ -4,7 +4,7 @@
  */
 import { attachCache, type Cache, type CacheOptions, openCache } from 'slabring';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { Keyspace } from '#engine/keyspace.js';
+import type { FullKeyspace } from '#engine/full-keyspace.js';
 import { Random } from '../support/fuzz-random.mjs';
 import { NOON } from '../support/kernel-memory.js';
 
@@ -62,7 +62,7 @@ class Model {
 interface Place {
   readonly model: Model;
   /** The same keys, as this and as another opening of the cache has them. */
-  readonly keyspaces: readonly Keyspace[];
+  readonly keyspaces: readonly FullKeyspace[];
 }
 
 function someValue(random: Random): unknown {
