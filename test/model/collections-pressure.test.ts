@@ -188,3 +188,28 @@ it.each(TYPES)('nodes of a %s move, with what they point to and what points to t
   for (const key of keys) pair.run(MADE[type](key, random));
   pair.check();
 });
+
+it.each(['SMOVE', 'LMOVE'])('%s evicts others, not what it moves from', (name) => {
+  const pair = new PressurePair('lru', { memoryBytes: 1000 * KIB, partitions: 1 });
+  const { arena } = pair.bench;
+  const isSet = name === 'SMOVE';
+  // What moves is most of it, so that moving takes as much memory as making.
+  const members = Array.from({ length: 30 }, (_, i) => `member ${i}`.padEnd(i ? 0 : 800));
+  const isThere = (key: string): boolean => pair.send('EXISTS', key, []) === 1;
+  let made = 0;
+  const make = (): void => {
+    pair.send(isSet ? 'SADD' : 'RPUSH', `from ${made++}`, members);
+  };
+  while (arena.stats().evictions === 0) make();
+  let oldest = 0;
+  for (let i = 0; i < 600; i++) {
+    // Nobody was used less lately: whatever takes memory evicts it first.
+    while (!isThere(`from ${oldest}`)) oldest++;
+    const args = isSet ? [`to ${i}`, members[0]] : [`to ${i}`, 'LEFT', 'LEFT'];
+    expect(pair.send(name, `from ${oldest}`, args)).toBe(isSet ? true : members[0]);
+    expect(pair.send(isSet ? 'SCARD' : 'LLEN', `from ${oldest}`, [])).toBe(29);
+    pair.check();
+    oldest++;
+    make();
+  }
+});
