@@ -213,3 +213,30 @@ it.each(['SMOVE', 'LMOVE'])('%s evicts others, not what it moves from', (name) =
     make();
   }
 });
+
+it.each(TYPES)('a %s grows into what little comes free, and is refused without a trace', (type) => {
+  const random = new Random(SEED);
+  const pair = new PressurePair('none', { memoryBytes: 1200 * KIB, partitions: 1 });
+  for (let i = 0; i < 100; i++) pair.run(GROW[type](i));
+  let stored = 0;
+  const fill = (): void => {
+    const { refused } = pair;
+    while (pair.refused === refused) {
+      pair.store(`value ${stored++}`, Buffer.alloc(random.pick([30, 100, 200, 400, 800, 1500])));
+    }
+  };
+  fill();
+  for (let i = 100; i < 5000 && pair.refused < 60; ) {
+    // A chunk of some class, and perhaps one of another.
+    for (let gone = random.between(1, 3); gone > 0; gone--) {
+      pair.remove(random.pick([...pair.values.keys()]));
+    }
+    const { refused } = pair;
+    for (; pair.refused === refused; i++) {
+      pair.run(GROW[type](i));
+      pair.check();
+    }
+  }
+  expect(pair.refused).toBe(60);
+  pair.compareAll();
+});
