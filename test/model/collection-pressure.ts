@@ -12,13 +12,12 @@ const OUT_OF_MEMORY = 'OOM';
 const TOO_LARGE = 'TOOLARGE';
 
 /** Commands with further keys among their arguments: where those are. */
+const firstKey = (args: readonly unknown[]): string[] => [args[0] as string];
+const allKeys = (args: readonly unknown[]): string[] => args as string[];
 const MORE_KEYS: Record<string, (args: readonly unknown[]) => string[]> = {
-  LMOVE: (args) => [args[0] as string],
-  SMOVE: (args) => [args[0] as string],
-  SINTER: (args) => args as string[],
-  SUNION: (args) => args as string[],
-  SDIFF: (args) => args as string[],
-  SINTERCARD: (args) => args as string[],
+  ...{ LMOVE: firstKey, SMOVE: firstKey, RENAME: firstKey, COPY: firstKey },
+  ...{ SINTER: allKeys, SUNION: allKeys, SDIFF: allKeys, SINTERCARD: allKeys },
+  ...{ SINTERSTORE: allKeys, SUNIONSTORE: allKeys, SDIFFSTORE: allKeys, ZRANGESTORE: firstKey },
 };
 
 /** Commands of which a part may be done when memory ends: units of so many arguments, after others. */
@@ -111,11 +110,35 @@ export class PressurePair {
     }
     // Longer than the reply area: nothing was done.
     if (isFailure(reply, TOO_LARGE)) return;
+    if (name.endsWith('STORE') && this.#hasLost(keys.filter((one) => one !== key))) {
+      // The result is that of a moment when some of them were evicted already.
+      this.send('DEL', key, []);
+      this.#forget(key);
+      return;
+    }
     const expected = this.model.run(name, key, args);
+    this.#noteExpiries({ name, key, args }, reply);
     for (const one of keys) if (!this.model.keys.has(one)) this.#expiries.delete(one);
-    if (name === 'SET') this.#expiries.delete(key);
     if (name === 'GET' && !(expected instanceof Failure)) return;
     expect(comparable(name, reply)).toEqual(comparable(name, expected));
+  }
+
+  /** Whether some of the keys were there before the command, and are not any more. */
+  #hasLost(keys: readonly string[]): boolean {
+    const before = this.vanished;
+    for (const one of keys) this.#settle(one);
+    return this.vanished > before;
+  }
+
+  /** What a command that was done makes of expiries. */
+  #noteExpiries({ name, key, args }: Step, reply: unknown): void {
+    if (name === 'SET') this.#expiries.delete(key);
+    if (name.endsWith('STORE') && typeof reply === 'number') this.#expiries.delete(key);
+    const newKey = args[0] as string;
+    if ((name !== 'RENAME' && name !== 'COPY') || reply !== true || newKey === key) return;
+    const expiry = this.#expiries.get(key);
+    if (expiry === undefined) this.#expiries.delete(newKey);
+    else this.#expiries.set(newKey, expiry);
   }
 
   /** Nothing was done, or of some commands the first parts. */
