@@ -19,6 +19,10 @@ const MORE_KEYS: Record<string, (args: readonly unknown[]) => string[]> = {
   SUNION: (args) => args as string[],
   SDIFF: (args) => args as string[],
   SINTERCARD: (args) => args as string[],
+  SINTERSTORE: (args) => args as string[],
+  SUNIONSTORE: (args) => args as string[],
+  SDIFFSTORE: (args) => args as string[],
+  ZRANGESTORE: (args) => [args[0] as string],
 };
 
 /** Commands of which a part may be done when memory ends: units of so many arguments, after others. */
