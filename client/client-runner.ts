@@ -1,7 +1,7 @@
 /** Sends the commands of handles (engine/handles/runner.ts). */
 import type { Key } from '../engine/api.js';
 import { COMMANDS, type CommandName } from '../engine/commands.js';
-import { OtherKey, type Reading, type Runner } from '../engine/handles/runner.js';
+import { ArrayHead, OtherKey, type Reading, type Runner } from '../engine/handles/runner.js';
 import { needsPacking, packValue } from './codec.js';
 import type { Pipeline } from './pipeline.js';
 import type { FrameWriter } from './writer.js';
@@ -33,6 +33,24 @@ export class ClientRunner implements Runner<'async'> {
     }
     return this.#pipeline.commit(read) as Promise<T>;
   }
+
+  runKeyless<T>(
+    command: CommandName,
+    count: number,
+    args: () => readonly unknown[],
+    read: Reading<T>,
+  ): Promise<T> {
+    try {
+      const list = args();
+      const packed = packAll(list);
+      const writer = this.#pipeline.open();
+      writer.command(COMMANDS[command].code, count);
+      for (let i = 0; i < list.length; i++) writeArgument(writer, list[i], packed?.[i]);
+    } catch (error) {
+      return this.#pipeline.abandon(error);
+    }
+    return this.#pipeline.commit(read) as Promise<T>;
+  }
 }
 
 /** The bytes of those that need packing; undefined: there are none. */
@@ -40,7 +58,7 @@ export function packAll(args: readonly unknown[]): (Uint8Array | undefined)[] | 
   let all: (Uint8Array | undefined)[] | undefined;
   for (let i = 0; i < args.length; i++) {
     const arg = args[i];
-    if (!needsPacking(arg) || arg instanceof OtherKey) continue;
+    if (!needsPacking(arg) || arg instanceof OtherKey || arg instanceof ArrayHead) continue;
     all ??= [];
     // A copy, which a Buffer's own slice would not be: it is valid only until the next is packed.
     all[i] = new Uint8Array(packValue(arg));
@@ -56,5 +74,6 @@ export function writeArgument(
 ): void {
   if (packed !== undefined) writer.packed(packed);
   else if (value instanceof OtherKey) writer.key(value.key);
+  else if (value instanceof ArrayHead) writer.array(value.length);
   else writer.value(value);
 }

@@ -11,6 +11,12 @@ import { readIncrementTtl } from '../engine/arguments.js';
 import { COMMANDS, type CommandName, SetFlag } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
 import { checkDelta } from '../engine/handles/arguments.js';
+import {
+  type AtomicCommand,
+  type AtomicOptions,
+  type AtomicResult,
+  runAtomic,
+} from '../engine/handles/atomic.js';
 import { Hash } from '../engine/handles/hash.js';
 import { List } from '../engine/handles/list.js';
 import { Members } from '../engine/handles/members.js';
@@ -289,6 +295,20 @@ export class Client extends KeyCommands {
       return this.#pipeline.abandon(error);
     }
     return this.#pipeline.commit(Result.RAW) as Promise<number | bigint>;
+  }
+
+  /**
+   * Runs commands on any keys in one step, if all guards hold: nobody sees some of them done and
+   * others not, or does anything in between.
+   *
+   * Commands are arrays of a name and its arguments as docs/PROTOCOL.md tells them. All that can be
+   * told before is: then none runs. One that fails when it runs, such as an INCR of text, has its
+   * error for a reply, and the others run all the same.
+   * @throws SlabringError `OPTION`, `SYNTAX`, `TOOLARGE`; `CROSSSLOT` when the keys are in several
+   * arenas. Nothing was done then
+   */
+  atomic(commands: Iterable<AtomicCommand>, options?: AtomicOptions): Promise<AtomicResult> {
+    return runAtomic<'async'>(this.#runner, commands, options);
   }
 
   /** The list at the key, to work with; it need not be there yet. */

@@ -19,6 +19,13 @@ export type {
 export type { CommandName } from '../engine/commands.js';
 export { SlabringError } from '../engine/errors.js';
 export type { Member, ScanOptions } from '../engine/handles/arguments.js';
+export type {
+  AtomicCommand,
+  AtomicCommandName,
+  AtomicOptions,
+  AtomicResult,
+  Guard,
+} from '../engine/handles/atomic.js';
 export type { Fields, Hash } from '../engine/handles/hash.js';
 export type { List, ListEnd } from '../engine/handles/list.js';
 export type { Members } from '../engine/handles/members.js';

@@ -129,6 +129,19 @@ export class ReplyReader {
     throw new RangeError('the reply is neither an array nor a map');
   }
 
+  /** The next value of a reply; an error as such, which then is no `failure`. */
+  reply(): unknown {
+    const value = this.value();
+    return this.failure === undefined ? value : this.takeFailure();
+  }
+
+  /** The bytes of a bin or str; undefined: it is something else, and is not read. */
+  key(): Uint8Array | undefined {
+    const tag = this.#byteAt(this.#position);
+    const isText = (tag >= 0xa0 && tag < 0xc0) || (tag >= 0xd9 && tag <= 0xdb);
+    return isText || (tag >= 0xc4 && tag <= 0xc6) ? this.payload() : undefined;
+  }
+
   /** The reply of GET, or undefined for nil, and where it is the error that it is a collection. */
   plainValue(): unknown {
     const start = this.#position;

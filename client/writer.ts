@@ -116,8 +116,14 @@ export class FrameWriter {
 
   /** The start of a command: `code` and how many arguments follow. */
   command(code: number, argumentCount: number): void {
+    this.array(argumentCount + 1);
+    // Codes below 128 are one byte; the table has no others.
+    this.#bytes[this.#position++] = code;
+  }
+
+  /** The head of an array; `items` values are to follow. */
+  array(items: number): void {
     this.#reserve(SCALAR_BYTES);
-    const items = argumentCount + 1;
     if (items < 16) {
       this.#bytes[this.#position++] = 0x90 | items;
     } else if (items < 0x10000) {
@@ -125,8 +131,6 @@ export class FrameWriter {
     } else {
       this.#header32(0xdd, items);
     }
-    // Codes below 128 are one byte; the table has no others.
-    this.#bytes[this.#position++] = code;
   }
 
   /** @throws SlabringError `OPTION` when the key is no string or Uint8Array of 1 to 65,535 bytes */

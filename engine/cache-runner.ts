@@ -7,10 +7,13 @@ import type { Key } from './api.js';
 import { type Packed, packValue } from './codec.js';
 import type { CommandName } from './commands.js';
 import type { Desk } from './desk.js';
-import { OtherKey, type Reading, type Runner } from './handles/runner.js';
+import { ArrayHead, OtherKey, type Reading, type Runner } from './handles/runner.js';
 import { ReplyCursor } from './reply.js';
 import { REPLY_START, type Single } from './single.js';
 import type { Structures } from './structures.js';
+
+/** Any arena will do. */
+const ANY_KEY = 'any';
 
 export class CacheRunner implements Runner<'sync'> {
   readonly #single: Single;
@@ -37,9 +40,34 @@ export class CacheRunner implements Runner<'sync'> {
     const desk = this.#deskFor(key);
     if (nothing !== undefined && list.length === 0) return nothing;
     const frame = this.#single.begin(desk, command, key, 1 + list.length);
+    return this.#finish(frame, desk, list, packed, read);
+  }
+
+  runKeyless<T>(
+    command: CommandName,
+    count: number,
+    args: () => readonly unknown[],
+    read: Reading<T>,
+  ): T {
+    const list = args();
+    const packed = this.#pack(list);
+    const first = list.find((arg) => arg instanceof OtherKey);
+    const desk = this.#deskFor(first?.key ?? ANY_KEY);
+    const frame = this.#single.beginKeyless(desk, command, count);
+    return this.#finish(frame, desk, list, packed, read);
+  }
+
+  #finish<T>(
+    frame: Single,
+    desk: Desk,
+    list: readonly unknown[],
+    packed: (Packed | undefined)[] | undefined,
+    read: Reading<T>,
+  ): T {
     for (let i = 0; i < list.length; i++) {
       const arg = list[i];
       if (arg instanceof OtherKey) frame.key(arg.key, this.#deskFor(arg.key));
+      else if (arg instanceof ArrayHead) frame.array(arg.length);
       else frame.value(arg, packed?.[i]);
     }
     const end = frame.run();
@@ -51,7 +79,7 @@ export class CacheRunner implements Runner<'sync'> {
     let all: (Packed | undefined)[] | undefined;
     for (let i = 0; i < args.length; i++) {
       const arg = args[i];
-      if (arg instanceof OtherKey) continue;
+      if (arg instanceof OtherKey || arg instanceof ArrayHead) continue;
       const packed = packValue(arg, this.#structures);
       if (packed === undefined) continue;
       const bytes = Buffer.from(packed.bytes.subarray(packed.start, packed.end));

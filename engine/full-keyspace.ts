@@ -50,8 +50,8 @@ export abstract class FullKeyspace extends StringKeys {
    *
    * This thread and others may write meanwhile. A key that is there during the whole walk is
    * returned exactly once. One that comes or goes meanwhile is returned once or not at all, and may
-   * be gone by the time that it is returned (`keys` looks again). When its namespace is cleared, the
-   * walk ends. Nothing is marked as used.
+   * be gone by the time that it is returned (`keys` looks again). The walk ends when its namespace
+   * is cleared. Nothing is marked as used.
    * @throws SlabringError `OPTION`
    */
   scan(options?: KeyScanOptions): Generator<FoundKey, void, undefined> {

@@ -31,7 +31,15 @@ export type { CacheOptions, Policy } from './config.js';
 export type { DecodedOptions } from './decoded.js';
 export { type ErrorCode, SlabringError } from './errors.js';
 export type { CacheEvents } from './events.js';
+export type { FullKeyspace as Keyspace } from './full-keyspace.js';
 export type { Member, ScanOptions } from './handles/arguments.js';
+export type {
+  AtomicCommand,
+  AtomicCommandName,
+  AtomicOptions,
+  AtomicResult,
+  Guard,
+} from './handles/atomic.js';
 export type { Fields, Hash } from './handles/hash.js';
 export type { List, ListEnd } from './handles/list.js';
 export type { Members } from './handles/members.js';
@@ -50,7 +58,6 @@ export type { FileFormat } from './jobs/files.js';
 export { ImportError, type ImportOptions, type ImportResult } from './jobs/import-file.js';
 export type { JobOptions, JobProgress } from './jobs/options.js';
 export type { BrokenRule } from './jobs/verify-part.js';
-export type { Keyspace } from './keyspace.js';
 export type { Namespace, NamespaceOptions } from './namespace.js';
 export { type AttachOptions, attachCache, type CacheHandle, openCache } from './open.js';
 export type { NamespaceStats, SizeCount } from './space.js';

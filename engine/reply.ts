@@ -1,11 +1,12 @@
 /** Reads the replies of a reply frame. */
 import { Buffer } from 'node:buffer';
 import type { Versioned } from './api.js';
-import { readValue } from './codec.js';
+import { readBytes, readValue } from './codec.js';
 import { ERROR_EXT_TYPE } from './commands.js';
 import { copyOf } from './copy.js';
-import { errorFromWire, type SlabringError } from './errors.js';
+import { errorFromWire, SlabringError } from './errors.js';
 import type { ReplySource } from './handles/runner.js';
+import { PREFIX_BYTES } from './keys.js';
 import { containerHeaderBytes, itemsOf, Tag, valueEnd } from './msgpack.js';
 import type { Structures } from './structures.js';
 
@@ -78,6 +79,32 @@ export class ReplyCursor implements ReplySource {
     return readValue(this.#bytes, start, this.#at, this.#structures);
   }
 
+  reply(): unknown {
+    const start = this.#at;
+    const end = this.#endOf(start);
+    const error = errorOf(this.#bytes, start, end);
+    if (error === undefined) return this.#valueOrError();
+    this.#at = end;
+    return error;
+  }
+
+  #valueOrError(): unknown {
+    try {
+      return this.value();
+    } catch (error) {
+      if (error instanceof SlabringError) return error;
+      throw error;
+    }
+  }
+
+  key(): Uint8Array | undefined {
+    const bytes = this.#bytes.subarray(this.#at, this.#end);
+    const tag = bytes[0]!;
+    if (tag === Tag.EXT8) return Uint8Array.from(bytes.subarray(3 + PREFIX_BYTES));
+    if (tag === Tag.EXT16) return Uint8Array.from(bytes.subarray(4 + PREFIX_BYTES));
+    return isArray(tag) ? undefined : readBytes(bytes, 0, bytes.length);
+  }
+
   /** Where a value ends: of small integers and short text at once. */
   #endOf(start: number): number {
     const tag = this.#bytes[start]!;
@@ -99,6 +126,10 @@ export class ReplyCursor implements ReplySource {
   }
 }
 
+function isArray(tag: number): boolean {
+  return (tag >= Tag.FIXARRAY && tag < Tag.FIXSTR) || tag === Tag.ARRAY16 || tag === Tag.ARRAY32;
+}
+
 /** The items of the reply, an array of values, nil as undefined. Errors as of {@link readReply}. */
 export function readValues(
   bytes: Buffer,
@@ -107,9 +138,7 @@ export function readValues(
   structures?: Structures,
 ): unknown[] {
   const tag = bytes[start]!;
-  const isArray =
-    (tag >= Tag.FIXARRAY && tag < Tag.FIXSTR) || tag === Tag.ARRAY16 || tag === Tag.ARRAY32;
-  if (!isArray) return readReply(bytes, start, end) as never;
+  if (!isArray(tag)) return readReply(bytes, start, end) as never;
   const items = itemsOf(tag, bytes, start);
   // Reading a value may run code of an application's extension, which may use the cache.
   const own = copyOf(bytes.subarray(start + containerHeaderBytes(tag), end)) as Buffer;

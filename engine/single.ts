@@ -18,6 +18,7 @@ import { BLOCK_REPLY_BYTES } from './kernel-exports.js';
 import { keyBytes } from './keys.js';
 import {
   MAX_SCALAR_BYTES,
+  writeArrayHeader,
   writeBigInteger,
   writeBinHeader,
   writeFloat,
@@ -54,6 +55,25 @@ export class Single {
       space === undefined
         ? writeCommand(code, key, keyLength, args, request, 1)
         : writeNamespacedCommand(code, key, keyLength, args, request, 1, space.prefix());
+    return this;
+  }
+
+  /** Begins a frame of a command without a key of its own; `args` arguments are to follow. */
+  beginKeyless(desk: Desk, name: CommandName, args: number): this {
+    const { request } = desk;
+    request[0] = FRAME_ID;
+    this.#desk = desk;
+    const codeAt = writeArrayHeader(1 + args, request, 1);
+    request[codeAt] = COMMANDS[name].code;
+    this.#end = codeAt + 1;
+    return this;
+  }
+
+  /** The head of an array; so many values are to follow. */
+  array(length: number): this {
+    const { request } = this.#desk;
+    if (this.#end + MAX_SCALAR_BYTES > request.length) this.#refuseLength();
+    this.#end = writeArrayHeader(length, request, this.#end);
     return this;
   }
 

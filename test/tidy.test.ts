@@ -46,6 +46,7 @@ const HANDLES = { list: List, members: Members, hash: Hash, sorted: SortedSet } 
 const METHODS: Partial<Record<CommandName, Methods>> = {
   PING: { cache: 'there is nobody to ask', client: ['ping'] },
   HELLO: { cache: 'there is nobody to greet', client: 'the connection greets by itself' },
+  ATOMIC: { cache: ['atomic'], client: ['atomic'] },
   GET: { cache: ['get', 'getBytes', 'getMany'], client: ['get', 'getBytes', 'getMany'] },
   SET: {
     cache: ['set', 'setBytes', 'setMany', 'swap'],

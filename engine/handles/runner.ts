@@ -20,6 +20,13 @@ export interface ReplySource {
    * undefined: it is nil, and read.
    */
   items(): number | undefined;
+  /** The next value as the reply to a command: an error is one, and is not thrown. */
+  reply(): unknown;
+  /**
+   * The bytes of a key that is the whole reply, without what tells its namespace; undefined: it is
+   * something else, and is not read.
+   */
+  key(): Uint8Array | undefined;
 }
 
 /**
@@ -37,6 +44,15 @@ export class OtherKey {
   }
 }
 
+/** Among the arguments of a command: that many of those behind it are an array. */
+export class ArrayHead {
+  readonly length: number;
+
+  constructor(length: number) {
+    this.length = length;
+  }
+}
+
 export interface Runner<M extends Mode> {
   /**
    * Runs a command on a key.
@@ -50,6 +66,18 @@ export interface Runner<M extends Mode> {
     args: () => readonly unknown[],
     read: Reading<T>,
     nothing?: T,
+  ): Reply<M, T>;
+
+  /**
+   * Runs a command that has no key of its own, but may have some in arrays.
+   * @param count its arguments, an array counting as one
+   * @param args makes all that they consist of, with {@link ArrayHead}s before what is in arrays
+   */
+  runKeyless<T>(
+    command: CommandName,
+    count: number,
+    args: () => readonly unknown[],
+    read: Reading<T>,
   ): Reply<M, T>;
 }
 

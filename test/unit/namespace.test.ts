@@ -463,7 +463,7 @@ it('a version never comes back, though each clear moves the key to another parti
   expect(users.set('a', 2, { ifVersion: last })).toBe(false);
 });
 
-it('the memory of a large collection that was cleared comes back, few as the entries are', async () => {
+it('the memory of a large collection comes back after a clear, few as entries are', async () => {
   for (let i = 0; i < 2000; i++) cache.set(`other ${i}`, i);
   const before = cache.stats().chunkBytes;
   const list = cache.namespace('users').list('l');

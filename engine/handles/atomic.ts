@@ -1,0 +1,138 @@
+/** Commands in one step (ATOMIC): what `atomic` takes, and what it comes to. */
+import type { Key } from '../api.js';
+import { COMMANDS, type CommandName, type CommandRow } from '../commands.js';
+import { SlabringError } from '../errors.js';
+import { checkOptionNames, show } from '../units.js';
+import { checkIterable } from './arguments.js';
+import { ArrayHead, type Mode, OtherKey, type Reading, type Reply, type Runner } from './runner.js';
+
+/** Commands that cannot be part of a step: those of the node itself, and a step. */
+export const NOT_IN_STEPS = [
+  ...(['ATOMIC', 'HELLO', 'SCAN', 'RANDOMKEY', 'DBSIZE', 'FLUSH'] as const),
+] as const satisfies readonly CommandName[];
+
+export type AtomicCommandName = Exclude<CommandName, (typeof NOT_IN_STEPS)[number]>;
+
+/**
+ * A command by its name, with the arguments that docs/PROTOCOL.md tells: keys as everywhere, values
+ * as `set` takes them, times to live in milliseconds, null for what is left out.
+ */
+export type AtomicCommand = readonly [command: AtomicCommandName, ...args: unknown[]];
+
+/** What must be so for the commands to run. */
+export interface Guard {
+  readonly key: Key;
+  /** That `getVersioned` told; undefined: the key must be absent. */
+  readonly version: number | undefined;
+}
+
+export interface AtomicOptions {
+  /** Looked at in the same step, before the first command. */
+  guards?: Iterable<Guard>;
+}
+
+/** Either all commands ran, or none because of a guard. */
+export type AtomicResult =
+  | {
+      readonly done: true;
+      /**
+       * The reply to each command as docs/PROTOCOL.md tells it, nil as null. That of one that
+       * failed is its SlabringError; the others ran all the same.
+       */
+      readonly replies: unknown[];
+    }
+  | {
+      readonly done: false;
+      /** The key of the first guard that did not hold. Nothing was done. */
+      readonly failedKey: Key;
+    };
+
+/** The kernel's (engine/kernel/types/atomic.ts). */
+const MAX_COMMANDS = 1024;
+
+/**
+ * Runs the commands in one step.
+ * @throws SlabringError `OPTION`, `CROSSSLOT`, `TOOLARGE`, and `SYNTAX` where a command's arguments
+ * cannot be understood. Nothing was done then
+ */
+export function runAtomic<M extends Mode>(
+  runner: Runner<M>,
+  commands: Iterable<AtomicCommand>,
+  options: AtomicOptions | undefined,
+): Reply<M, AtomicResult> {
+  const guards: Guard[] = [];
+  const args = () => {
+    const list: unknown[] = [];
+    addCommands(commands, list);
+    checkOptionNames(options ?? {}, ['guards'], 'atomic');
+    addGuards(options?.guards ?? [], list, guards);
+    return list;
+  };
+  return runner.runKeyless('ATOMIC', 2, args, readerFor(guards));
+}
+
+function addCommands(commands: Iterable<AtomicCommand>, list: unknown[]): void {
+  const all = [...checkIterable(commands, 'atomic', '[command, ...arguments]')];
+  if (all.length === 0 || all.length > MAX_COMMANDS) {
+    const most = `atomic takes 1 to ${MAX_COMMANDS} commands`;
+    throw new SlabringError('OPTION', `${most}, not ${all.length}`);
+  }
+  list.push(new ArrayHead(all.length));
+  for (const command of all) {
+    const [name, ...args] = Array.isArray(command) ? (command as AtomicCommand) : [];
+    const isName = typeof name === 'string' && Object.hasOwn(COMMANDS, name);
+    if (!isName || (NOT_IN_STEPS as readonly string[]).includes(name)) {
+      const allowed = 'atomic takes [command, ...arguments], and no command of the node itself';
+      throw new SlabringError('OPTION', `${allowed}, not ${show(command)}`);
+    }
+    const row: CommandRow = COMMANDS[name];
+    list.push(new ArrayHead(1 + args.length), row.code);
+    for (const [i, arg] of args.entries()) {
+      list.push(isKey(row, i, args.length) ? new OtherKey(arg as Key) : arg);
+    }
+  }
+}
+
+/** Whether an argument is a key. What stands alone behind the pairs of MSET is none. */
+function isKey(row: CommandRow, index: number, count: number): boolean {
+  if (row.manyKeys === undefined) return index === row.firstKey;
+  const { keyStep = 1, lastKey = count - 1 } = row;
+  const isAlone = keyStep > 1 && index === count - 1;
+  return index <= lastKey && index % keyStep === 0 && !isAlone;
+}
+
+function addGuards(guards: Iterable<Guard>, list: unknown[], checked: Guard[]): void {
+  checked.push(...checkIterable(guards, 'atomic', 'guards'));
+  list.push(new ArrayHead(checked.length));
+  for (const guard of checked) {
+    checkOptionNames(guard, ['key', 'version'], 'a guard');
+    const { key, version } = guard;
+    if (version !== undefined && !(Number.isSafeInteger(version) && version >= 0)) {
+      const allowed = 'a version of getVersioned, or undefined for a key that must be absent';
+      throw new SlabringError('OPTION', `version must be ${allowed}, not ${show(version)}`);
+    }
+    list.push(new ArrayHead(2), new OtherKey(key), version ?? null);
+  }
+}
+
+function readerFor(guards: readonly Guard[]): Reading<AtomicResult> {
+  return (reply) => {
+    const failed = reply.key();
+    if (failed !== undefined) return { done: false, failedKey: keyOf(guards, failed) };
+    const count = reply.items() ?? 0;
+    const replies: unknown[] = [];
+    for (let i = 0; i < count; i++) replies.push(reply.reply());
+    return { done: true, replies };
+  };
+}
+
+const encoder = new TextEncoder();
+
+/** The key with these bytes as the caller gave it. */
+function keyOf(guards: readonly Guard[], bytes: Uint8Array): Key {
+  const found = guards.find(({ key }) => {
+    const own = typeof key === 'string' ? encoder.encode(key) : key;
+    return own.length === bytes.length && own.every((byte, i) => byte === bytes[i]);
+  });
+  return found?.key ?? bytes;
+}
