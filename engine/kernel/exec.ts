@@ -273,7 +273,14 @@ function touchLogs(first: Address, end: Address): void {
 
 /** Runs a command; the address behind its reply, 0: it does not fit, IS_HOST_COMMAND: it is not the kernel's. */
 @inline
-export function runCommand(thread: u32, command: Staged, out: Address, limit: Address, nowMs: i64): Address {
+function runCommand(thread: u32, command: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  if (command.code == GET) return get(thread, command, out, limit, nowMs);
+  if (command.code == SET) return set(thread, command, out, limit, nowMs);
+  return runOther(thread, command, out, limit, nowMs);
+}
+
+/** `runCommand` for ATOMIC, in whose commands it cannot be inlined. */
+export function runInner(thread: u32, command: Staged, out: Address, limit: Address, nowMs: i64): Address {
   if (command.code == GET) return get(thread, command, out, limit, nowMs);
   if (command.code == SET) return set(thread, command, out, limit, nowMs);
   return runOther(thread, command, out, limit, nowMs);

@@ -11,7 +11,7 @@
 import { copyBytes } from '../bytes';
 import { commandRow, NO_KEY, ROW_HOST, ROW_KEYS_APART, ROW_KEYS_TOGETHER, TO_THE_END } from '../commands';
 import { entryAt, HAS_VERSION, lengthOf, versionAddress } from '../entry';
-import { runCommand } from '../exec';
+import { runInner } from '../exec';
 import { hashKey } from '../hash';
 import { Address } from '../layout';
 import { beginAtomic, endAtomic } from '../lock';
@@ -161,7 +161,7 @@ function runAll(
   out = writeArrayHead(out, count);
   for (let left = count; left > 0; left--) {
     at = stage(inner, at, end);
-    const behind = runCommand(thread, inner, out, limit - (left - 1) * REPLY_MARGIN, nowMs);
+    const behind = runInner(thread, inner, out, limit - (left - 1) * REPLY_MARGIN, nowMs);
     out = behind ? behind : writeError(out, ERROR_REPLY_SIZE);
   }
   return out;
