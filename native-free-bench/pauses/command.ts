@@ -5,6 +5,7 @@ import { entryCount } from '../arguments.js';
 import { readEnvironment } from '../environment.js';
 import { environmentAsText } from '../report.js';
 import { saveResult } from '../results.js';
+import { openLarge } from './large.js';
 import { type PhaseOutcome, runScript } from './measure.js';
 import { CoreWait } from './probe.js';
 import { type PhaseRows, phaseAsText, rowsOf } from './report.js';
@@ -37,6 +38,7 @@ const PHASES: readonly Phase[] = [
   { name: 'expiry', what: 'entries expire within a second, a fifth stays', open: openExpiry },
   { name: 'moves', what: 'values grow and shrink in a full cache', open: openMoves },
   { name: 'growth', what: 'an empty cache fills, its tables grow', open: openGrowth },
+  { name: 'large', what: 'large hashes are deleted, expire, are evicted', open: openLarge },
   { name: 'together', what: 'all of this at once', open: openTogether },
 ];
 

@@ -72,7 +72,7 @@ const DEADLINE_MS_PER_ENTRY = 0.3;
 const SEED = 7;
 
 /** What the scripts have in common. */
-class Work {
+export class Work {
   readonly cache: Cache;
   readonly #next = random(SEED);
   readonly #limitMs: number;
@@ -133,7 +133,7 @@ class Work {
   }
 }
 
-const roomFor = (entries: number, bytesEach: number): number =>
+export const roomFor = (entries: number, bytesEach: number): number =>
   Math.max(2 * MIB, Math.ceil(entries * bytesEach));
 
 /** Nothing happens but reads and writes of entries that stay. */
