@@ -223,8 +223,8 @@ const DAMAGING = [
 describe('canary: nothing is done about a death in', async () => {
   const edit = {
     file: 'recovery.ts',
-    from: 'return false;\n  if (torn)',
-    to: '0;\n  if (torn)',
+    from: 'return false;\n  dropReserved(partition);\n  if (torn)',
+    to: '0;\n  dropReserved(partition);\n  if (torn)',
   };
   const interrupted = await compileKernel(EVERYWHERE, [edit]);
   const other = await compileKernel(NOWHERE, [edit]);
