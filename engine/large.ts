@@ -124,8 +124,10 @@ export class LargeValues {
         if ((flags & SetFlag.GET) === 0) return { stored: false, old: undefined };
         const found = this.get(key, 'peek');
         if (found !== undefined) return { stored: false, old: found };
-        // A key that was there, and is not any more, is none that forbids NX.
-        if ((flags & SetFlag.NX) === 0) return { stored: false, old: Buffer.from([NIL]) };
+        // A key that was there, and is not any more, is none that forbids NX. With a version, too,
+        // nothing is ever stored.
+        const isNxAlone = (flags & SetFlag.NX) !== 0 && (flags & SetFlag.IF_VERSION) === 0;
+        if (!isNxAlone) return { stored: false, old: Buffer.from([NIL]) };
       }
       for (;;) {
         const chain = old === undefined ? 0 : old.chain;

@@ -148,6 +148,16 @@ describe('a large value is stored', () => {
   });
   afterEach(() => expectSound(bench));
 
+  // It asked for ever whether there was still no key, which NX allows and the version does not.
+  it('with NX and a version, which nothing has both of', () => {
+    const flags = SetFlag.NX + SetFlag.GET + SetFlag.IF_VERSION;
+    const absent = values.set(KEY, NEW, 0, flags, 7);
+    expect([absent.stored, absent.old]).toEqual([false, Buffer.of(0xc0)]);
+    values.set(KEY, OLD, 0, 0, 0);
+    const present = values.set(KEY, NEW, 0, flags, 7);
+    expect([present.stored, present.old!.equals(OLD)]).toEqual([false, true]);
+  });
+
   it('with NX where there is none', () => {
     expect(values.set(KEY, NEW, 0, SetFlag.NX, 0).stored).toBe(true);
     expect(values.set(KEY, OLD, 0, SetFlag.NX, 0).stored).toBe(false);
