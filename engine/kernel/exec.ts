@@ -32,7 +32,7 @@ import { entryOf, matchTag, nextBucket, overflowOf, SLOTS, tagOf } from './table
 import { blockOf, replyArea, requestArea, stagingOf, ThreadBlock } from './threads';
 import { atomic } from './types/atomic';
 import { get, getVersioned, set } from './types/blob';
-import { runCollections } from './types/commands';
+import { isOfCollections, runCollections } from './types/commands';
 import { increment, incrementFloat } from './types/counter';
 import {
   exists,
@@ -288,6 +288,7 @@ export function runInner(thread: u32, command: Staged, out: Address, limit: Addr
 
 /** Runs any command but GET and SET; IS_HOST_COMMAND when it is not the kernel's. */
 function runOther(thread: u32, command: Staged, out: Address, limit: Address, nowMs: i64): Address {
+  if (isOfCollections(command.code)) return runCollections(thread, command, out, limit, nowMs);
   if (command.code >= STAGED_ERROR) return writeError(out, command.code - STAGED_ERROR);
   if (commandRow(command.code).flags & ROW_HOST) {
     const block = blockOf(thread);

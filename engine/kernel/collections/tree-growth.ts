@@ -84,6 +84,38 @@ export function addOnWay(partition: Partition, slot: Slot, more: u32, score: f64
   return bytes <= leafRoom(foundLeaf()) ? putOnWay(partition, slot, more, score) : 0;
 }
 
+/**
+ * Makes an item of so many bytes the first or last one of a list with a tree, if the leaf at that end has room for it
+ * as it lies there: where it goes; else 0, and nothing is done. That is what most pushes come to, and takes half of the
+ * time of the steps above, as nothing is kept of the way.
+ */
+export function openEnd(partition: Partition, address: Address, isFirst: bool, more: u32): Address {
+  const top = load<u32>(rootOf(address), ROOT_TREE);
+  let node = top;
+  while (isBranch(node)) node = load<u32>(endOf(node, isFirst));
+  const fields = nodeAt(node);
+  const start = fields.next;
+  const bytes = <u32>fields.bytes;
+  if (isFirst ? start < more : start + bytes + more > leafRoom(node)) return 0;
+  if (isFirst) fields.next = start - more;
+  fields.bytes = <u16>(bytes + more);
+  fields.count += 1;
+  for (let branch = top; branch != node; ) {
+    const child = endOf(branch, isFirst);
+    store<u32>(child, load<u32>(child, CHILD_ITEMS) + 1, CHILD_ITEMS);
+    branch = load<u32>(child);
+  }
+  addBytes(partition, address, more);
+  addCount(address, 1);
+  return payloadOf(node) + (isFirst ? start - more : start + bytes);
+}
+
+/** The first or last child of a branch. */
+@inline
+function endOf(branch: Address, isFirst: bool): Address {
+  return childAt(branch, isFirst ? 0 : <u32>nodeAt(branch).count - 1);
+}
+
 function putOnWay(partition: Partition, slot: Slot, more: u32, score: f64): Address {
   const at = openLeaf(foundLeaf(), foundOffset(), more);
   nodeAt(foundLeaf()).count += 1;

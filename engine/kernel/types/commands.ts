@@ -47,6 +47,15 @@ import {
 } from './sorted-ranges';
 import { sortedRangeStore } from './sorted-store';
 
+const FIRST_CODE: u32 = 0x30;
+const END_CODE: u32 = 0x70;
+
+/** Whether a code is one of those for collections, all but a few. None of them is the host's. */
+@inline
+export function isOfCollections(code: u32): bool {
+  return code - FIRST_CODE < END_CODE - FIRST_CODE;
+}
+
 /** Runs a command on a list, set, hash or sorted set. */
 export function runCollections(thread: u32, command: Staged, out: Address, limit: Address, nowMs: i64): Address {
   switch (command.code) {

@@ -12,7 +12,7 @@ import {
   writeOutside,
 } from '../collections/outside';
 import { dropReserved } from '../collections/reserve';
-import { addBytes, countOf } from '../collections/root';
+import { addBytes, countOf, isRooted } from '../collections/root';
 import {
   addElement,
   prepareElement,
@@ -23,6 +23,7 @@ import {
   takePrevious,
 } from '../collections/sequence';
 import { foundLeaf } from '../collections/tree';
+import { openEnd } from '../collections/tree-growth';
 import { CHUNK_LIST } from '../entry';
 import { Address, header } from '../layout';
 import {
@@ -56,6 +57,15 @@ export function putElement(
   const isLong = valueBytes > MAX_INSIDE;
   const place = placeBytes(valueBytes);
   const bytes = elementBytes(place);
+  const address = entryOf(slot);
+  if (!isLong && isRooted(address) && (position == 0 || position == countOf(address))) {
+    const end = openEnd(partition, address, position == 0, bytes);
+    if (end) {
+      copyBytes(end, value, valueBytes);
+      endElement(end + place, place);
+      return true;
+    }
+  }
   if (!prepareElement(partition, slot, bytes, isLong, thread, nowMs)) return false;
   if (isLong && !reserveOutside(partition, valueBytes, thread, nowMs)) return false;
   const at = addElement(partition, slot, position, bytes, thread, nowMs);
@@ -95,7 +105,7 @@ function push(thread: u32, staged: Staged, isLeft: bool, creates: bool, out: Add
   const count = staged.argCount - 1;
   let at = behindKey(staged);
   for (let i: u32 = 0; i < count; i++) {
-    const end = skipValue(at, staged.end);
+    const end = i + 1 == count ? staged.end : skipValue(at, staged.end);
     if (end - at > header().maxValueBytes) return writeError(out, ERROR_VALUE_TOO_LARGE);
     at = end;
   }
@@ -105,7 +115,7 @@ function push(thread: u32, staged: Staged, isLeft: bool, creates: bool, out: Add
   at = behindKey(staged);
   let done: u32 = 0;
   for (; done < count; done++) {
-    const end = skipValue(at, staged.end);
+    const end = done + 1 == count ? staged.end : skipValue(at, staged.end);
     const position = isLeft ? 0 : countOf(entryOf(slot));
     if (!putElement(partition, slot, position, at, end - at, thread, nowMs)) break;
     at = end;
