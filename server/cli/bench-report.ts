@@ -2,6 +2,7 @@
 import { cpus } from 'node:os';
 import type { BenchOutcome, BenchPlan, BenchSample } from './bench-run.js';
 import * as format from './format.js';
+import { type Shape, VALUE, writes } from './load/shape.js';
 
 /** The middle of some measurements and how far they spread. */
 export interface Spread {
@@ -16,6 +17,7 @@ const LOADER_BUSY = 0.9;
 export interface BenchHead {
   readonly plan: BenchPlan;
   readonly mix: string;
+  readonly shape: Shape;
   readonly threads: number | undefined;
   /** Where server and loader are pinned, in words. */
   readonly pinned: string | undefined;
@@ -32,8 +34,9 @@ export function benchAsText(head: BenchHead, outcomes: readonly BenchOutcome[]):
   const load =
     `${head.mix}, ${format.count(workload.pipeline)} commands a frame, ` +
     `${format.count(plan.connections)} connections with ${plan.inFlight} in flight, ` +
-    `${format.count(workload.keys)} keys of 16 bytes, ` +
-    `values of ${format.count(workload.valueBytes)} bytes; ${plan.rounds} x ${plan.seconds} s`;
+    `${format.count(workload.keys)} ${head.shape.noun}` +
+    (writes(head.shape, VALUE) ? `, values of ${format.count(workload.valueBytes)} bytes` : '') +
+    `; ${plan.rounds} x ${plan.seconds} s`;
   const rows = [
     [
       '',

@@ -104,7 +104,9 @@ class Lane {
       const { keys, valueBytes } = plan.workload;
       const onProgress = (done: number): void =>
         plan.onProgress?.(`filling ${contestant.name}`, done, keys);
-      await fill({ name: contestant.name, loader, protocol, keys, valueBytes, onProgress });
+      if (protocol.shape.filled) {
+        await fill({ name: contestant.name, loader, protocol, keys, valueBytes, onProgress });
+      }
       const lane = new Lane(contestant, loader, randomReel(plan.workload, protocol));
       plan.onProgress?.(`warming up ${contestant.name}`, 0, plan.rounds);
       await loader.sendFor(lane.#reel, WARM_UP_SECONDS);

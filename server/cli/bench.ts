@@ -6,9 +6,11 @@ import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { SlabringError } from '../../engine/errors.js';
 import { byteSize, decimalNumber, wholeNumber } from './arguments.js';
+import { MIX_HELP, type Mix, readMix } from './bench-mix.js';
 import type { BenchPlan, Contestant } from './bench-run.js';
 import type { LoadTarget } from './load/loader.js';
 import type { LoadProtocol } from './load/protocol.js';
+import { LIST_LENGTH, SHAPES } from './load/shape.js';
 import type { ServerProcess } from './processes.js';
 
 interface BenchFlags {
@@ -28,11 +30,6 @@ interface BenchFlags {
   json?: boolean;
 }
 
-interface Mix {
-  readonly text: string;
-  readonly getShare: number;
-}
-
 const PEERS = ['redis', 'memcached'] as const;
 type Peer = (typeof PEERS)[number];
 
@@ -50,16 +47,17 @@ const NODE_MEMORY_MAX_BYTES = 3 * 1024 * MIB;
  * KiB.
  */
 const FRAME_BYTES_MAX = 15 * MIB;
-/** What a SET needs in a frame beside its value. */
-const COMMAND_BYTES = 24;
+/** What a command needs in a frame beside its value, at most. */
+const COMMAND_BYTES = 40;
 /** Rounds when servers are compared: a median wants three. */
 const ROUNDS_COMPARED = 3;
 
 const HELP = `
-Keys are 'key:' and 12 digits, chosen at random; all are set before measuring.
+Keys are 'key:' and 12 digits, chosen at random.
 The loader runs in this process on one thread, the server in a process of its
 own. Every reply of the first 2,000 frames is checked byte by byte, then those
 of every 64th frame.
+${MIX_HELP}
 
 Columns: CPU/op is the server's CPU time (user and system, all threads) divided
 by the operations; server and loader are the share of a core that each used;
@@ -75,6 +73,8 @@ Examples:
     slabring bench --mix 90:10 --pipeline 16 --value-size 1024
   beside the two others, everything pinned to cores (Linux):
     slabring bench --vs redis --vs memcached --pin
+  commands on a hash, 64 a frame, beside redis:
+    slabring bench --mix hget --pipeline 64 --vs redis --pin
   a node that runs already:
     slabring bench --url ws://cache-1:7707 --keys 100000 --json
 
@@ -102,7 +102,10 @@ export function registerBench(program: Command): void {
     .option('--keys <n>', 'number of different keys', wholeNumber(1, 1_000_000_000), 1_000_000)
     .option('--value-size <bytes>', 'bytes of each value', wholeNumber(0, MIB), 32)
     .addOption(
-      new Option('--mix <mix>', 'get, set, or GETs to SETs such as 90:10')
+      new Option(
+        '--mix <mix>',
+        'get, set, GETs to SETs such as 90:10, or hget, hset, sadd, zadd, lpush',
+      )
         .argParser(readMix)
         .default(readMix('get'), 'get'),
     )
@@ -172,6 +175,7 @@ async function runBench(flags: BenchFlags): Promise<number> {
     const head = {
       plan,
       mix: flags.mix.text,
+      shape: flags.mix.shape,
       threads: flags.url === undefined ? (flags.threads ?? 1) : undefined,
       pinned: cores && `servers on core ${cores.server}, loader on core ${cores.loader}`,
     };
@@ -189,6 +193,12 @@ function checkFlags(flags: BenchFlags): void {
     throw new SlabringError(
       'OPTION',
       `--${nodeFlag} describes the node to start; the node at --url has its own`,
+    );
+  }
+  if (flags.mix.shape !== SHAPES.strings && peersOf(flags).includes('memcached')) {
+    throw new SlabringError(
+      'OPTION',
+      `memcached has no collections: ${flags.mix.text} is measured beside redis only`,
     );
   }
   const frameBytes = flags.pipeline * (COMMAND_BYTES + flags.valueSize);
@@ -230,13 +240,14 @@ async function startContestants(
   const { startMemcached, startRedis, startSlabring } = await import('./processes.js');
   const { SlabringProtocol } = await import('./load/slabring.js');
   const { memcachedProtocol, respProtocol } = await import('./load/text.js');
+  const { shape } = flags.mix;
   const threads = flags.threads ?? 1;
   const memory = flags.memory ?? memoryFor(flags);
   const contestants: Contestant[] = [];
 
   if (flags.url !== undefined) {
     const target = targetOf(flags.url);
-    const protocol = new SlabringProtocol('host' in target ? target.host : 'localhost');
+    const protocol = new SlabringProtocol('host' in target ? target.host : 'localhost', shape);
     contestants.push({
       name: 'slabring',
       version: `at ${flags.url}`,
@@ -253,7 +264,7 @@ async function startContestants(
     ];
     const server = await startSlabring(args, { cores });
     servers.push(server);
-    contestants.push(started(server, new SlabringProtocol('127.0.0.1')));
+    contestants.push(started(server, new SlabringProtocol('127.0.0.1', shape)));
   }
   for (const peer of peersOf(flags)) {
     const server =
@@ -262,7 +273,7 @@ async function startContestants(
         : await startMemcached(threads, memory, flags.connections, { cores });
     servers.push(server);
     const protocol =
-      peer === 'redis' ? respProtocol(flags.valueSize) : memcachedProtocol(flags.valueSize);
+      peer === 'redis' ? respProtocol(flags.valueSize, shape) : memcachedProtocol(flags.valueSize);
     contestants.push(started(server, protocol));
   }
   return contestants;
@@ -275,8 +286,11 @@ function started(server: ServerProcess, protocol: LoadProtocol): Contestant {
 
 /** Enough that no server has to evict: a GET that finds nothing is less work. */
 function memoryFor(flags: BenchFlags): number {
-  const entries = flags.keys * (flags.valueSize + ENTRY_OVERHEAD_BYTES);
-  return Math.ceil(1.25 * entries + SERVER_OVERHEAD_BYTES);
+  // Every frame in flight may have pushed its elements, and none has cut the list yet.
+  const pushed = flags.connections * flags.inFlight * flags.pipeline;
+  const entries = flags.mix.shape.filled ? flags.keys : LIST_LENGTH + pushed;
+  const entryBytes = flags.valueSize + ENTRY_OVERHEAD_BYTES;
+  return Math.ceil(1.25 * entries * entryBytes + SERVER_OVERHEAD_BYTES);
 }
 
 function targetOf(url: string): LoadTarget {
@@ -294,17 +308,6 @@ function loadUrl(text: string): string {
     );
   }
   return text;
-}
-
-function readMix(text: string): Mix {
-  if (text === 'get') return { text: '100 % GET', getShare: 1 };
-  if (text === 'set') return { text: '100 % SET', getShare: 0 };
-  const parts = /^(\d+):(\d+)$/.exec(text);
-  const [gets, sets] = [Number(parts?.[1]), Number(parts?.[2])];
-  if (!(gets + sets > 0)) {
-    throw new InvalidArgumentError("It must be 'get', 'set', or GETs to SETs such as '90:10'.");
-  }
-  return { text: `GET to SET ${text}`, getShare: gets / (gets + sets) };
 }
 
 function peersOf(flags: BenchFlags): Peer[] {

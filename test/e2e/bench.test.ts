@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { cpus } from 'node:os';
+import { connect } from 'slabring/client';
 import { describe, expect, it } from 'vitest';
 import {
   announcements,
@@ -48,6 +49,11 @@ describe('slabring bench', () => {
     ['--pipeline', '1', '--mix', 'get'],
     ['--pipeline', '16', '--mix', 'set', '--value-size', '1000'],
     ['--pipeline', '128', '--mix', '90:10', '--in-flight', '3'],
+    ['--pipeline', '64', '--mix', 'hget'],
+    ['--pipeline', '16', '--mix', 'hset', '--value-size', '1000'],
+    ['--pipeline', '64', '--mix', 'sadd'],
+    ['--pipeline', '16', '--mix', 'zadd', '--in-flight', '3'],
+    ['--pipeline', '64', '--mix', 'lpush'],
   ];
   it.each(workloads)('measures a node: %s %s %s %s', async (...args) => {
     const report = await benchJson(args);
@@ -72,6 +78,49 @@ describe('slabring bench', () => {
     );
     expect(stdout).toMatch(/^slabring \d+\.\d+\.\d+ /m);
     expect(stdout).toMatch(/^Replies checked byte by byte: [\d,]+ of [\d,]+\.$/m);
+  });
+
+  it('says what the commands on collections work on', async () => {
+    const heads = [
+      ['hget', '100 % HGET', '2,000 fields of 16 bytes in one hash, values of 32 bytes; 1 x 0.2 s'],
+      ['zadd', '100 % ZADD', '2,000 members of 16 bytes in one sorted set; 1 x 0.2 s'],
+      ['lpush', '100 % LPUSH', 'one list, cut to 1,000 behind each frame'],
+    ] as const;
+    for (const [mix, command, what] of heads) {
+      const { code, stdout } = await runCli(['bench', ...SMALL, '--mix', mix]);
+      expect(code).toBe(0);
+      expect(stdout).toContain(`\n${command}, 128 commands a frame, `);
+      expect(stdout).toContain(what);
+    }
+  });
+
+  it.each(['hget', 'hset', 'sadd', 'zadd', 'lpush'])(
+    'measures redis beside it: %s',
+    async (mix) => {
+      const args = ['--mix', mix, '--vs', 'redis', '--rounds', '1', '--pipeline', '8'];
+      const report = await benchJson(args, { PATH: fakeServersOnPath() });
+      expect(report.servers.map(({ name }) => name)).toEqual(['slabring', 'redis']);
+      for (const server of report.servers) {
+        expect(server.checked, server.name).toBeGreaterThan(0);
+        expect([server.misses, server.errors], server.name).toEqual([0, 0]);
+      }
+    },
+  );
+
+  it('counts what a node refuses, where its key is something else', async () => {
+    const node = await startNode();
+    const client = await connect(node.url);
+    try {
+      await client.set('bench:list', 'no list');
+      const args = ['--url', node.url, '--mix', 'lpush', '--json'];
+      const { code, stdout } = await runCli(['bench', ...SMALL, ...args]);
+      expect(code).toBe(1);
+      const [server] = (JSON.parse(stdout) as BenchReport).servers;
+      expect(server!.errors).toBeGreaterThan(server!.checked);
+    } finally {
+      await client.close();
+      await node.stop();
+    }
   });
 
   it('measures redis and memcached beside it, in turns, and stops them', async () => {
@@ -201,12 +250,18 @@ describe('slabring bench', () => {
       { PATH: fakeServersOnPath(), FAKE_FAULT: 'die' },
       /redis-server ended at once \(code 3\); it said: cannot do it today/,
     ],
-    ['a mix', ['--mix', '0:0'], {}, /--mix.*'get', 'set', or GETs to SETs/],
+    ['a mix', ['--mix', '0:0'], {}, /--mix.*'get', 'set', 'hget', .*, or GETs to SETs/],
+    [
+      'collections in memcached, before it is looked for',
+      ['--mix', 'sadd', '--vs', 'memcached'],
+      { PATH: '/nowhere' },
+      /memcached has no collections/,
+    ],
     [
       'huge frames',
       ['--pipeline', '100', '--value-size', '1000000'],
       {},
-      /frames of 100002400 bytes/,
+      /frames of 100004000 bytes/,
     ],
     [
       'a node flag beside --url',

@@ -1,4 +1,4 @@
-/** Sets every key of a server once, or reads them all back, through a loader. */
+/** Writes every key of a server once, or reads them all back, through a loader. */
 import type { Loader, LoadResult } from './loader.js';
 import { LoadError, type LoadProtocol } from './protocol.js';
 import { fillReel, readReel } from './reel.js';
@@ -23,13 +23,16 @@ const FRAME_BYTES = 2 ** 20;
 const REEL_BYTES = 32 * 2 ** 20;
 
 /**
- * Sets every key once, so that GETs find something to copy.
+ * Writes every key once, so that GETs find something to copy, and SADDs a large set.
  * @throws LoadError when the server refuses one
  */
 export async function fill(filling: Filling): Promise<void> {
   await sendAll(filling, fillReel, ({ replies }) => {
     if (replies.errors === 0) return;
-    throw new LoadError(`${filling.name} refused ${replies.errors} SETs: ${replies.firstError}`);
+    const { name } = filling.protocol.shape.write;
+    throw new LoadError(
+      `${filling.name} refused ${replies.errors} ${name}s: ${replies.firstError}`,
+    );
   });
 }
 

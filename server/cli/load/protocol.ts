@@ -3,6 +3,7 @@
  * loader is the same for all.
  */
 import type { FrameWriter, Reel } from './reel.js';
+import type { Operation } from './shape.js';
 
 /** The server did something that makes the measurement worthless; the message says what. */
 export class LoadError extends Error {
@@ -31,7 +32,7 @@ export interface Tally {
   /** GETs among them, and those of these that found nothing. */
   gets: number;
   misses: number;
-  /** Error replies among them. */
+  /** Error replies among them, and to what follows the commands of a frame. */
   errors: number;
   /** The first of them, in words. */
   firstError: string | undefined;
@@ -69,6 +70,11 @@ export interface LoadProtocol extends FrameWriter {
 /** More replies than commands: the protocol's reader is out of step, or the server is. */
 export function unasked(): LoadError {
   return new LoadError('the server sent a reply that nothing asked for');
+}
+
+/** A reply to another question, or to none. */
+export function unexpected(bytes: Buffer, at: number, end: number, { name }: Operation): LoadError {
+  return new LoadError(`unexpected reply to ${name}: ${quote(bytes, at, end)}`);
 }
 
 /** Bytes of a reply for an error message: text as it is, the rest as escapes. */

@@ -3,13 +3,14 @@
  * write of a slice. Beside the bytes it keeps what each command asks for, so that replies can be
  * checked.
  */
+import { SCORE, type Shape, writes } from './shape.js';
 
 /** What is asked of a server. */
 export interface Workload {
   /** Keys are `key:` and 12 digits, 0 to `keys - 1`. */
   readonly keys: number;
   readonly valueBytes: number;
-  /** The share of GETs, from 0 (all SET) to 1 (all GET). */
+  /** The share of reads, from 0 (all SET, or what the shape writes with) to 1 (all GET). */
   readonly getShare: number;
   /** Commands in a frame. */
   readonly pipeline: number;
@@ -17,6 +18,8 @@ export interface Workload {
 
 /** Writes frames in a server's protocol. */
 export interface FrameWriter {
+  /** What its commands work on. */
+  readonly shape: Shape;
   /** An upper bound of the bytes of a frame. */
   frameBytesMax(commands: number, valueBytes: number): number;
   /** Writes the frame of the reel's commands at `at` in `reel.bytes`; returns where it ends. */
@@ -29,7 +32,7 @@ export class Reel {
   readonly valueBytes: number;
   /** The key number of every command, frame by frame. */
   readonly keys: Uint32Array;
-  /** 1 where the command is a SET, 0 where it is a GET. */
+  /** 1 where the command writes (a SET), 0 where it reads (a GET). */
   readonly sets: Uint8Array;
   readonly bytes: Buffer;
   /** Frame `f` lies at `bytes[offsets[f] .. offsets[f + 1])`. */
@@ -99,11 +102,14 @@ export function randomReel(workload: Workload, writer: FrameWriter): Reel {
     Math.min(Math.ceil(wanted / pipeline), Math.floor(RANDOM_REEL_BYTES / frameBytes)),
   );
   const commands = frames * pipeline;
+  // A member that has its score already is no work: on a reel with scores each one comes twice, so
+  // that no score is still there when the reel starts over.
+  const drawn = writes(writer.shape, SCORE) ? Math.ceil(commands / 2) : commands;
   const random = new Random(0x5eed);
   const keyOf = new Uint32Array(commands);
   const sets = new Uint8Array(commands);
   for (let command = 0; command < commands; command += 1) {
-    keyOf[command] = random.below(keys);
+    keyOf[command] = command < drawn ? random.below(keys) : keyOf[command - drawn]!;
     sets[command] = random.below(1_000_000) < getShare * 1_000_000 ? 0 : 1;
   }
   return new Reel(keyOf, sets, pipeline, valueBytes, writer);
@@ -176,8 +182,18 @@ export function isValue(bytes: Buffer, at: number, key: number, valueBytes: numb
   return true;
 }
 
+/** Scores are integers of so many digits: short of 2^32, and of one length in every protocol. */
+export const SCORE_DIGITS = 9;
+const SCORE_MIN = 10 ** (SCORE_DIGITS - 1);
+
+/** The score of a reel's command: as good as drawn, another one wherever the key comes again. */
+export function scoreOf(reel: Reel, command: number): number {
+  const mixed = Math.imul(reel.keys[command]! ^ Math.imul(command + 1, 0x9e37_79b1), 0x85eb_ca6b);
+  return SCORE_MIN + (((mixed ^ (mixed >>> 15)) >>> 0) % (9 * SCORE_MIN));
+}
+
 /** Writes the last `digits` digits of a number; returns where they end. */
-function writeDigits(out: Buffer, at: number, number: number, digits: number): number {
+export function writeDigits(out: Buffer, at: number, number: number, digits: number): number {
   let rest = number;
   for (let place = at + digits - 1; place >= at; place -= 1) {
     out[place] = ZERO + (rest % 10);

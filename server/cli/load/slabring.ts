@@ -3,7 +3,18 @@
  * (docs/PROTOCOL.md).
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { COMMANDS, ERROR_EXT_TYPE, SUBPROTOCOL } from '../../../engine/commands.js';
+import { SUBPROTOCOL } from '../../../engine/commands.js';
+import {
+  checkDone,
+  checkInteger,
+  checkValue,
+  isErrorReply,
+  MSGPACK,
+  Pack,
+  readUnsigned,
+  sizeOfUnsigned,
+  tallyError,
+} from './msgpack.js';
 import {
   CONTROL,
   LoadError,
@@ -13,7 +24,9 @@ import {
   type Tally,
   unasked,
 } from './protocol.js';
-import { isValue, KEY_BYTES, type Reel, writeKey, writeValue } from './reel.js';
+import type { Reel } from './reel.js';
+import { SHAPES, type Shape } from './shape.js';
+import { Templates } from './template.js';
 
 /** RFC 6455, section 1.3: what a server hashes with the client's key to show that it understood. */
 const WEBSOCKET_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
@@ -31,31 +44,19 @@ const LENGTH_16 = 126;
 const LENGTH_64 = 127;
 const FRAME_HEAD_MAX = 14;
 
-/** msgpack's leading bytes, as far as they are needed here. */
-const Pack = {
-  ARRAY: 0x90,
-  STR: 0xa0,
-  NIL: 0xc0,
-  TRUE: 0xc3,
-  BIN8: 0xc4,
-  BIN16: 0xc5,
-  BIN32: 0xc6,
-  EXT8: 0xc7,
-  UINT8: 0xcc,
-  UINT16: 0xcd,
-  UINT32: 0xce,
-} as const;
-
-/** Frame id (5), and per command: array (1), code (1), key (1 + 16), value (5 and its bytes). */
+/** A frame's id is written in the longest form, and comes back in the shortest. */
 const ID_BYTES = 5;
-const COMMAND_BYTES = 3 + KEY_BYTES + 5;
 
 export class SlabringProtocol implements LoadProtocol {
   readonly greeting: Buffer;
+  readonly shape: Shape;
   readonly #accept: string;
+  readonly #templates: Templates;
 
   /** `host` goes into the request as the browser's would. */
-  constructor(host: string) {
+  constructor(host: string, shape: Shape = SHAPES.strings) {
+    this.shape = shape;
+    this.#templates = new Templates(shape, MSGPACK);
     const key = randomBytes(16).toString('base64');
     this.#accept = createHash('sha1')
       .update(key + WEBSOCKET_GUID)
@@ -78,7 +79,7 @@ export class SlabringProtocol implements LoadProtocol {
   }
 
   frameBytesMax(commands: number, valueBytes: number): number {
-    return FRAME_HEAD_MAX + ID_BYTES + commands * (COMMAND_BYTES + valueBytes);
+    return FRAME_HEAD_MAX + ID_BYTES + this.#templates.bytesMax(commands, valueBytes);
   }
 
   writeFrame(reel: Reel, frame: number, at: number): number {
@@ -86,7 +87,8 @@ export class SlabringProtocol implements LoadProtocol {
     // The length of the head depends on that of the payload: write behind the longest head, then
     // move.
     const start = at + FRAME_HEAD_MAX;
-    const end = writeCommands(reel, frame, start);
+    out[start] = Pack.UINT32;
+    const end = this.#templates.write(reel, frame, out.writeUInt32BE(frame + 1, start + 1));
     return frameMasked(out, at, start, end, Opcode.BINARY);
   }
 
@@ -139,60 +141,36 @@ export class SlabringProtocol implements LoadProtocol {
     for (let command = reel.firstCommand(frame); command < last; command += 1) {
       tally.checked += 1;
       tally.gets += 1 - reel.sets[command]!;
-      const kind = bytes[place]!;
-      if (kind === Pack.TRUE && reel.sets[command] === 1) {
-        place += 1;
-      } else if (kind === Pack.NIL && reel.sets[command] === 0) {
+      if (isErrorReply(bytes, place)) {
+        place = tallyError(bytes, place, tally);
+      } else if (reel.sets[command] === 1) {
+        place = this.#checkWrite(bytes, place, end);
+      } else if (bytes[place] === Pack.NIL) {
         tally.misses += 1;
         place += 1;
-      } else if (isErrorReply(bytes, place)) {
-        tally.errors += 1;
-        const message = place + (kind === Pack.EXT8 ? 3 : 4);
-        place = message + (kind === Pack.EXT8 ? bytes[place + 1]! : bytes.readUInt16BE(place + 1));
-        tally.firstError ??= bytes.toString('utf8', message, place);
-      } else if (reel.sets[command] === 0) {
-        place = checkValue(bytes, place, end, reel.keys[command]!, reel.valueBytes);
       } else {
-        throw new LoadError(`unexpected reply to SET: ${quote(bytes, place, end)}`);
+        place = checkValue(bytes, place, end, reel.keys[command]!, reel.valueBytes);
       }
     }
+    const { behind } = this.shape;
+    if (behind !== undefined) {
+      place = isErrorReply(bytes, place)
+        ? tallyError(bytes, place, tally)
+        : checkDone(bytes, place, end, behind);
+    }
     if (place !== end) {
-      const commands = last - reel.firstCommand(frame);
-      throw new LoadError(`a reply frame does not hold exactly ${commands} replies`);
+      const replies = last - reel.firstCommand(frame) + (behind === undefined ? 0 : 1);
+      throw new LoadError(`a reply frame does not hold exactly ${replies} replies`);
     }
   }
-}
 
-function writeCommands(reel: Reel, frame: number, start: number): number {
-  const out = reel.bytes;
-  out[start] = Pack.UINT32;
-  let at = out.writeUInt32BE(frame + 1, start + 1);
-  const last = reel.endCommand(frame);
-  for (let command = reel.firstCommand(frame); command < last; command += 1) {
-    const isSet = reel.sets[command] === 1;
-    out[at] = Pack.ARRAY | (isSet ? 3 : 2);
-    out[at + 1] = isSet ? COMMANDS.SET.code : COMMANDS.GET.code;
-    out[at + 2] = Pack.STR | KEY_BYTES;
-    at = writeKey(out, at + 3, reel.keys[command]!);
-    if (isSet) {
-      at = writeBinHead(out, at, reel.valueBytes);
-      at = writeValue(out, at, reel.keys[command]!, reel.valueBytes);
-    }
+  /** Checks the reply to a write; returns where it ends. */
+  #checkWrite(bytes: Buffer, at: number, end: number): number {
+    const { answer, write } = this.shape;
+    return answer === undefined
+      ? checkDone(bytes, at, end, write)
+      : checkInteger(bytes, at, end, answer, write);
   }
-  return at;
-}
-
-function writeBinHead(out: Buffer, at: number, length: number): number {
-  if (length < 2 ** 8) {
-    out[at] = Pack.BIN8;
-    return out.writeUInt8(length, at + 1);
-  }
-  if (length < 2 ** 16) {
-    out[at] = Pack.BIN16;
-    return out.writeUInt16BE(length, at + 1);
-  }
-  out[at] = Pack.BIN32;
-  return out.writeUInt32BE(length, at + 1);
 }
 
 /**
@@ -244,41 +222,11 @@ function readControl(
 }
 
 function sizeOfId(kind: number): number {
-  if (kind < 0x80) return 1;
-  if (kind === Pack.UINT8) return 2;
-  if (kind === Pack.UINT16) return 3;
-  if (kind === Pack.UINT32) return 5;
+  const size = sizeOfUnsigned(kind);
+  if (size > 0) return size;
   throw new LoadError(`a reply begins with the byte 0x${kind.toString(16)}, which is no frame id`);
 }
 
 function readFrameId(bytes: Buffer, at: number): number {
-  const size = sizeOfId(bytes[at]!);
-  return size === 1 ? bytes[at]! : bytes.readUIntBE(at + 1, size - 1);
-}
-
-/** Error replies are longer than 16 bytes (no fixext) and shorter than 64 KiB. */
-function isErrorReply(bytes: Buffer, at: number): boolean {
-  if (bytes[at] === Pack.EXT8) return bytes[at + 2] === ERROR_EXT_TYPE;
-  return bytes[at] === Pack.EXT8 + 1 && bytes[at + 3] === ERROR_EXT_TYPE;
-}
-
-/** Checks that the value of this key lies at `at`; returns where it ends. */
-function checkValue(
-  bytes: Buffer,
-  at: number,
-  end: number,
-  key: number,
-  valueBytes: number,
-): number {
-  const head = valueBytes < 2 ** 8 ? 2 : valueBytes < 2 ** 16 ? 3 : 5;
-  const kind = head === 2 ? Pack.BIN8 : head === 3 ? Pack.BIN16 : Pack.BIN32;
-  const start = at + head;
-  const fits =
-    start + valueBytes <= end &&
-    bytes[at] === kind &&
-    bytes.readUIntBE(at + 1, head - 1) === valueBytes;
-  if (!fits || !isValue(bytes, start, key, valueBytes)) {
-    throw new LoadError(`wrong value for key ${key}: ${quote(bytes, at, end)}`);
-  }
-  return start + valueBytes;
+  return readUnsigned(bytes, at, sizeOfId(bytes[at]!));
 }
