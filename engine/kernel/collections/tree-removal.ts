@@ -114,7 +114,7 @@ function removeChild(branch: Address, index: u32): void {
 }
 
 /** Removes branches on top that have one child only. */
-function dropTops(partition: Partition, address: Address): void {
+export function dropTops(partition: Partition, address: Address): void {
   const word = rootOf(address) + ROOT_TREE;
   let top = load<u32>(word);
   while (isBranch(top) && nodeAt(top).count == 1) {

@@ -14,7 +14,7 @@ import { integerOf, IS_INTEGER, isNil, isTrue, lastInteger, skipValue, writeArra
 import { partitionOf, Staged } from '../staging';
 import { ERROR_COUNT, writeError } from '../status';
 import { entryOf } from '../table';
-import { close, closeRead, lastFailure, open, openToRead } from './collection';
+import { close, closeRead, drop, lastFailure, open, openToRead } from './collection';
 import { copyField } from './hash';
 import { behindKey } from './set';
 
@@ -60,6 +60,13 @@ export function setPop(thread: u32, staged: Staged, out: Address, limit: Address
     close(thread, staged, slot, false);
     return 0;
   }
+  if (hasCount && count == countOf(entryOf(slot))) {
+    const end = copyAll(entryOf(slot), out, limit);
+    if (end) {
+      drop(staged, slot);
+      return end;
+    }
+  }
   // The head is written when it is known how many there are.
   let end = hasCount ? out + HEAD_BYTES : out;
   let done: u32 = 0;
@@ -80,6 +87,15 @@ export function setPop(thread: u32, staged: Staged, out: Address, limit: Address
   const headEnd = writeArrayHead(out, done);
   memory.copy(headEnd, out + HEAD_BYTES, end - out - HEAD_BYTES);
   return headEnd + (end - out - HEAD_BYTES);
+}
+
+/** All members as an array; the address behind, or 0: they do not fit. */
+function copyAll(address: Address, out: Address, limit: Address): Address {
+  if (out + HEAD_BYTES > limit) return 0;
+  let end = writeArrayHead(out, countOf(address));
+  startItems(address);
+  for (let item = nextItem(); item != 0 && end != 0; item = nextItem()) end = copyName(item, end, limit);
+  return end;
 }
 
 /** Heads of an array and of a member, at the most. */

@@ -41,7 +41,7 @@ import {
 import { partitionOf, Staged } from '../staging';
 import { ERROR_COUNT, ERROR_MEMBER, ERROR_ZRANGE, writeError } from '../status';
 import { entryOf } from '../table';
-import { close, closeRead, lastFailure, open, openToRead } from './collection';
+import { close, closeRead, drop, lastFailure, open, openToRead } from './collection';
 import { clampRange, rangeCount, readRange } from './list';
 import { behindKey, writeNothing } from './set';
 import { scoreAt, writeScore } from './sorted';
@@ -275,6 +275,10 @@ function pop(thread: u32, staged: Staged, isHighest: bool, out: Address, limit: 
   items = min<u32>(most, count);
   first = isHighest ? count - items : 0;
   const end = copyRange(address, isHighest, true, out, limit, thread);
+  if (end != 0 && items == count) {
+    drop(staged, slot);
+    return end;
+  }
   const partition = partitionOf(staged);
   if (end != 0 && items != 0) {
     if (isRooted(address)) {
