@@ -1,7 +1,7 @@
 /*
- * Cutting a list's tree (tree.ts) down to a part of it. Leaf by leaf, trimming a million long elements to ten would hold
- * the lock for tens of milliseconds. So whole branches become garbage (garbage.ts), and of the leaves only those that
- * stay, or those that go, are looked at, whichever are fewer: for the bytes of a collection are counted.
+ * Cutting a list's tree (tree.ts) down to a part of it. Leaf by leaf, trimming a million long elements to ten would
+ * hold the lock for tens of milliseconds. So whole branches become garbage (garbage.ts), and of the leaves only those
+ * that stay, or those that go, are looked at, whichever are fewer: for the bytes of a collection are counted.
  *
  * Everything here runs under the partition's lock, with the entry pinned.
  */

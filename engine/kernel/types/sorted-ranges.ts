@@ -108,7 +108,6 @@ export function readRangeArguments(thread: u32, start: Address, count: u32, end:
       if (integerOf(at) != IS_INTEGER) return i == 2 ? ERROR_ZRANGE : ERROR_COUNT;
       const value = lastInteger();
       if (i == 2 && (value & ~RANGE_ALL) != 0) return ERROR_ZRANGE;
-      if (i == 3 && value < 0) return ERROR_COUNT;
       if (i == 2) flags = <u32>value;
       else if (i == 3) offset = value;
       else most = value;
@@ -135,8 +134,10 @@ export function findRangeRead(address: Address, thread: u32): void {
   } else {
     findRange(address, startBound, stopBound, flags, thread);
   }
+  // As in Redis: a count below 0 is all, but an offset below 0 is nothing.
+  if (offset < 0) items = 0;
   const rangeEnd = first + items;
-  const skipped = <u32>min<i64>(offset, items);
+  const skipped = <u32>min<i64>(max<i64>(offset, 0), items);
   items -= skipped;
   if (most >= 0) items = <u32>min<i64>(most, items);
   first = isReverse ? rangeEnd - skipped - items : first + skipped;
