@@ -1,6 +1,6 @@
 /**
- * LTRIM of long lists, and what else leaves little or nothing of a large collection: it is right
- * wherever it cuts, and holds the lock for a bounded number of steps, as DEL does.
+ * LTRIM and LREM of long lists, and what else leaves little or nothing of a large collection: it is
+ * right wherever it cuts, and holds the lock for a bounded number of steps, as DEL does.
  */
 import { describe, expect, it } from 'vitest';
 import { Bench, MIB } from '../support/kernel-memory.js';
@@ -19,6 +19,7 @@ import {
 } from '../support/kernel-wire.js';
 
 const LTRIM = 0x3a;
+const LREM = 0x3c;
 const KEY = str('list');
 
 const trim = (start: number, stop: number): Wire =>
@@ -84,6 +85,44 @@ describe.each(Object.entries(LENGTHS))('a list of elements that are %s', (name, 
         Buffer.concat(elements),
       );
       expect(isSame, what).toBe(true);
+    }
+  });
+});
+
+/** What LREM leaves, and how many it takes. */
+function without(elements: readonly Wire[], value: Wire, count: number): [Wire[], number] {
+  const places = elements.flatMap((element, i) => (element.equals(value) ? [i] : []));
+  const gone = new Set(count < 0 ? places.slice(count) : places.slice(0, count || undefined));
+  return [elements.filter((_, i) => !gone.has(i)), gone.size];
+}
+
+describe('a long list loses elements by what they are', () => {
+  it.each(Object.entries(LENGTHS))('that are %s', (name, lengthOf) => {
+    const random = new Random(SEED);
+    const bench = new Bench({ memoryBytes: 64 * MIB, policy: 'none' });
+    const values = Array.from({ length: 12 }, (_, i) => bin(Buffer.alloc(lengthOf(random), i)));
+    let elements: Wire[] = [];
+    for (let round = 0; round < 60; round++) {
+      const more = Array.from({ length: name === 'short' ? 3000 : 150 }, () => random.pick(values));
+      push(bench, more);
+      elements.push(...more);
+      const value = random.pick(values);
+      const count = random.pick([0, 1, -1, random.below(400), -random.below(400)]);
+      const what = `seed ${SEED}, round ${round}: ${count}`;
+      const [rest, gone] = without(elements, value, count);
+      const remove = array([integer(LREM), KEY, integer(count), value]);
+      expect(bench.one(remove), what).toEqual(integer(gone));
+      elements = rest;
+      if (round % 10 === 9) elements = elements.filter((one) => !one.equals(values[0]!));
+      if (round % 10 === 9) bench.one(array([integer(LREM), KEY, integer(0), values[0]!]));
+      if (random.below(6) === 0) {
+        for (const one of values) bench.one(array([integer(LREM), KEY, integer(-1000), one]));
+        for (const one of values) [elements] = without(elements, one, -1000);
+      }
+      expect(bench.arena.checkIntegrity(), what).toBeUndefined();
+      expect(bench.one(command('LLEN', KEY)), what).toEqual(integer(elements.length));
+      const found = Buffer.concat(elementsOf(bench, elements.length));
+      expect(found.equals(Buffer.concat(elements)), what).toBe(true);
     }
   });
 });

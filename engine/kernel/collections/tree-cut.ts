@@ -17,6 +17,7 @@ import { addBytes, addCount, countOf, ROOT_ITEMS, rootOf } from './root';
 import {
   branchAt,
   childAt,
+  findLeaf,
   findPlace,
   foundLeaf,
   foundNumber,
@@ -48,12 +49,6 @@ export function cutTree(partition: Partition, slot: Slot, position: u32, count: 
   }
   if (position + count < end) removeFromTree(partition, slot, position + count - begin, end - position - count, thread);
   if (position > begin) removeFromTree(partition, slot, 0, position - begin, thread);
-}
-
-/** The way to an element that is there, past leaves that were left empty when memory ended. */
-function findLeaf(thread: u32, address: Address, position: u32): void {
-  findPlace(thread, address, position);
-  while (nodeAt(foundLeaf()).count == 0) nextLeaf();
 }
 
 /** Bytes of the leaves from the one that begins with an element to that before another one, with what is outside. */
