@@ -3,6 +3,7 @@
  */
 import { copyBytes } from '../bytes';
 import { memberOf } from '../collections/body';
+import { drawItems, isFew } from '../collections/draws';
 import { nextItem, startItems } from '../collections/items';
 import { MAX_MEMBER_BYTES, readMember, skipMember } from '../collections/member';
 import { randomBelow, randomItem, seedRandom } from '../collections/random';
@@ -165,8 +166,8 @@ function pickAny(address: Address, count: u32, withValues: bool, out: Address, l
 }
 
 /**
- * So many different items: drawn one by one, those drawn before not counting, where they are few; else by a walk over
- * all, which takes each with the chance that the rest of them leaves (Knuth, TAOCP 3.4.2, algorithm S).
+ * So many different items: drawn where they are few (draws.ts); else by a walk over all, which takes each with the
+ * chance that the rest of them leaves (Knuth, TAOCP 3.4.2, algorithm S).
  */
 function pickDistinct(
   address: Address,
@@ -177,16 +178,13 @@ function pickDistinct(
   limit: Address,
 ): Address {
   let end = out;
-  const drawn = limit - (count << 2);
-  if (<u64>count * <u64>count <= <u64>size && out < drawn) {
-    for (let i: u32 = 0; i < count && end != 0; ) {
-      const item = randomItem(address);
-      if (isDrawn(item, drawn, i)) continue;
-      store<u32>(drawn + (i << 2), item);
-      end = copyItem(item, withValues, end, drawn);
-      i += 1;
-    }
-    return end;
+  const drawn = (limit & ~3) - (count << 2);
+  if (isFew(count, size) && <u64>out + (<u64>count << 2) + 4 < <u64>limit) {
+    drawItems(address, count, drawn);
+    for (let at = drawn; at < drawn + (count << 2) && end != 0; at += 4) end = copyItem(load<u32>(at), withValues, end, drawn);
+    if (end) return end;
+    // Without those that were drawn, all may fit.
+    end = out;
   }
   let left = size;
   let needed = count;
@@ -199,9 +197,4 @@ function pickDistinct(
     left -= 1;
   }
   return end;
-}
-
-function isDrawn(item: Address, drawn: Address, count: u32): bool {
-  for (let i: u32 = 0; i < count; i++) if (load<u32>(drawn + (i << 2)) == item) return true;
-  return false;
 }

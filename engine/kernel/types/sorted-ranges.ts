@@ -12,6 +12,7 @@ import {
   placeOfBound,
   scoreOfItem,
 } from '../collections/order';
+import { drawPlaces, isFew } from '../collections/draws';
 import { randomBelow, seedRandom } from '../collections/random';
 import { countOf, isRooted } from '../collections/root';
 import {
@@ -332,7 +333,7 @@ export function sortedRandom(thread: u32, staged: Staged, out: Address, limit: A
   return end;
 }
 
-/** So many different items, in their order (Knuth, TAOCP 3.4.2, algorithm S). */
+/** So many different items, in their order: drawn, or where they are many by a walk (as `pickDistinct` in picks.ts). */
 function copySome(
   address: Address,
   count: u32,
@@ -343,6 +344,16 @@ function copySome(
   thread: u32,
 ): Address {
   let end = out;
+  if (isFew(count, size) && <u64>out + (<u64>count << 2) + 4 < <u64>limit) {
+    const drawn = (limit & ~3) - (count << 2);
+    drawPlaces(size, count, drawn);
+    for (let i: u32 = 0; i < count && end != 0; i++) {
+      end = copyItem(itemOf(address, load<u32>(drawn + (i << 2)), thread), withScores, end, drawn);
+    }
+    if (end) return end;
+    // Without those that were drawn, all may fit.
+    end = out;
+  }
   let needed = count;
   if (needed) startAt(address, 0, thread);
   for (let left = size; needed != 0 && end != 0; left--) {
