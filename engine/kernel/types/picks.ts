@@ -181,7 +181,9 @@ function pickDistinct(
   const drawn = (limit & ~3) - (count << 2);
   if (isFew(count, size) && <u64>out + (<u64>count << 2) + 4 < <u64>limit) {
     drawItems(address, count, drawn);
-    for (let at = drawn; at < drawn + (count << 2) && end != 0; at += 4) end = copyItem(load<u32>(at), withValues, end, drawn);
+    for (let i: u32 = 0; i < count && end != 0; i++) {
+      end = copyItem(load<u32>(drawn + (i << 2)), withValues, end, drawn);
+    }
     if (end) return end;
     // Without those that were drawn, all may fit.
     end = out;
