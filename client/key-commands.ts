@@ -75,7 +75,10 @@ export abstract class KeyCommands extends StringCommands {
   async scanPage(cursor: number, options?: KeyScanOptions): Promise<ScanPage> {
     const from = readCursor(cursor);
     readScanOptions(options);
-    const packed = options === undefined ? undefined : packValue(options).slice();
+    // Only what they say: a Map is an object without options, but would be packed as one with some.
+    const { match, count, type } = options ?? {};
+    const asked = Object.entries({ match, count, type }).filter(([, value]) => value !== undefined);
+    const packed = asked.length === 0 ? undefined : packValue(Object.fromEntries(asked)).slice();
     const reply = await this.#send(COMMANDS.SCAN.code, packed === undefined ? 1 : 2, (writer) => {
       writer.integer(from);
       if (packed !== undefined) writer.packed(packed);

@@ -338,6 +338,7 @@ export const COMMANDS = {
     since: 1,
     summary:
       'Moves value and expiry to newKey, in place of what is there; true. An absent key is an error.',
+    complexity: 'O(1); O(size) of a collection',
   },
   RENAMENX: {
     code: 0x26,
@@ -352,6 +353,7 @@ export const COMMANDS = {
     reply: 'boolean',
     since: 1,
     summary: 'RENAME if newKey is absent; true, or false and nothing is done.',
+    complexity: 'O(1); O(size) of a collection',
   },
   COPY: {
     code: 0x27,
@@ -367,6 +369,7 @@ export const COMMANDS = {
     since: 1,
     summary:
       'Copies value and expiry to newKey; true, or false when key is absent, or newKey present and flags not 1 REPLACE.',
+    complexity: 'O(1); O(size) of a collection',
   },
   ...LEASES,
   ...SET_SCAN,

@@ -253,7 +253,8 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
   ERROR_COPY_FLAGS: 'SYNTAX flags of COPY are nil or 1 REPLACE',
   ERROR_WRONG_TYPE: 'WRONGTYPE the value is of another type than the command works on',
   ERROR_MEMBER: 'SYNTAX a member or field is a str or bin of up to 4000 bytes, or an integer',
-  ERROR_COLLECTION_KEY: 'TOOLARGE the key of a list, set or hash has at most 2048 bytes',
+  ERROR_COLLECTION_KEY:
+    'TOOLARGE the key of a list, set, hash or sorted set has at most 2048 bytes',
   ERROR_COUNT: 'SYNTAX a count is nil or an integer of 0 or more',
   ERROR_INDEX: 'SYNTAX an index is an integer of 64 bits',
   ERROR_PAIRS: 'SYNTAX HSET takes pairs of a field and a value',

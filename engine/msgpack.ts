@@ -199,14 +199,18 @@ export function writeStringHeader(length: number, bytes: Buffer, at: number): nu
   return writeUint32(length, bytes, at + 1);
 }
 
-/** Writes the header of an array of at most 65,535 items; returns the end. */
+/** Writes the header of an array; returns the end. */
 export function writeArrayHeader(items: number, bytes: Buffer, at: number): number {
   if (items < 0x10) {
     bytes[at] = Tag.FIXARRAY | items;
     return at + 1;
   }
-  bytes[at] = Tag.ARRAY16;
-  return writeUint16(items, bytes, at + 1);
+  if (items < 0x10000) {
+    bytes[at] = Tag.ARRAY16;
+    return writeUint16(items, bytes, at + 1);
+  }
+  bytes[at] = Tag.ARRAY32;
+  return writeUint32(items, bytes, at + 1);
 }
 
 export function writeUint16(value: number, bytes: Buffer, at: number): number {

@@ -160,5 +160,7 @@ function showBigint(value: bigint): string {
 function showObject(value: object): string {
   const name: unknown = value.constructor?.name;
   if (typeof name !== 'string' || name === '' || name === 'Object') return 'an object';
-  return `${/^[aeiou]/i.test(name) ? 'an' : 'a'} ${name}`;
+  // A Uint8Array and a URL are spoken with a consonant.
+  const named = `${/^[aeio]/i.test(name) ? 'an' : 'a'} ${name}`;
+  return value instanceof Uint8Array ? `${named} of ${value.length} bytes` : named;
 }

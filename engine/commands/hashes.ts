@@ -49,7 +49,7 @@ export const HASHES = {
     'key, count?, withValues?',
     'value',
     'A random field, or nil; with a count an array of so many different ones, below 0 any, and their values for true.',
-    'O(1) for each field; O(size) for more than the root of it',
+    'O(1) for each field; O(size) for more than a 16th of it',
   ),
   HSCAN: reads(
     0x5e,

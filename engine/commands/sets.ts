@@ -50,7 +50,7 @@ export const SETS = {
     'key, count?',
     'value',
     'A random member, or nil; with a count an array of so many different ones, below 0 any.',
-    'O(1) for each member; O(size) for more than the root of it',
+    'O(1) for each member; O(size) for more than a 16th of it',
   ),
   SMOVE: {
     ...writes(

@@ -77,7 +77,7 @@ export const SORTED = {
     'key, count?, withScores?',
     'value',
     'A random member, or nil; with a count an array of so many different ones, below 0 any, and their scores for true.',
-    'O(log(size)); O(size) with a count',
+    'O(log(size)) for each member; O(size) for more than a 16th of it',
   ),
   ZRANGESTORE: {
     ...writes(

@@ -64,7 +64,8 @@ export function checkMember(member: Member, what: string): Member {
     throw new SlabringError('OPTION', `a ${what} must be ${allowed}, not ${show(member)}`);
   }
   if (length <= MAX_MEMBER_BYTES) return member;
-  throw new SlabringError('OPTION', `a ${what} may have ${MAX_MEMBER_BYTES} bytes, not ${length}`);
+  const most = `a ${what} may have up to ${MAX_MEMBER_BYTES} bytes`;
+  throw new SlabringError('OPTION', `${most}, not ${length}`);
 }
 
 /** @throws SlabringError `OPTION`, also when `members` is no iterable, or text */

@@ -331,7 +331,7 @@ describe('errors', () => {
       `93 52 a1 6b ${spaced(str('x'.repeat(4001)))}`,
       '96 50 a1 6b 01 01 c3 01',
     ],
-    'TOOLARGE the key of a list, set or hash has at most 2048 bytes': [
+    'TOOLARGE the key of a list, set, hash or sorted set has at most 2048 bytes': [
       `93 31 ${spaced(str('x'.repeat(2049)))} 01`,
     ],
     'SYNTAX a count is nil or an integer of 0 or more': ['93 34 a1 6b ff', '93 35 a1 6b a1 31'],

@@ -11,7 +11,7 @@ const MIB = 1024 ** 2;
 
 /** What has handles. */
 type Store = Pick<Cache | Client, 'list' | 'members' | 'hash' | 'sorted'>;
-type Keys = Pick<Client, 'get' | 'set' | 'getMany' | 'delete' | 'ttl' | 'expire'>;
+type Keys = Pick<Client, 'get' | 'set' | 'getMany' | 'delete' | 'deleteMany' | 'ttl' | 'expire'>;
 
 let cache: Cache;
 let several: Cache;
@@ -256,6 +256,15 @@ describe.each(STORES)('the list of %s', (_, open) => {
     expect(await list().slice()).toEqual([1]);
   });
 
+  it('takes more elements than 16 bits count, and none of them as a command', async () => {
+    await open().set(`${key} other`, 1);
+    const elements = [['DEL', `${key} other`], ...Array.from({ length: 65_535 }, () => 1)];
+    expect(await list().push(...elements)).toBe(65_536);
+    expect(await list().at(0)).toEqual(elements[0]);
+    expect(await open().get(`${key} other`)).toBe(1);
+    await open().deleteMany([key, `${key} other`]);
+  });
+
   it('refuses results and arguments that are too long', async () => {
     for (let i = 0; i < 32; i++) await list().push(Buffer.alloc(64 * 1024, i));
     expect(await failure(() => list().slice())).toMatch(/^TOOLARGE: the reply is longer/);
@@ -413,7 +422,9 @@ describe.each(STORES)('the set of %s', (_, open) => {
       expect(await failure(() => members().delete('a', wrong(value)))).toMatch(/^OPTION: a member/);
     }
     for (const long of ['x'.repeat(4001), 'ü'.repeat(2001), '€'.repeat(1334), '😀'.repeat(1001)]) {
-      expect(await failure(() => members().add(long))).toMatch(/^OPTION: a member may have 4000/);
+      expect(await failure(() => members().add(long))).toMatch(
+        /^OPTION: a member may have up to 4000/,
+      );
     }
     expect(await failure(() => members().add(Buffer.alloc(4001)))).toMatch(/^OPTION: a member may/);
     expect(await members().add('€'.repeat(1333), '😀'.repeat(1000))).toBe(2);
@@ -514,6 +525,7 @@ describe.each(STORES)('the hash of %s', (_, open) => {
     expect(await hash().increment('big', 2n ** 60n)).toBe(2n ** 60n);
     expect(await hash().incrementFloat('f', 1.5)).toBe(1.5);
     expect(await hash().incrementFloat('f', 0.25)).toBe(1.75);
+    expect(await hash().incrementFloat('zero', -0)).toBe(0);
     expect(await hash().get('f')).toBe(1.75);
     await hash().set('text', 'grün');
     expect(await failure(() => hash().increment('text'))).toMatch(/^WRONGTYPE: .*integer/);

@@ -26,6 +26,7 @@ type Api = Pick<
   | 'append'
   | 'byteLength'
   | 'copy'
+  | 'deleteMany'
   | 'get'
   | 'getAll'
   | 'getAndExpire'
@@ -109,10 +110,19 @@ describe.each(['cache', 'namespace', 'client'])('of a %s', (kind) => {
     const at = api();
     expect(await at.incrementFloat('float', 0.5, { ttl: 60_000 })).toBe(0.5);
     expect(await at.incrementFloat('float', 1)).toBe(1.5);
+    expect(await at.incrementFloat('none', -0)).toBe(0);
     expect(await at.ttl('float')).toBeGreaterThan(50_000);
     await at.set('most', 1.7e308);
     await expect(at.incrementFloat('most', 1.7e308)).rejects.toMatchObject({ code: 'OVERFLOW' });
     expect(await at.get('most')).toBe(1.7e308);
+  });
+
+  it('stores and reads more values at once than 16 bits count', async () => {
+    const at = api();
+    const keys = Array.from({ length: 66_000 }, (_, i) => `{s}${i.toString(36)}`);
+    await at.setAll(keys.map((key) => [key, 1]));
+    expect(await at.getAll(keys)).toEqual(keys.map(() => 1));
+    await at.deleteMany(keys);
   });
 
   it('several keys in one step', async () => {

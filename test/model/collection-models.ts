@@ -485,5 +485,6 @@ function rangeOfScores(scores: Scores, args: readonly unknown[]): Ranked[] {
   }
   const from = offset ?? 0;
   const most = count ?? -1;
+  if (from < 0) return [];
   return ranked.slice(from, most < 0 ? undefined : from + most);
 }

@@ -151,7 +151,11 @@ export class CollectionSource {
     const exclude = random.pick([0, 0, RANGE.NOSTART, RANGE.NOSTOP, RANGE.NOSTART | RANGE.NOSTOP]);
     if (roll < 0.8) return { name: 'ZCOUNT', key, args: [bound(), bound(), exclude] };
     const shape = random.pick([0, RANGE.REV]) | random.pick([0, RANGE.WITHSCORES]);
-    const limits = random.pick([[], [random.below(5)], [random.below(5), random.between(-1, 9)]]);
+    const limits = random.pick([
+      [],
+      [random.between(-1, 4)],
+      [random.between(-1, 4), random.between(-1, 9)],
+    ]);
     if (roll < 0.86) return { name: 'ZRANGE', key, args: [index(), index(), shape, ...limits] };
     if (roll < 0.91) {
       const flags = shape | exclude | RANGE.BYSCORE;

@@ -25,6 +25,7 @@ import {
 } from './root';
 import { makeRoot, mayStayPacked } from './table';
 import { findPlace, foundItem, foundLeaf, foundNumber, nextLeaf, previousLeaf } from './tree';
+import { cutTree } from './tree-cut';
 import { addToTree } from './tree-growth';
 import { removeFromTree } from './tree-removal';
 
@@ -232,6 +233,15 @@ export function removeItems(partition: Partition, slot: Slot, position: u32, cou
   memory.copy(from, to, body + bytes - to);
   addBytes(partition, address, -<i32>(to - from));
   addPackedCount(address, -<i32>count);
+}
+
+/** Takes all elements of a list out but `count`, one at least, from the one with this number on. */
+export function keepItems(partition: Partition, slot: Slot, position: u32, count: u32, thread: u32): void {
+  const address = entryOf(slot);
+  if (isRooted(address)) return cutTree(partition, slot, position, count, thread);
+  const end = position + count;
+  if (end < countOf(address)) removeItems(partition, slot, end, countOf(address) - end, thread);
+  if (position) removeItems(partition, slot, 0, position, thread);
 }
 
 @inline

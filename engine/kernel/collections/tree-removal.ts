@@ -86,7 +86,7 @@ function discardLinks(partition: Partition, count: u32): u32 {
 }
 
 /** Takes the leaf on the way out of the tree, and branches that have no child then. */
-function dropLeaf(partition: Partition, address: Address): void {
+export function dropLeaf(partition: Partition, address: Address): void {
   let node = foundLeaf();
   let level = levelsOnWay();
   for (;;) {
@@ -114,7 +114,7 @@ function removeChild(branch: Address, index: u32): void {
 }
 
 /** Removes branches on top that have one child only. */
-function dropTops(partition: Partition, address: Address): void {
+export function dropTops(partition: Partition, address: Address): void {
   const word = rootOf(address) + ROOT_TREE;
   let top = load<u32>(word);
   while (isBranch(top) && nodeAt(top).count == 1) {
@@ -130,7 +130,7 @@ function dropTops(partition: Partition, address: Address): void {
  * After items went from the leaf on the way: it is joined with a neighbour, or moved to a smaller chunk, if it is
  * small.
  */
-function tidyLeaf(partition: Partition, address: Address): void {
+export function tidyLeaf(partition: Partition, address: Address): void {
   if (levelsOnWay() > 0 && <u32>nodeAt(foundLeaf()).bytes < mostBytes(foundLeaf()) >> 2) {
     const branch = branchAt(levelsOnWay() - 1);
     const index = indexAt(levelsOnWay() - 1);

@@ -153,6 +153,12 @@ export function findPlace(thread: u32, address: Address, position: u32): void {
   arrive(node, left, itemAt(firstIn(node), fields.bytes, fields.count, left, fields.shape));
 }
 
+/** The way to the leaf of an item that is there, past leaves that were left empty when memory ended. */
+export function findLeaf(thread: u32, address: Address, position: u32): void {
+  findPlace(thread, address, position);
+  while (nodeAt(leaf).count == 0) nextLeaf();
+}
+
 /** The number of the item that the way leads to. */
 export function placeOfWay(): u32 {
   let place = number;

@@ -112,14 +112,22 @@ export function close(thread: u32, staged: Staged, slot: Slot, changed: bool): v
   unlock(partition);
 }
 
+/** Ends a change after which nothing is left, whatever is still in the collection, and gives the lock back. */
+export function drop(staged: Staged, slot: Slot): void {
+  const partition = partitionOf(staged);
+  dropHeld(partition, staged, slot);
+  unlock(partition);
+}
+
+function dropHeld(partition: Partition, staged: Staged, slot: Slot): void {
+  partition.pinnedOld = 0;
+  partition.overwriting = 0;
+  removeEntry(partition, slot, staged.hash, LOG_DELETED);
+}
+
 /** `close` that keeps the lock. */
 export function closeHeld(partition: Partition, staged: Staged, slot: Slot, changed: bool): void {
-  if (countOf(entryOf(slot)) == 0) {
-    partition.pinnedOld = 0;
-    partition.overwriting = 0;
-    removeEntry(partition, slot, staged.hash, LOG_DELETED);
-    return;
-  }
+  if (countOf(entryOf(slot)) == 0) return dropHeld(partition, staged, slot);
   shrinkEntry(partition, slot);
   partition.pinnedOld = 0;
   const address = entryOf(slot);

@@ -169,7 +169,8 @@ function incrementFloatHeld(
   nowMs: i64,
 ): Address {
   const slot: Slot = findLive(partition, staged.hash, staged.key, staged.keyWord, nowMs);
-  let sum = delta;
+  // Of 0, which an absent key counts as, and -0.0 too.
+  let sum = 0.0 + delta;
   let expiryMs: i64 = ttlMs > 0 ? nowMs + ttlMs : 0;
   if (slot) {
     const old = numberAddress(thread, slot);

@@ -86,7 +86,8 @@ export function hashIncrementFloat(thread: u32, staged: Staged, out: Address, li
   if (slot == 0) return writeError(out, lastFailure());
   const item = findMember(entryOf(slot));
   let status: u32 = 0;
-  let sum = delta;
+  // Of 0, which a field that is not there counts as, and -0.0 too.
+  let sum = 0.0 + delta;
   if (item) {
     if (isNumber(valueOf(item))) sum = numberOf(valueOf(item)) + delta;
     else status = ERROR_NOT_A_NUMBER;

@@ -1,9 +1,8 @@
 /* Commands on lists that name an element by its place or its value: LSET, LINSERT, LREM, LPOS, LMOVE. */
 import { equalBytes } from '../bytes';
-import { valueEndOf } from '../collections/leaf';
-import { equalsOutside, isOutside, linkedBytes } from '../collections/outside';
-import { countOf } from '../collections/root';
+import { countOf, isRooted } from '../collections/root';
 import { removeItems, startAt, startBefore, takeNext, takePrevious } from '../collections/sequence';
+import { isElement, removeEqual } from '../collections/tree-filter';
 import { CHUNK_LIST, entryAt, lengthOf } from '../entry';
 import { Address, header } from '../layout';
 import { addToSet, beginSet, lockSet, unlockSet } from '../locks';
@@ -20,6 +19,7 @@ import {
   writeInteger,
   writeNil,
 } from '../msgpack';
+import { Partition } from '../partition';
 import { findLive } from '../read';
 import { keyOf, lastKeyWord, otherStaged, partitionOf, Staged, stageKey } from '../staging';
 import {
@@ -33,16 +33,10 @@ import {
   ERROR_WRONG_TYPE,
   writeError,
 } from '../status';
-import { entryOf } from '../table';
+import { entryOf, Slot } from '../table';
 import { close, closeHeld, closeRead, lastFailure, open, openHeld, openToRead } from './collection';
 import { copyElement, placeOf, putElement } from './list';
 import { behindKey, writeNothing } from './set';
-
-/** Whether the value of an element is this msgpack, byte by byte. */
-function isElement(element: Address, value: Address, bytes: u32): bool {
-  if (isOutside(element)) return linkedBytes(element) == bytes && equalsOutside(element, value, bytes);
-  return valueEndOf(element) - element == bytes && equalBytes(element, value, bytes);
-}
 
 /** LSET: false where there is no such element. */
 export function listSet(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
@@ -131,20 +125,36 @@ export function listRemove(thread: u32, staged: Staged, out: Address, limit: Add
   if (slot == 0) return writeNothing(out);
   const partition = partitionOf(staged);
   const isLeft = count >= 0;
-  const most = count == 0 || count == i64.MIN_VALUE ? i64.MAX_VALUE : count < 0 ? -count : count;
-  let removed: u32 = 0;
-  let at32 = isLeft ? 0 : countOf(entryOf(slot));
-  while (<i64>removed < most) {
-    const place = isLeft
-      ? placeOfElement(entryOf(slot), at32, value, bytes, thread)
-      : lastPlaceOfElement(entryOf(slot), at32, value, bytes, thread);
-    if (place < 0) break;
-    at32 = <u32>place;
-    removeItems(partition, slot, at32, 1, thread);
-    removed += 1;
-  }
+  const all = count == 0 || count == i64.MIN_VALUE ? i64.MAX_VALUE : count < 0 ? -count : count;
+  const most = <u32>min<i64>(all, u32.MAX_VALUE);
+  const removed = isRooted(entryOf(slot))
+    ? removeEqual(partition, slot, value, bytes, most, isLeft, thread)
+    : removePacked(partition, slot, value, bytes, most, isLeft, thread);
   close(thread, staged, slot, removed != 0);
   return writeInteger(out, removed);
+}
+
+/** `removeEqual` in a packed list. */
+function removePacked(
+  partition: Partition,
+  slot: Slot,
+  value: Address,
+  bytes: u32,
+  most: u32,
+  isLeft: bool,
+  thread: u32,
+): u32 {
+  let removed: u32 = 0;
+  let place: i64 = isLeft ? 0 : countOf(entryOf(slot));
+  while (removed < most) {
+    place = isLeft
+      ? placeOfElement(entryOf(slot), <u32>place, value, bytes, thread)
+      : lastPlaceOfElement(entryOf(slot), <u32>place, value, bytes, thread);
+    if (place < 0) break;
+    removeItems(partition, slot, <u32>place, 1, thread);
+    removed += 1;
+  }
+  return removed;
 }
 
 /**

@@ -15,6 +15,7 @@ import { dropReserved } from '../collections/reserve';
 import { addBytes, countOf, isRooted } from '../collections/root';
 import {
   addElement,
+  keepItems,
   prepareElement,
   removeItems,
   startAt,
@@ -41,7 +42,7 @@ import { Partition } from '../partition';
 import { partitionOf, Staged } from '../staging';
 import { ERROR_COUNT, ERROR_INDEX, ERROR_OUT_OF_MEMORY, ERROR_VALUE_TOO_LARGE, writeError } from '../status';
 import { entryOf, Slot } from '../table';
-import { close, closeRead, lastFailure, open, openToRead } from './collection';
+import { close, closeRead, drop, lastFailure, open, openToRead } from './collection';
 import { behindKey, sizeOfCollection, writeNothing } from './set';
 
 /** Puts an element at a place. False: out of memory, nothing has changed. */
@@ -167,6 +168,10 @@ function pop(thread: u32, staged: Staged, isLeft: bool, out: Address, limit: Add
   if (isLeft) startAt(address, 0, thread);
   else startBefore(address, length, thread);
   for (let i: u32 = 0; i < count && end != 0; i++) end = copyElement(isLeft ? takeNext() : takePrevious(), end, limit);
+  if (end != 0 && count == length) {
+    drop(staged, slot);
+    return end;
+  }
   if (end != 0 && count != 0) removeItems(partitionOf(staged), slot, isLeft ? 0 : length - count, count, thread);
   close(thread, staged, slot, end != 0 && count != 0);
   return end;
@@ -248,10 +253,11 @@ export function listTrim(thread: u32, staged: Staged, out: Address, limit: Addre
   const length = countOf(entryOf(slot));
   const start = clampRange(length);
   const count = rangeCount();
-  const end = start + count;
-  if (end < length) removeItems(partition, slot, end, length - end, thread);
-  const before = count ? start : end;
-  if (before) removeItems(partition, slot, 0, min<u32>(before, countOf(entryOf(slot))), thread);
-  close(thread, staged, slot, count != length);
+  if (count == 0) {
+    drop(staged, slot);
+  } else {
+    keepItems(partition, slot, start, count, thread);
+    close(thread, staged, slot, count != length);
+  }
   return writeBoolean(out, true);
 }

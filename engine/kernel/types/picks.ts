@@ -3,6 +3,7 @@
  */
 import { copyBytes } from '../bytes';
 import { memberOf } from '../collections/body';
+import { drawItems, isFew } from '../collections/draws';
 import { nextItem, startItems } from '../collections/items';
 import { MAX_MEMBER_BYTES, readMember, skipMember } from '../collections/member';
 import { randomBelow, randomItem, seedRandom } from '../collections/random';
@@ -14,7 +15,7 @@ import { integerOf, IS_INTEGER, isNil, isTrue, lastInteger, skipValue, writeArra
 import { partitionOf, Staged } from '../staging';
 import { ERROR_COUNT, writeError } from '../status';
 import { entryOf } from '../table';
-import { close, closeRead, lastFailure, open, openToRead } from './collection';
+import { close, closeRead, drop, lastFailure, open, openToRead } from './collection';
 import { copyField } from './hash';
 import { behindKey } from './set';
 
@@ -60,6 +61,13 @@ export function setPop(thread: u32, staged: Staged, out: Address, limit: Address
     close(thread, staged, slot, false);
     return 0;
   }
+  if (hasCount && count == countOf(entryOf(slot))) {
+    const end = copyAll(entryOf(slot), out, limit);
+    if (end) {
+      drop(staged, slot);
+      return end;
+    }
+  }
   // The head is written when it is known how many there are.
   let end = hasCount ? out + HEAD_BYTES : out;
   let done: u32 = 0;
@@ -80,6 +88,15 @@ export function setPop(thread: u32, staged: Staged, out: Address, limit: Address
   const headEnd = writeArrayHead(out, done);
   memory.copy(headEnd, out + HEAD_BYTES, end - out - HEAD_BYTES);
   return headEnd + (end - out - HEAD_BYTES);
+}
+
+/** All members as an array; the address behind, or 0: they do not fit. */
+function copyAll(address: Address, out: Address, limit: Address): Address {
+  if (out + HEAD_BYTES > limit) return 0;
+  let end = writeArrayHead(out, countOf(address));
+  startItems(address);
+  for (let item = nextItem(); item != 0 && end != 0; item = nextItem()) end = copyName(item, end, limit);
+  return end;
 }
 
 /** Heads of an array and of a member, at the most. */
@@ -149,8 +166,8 @@ function pickAny(address: Address, count: u32, withValues: bool, out: Address, l
 }
 
 /**
- * So many different items: drawn one by one, those drawn before not counting, where they are few; else by a walk over
- * all, which takes each with the chance that the rest of them leaves (Knuth, TAOCP 3.4.2, algorithm S).
+ * So many different items: drawn where they are few (draws.ts); else by a walk over all, which takes each with the
+ * chance that the rest of them leaves (Knuth, TAOCP 3.4.2, algorithm S).
  */
 function pickDistinct(
   address: Address,
@@ -161,16 +178,15 @@ function pickDistinct(
   limit: Address,
 ): Address {
   let end = out;
-  const drawn = limit - (count << 2);
-  if (<u64>count * <u64>count <= <u64>size && out < drawn) {
-    for (let i: u32 = 0; i < count && end != 0; ) {
-      const item = randomItem(address);
-      if (isDrawn(item, drawn, i)) continue;
-      store<u32>(drawn + (i << 2), item);
-      end = copyItem(item, withValues, end, drawn);
-      i += 1;
+  const drawn = (limit & ~3) - (count << 2);
+  if (isFew(count, size) && <u64>out + (<u64>count << 2) + 4 < <u64>limit) {
+    drawItems(address, count, drawn);
+    for (let i: u32 = 0; i < count && end != 0; i++) {
+      end = copyItem(load<u32>(drawn + (i << 2)), withValues, end, drawn);
     }
-    return end;
+    if (end) return end;
+    // Without those that were drawn, all may fit.
+    end = out;
   }
   let left = size;
   let needed = count;
@@ -183,9 +199,4 @@ function pickDistinct(
     left -= 1;
   }
   return end;
-}
-
-function isDrawn(item: Address, drawn: Address, count: u32): bool {
-  for (let i: u32 = 0; i < count; i++) if (load<u32>(drawn + (i << 2)) == item) return true;
-  return false;
 }

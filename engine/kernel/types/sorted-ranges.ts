@@ -12,6 +12,7 @@ import {
   placeOfBound,
   scoreOfItem,
 } from '../collections/order';
+import { drawPlaces, isFew } from '../collections/draws';
 import { randomBelow, seedRandom } from '../collections/random';
 import { countOf, isRooted } from '../collections/root';
 import {
@@ -41,7 +42,7 @@ import {
 import { partitionOf, Staged } from '../staging';
 import { ERROR_COUNT, ERROR_MEMBER, ERROR_ZRANGE, writeError } from '../status';
 import { entryOf } from '../table';
-import { close, closeRead, lastFailure, open, openToRead } from './collection';
+import { close, closeRead, drop, lastFailure, open, openToRead } from './collection';
 import { clampRange, rangeCount, readRange } from './list';
 import { behindKey, writeNothing } from './set';
 import { scoreAt, writeScore } from './sorted';
@@ -108,7 +109,6 @@ export function readRangeArguments(thread: u32, start: Address, count: u32, end:
       if (integerOf(at) != IS_INTEGER) return i == 2 ? ERROR_ZRANGE : ERROR_COUNT;
       const value = lastInteger();
       if (i == 2 && (value & ~RANGE_ALL) != 0) return ERROR_ZRANGE;
-      if (i == 3 && value < 0) return ERROR_COUNT;
       if (i == 2) flags = <u32>value;
       else if (i == 3) offset = value;
       else most = value;
@@ -135,8 +135,10 @@ export function findRangeRead(address: Address, thread: u32): void {
   } else {
     findRange(address, startBound, stopBound, flags, thread);
   }
+  // As in Redis: a count below 0 is all, but an offset below 0 is nothing.
+  if (offset < 0) items = 0;
   const rangeEnd = first + items;
-  const skipped = <u32>min<i64>(offset, items);
+  const skipped = <u32>min<i64>(max<i64>(offset, 0), items);
   items -= skipped;
   if (most >= 0) items = <u32>min<i64>(most, items);
   first = isReverse ? rangeEnd - skipped - items : first + skipped;
@@ -275,6 +277,10 @@ function pop(thread: u32, staged: Staged, isHighest: bool, out: Address, limit: 
   items = min<u32>(most, count);
   first = isHighest ? count - items : 0;
   const end = copyRange(address, isHighest, true, out, limit, thread);
+  if (end != 0 && items == count) {
+    drop(staged, slot);
+    return end;
+  }
   const partition = partitionOf(staged);
   if (end != 0 && items != 0) {
     if (isRooted(address)) {
@@ -327,7 +333,7 @@ export function sortedRandom(thread: u32, staged: Staged, out: Address, limit: A
   return end;
 }
 
-/** So many different items, in their order (Knuth, TAOCP 3.4.2, algorithm S). */
+/** So many different items, in their order: drawn, or where they are many by a walk (as `pickDistinct` in picks.ts). */
 function copySome(
   address: Address,
   count: u32,
@@ -338,6 +344,16 @@ function copySome(
   thread: u32,
 ): Address {
   let end = out;
+  if (isFew(count, size) && <u64>out + (<u64>count << 2) + 4 < <u64>limit) {
+    const drawn = (limit & ~3) - (count << 2);
+    drawPlaces(size, count, drawn);
+    for (let i: u32 = 0; i < count && end != 0; i++) {
+      end = copyItem(itemOf(address, load<u32>(drawn + (i << 2)), thread), withScores, end, drawn);
+    }
+    if (end) return end;
+    // Without those that were drawn, all may fit.
+    end = out;
+  }
   let needed = count;
   if (needed) startAt(address, 0, thread);
   for (let left = size; needed != 0 && end != 0; left--) {
