@@ -1,6 +1,7 @@
 /** Sends the commands of handles (engine/handles/runner.ts). */
 import type { Key } from '../engine/api.js';
 import { COMMANDS, type CommandName } from '../engine/commands.js';
+import type { Page } from '../engine/handles/replies.js';
 import { ArrayHead, OtherKey, type Reading, type Runner } from '../engine/handles/runner.js';
 import { needsPacking, packValue } from './codec.js';
 import type { Pipeline } from './pipeline.js';
@@ -50,6 +51,15 @@ export class ClientRunner implements Runner<'async'> {
       return this.#pipeline.abandon(error);
     }
     return this.#pipeline.commit(read) as Promise<T>;
+  }
+
+  async *walk<T>(page: (cursor: number) => Promise<Page<T>>): AsyncGenerator<T, void, undefined> {
+    let cursor = 0;
+    do {
+      const found = await page(cursor);
+      yield* found.items;
+      cursor = found.cursor;
+    } while (cursor !== 0);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Key } from './api.js';
 import { type Packed, packValue } from './codec.js';
 import type { CommandName } from './commands.js';
 import type { Desk } from './desk.js';
+import type { Page } from './handles/replies.js';
 import { ArrayHead, OtherKey, type Reading, type Runner } from './handles/runner.js';
 import { ReplyCursor } from './reply.js';
 import { REPLY_START, type Single } from './single.js';
@@ -55,6 +56,15 @@ export class CacheRunner implements Runner<'sync'> {
     const desk = this.#deskFor(first?.key ?? ANY_KEY);
     const frame = this.#single.beginKeyless(desk, command, count);
     return this.#finish(frame, desk, list, packed, read);
+  }
+
+  *walk<T>(page: (cursor: number) => Page<T>): Generator<T, void, undefined> {
+    let cursor = 0;
+    do {
+      const found = page(cursor);
+      yield* found.items;
+      cursor = found.cursor;
+    } while (cursor !== 0);
   }
 
   #finish<T>(

@@ -340,7 +340,7 @@ describe('a command whose keys must be together', () => {
   function split(...keys: string[]): { outcome: number; reply: string } {
     const router = new Router(16, 128 * KIB, 7);
     const { kernel } = router;
-    kernel.addCommand(CODE, 1, 255, 0, 1, -1, kernel.ROW_KEYS_TOGETHER.value, 64, 0);
+    kernel.addCommand(CODE, 1, 255, 0, 1, -1, 2, kernel.ROW_KEYS_TOGETHER.value, 64, 0);
     const bytes = frame(1, array([integer(CODE), ...keys.map((key) => str(key))]));
     router.frame.set(bytes);
     const outcome = kernel.splitFrame(0, bytes.length);

@@ -13,13 +13,22 @@
  * and the reply grows over those that it has already. So it needs no memory but that area.
  */
 import { copyBytes } from '../bytes';
-import { lastStoredLength, readMember, skipMember, storedText } from '../collections/member';
-import { findScore, lastScore } from '../collections/order';
+import { readMember, skipMember } from '../collections/member';
+import { compareStored, findScore, lastScore } from '../collections/order';
 import { findMember } from '../collections/table';
 import { CHUNK_ZSET } from '../entry';
 import { Address } from '../layout';
 import { beginSet, lockSetToRead, unlockSet } from '../locks';
-import { elementsOf, integerOf, IS_INTEGER, isNil, lastInteger, lastLength, skipValue, writeArrayHead } from '../msgpack';
+import {
+  elementsOf,
+  integerOf,
+  IS_INTEGER,
+  isNil,
+  lastInteger,
+  lastLength,
+  skipValue,
+  writeArrayHead,
+} from '../msgpack';
 import { Staged } from '../staging';
 import { ERROR_AGGREGATE, ERROR_KEY, ERROR_WEIGHTS, ERROR_WRONG_TYPE, writeError } from '../status';
 import {
@@ -228,24 +237,8 @@ function isBefore(one: Address, other: Address): bool {
   const score = load<f64>(one);
   const otherScore = load<f64>(other);
   return score == otherScore
-    ? isMemberBefore(load<u32>(one, PLACE_MEMBER), load<u32>(other, PLACE_MEMBER))
+    ? compareStored(load<u32>(one, PLACE_MEMBER), load<u32>(other, PLACE_MEMBER)) < 0
     : score < otherScore;
-}
-
-/** As order.ts has it. */
-function isMemberBefore(member: Address, other: Address): bool {
-  const text = storedText(member);
-  const bytes = lastStoredLength();
-  const otherText = storedText(other);
-  const otherBytes = lastStoredLength();
-  const shorter = min<u32>(bytes, otherBytes);
-  let i: u32 = 0;
-  while (i + 8 <= shorter && load<u64>(text + i) == load<u64>(otherText + i)) i += 8;
-  for (; i < shorter; i++) {
-    const difference = <i32>load<u8>(text + i) - <i32>load<u8>(otherText + i);
-    if (difference != 0) return difference < 0;
-  }
-  return bytes < otherBytes;
 }
 
 /** Heapsort: in place, and O(n log n) whatever the order was. */
@@ -271,7 +264,7 @@ function sink(index: u32, end: u32): void {
     const childScore = load<f64>(placeAt(child));
     const isBelow =
       childScore == score
-        ? isMemberBefore(member, load<u32>(placeAt(child), PLACE_MEMBER))
+        ? compareStored(member, load<u32>(placeAt(child), PLACE_MEMBER)) < 0
         : score < childScore;
     if (!isBelow) break;
     copyPlace(placeAt(index), placeAt(child));
