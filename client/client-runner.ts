@@ -2,7 +2,13 @@
 import type { Key } from '../engine/api.js';
 import { COMMANDS, type CommandName } from '../engine/commands.js';
 import type { Page } from '../engine/handles/replies.js';
-import { ArrayHead, OtherKey, type Reading, type Runner } from '../engine/handles/runner.js';
+import {
+  ArrayHead,
+  countArguments,
+  OtherKey,
+  type Reading,
+  type Runner,
+} from '../engine/handles/runner.js';
 import { needsPacking, packValue } from './codec.js';
 import type { Pipeline } from './pipeline.js';
 import type { FrameWriter } from './writer.js';
@@ -26,7 +32,7 @@ export class ClientRunner implements Runner<'async'> {
       const packed = packAll(list);
       if (nothing !== undefined && list.length === 0) return Promise.resolve(nothing);
       const writer = this.#pipeline.open();
-      writer.command(COMMANDS[command].code, 1 + list.length);
+      writer.command(COMMANDS[command].code, 1 + countArguments(list));
       writer.key(key);
       for (let i = 0; i < list.length; i++) writeArgument(writer, list[i], packed?.[i]);
     } catch (error) {

@@ -8,7 +8,13 @@ import { type Packed, packValue } from './codec.js';
 import type { CommandName } from './commands.js';
 import type { Desk } from './desk.js';
 import type { Page } from './handles/replies.js';
-import { ArrayHead, OtherKey, type Reading, type Runner } from './handles/runner.js';
+import {
+  ArrayHead,
+  countArguments,
+  OtherKey,
+  type Reading,
+  type Runner,
+} from './handles/runner.js';
 import { ReplyCursor } from './reply.js';
 import { REPLY_START, type Single } from './single.js';
 import type { Structures } from './structures.js';
@@ -40,7 +46,7 @@ export class CacheRunner implements Runner<'sync'> {
     // All code of the caller has run by now.
     const desk = this.#deskFor(key);
     if (nothing !== undefined && list.length === 0) return nothing;
-    const frame = this.#single.begin(desk, command, key, 1 + list.length);
+    const frame = this.#single.begin(desk, command, key, 1 + countArguments(list));
     return this.#finish(frame, desk, list, packed, read);
   }
 

@@ -88,7 +88,11 @@ function addCommands(commands: Iterable<AtomicCommand>, list: unknown[]): void {
     const row: CommandRow = COMMANDS[name];
     list.push(new ArrayHead(1 + args.length), row.code);
     for (const [i, arg] of args.entries()) {
-      list.push(isKey(row, i, args) ? new OtherKey(arg as Key) : arg);
+      if (isKey(row, i, args)) list.push(new OtherKey(arg as Key));
+      // The weights of a ZUNION: no value of a key, which might be stored in another form.
+      else if (row.optionsBehind && Array.isArray(arg))
+        list.push(new ArrayHead(arg.length), ...arg);
+      else list.push(arg);
     }
   }
 }

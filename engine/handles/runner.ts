@@ -60,11 +60,18 @@ export class ArrayHead {
   }
 }
 
+/** How many arguments these make: an array is one, and has no others in it. */
+export function countArguments(args: readonly unknown[]): number {
+  let count = args.length;
+  for (const arg of args) if (arg instanceof ArrayHead) count -= arg.length;
+  return count;
+}
+
 export interface Runner<M extends Mode> {
   /**
    * Runs a command on a key.
-   * @param args makes what comes behind the key: values as `set` takes them, and {@link OtherKey}s.
-   * What it throws is the call's error
+   * @param args makes what comes behind the key: values as `set` takes them, {@link OtherKey}s, and
+   * {@link ArrayHead}s before numbers. What it throws is the call's error
    * @param nothing what the call comes to where there are no arguments; absent: the command runs
    */
   run<T>(

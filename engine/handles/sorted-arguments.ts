@@ -3,6 +3,7 @@ import type { Key } from '../api.js';
 import { SlabringError } from '../errors.js';
 import { checkOptionNames, show } from '../units.js';
 import { checkCount, checkIterable, checkMember, type Member } from './arguments.js';
+import { ArrayHead } from './runner.js';
 import { otherKeys } from './several.js';
 
 /** When a score is set. Of the last three one at the most. */
@@ -186,7 +187,8 @@ export function combineArguments(
     const allowed = `weights must be an array of ${sets}: a number for this set and for each key`;
     throw new SlabringError('OPTION', `${allowed}, not ${showWeights(weights)}`);
   }
-  return [...args, all, weights.map((weight: number) => checkScore(weight, 'a weight'))];
+  const numbers = weights.map((weight: number) => checkScore(weight, 'a weight'));
+  return [...args, all, new ArrayHead(numbers.length), ...numbers];
 }
 
 function showWeights(weights: unknown): string {
