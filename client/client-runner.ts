@@ -1,7 +1,14 @@
 /** Sends the commands of handles (engine/handles/runner.ts). */
 import type { Key } from '../engine/api.js';
 import { COMMANDS, type CommandName } from '../engine/commands.js';
-import { ArrayHead, OtherKey, type Reading, type Runner } from '../engine/handles/runner.js';
+import type { Page } from '../engine/handles/replies.js';
+import {
+  ArrayHead,
+  countArguments,
+  OtherKey,
+  type Reading,
+  type Runner,
+} from '../engine/handles/runner.js';
 import { needsPacking, packValue } from './codec.js';
 import type { Pipeline } from './pipeline.js';
 import type { FrameWriter } from './writer.js';
@@ -25,7 +32,7 @@ export class ClientRunner implements Runner<'async'> {
       const packed = packAll(list);
       if (nothing !== undefined && list.length === 0) return Promise.resolve(nothing);
       const writer = this.#pipeline.open();
-      writer.command(COMMANDS[command].code, 1 + list.length);
+      writer.command(COMMANDS[command].code, 1 + countArguments(list));
       writer.key(key);
       for (let i = 0; i < list.length; i++) writeArgument(writer, list[i], packed?.[i]);
     } catch (error) {
@@ -50,6 +57,15 @@ export class ClientRunner implements Runner<'async'> {
       return this.#pipeline.abandon(error);
     }
     return this.#pipeline.commit(read) as Promise<T>;
+  }
+
+  async *walk<T>(page: (cursor: number) => Promise<Page<T>>): AsyncGenerator<T, void, undefined> {
+    let cursor = 0;
+    do {
+      const found = await page(cursor);
+      yield* found.items;
+      cursor = found.cursor;
+    } while (cursor !== 0);
   }
 }
 

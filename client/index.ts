@@ -30,15 +30,16 @@ export type { Fields, Hash } from '../engine/handles/hash.js';
 export type { List, ListEnd } from '../engine/handles/list.js';
 export type { Members } from '../engine/handles/members.js';
 export type { Page } from '../engine/handles/replies.js';
-export type { Mode, Reply } from '../engine/handles/runner.js';
+export type { Mode, Reply, Walk } from '../engine/handles/runner.js';
+export type { SizeOptions } from '../engine/handles/several.js';
+export type { Scored, SortedSet } from '../engine/handles/sorted.js';
 export type {
   Bounds,
+  CombineOptions,
   OrderOptions,
   RangeOptions,
-  Scored,
   ScoreOptions,
-  SortedSet,
-} from '../engine/handles/sorted.js';
+} from '../engine/handles/sorted-arguments.js';
 export { Client, connect } from './client.js';
 export type { ClientEvents, ClientState, ServerFacts } from './connection.js';
 export type { ClientOptions } from './options.js';

@@ -44,8 +44,18 @@ export function writeCommand(
   at: number,
 ): number {
   const codeAt = writeArrayHeader(1 + args, bytes, at);
-  bytes[codeAt] = code;
-  return writeKeyValue(key, keyLength, bytes, codeAt + 1);
+  return writeKeyValue(key, keyLength, bytes, writeCode(code, bytes, codeAt));
+}
+
+/** Writes the code of a command; the end. */
+export function writeCode(code: number, bytes: Buffer, at: number): number {
+  if (code < 0x80) {
+    bytes[at] = code;
+    return at + 1;
+  }
+  bytes[at] = Tag.UINT8;
+  bytes[at + 1] = code;
+  return at + 2;
 }
 
 /** Writes a key as a msgpack value; the end. */
@@ -67,8 +77,8 @@ export function writeNamespacedCommand(
   prefix: number,
 ): number {
   const codeAt = writeArrayHeader(1 + args, bytes, at);
-  bytes[codeAt] = code;
-  return writeNamespacedKeyValue(key, keyLength, bytes, codeAt + 1, prefix);
+  const keyAt = writeCode(code, bytes, codeAt);
+  return writeNamespacedKeyValue(key, keyLength, bytes, keyAt, prefix);
 }
 
 /** `writeKeyValue` of a key of a namespace. */

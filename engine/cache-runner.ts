@@ -7,7 +7,14 @@ import type { Key } from './api.js';
 import { type Packed, packValue } from './codec.js';
 import type { CommandName } from './commands.js';
 import type { Desk } from './desk.js';
-import { ArrayHead, OtherKey, type Reading, type Runner } from './handles/runner.js';
+import type { Page } from './handles/replies.js';
+import {
+  ArrayHead,
+  countArguments,
+  OtherKey,
+  type Reading,
+  type Runner,
+} from './handles/runner.js';
 import { ReplyCursor } from './reply.js';
 import { REPLY_START, type Single } from './single.js';
 import type { Structures } from './structures.js';
@@ -39,7 +46,7 @@ export class CacheRunner implements Runner<'sync'> {
     // All code of the caller has run by now.
     const desk = this.#deskFor(key);
     if (nothing !== undefined && list.length === 0) return nothing;
-    const frame = this.#single.begin(desk, command, key, 1 + list.length);
+    const frame = this.#single.begin(desk, command, key, 1 + countArguments(list));
     return this.#finish(frame, desk, list, packed, read);
   }
 
@@ -55,6 +62,15 @@ export class CacheRunner implements Runner<'sync'> {
     const desk = this.#deskFor(first?.key ?? ANY_KEY);
     const frame = this.#single.beginKeyless(desk, command, count);
     return this.#finish(frame, desk, list, packed, read);
+  }
+
+  *walk<T>(page: (cursor: number) => Page<T>): Generator<T, void, undefined> {
+    let cursor = 0;
+    do {
+      const found = page(cursor);
+      yield* found.items;
+      cursor = found.cursor;
+    } while (cursor !== 0);
   }
 
   #finish<T>(

@@ -4,7 +4,7 @@
  * from these rows.
  *
  * Wire contract: docs/PROTOCOL.md. A command is `[code, ...arguments]`; codes below 128 take one
- * byte.
+ * byte, others two.
  */
 
 import { ADMINISTRATION } from './commands/administration.js';
@@ -12,8 +12,8 @@ import { HASHES } from './commands/hashes.js';
 import { LEASES } from './commands/leases.js';
 import { LISTS } from './commands/lists.js';
 import { ANY_ARGS, type CommandRow } from './commands/row.js';
-import { SET_SCAN, SETS } from './commands/sets.js';
-import { SORTED } from './commands/sorted.js';
+import { MORE_SETS, SET_SCAN, SETS } from './commands/sets.js';
+import { MORE_SORTED, SORTED } from './commands/sorted.js';
 
 export type { CommandRow, ReplyKind } from './commands/row.js';
 export { ANY_ARGS };
@@ -378,6 +378,8 @@ export const COMMANDS = {
   ...HASHES,
   ...SORTED,
   ...ADMINISTRATION,
+  ...MORE_SETS,
+  ...MORE_SORTED,
 } as const satisfies Record<string, CommandRow>;
 
 export type CommandName = keyof typeof COMMANDS;

@@ -44,15 +44,16 @@ export type { Fields, Hash } from './handles/hash.js';
 export type { List, ListEnd } from './handles/list.js';
 export type { Members } from './handles/members.js';
 export type { Page } from './handles/replies.js';
-export type { Mode, Reply } from './handles/runner.js';
+export type { Mode, Reply, Walk } from './handles/runner.js';
+export type { SizeOptions } from './handles/several.js';
+export type { Scored, SortedSet } from './handles/sorted.js';
 export type {
   Bounds,
+  CombineOptions,
   OrderOptions,
   RangeOptions,
-  Scored,
   ScoreOptions,
-  SortedSet,
-} from './handles/sorted.js';
+} from './handles/sorted-arguments.js';
 export type { ExportOptions, ExportResult } from './jobs/export-file.js';
 export type { FileFormat } from './jobs/files.js';
 export { ImportError, type ImportOptions, type ImportResult } from './jobs/import-file.js';

@@ -78,6 +78,7 @@ export interface KernelExports {
     firstKey: number,
     keyStep: number,
     lastKey: number,
+    optionsBehind: number,
     flags: number,
     nameAddress: number,
     nameBytes: number,
@@ -255,7 +256,7 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
   ERROR_MEMBER: 'SYNTAX a member or field is a str or bin of up to 4000 bytes, or an integer',
   ERROR_COLLECTION_KEY:
     'TOOLARGE the key of a list, set, hash or sorted set has at most 2048 bytes',
-  ERROR_COUNT: 'SYNTAX a count is nil or an integer of 0 or more',
+  ERROR_COUNT: 'SYNTAX a count or limit is nil or an integer of 0 or more',
   ERROR_INDEX: 'SYNTAX an index is an integer of 64 bits',
   ERROR_PAIRS: 'SYNTAX HSET takes pairs of a field and a value',
   ERROR_WHERE: "SYNTAX LINSERT takes 'BEFORE' or 'AFTER', a pivot and an element",
@@ -269,6 +270,9 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
     'SYNTAX flags are nil or a sum of 1 NX, 2 XX, 4 GT, 8 LT, 16 CH, 32 INCR; of NX, GT, LT one; not NX and XX',
   ERROR_ZRANGE:
     'SYNTAX bounds are indexes; with flag BYSCORE numbers or nil; with BYLEX str, bin or nil; see the table of flags',
+  ERROR_AGGREGATE:
+    'SYNTAX flags are nil, or 1 MIN or 2 MAX, and 8 WITHSCORES where nothing is stored; ZDIFF takes the last one',
+  ERROR_WEIGHTS: 'SYNTAX weights are nil, or an array of a number, not NaN, for each of the keys',
   ERROR_NOT_A_SCORE: 'OVERFLOW the sum is not a number',
   ERROR_SCORE_PAIRS: 'SYNTAX ZADD takes flags or nil, then pairs of a score and a member',
   ERROR_ATOMIC:

@@ -5,6 +5,7 @@
 import type { Key } from './api.js';
 import {
   FRAME_ID,
+  writeCode,
   writeCommand,
   writeKeyValue,
   writeNamespacedCommand,
@@ -64,8 +65,7 @@ export class Single {
     request[0] = FRAME_ID;
     this.#desk = desk;
     const codeAt = writeArrayHeader(1 + args, request, 1);
-    request[codeAt] = COMMANDS[name].code;
-    this.#end = codeAt + 1;
+    this.#end = writeCode(COMMANDS[name].code, request, codeAt);
     return this;
   }
 

@@ -23,8 +23,10 @@ export function writeTables(kernel: KernelExports, area: Uint8Array): void {
   for (const [name, row] of Object.entries<CommandRow>(COMMANDS)) {
     area.set(encoder.encode(name));
     const { code, minArgs, maxArgs, firstKey, keyStep = 1, lastKey = TO_THE_END } = row;
-    const flags = flagsOf(row, kernel);
-    kernel.addCommand(code, minArgs, maxArgs, firstKey, keyStep, lastKey, flags, at, name.length);
+    kernel.addCommand(
+      ...([code, minArgs, maxArgs, firstKey, keyStep, lastKey, row.optionsBehind ?? 0] as const),
+      ...([flagsOf(row, kernel), at, name.length] as const),
+    );
   }
   for (const [name, text] of Object.entries(KERNEL_ERROR_TEXTS)) {
     const bytes = encoder.encode(text);

@@ -42,6 +42,8 @@ export interface CommandRow {
   readonly keyStep?: number;
   /** Then: index of the last key among the arguments; absent: keys come to the end. */
   readonly lastKey?: number;
+  /** Then, where keys come to the end: up to so many arguments behind them that are no str or bin. */
+  readonly optionsBehind?: number;
   /** May change the arena (and so is refused on a read-only replica, counted as a write, ...). */
   readonly write: boolean;
   /** Answered by the host in TypeScript, not by the kernel. */
@@ -68,7 +70,7 @@ function row(
   complexity?: string,
 ): CommandRow {
   const names = args === '' ? [] : args.split(', ');
-  const isAny = names.at(-1) === '...';
+  const isAny = names.includes('...');
   return {
     code,
     args: names,

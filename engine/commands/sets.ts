@@ -1,4 +1,4 @@
-/** Commands on sets, 0x40 to 0x4f. */
+/** Commands on sets, 0x40 to 0x4f; those for which there was no room in two other ranges. */
 import { type CommandRow, type ReplyKind, reads, writes } from './row.js';
 
 const EACH = 'O(1) for each member';
@@ -6,6 +6,12 @@ const EACH = 'O(1) for each member';
 /** A row of a command all of whose arguments are keys of sets. */
 function onSets(code: number, reply: ReplyKind, summary: string, complexity: string): CommandRow {
   return { ...reads(code, 'key, ...', reply, summary, complexity), manyKeys: 'together' };
+}
+
+/** A row of a command that counts what is in several sets. */
+function counts(code: number, summary: string, complexity: string): CommandRow {
+  const row = reads(code, 'key, ..., limit?', 'count', summary, complexity);
+  return { ...row, manyKeys: 'together', optionsBehind: 1 };
 }
 
 /** A row of a command that stores a set at its first key. */
@@ -72,5 +78,23 @@ export const SETS = {
   SINTERSTORE: stores(0x4c, 'SINTER, stored at the first key; how many members there are.'),
   SUNIONSTORE: stores(0x4d, 'SUNION, stored at the first key; how many members there are.'),
   SDIFFSTORE: stores(0x4e, 'SDIFF, stored at the first key; how many members there are.'),
-  SINTERCARD: onSets(0x4f, 'count', 'How many members all the sets have.', 'O(sets x smallest)'),
+  SINTERCARD: counts(
+    0x4f,
+    'How many members all the sets have, counted up to limit (nil or 0: all).',
+    'O(sets x smallest)',
+  ),
+} as const;
+
+/** In the range of hashes. */
+export const MORE_SETS = {
+  SUNIONCARD: counts(
+    0x86,
+    'How many members any of the sets has, counted up to limit (nil or 0: all).',
+    'O(sets x all members)',
+  ),
+  SDIFFCARD: counts(
+    0x87,
+    'How many members of the first set no other has, counted up to limit (nil or 0: all).',
+    'O(sets x first size)',
+  ),
 } as const;

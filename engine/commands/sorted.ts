@@ -1,9 +1,23 @@
-/** Commands on sorted sets, 0x60 to 0x6f. */
-import { reads, writes } from './row.js';
+/** Commands on sorted sets, 0x60 to 0x6f and 0x88 to 0x8f. */
+import { type CommandRow, reads, writes } from './row.js';
 
 const LOG = 'O(log(size))';
 const EACH = 'O(log(size)) for each member';
 const RANGE = 'O(log(size) + n)';
+
+/** A row of a command on several sets; `options` are names of what comes behind the keys. */
+function onSets(code: number, options: readonly string[], summary: string): CommandRow {
+  const args = ['key, ...', ...options].join(', ');
+  const row = reads(code, args, 'array', summary, 'O(sets x members + n x log(n))');
+  return { ...row, manyKeys: 'together', optionsBehind: options.length };
+}
+
+/** A row of a command that stores what comes of several sets at its first key. */
+function stores(code: number, options: readonly string[], summary: string): CommandRow {
+  const args = ['key, newKey, ...', ...options].join(', ');
+  const row = writes(code, args, 'count', summary, 'as without STORE');
+  return { ...row, manyKeys: 'together', optionsBehind: options.length };
+}
 
 export const SORTED = {
   ZADD: writes(
@@ -103,4 +117,43 @@ export const SORTED = {
     'How many members are from min to max by their bytes, all scores being equal; otherwise as ZCOUNT.',
     LOG,
   ),
+} as const;
+
+export const MORE_SORTED = {
+  ZUNION: onSets(
+    0x88,
+    ['flags?', 'weights?'],
+    'The members that any of the sets has, sorted or not, in the order of the scores that flags and weights make.',
+  ),
+  ZINTER: onSets(
+    0x89,
+    ['flags?', 'weights?'],
+    'The members that all the sets have, sorted or not, as ZUNION.',
+  ),
+  ZDIFF: onSets(
+    0x8a,
+    ['flags?'],
+    'The members of the first set that no other has, sorted or not, in order, as flags say.',
+  ),
+  ZUNIONSTORE: stores(
+    0x8b,
+    ['flags?', 'weights?'],
+    'ZUNION, stored at the first key; how many members there are.',
+  ),
+  ZINTERSTORE: stores(
+    0x8c,
+    ['flags?', 'weights?'],
+    'ZINTER, stored at the first key; how many members there are.',
+  ),
+  ZDIFFSTORE: stores(0x8d, [], 'ZDIFF, stored at the first key; how many members there are.'),
+  ZINTERCARD: {
+    ...reads(
+      0x8e,
+      'key, ..., limit?',
+      'count',
+      'How many members all the sets have, sorted or not, counted up to limit (nil or 0: all).',
+      'O(sets x smallest)',
+    ),
+    ...{ manyKeys: 'together' as const, optionsBehind: 1 },
+  },
 } as const;

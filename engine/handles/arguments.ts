@@ -31,9 +31,9 @@ export function checkCount(count: number, name = 'count'): number {
 }
 
 /** @throws SlabringError `OPTION` */
-export function checkPositive(count: number): number {
+export function checkPositive(count: number, name = 'count'): number {
   if (Number.isSafeInteger(count) && count > 0) return count;
-  throw new SlabringError('OPTION', `count must be a whole number from 1 on, not ${show(count)}`);
+  throw new SlabringError('OPTION', `${name} must be a whole number from 1 on, not ${show(count)}`);
 }
 
 /** @throws SlabringError `OPTION` when it is not an integer of 64 bits with a sign */
@@ -98,9 +98,9 @@ export function rangeOf(start: number, end: number | undefined): readonly [numbe
   return end === 0 ? [1, 0] : [first, last];
 }
 
-/** What `scan` takes. */
+/** What `scan` and `scanPage` take. */
 export interface ScanOptions {
-  /** About how many a page has, from 1 on. Default 10. */
+  /** About how many a page has, from 1 on. Default 10 of a page by itself, 100 of `scan`. */
   count?: number;
   /**
    * Only those that match this pattern of Redis, of at most 256 bytes: `*`, `?`, `[a-z]`, `\\`

@@ -88,18 +88,31 @@ function addCommands(commands: Iterable<AtomicCommand>, list: unknown[]): void {
     const row: CommandRow = COMMANDS[name];
     list.push(new ArrayHead(1 + args.length), row.code);
     for (const [i, arg] of args.entries()) {
-      list.push(isKey(row, i, args.length) ? new OtherKey(arg as Key) : arg);
+      if (isKey(row, i, args)) list.push(new OtherKey(arg as Key));
+      // The weights of a ZUNION: no value of a key, which might be stored in another form.
+      else if (row.optionsBehind && Array.isArray(arg))
+        list.push(new ArrayHead(arg.length), ...arg);
+      else list.push(arg);
     }
   }
 }
 
-/** Whether an argument is a key. What stands alone behind the pairs of MSET is none. */
-function isKey(row: CommandRow, index: number, count: number): boolean {
+/**
+ * Whether an argument is a key. What stands alone behind the pairs of MSET is none, nor are options
+ * behind other keys.
+ */
+function isKey(row: CommandRow, index: number, args: readonly unknown[]): boolean {
   if (row.manyKeys === undefined) return index === row.firstKey;
+  const count = args.length;
+  const { optionsBehind = 0 } = row;
+  if (index > 0 && index >= count - optionsBehind && !isText(args[index])) return false;
   const { keyStep = 1, lastKey = count - 1 } = row;
   const isAlone = keyStep > 1 && index === count - 1;
   return index <= lastKey && index % keyStep === 0 && !isAlone;
 }
+
+const isText = (value: unknown): boolean =>
+  typeof value === 'string' || value instanceof Uint8Array;
 
 function addGuards(guards: Iterable<Guard>, list: unknown[], checked: Guard[]): void {
   checked.push(...checkIterable(guards, 'atomic', 'guards'));

@@ -26,7 +26,7 @@ import {
   readPairs,
   readValues,
 } from './replies.js';
-import { Handle, type Mode, type Reply } from './runner.js';
+import { Handle, type Mode, type Reply, type Walk } from './runner.js';
 
 /** What `Hash.setMany` takes: pairs, such as a Map has, or an object. */
 export type Fields = Iterable<readonly [Member, unknown]> | Readonly<Record<string, unknown>>;
@@ -124,12 +124,19 @@ export class Hash<M extends Mode = 'sync'> extends Handle<M> {
   }
 
   /**
-   * A page of a walk over the fields and their values, which begins with the cursor 0 and goes on
-   * with the one that the page has, until that is 0. A field that is there all the time comes at
-   * least once; one that comes or goes meanwhile may come or not. A page may be empty before the
-   * end.
+   * All `[field, value]` pairs, in no order that means anything, a page at a time: those whose
+   * fields match the options. This thread and others may write meanwhile. A field that is there all
+   * the time comes at least once; one that comes or goes meanwhile may come or not.
    */
-  scan<T = unknown>(cursor = 0, options: ScanOptions = {}): Reply<M, Page<[Member, T]>> {
+  scan<T = unknown>(options: ScanOptions = {}): Walk<M, [Member, T]> {
+    return this.walk('HSCAN', options, readPairs<T>);
+  }
+
+  /**
+   * A page of `scan`, from a cursor on, which is 0 at first; then it is the one that the page has,
+   * until that is 0. A page may be empty before the end.
+   */
+  scanPage<T = unknown>(cursor: number, options: ScanOptions = {}): Reply<M, Page<[Member, T]>> {
     return this.run('HSCAN', () => scanArguments(cursor, options), readPage(readPairs<T>));
   }
 

@@ -18,7 +18,8 @@ import {
   readPage,
   readValues,
 } from './replies.js';
-import { Handle, type Mode, OtherKey, type Reply } from './runner.js';
+import { Handle, type Mode, OtherKey, type Reply, type Walk } from './runner.js';
+import { type SizeOptions, sizeArguments } from './several.js';
 
 const otherKey = (key: Key): OtherKey => new OtherKey(key);
 
@@ -98,9 +99,28 @@ export class Members<M extends Mode = 'sync'> extends Handle<M> {
     return this.run('SINTER', () => keys.map(otherKey), readValues<T>);
   }
 
-  /** How many members `intersection` would return. */
-  intersectionSize(...keys: Key[]): Reply<M, number> {
-    return this.run('SINTERCARD', () => keys.map(otherKey), readCount);
+  /**
+   * How many members `intersection` would return. With an array of keys it takes options: a limit
+   * up to which is counted.
+   */
+  intersectionSize(...keys: Key[]): Reply<M, number>;
+  intersectionSize(keys: readonly Key[], options?: SizeOptions): Reply<M, number>;
+  intersectionSize(...args: unknown[]): Reply<M, number> {
+    return this.run('SINTERCARD', () => countingArguments(args, 'intersectionSize'), readCount);
+  }
+
+  /** `intersectionSize` for `union`. */
+  unionSize(...keys: Key[]): Reply<M, number>;
+  unionSize(keys: readonly Key[], options?: SizeOptions): Reply<M, number>;
+  unionSize(...args: unknown[]): Reply<M, number> {
+    return this.run('SUNIONCARD', () => countingArguments(args, 'unionSize'), readCount);
+  }
+
+  /** `intersectionSize` for `difference`. */
+  differenceSize(...keys: Key[]): Reply<M, number>;
+  differenceSize(keys: readonly Key[], options?: SizeOptions): Reply<M, number>;
+  differenceSize(...args: unknown[]): Reply<M, number> {
+    return this.run('SDIFFCARD', () => countingArguments(args, 'differenceSize'), readCount);
   }
 
   /**
@@ -139,11 +159,22 @@ export class Members<M extends Mode = 'sync'> extends Handle<M> {
   }
 
   /**
-   * A page of a walk over the members, which begins with the cursor 0 and goes on with the one that
-   * the page has, until that is 0. A member that is there all the time comes at least once; one
-   * that comes or goes meanwhile may come or not. A page may be empty before the end.
+   * All members, in no order that means anything, a page at a time: those that match the options.
+   * This thread and others may write meanwhile. A member that is there all the time comes at least
+   * once; one that comes or goes meanwhile may come or not.
    */
-  scan<T extends Member = Member>(cursor = 0, options: ScanOptions = {}): Reply<M, Page<T>> {
+  scan<T extends Member = Member>(options: ScanOptions = {}): Walk<M, T> {
+    return this.walk('SSCAN', options, readValues<T>);
+  }
+
+  /**
+   * A page of `scan`, from a cursor on, which is 0 at first; then it is the one that the page has,
+   * until that is 0. A page may be empty before the end.
+   */
+  scanPage<T extends Member = Member>(
+    cursor: number,
+    options: ScanOptions = {},
+  ): Reply<M, Page<T>> {
     return this.run('SSCAN', () => scanArguments(cursor, options), readPage(readValues<T>));
   }
 
@@ -151,4 +182,11 @@ export class Members<M extends Mode = 'sync'> extends Handle<M> {
   values<T extends Member = Member>(): Reply<M, T[]> {
     return this.run('SMEMBERS', NO_ARGUMENTS, readValues<T>);
   }
+}
+
+/** Keys one by one, or an array of them and options. */
+function countingArguments(args: readonly unknown[], method: string): unknown[] {
+  if (!Array.isArray(args[0])) return sizeArguments(args as Key[], {}, method);
+  const [keys, options = {}] = args as [Key[], SizeOptions?];
+  return sizeArguments(keys, options, method);
 }

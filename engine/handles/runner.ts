@@ -4,12 +4,19 @@
  */
 import type { Key } from '../api.js';
 import type { CommandName } from '../commands.js';
+import { type ScanOptions, scanArguments } from './arguments.js';
+import { type Page, readPage } from './replies.js';
 
 /** How results come: `'sync'` from the cache, at once; `'async'` from a client, as promises. */
 export type Mode = 'sync' | 'async';
 
 /** A result of the type `T`, as it comes in this mode. */
 export type Reply<M extends Mode, T> = M extends 'sync' ? T : Promise<T>;
+
+/** What is gone over one by one: for `for`, or in a client for `for await`. */
+export type Walk<M extends Mode, T> = M extends 'sync'
+  ? Generator<T, void, undefined>
+  : AsyncGenerator<T, void, undefined>;
 
 /** A reply, read from its beginning to its end. */
 export interface ReplySource {
@@ -53,11 +60,18 @@ export class ArrayHead {
   }
 }
 
+/** How many arguments these make: an array is one, and has no others in it. */
+export function countArguments(args: readonly unknown[]): number {
+  let count = args.length;
+  for (const arg of args) if (arg instanceof ArrayHead) count -= arg.length;
+  return count;
+}
+
 export interface Runner<M extends Mode> {
   /**
    * Runs a command on a key.
-   * @param args makes what comes behind the key: values as `set` takes them, and {@link OtherKey}s.
-   * What it throws is the call's error
+   * @param args makes what comes behind the key: values as `set` takes them, {@link OtherKey}s, and
+   * {@link ArrayHead}s before numbers. What it throws is the call's error
    * @param nothing what the call comes to where there are no arguments; absent: the command runs
    */
   run<T>(
@@ -79,7 +93,16 @@ export interface Runner<M extends Mode> {
     args: () => readonly unknown[],
     read: Reading<T>,
   ): Reply<M, T>;
+
+  /**
+   * The items of one page after the other.
+   * @param page the one at a cursor, 0 at first; it is asked for when those before are used up
+   */
+  walk<T>(page: (cursor: number) => Reply<M, Page<T>>): Walk<M, T>;
 }
+
+/** Items of a page of a walk, where a caller asks for none: a frame for each would take long. */
+const WALK_COUNT = 100;
 
 /** What is at a key, as one type of collection. */
 export abstract class Handle<M extends Mode> {
@@ -100,6 +123,20 @@ export abstract class Handle<M extends Mode> {
     nothing?: T,
   ): Reply<M, T> {
     return this.#runner.run(command, this.key, args, read, nothing);
+  }
+
+  /** A walk by a command that tells a page. Wrong options are refused at once. */
+  protected walk<T>(
+    command: CommandName,
+    options: ScanOptions,
+    readItems: Reading<T[]>,
+  ): Walk<M, T> {
+    scanArguments(0, options);
+    const asked = { count: WALK_COUNT, ...options };
+    const args = (cursor: number) => scanArguments(cursor, asked);
+    return this.#runner.walk((cursor) =>
+      this.run(command, () => args(cursor), readPage(readItems)),
+    );
   }
 
   /** `run` of a command whose result is stored at another key, its first; this one comes next. */

@@ -1,10 +1,7 @@
 /** Sorted sets: `cache.sorted(key)` and `client.sorted(key)`. */
 import type { Key } from '../api.js';
-import { SlabringError } from '../errors.js';
-import { checkOptionNames, show } from '../units.js';
 import {
   checkCount,
-  checkIterable,
   checkMember,
   checkMembers,
   checkWhole,
@@ -26,62 +23,28 @@ import {
   readPresence,
   readValues,
 } from './replies.js';
-import { Handle, type Mode, type Reply } from './runner.js';
+import { Handle, type Mode, type Reply, type Walk } from './runner.js';
+import { otherKeys, type SizeOptions, sizeArguments } from './several.js';
+import {
+  type Bounds,
+  BY_NAME,
+  BY_SCORE,
+  type CombineOptions,
+  checkScore,
+  combineArguments,
+  countArguments,
+  type OrderOptions,
+  orderFlags,
+  pairsOf,
+  type RangeOptions,
+  rangeArguments,
+  type ScoreOptions,
+  scoreFlags,
+  WITH_SCORES,
+} from './sorted-arguments.js';
 
 /** A member with its score. */
 export type Scored = [member: Member, score: number];
-
-/** When a score is set. Of the last three one at the most. */
-export interface ScoreOptions {
-  /** Only of members that are there. */
-  ifPresent?: boolean;
-  /** Only of members that are not there. */
-  ifAbsent?: boolean;
-  /** Only of members that are not there, or have a lower score. */
-  ifHigher?: boolean;
-  /** Only of members that are not there, or have a higher score. */
-  ifLower?: boolean;
-}
-
-/** Which way members come. */
-export interface OrderOptions {
-  /** From the highest score to the lowest one. Default false. */
-  reverse?: boolean;
-}
-
-/** Members from one bound to another; bounds are numbers where scores are meant, else text or bytes. */
-export interface Bounds<B> {
-  /** Absent: from the lowest one. */
-  min?: B;
-  /** Absent: to the highest one. */
-  max?: B;
-  /** Whether what equals `min` is left out. Default false. */
-  excludeMin?: boolean;
-  /** Whether what equals `max` is left out. Default false. */
-  excludeMax?: boolean;
-}
-
-/** Which of the members within bounds, and which way. */
-export interface RangeOptions<B> extends Bounds<B>, OrderOptions {
-  /** So many are passed over first. Default 0. */
-  offset?: number;
-  /** The most that are returned. Default: all. */
-  count?: number;
-}
-
-/* Flags of ZADD. */
-const IF_ABSENT = 1;
-const IF_PRESENT = 2;
-const IF_HIGHER = 4;
-const IF_LOWER = 8;
-const COUNT_CHANGED = 16;
-/* Flags of ZRANGE, ZCOUNT and ZLEXCOUNT. */
-const BY_SCORE = 1;
-const BY_NAME = 2;
-const REVERSE = 4;
-const WITH_SCORES = 8;
-const WITHOUT_START = 16;
-const WITHOUT_STOP = 32;
 
 /**
  * A sorted set at a key: members, each with a score, in the order of scores, and of their bytes
@@ -257,100 +220,102 @@ export class SortedSet<M extends Mode = 'sync'> extends Handle<M> {
   }
 
   /**
-   * A page of a walk over the members and their scores, in no order, which begins with the cursor 0
-   * and goes on with the one that the page has, until that is 0. A member that is there all the
-   * time comes at least once; one that comes or goes meanwhile may come or not. A page may be empty
-   * before the end.
+   * The members that this set or any of those at the other keys has, in the order of the scores
+   * that come of theirs. At the keys may be sorted sets, and sets, in which all scores are 1.
+   * Scores are added in the order of the keys; what would be no number, as the sum of infinity and
+   * minus infinity, is 0.
+   * @throws SlabringError `CROSSSLOT` when the keys are in several arenas: a common {tag} puts them
+   * in one
    */
-  scan(cursor = 0, options: ScanOptions = {}): Reply<M, Page<Scored>> {
+  union<T extends Member = Member>(
+    keys: Iterable<Key>,
+    options: CombineOptions = {},
+  ): Reply<M, T[]> {
+    return this.run('ZUNION', () => combineArguments(keys, options, 0, 'union'), readValues<T>);
+  }
+
+  /** `union`, with the scores. */
+  unionEntries(keys: Iterable<Key>, options: CombineOptions = {}): Reply<M, Scored[]> {
+    const args = () => combineArguments(keys, options, WITH_SCORES, 'unionEntries');
+    return this.run('ZUNION', args, readPairs<number>);
+  }
+
+  /**
+   * Stores what `unionEntries` would return at a key, in place of what is there; how many members
+   * that are. Without any, nothing is at the key then.
+   * @throws SlabringError `CROSSSLOT` as `union`
+   */
+  unionInto(target: Key, keys: Iterable<Key>, options: CombineOptions = {}): Reply<M, number> {
+    const args = () => combineArguments(keys, options, 0, 'unionInto');
+    return this.runInto('ZUNIONSTORE', target, args, readCount);
+  }
+
+  /** The members that this set and those at all the other keys have; otherwise as `union`. */
+  intersection<T extends Member = Member>(
+    keys: Iterable<Key>,
+    options: CombineOptions = {},
+  ): Reply<M, T[]> {
+    const args = () => combineArguments(keys, options, 0, 'intersection');
+    return this.run('ZINTER', args, readValues<T>);
+  }
+
+  /** `intersection`, with the scores. */
+  intersectionEntries(keys: Iterable<Key>, options: CombineOptions = {}): Reply<M, Scored[]> {
+    const args = () => combineArguments(keys, options, WITH_SCORES, 'intersectionEntries');
+    return this.run('ZINTER', args, readPairs<number>);
+  }
+
+  /** `unionInto` for `intersection`. */
+  intersectionInto(
+    target: Key,
+    keys: Iterable<Key>,
+    options: CombineOptions = {},
+  ): Reply<M, number> {
+    const args = () => combineArguments(keys, options, 0, 'intersectionInto');
+    return this.runInto('ZINTERSTORE', target, args, readCount);
+  }
+
+  /** How many members `intersection` would return, counted up to a limit. */
+  intersectionSize(keys: Iterable<Key>, options: SizeOptions = {}): Reply<M, number> {
+    const args = () => sizeArguments(keys, options, 'intersectionSize');
+    return this.run('ZINTERCARD', args, readCount);
+  }
+
+  /**
+   * The members that this set has, and none of those at the other keys, in order. At the keys may
+   * be sorted sets and sets.
+   * @throws SlabringError `CROSSSLOT` as `union`
+   */
+  difference<T extends Member = Member>(keys: Iterable<Key>): Reply<M, T[]> {
+    return this.run('ZDIFF', () => otherKeys(keys, 'difference'), readValues<T>);
+  }
+
+  /** `difference`, with the scores. */
+  differenceEntries(keys: Iterable<Key>): Reply<M, Scored[]> {
+    const args = () => [...otherKeys(keys, 'differenceEntries'), WITH_SCORES];
+    return this.run('ZDIFF', args, readPairs<number>);
+  }
+
+  /** `unionInto` for `difference`. */
+  differenceInto(target: Key, keys: Iterable<Key>): Reply<M, number> {
+    const args = () => otherKeys(keys, 'differenceInto');
+    return this.runInto('ZDIFFSTORE', target, args, readCount);
+  }
+
+  /**
+   * All members and their scores, in no order, a page at a time: those that match the options. This
+   * thread and others may write meanwhile. A member that is there all the time comes at least once;
+   * one that comes or goes meanwhile may come or not.
+   */
+  scan(options: ScanOptions = {}): Walk<M, Scored> {
+    return this.walk('ZSCAN', options, readPairs<number>);
+  }
+
+  /**
+   * A page of `scan`, from a cursor on, which is 0 at first; then it is the one that the page has,
+   * until that is 0. A page may be empty before the end.
+   */
+  scanPage(cursor: number, options: ScanOptions = {}): Reply<M, Page<Scored>> {
     return this.run('ZSCAN', () => scanArguments(cursor, options), readPage(readPairs<number>));
   }
-}
-
-/** Scores may be infinite. */
-function checkScore(score: number, name: string): number {
-  if (typeof score === 'number' && !Number.isNaN(score)) return score;
-  throw new SlabringError('OPTION', `${name} must be a number, not ${show(score)}`);
-}
-
-function pairsOf(entries: Iterable<readonly [Member, number]>, options: ScoreOptions): unknown[] {
-  const flags = scoreFlags(options);
-  const args: unknown[] = [];
-  for (const entry of checkIterable(entries, 'setMany', '[member, score] pairs')) {
-    if (!Array.isArray(entry) || entry.length !== 2) {
-      throw new SlabringError('OPTION', `setMany takes [member, score] pairs, not ${show(entry)}`);
-    }
-    const [member, score] = entry as [Member, number];
-    args.push(checkScore(score, 'score'), checkMember(member, 'member'));
-  }
-  return args.length === 0 ? args : [flags, ...args];
-}
-
-function scoreFlags(options: ScoreOptions): number {
-  const names = ['ifPresent', 'ifAbsent', 'ifHigher', 'ifLower'] as const;
-  checkOptionNames(options, names, 'set');
-  for (const name of names) readSwitch(options[name], name);
-  const { ifPresent, ifAbsent, ifHigher, ifLower } = options;
-  const conditions = [ifAbsent, ifHigher, ifLower].filter((condition) => condition === true);
-  if (conditions.length > 1 || (ifAbsent === true && ifPresent === true)) {
-    const rule = 'ifAbsent, ifHigher and ifLower exclude each other, and ifAbsent ifPresent';
-    throw new SlabringError('OPTION', rule);
-  }
-  let flags = COUNT_CHANGED;
-  if (ifAbsent === true) flags |= IF_ABSENT;
-  if (ifPresent === true) flags |= IF_PRESENT;
-  if (ifHigher === true) flags |= IF_HIGHER;
-  if (ifLower === true) flags |= IF_LOWER;
-  return flags;
-}
-
-function orderFlags(options: OrderOptions): number {
-  checkOptionNames(options, ['reverse'], 'a range');
-  return readSwitch(options.reverse, 'reverse') ? REVERSE : 0;
-}
-
-const BOUND_NAMES = ['min', 'max', 'excludeMin', 'excludeMax'] as const;
-
-/** What comes behind the key of a ZRANGE that is no range of ranks. */
-function rangeArguments<B>(options: RangeOptions<B>, by: number, flags: number): unknown[] {
-  checkOptionNames(options, [...BOUND_NAMES, 'reverse', 'offset', 'count'], 'a range');
-  const { reverse, offset = 0, count } = options;
-  const isReverse = readSwitch(reverse, 'reverse');
-  const { min, max, minFlag, maxFlag } = readBounds(options, by, isReverse);
-  const all = by | flags | minFlag | maxFlag | (isReverse ? REVERSE : 0);
-  const ends = isReverse ? [max, min] : [min, max];
-  const most = count === undefined ? null : checkCount(count);
-  return [...ends, all, checkCount(offset, 'offset'), most];
-}
-
-function countArguments<B>(bounds: Bounds<B>, by: number): unknown[] {
-  checkOptionNames(bounds, BOUND_NAMES, 'a range');
-  const { min, max, minFlag, maxFlag } = readBounds(bounds, by, false);
-  return [min, max, minFlag | maxFlag];
-}
-
-/** Bounds, nil for none, and the flags that leave out what equals them. */
-function readBounds<B>(bounds: Bounds<B>, by: number, isReverse: boolean) {
-  const isOut = {
-    min: readSwitch(bounds.excludeMin, 'excludeMin'),
-    max: readSwitch(bounds.excludeMax, 'excludeMax'),
-  };
-  return {
-    min: checkBound(bounds.min, 'min', by),
-    max: checkBound(bounds.max, 'max', by),
-    minFlag: isOut.min ? (isReverse ? WITHOUT_STOP : WITHOUT_START) : 0,
-    maxFlag: isOut.max ? (isReverse ? WITHOUT_START : WITHOUT_STOP) : 0,
-  };
-}
-
-function checkBound(bound: unknown, name: string, by: number): unknown {
-  if (bound === undefined) return null;
-  if (by === BY_SCORE) return checkScore(bound as number, name);
-  if (typeof bound === 'string' || bound instanceof Uint8Array) return checkMember(bound, 'bound');
-  throw new SlabringError('OPTION', `${name} must be a string or bytes, not ${show(bound)}`);
-}
-
-function readSwitch(value: unknown, name: string): boolean {
-  if (value === undefined || typeof value === 'boolean') return value ?? false;
-  throw new SlabringError('OPTION', `${name} must be true or false, not ${show(value)}`);
 }

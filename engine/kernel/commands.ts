@@ -20,8 +20,8 @@ export const NO_KEY: u8 = 255;
 export const TO_THE_END: u8 = 255;
 /** Codes below this may be in the table. */
 const CODES: u32 = 256;
-/** Codes are below this, so that they take one byte on the wire (a test holds it). */
-const NAMED_CODES: u32 = 128;
+/** Codes of the table are below this (a test holds it). */
+const NAMED_CODES: u32 = 0x90;
 
 @unmanaged
 export class CommandRow {
@@ -33,6 +33,8 @@ export class CommandRow {
   /** Of a command with several keys: arguments from one key to the next, and the last one's index, or TO_THE_END. */
   keyStep: u8;
   lastKey: u8;
+  /** Behind keys that come TO_THE_END: up to so many arguments that can be no keys. */
+  optionsBehind: u8;
 }
 
 const ROW_BYTES: u32 = 8;
@@ -61,6 +63,7 @@ export function addCommand(
   firstKey: i32,
   keyStep: u32,
   lastKey: i32,
+  optionsBehind: u32,
   flags: u32,
   name: Address,
   nameBytes: u32,
@@ -72,6 +75,7 @@ export function addCommand(
   row.firstKey = firstKey < 0 ? NO_KEY : <u8>firstKey;
   row.keyStep = <u8>keyStep;
   row.lastKey = lastKey < 0 ? TO_THE_END : <u8>lastKey;
+  row.optionsBehind = <u8>optionsBehind;
   const at = COMMAND_NAMES + code * COMMAND_NAME_BYTES;
   memory.fill(at, 0, COMMAND_NAME_BYTES);
   memory.copy(at, name, min<u32>(nameBytes, COMMAND_NAME_BYTES));

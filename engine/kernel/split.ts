@@ -300,8 +300,11 @@ function routeTogether(row: CommandRow, end: Address): u32 {
   // What has too few arguments behind it is no key.
   for (let i: u32 = 0; i <= last && i + step <= commandArgCount; i += step) {
     const laneHere = laneAtKey(at);
-    // A wrong key: any arena refuses the whole command.
-    if (laneHere == NO_LANE) return NO_LANE;
+    if (laneHere == NO_LANE) {
+      // Options come behind the keys. Or a wrong key: any arena refuses the whole command.
+      if (i + <u32>row.optionsBehind >= commandArgCount) break;
+      return NO_LANE;
+    }
     if (lane == NO_LANE) lane = laneHere;
     isCross = isCross || laneHere != lane;
     for (let skipped: u32 = 0; skipped < step; skipped++) at = skipValue(at, end);

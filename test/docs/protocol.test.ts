@@ -261,6 +261,11 @@ const PROVOKED_BY: Record<string, Provocation> = {
     commands: [['ZADD', 'k', null, 1, 'a', 2]],
     shown: '["ZADD", "k", nil, 1, "a", 2]',
   },
+  ERROR_AGGREGATE: { commands: [['ZUNION', 'k', 'q', 3]], shown: '["ZUNION", "k", "q", 3]' },
+  ERROR_WEIGHTS: {
+    commands: [['ZUNION', 'k', 'q', null, [1]]],
+    shown: '["ZUNION", "k", "q", nil, [1]]',
+  },
   ERROR_NOT_A_SCORE: {
     commands: [
       ['ZADD', 'k', null, Number.POSITIVE_INFINITY, 'a'],

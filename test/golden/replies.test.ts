@@ -242,6 +242,13 @@ describe('errors', () => {
       '92 10 c0',
       '93 11 91 a1 6b 01',
       '94 12 a1 6b 05 a1 6b',
+      '93 4f a1 6b a0',
+      '94 4f a1 6b c0 a1 6b',
+      '93 cc 88 a1 6b a0',
+      '95 cc 88 a1 6b c0 c0 c0',
+      '94 cc 8a a1 6b c0 c0',
+      '93 cc 8b a1 6b c0',
+      '94 cc 8d a1 6b a1 71 c0',
     ],
     'SYNTAX a TTL is nil or an integer of 0 to 3153600000000 milliseconds (100 years)': [
       '93 14 a1 6b ff',
@@ -324,6 +331,9 @@ describe('errors', () => {
       '92 36 a4 74 65 78 74',
       '93 40 a4 74 65 78 74 01',
       '92 54 a4 6d 6f 73 74',
+      '94 cc 88 a4 74 65 78 74 a1 6b 08',
+      '93 cc 8b a1 6b a4 74 65 78 74',
+      '93 cc 86 a4 74 65 78 74 01',
     ],
     'SYNTAX a member or field is a str or bin of up to 4000 bytes, or an integer': [
       '93 40 a1 6b c0',
@@ -334,7 +344,31 @@ describe('errors', () => {
     'TOOLARGE the key of a list, set, hash or sorted set has at most 2048 bytes': [
       `93 31 ${spaced(str('x'.repeat(2049)))} 01`,
     ],
-    'SYNTAX a count is nil or an integer of 0 or more': ['93 34 a1 6b ff', '93 35 a1 6b a1 31'],
+    'SYNTAX a count or limit is nil or an integer of 0 or more': [
+      '93 34 a1 6b ff',
+      '93 35 a1 6b a1 31',
+      '93 4f a1 6b ff',
+      '94 cc 86 a1 6b a1 71 ca 3f 80 00 00',
+      '93 cc 87 a1 6b c3',
+      '93 cc 8e a1 6b ff',
+    ],
+    'SYNTAX flags are nil, or 1 MIN or 2 MAX, and 8 WITHSCORES where nothing is stored; ZDIFF takes the last one':
+      [
+        '93 cc 88 a1 6b 03',
+        '93 cc 88 a1 6b 04',
+        '94 cc 89 a1 6b c3 c0',
+        '93 cc 8a a1 6b 01',
+        '94 cc 8b a1 6b a1 71 08',
+        '94 cc 8c a1 6b a1 71 ff',
+      ],
+    'SYNTAX weights are nil, or an array of a number, not NaN, for each of the keys': [
+      '94 cc 88 a1 6b c0 90',
+      '94 cc 88 a1 6b 08 05',
+      '94 cc 89 a1 6b c0 92 01 01',
+      '94 cc 89 a1 6b c0 91 a1 31',
+      '95 cc 8b a1 6b a1 71 01 91 cb 7f f8 00 00 00 00 00 00',
+      '95 cc 8c a1 6b a1 71 c0 a1 71',
+    ],
     'SYNTAX an index is an integer of 64 bits': ['94 37 a1 6b 00 c0', '93 38 a1 6b c3'],
     'SYNTAX HSET takes pairs of a field and a value': ['95 50 a1 6b a1 61 01 a1 62'],
     "SYNTAX LINSERT takes 'BEFORE' or 'AFTER', a pivot and an element": [

@@ -372,7 +372,7 @@ describe.each(STORES)('the set of %s', (_, open) => {
     const seen = new Set<unknown>();
     let pages = 0;
     for (let cursor = 0; ; pages++) {
-      const page = await members().scan(cursor, { count: 100 });
+      const page = await members().scanPage(cursor, { count: 100 });
       for (const member of page.items) seen.add(member);
       cursor = page.cursor;
       if (cursor === 0) break;
@@ -381,13 +381,13 @@ describe.each(STORES)('the set of %s', (_, open) => {
     expect(pages).toBeGreaterThan(10);
     const found: unknown[] = [];
     for (let cursor = 0; ; ) {
-      const page = await members().scan(cursor, { match: 'member 12?' });
+      const page = await members().scanPage(cursor, { match: 'member 12?' });
       found.push(...page.items);
       cursor = page.cursor;
       if (cursor === 0) break;
     }
     expect(found).toHaveLength(10);
-    expect(await (open() as Client).members(`${key} none`).scan()).toEqual({
+    expect(await (open() as Client).members(`${key} none`).scanPage(0)).toEqual({
       cursor: 0,
       items: [],
     });
@@ -398,7 +398,7 @@ describe.each(STORES)('the set of %s', (_, open) => {
       ["scan has no option 'cout'; did you mean 'count'?", [0, { cout: 5 }]],
     ];
     for (const [message, args] of wrong) {
-      const call = () => members().scan(...(args as [number]));
+      const call = () => members().scanPage(...(args as [number]));
       expect(await failure(call)).toBe(`OPTION: ${message}`);
     }
   });
@@ -560,13 +560,13 @@ describe.each(STORES)('the hash of %s', (_, open) => {
     await hash().setMany(all);
     const seen = new Map<unknown, unknown>();
     for (let cursor = 0; ; ) {
-      const page = await hash().scan(cursor, { count: 50 });
+      const page = await hash().scanPage(cursor, { count: 50 });
       for (const [field, value] of page.items) seen.set(field, value);
       cursor = page.cursor;
       if (cursor === 0) break;
     }
     expect(seen).toEqual(new Map(all));
-    expect((await hash().scan(0, { match: 'nothing*', count: 5000 })).items).toEqual([]);
+    expect((await hash().scanPage(0, { match: 'nothing*', count: 5000 })).items).toEqual([]);
   });
 
   it('does nothing without fields', async () => {
@@ -746,7 +746,7 @@ describe.each(STORES)('the sorted set of %s', (_, open) => {
     }
     const seen = new Map<unknown, number>();
     for (let cursor = 0; ; ) {
-      const page = await sorted().scan(cursor, { count: 50 });
+      const page = await sorted().scanPage(cursor, { count: 50 });
       for (const [member, score] of page.items) seen.set(member, score);
       cursor = page.cursor;
       if (cursor === 0) break;
@@ -992,7 +992,7 @@ describe('a client', () => {
   it('goes on behind an error whose result would have been in parts', async () => {
     await client.set(key, 'plain');
     const results = await Promise.allSettled([
-      client.members(key).scan(),
+      client.members(key).scanPage(0),
       client.hash(key).entries(),
       client.list(key).slice(),
       client.get(key),

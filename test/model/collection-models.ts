@@ -4,6 +4,13 @@
  */
 import { Buffer } from 'node:buffer';
 import { pack } from 'msgpackr';
+import {
+  ALGEBRA,
+  COMBINE,
+  combineScores,
+  SORTED_ALGEBRA,
+  splitKeys,
+} from './collection-algebra.js';
 
 /** A member or field: text, bytes or a whole number. */
 export type Member = string | Uint8Array | number;
@@ -62,7 +69,10 @@ export class CollectionModel {
     if (name === 'DEL') return this.keys.delete(key) ? 1 : 0;
     if (name === 'LMOVE') return this.#moveElement(key, args as string[]);
     if (name === 'SMOVE') return this.#moveMember(key, args[0] as string, args[1] as Member);
-    if (name in ALGEBRA) return this.#combine(name, [key, ...(args as string[])]);
+    const operation = name.replace('CARD', '');
+    if (operation in ALGEBRA || SORTED_ALGEBRA.includes(operation)) {
+      return this.#readSeveral(name, [key, ...args]);
+    }
     if (name.endsWith('STORE')) return this.#store(name, key, args);
     if (name === 'RENAME' || name === 'COPY') return this.#copy(name, key, args[0] as string);
     const type = TYPES[name[0]!]!;
@@ -116,27 +126,57 @@ export class CollectionModel {
     return true;
   }
 
-  #combine(name: string, keys: string[]): unknown {
-    const sets = keys.map((key) => this.#at(key, 'set')?.members);
-    if (sets.includes(undefined)) return WRONG_TYPE;
-    const result = ALGEBRA[name]!(sets as Map<string, Member>[]);
-    return name === 'SINTERCARD' ? result.length : new Set(result);
+  /** What comes of the sets at keys, by a command's name without STORE and CARD. */
+  #combine(name: string, args: readonly unknown[]): Member[] | Failure {
+    const sets = splitKeys(args).keys.map((key) => this.#at(key, 'set')?.members);
+    return sets.includes(undefined) ? WRONG_TYPE : ALGEBRA[name]!(sets as Map<string, Member>[]);
+  }
+
+  #combineSorted(name: string, args: readonly unknown[]): Ranked[] | Failure {
+    const { keys, options } = splitKeys(args);
+    const sets = keys.map((key) => this.#scoresAt(key));
+    return sets.includes(undefined) ? WRONG_TYPE : combineScores(name, sets as Scores[], options);
+  }
+
+  /** The scores at a key, which are 1 in a set; `undefined`: it is neither. */
+  #scoresAt(key: string): Scores | undefined {
+    const members = this.#at(key, 'set')?.members;
+    if (members === undefined) return this.#at(key, 'zset')?.scores;
+    return new Map([...members].map(([id, member]) => [id, { member, score: 1 }]));
+  }
+
+  /** A command on several sets that stores nothing. */
+  #readSeveral(name: string, args: readonly unknown[]): unknown {
+    const operation = name.replace('CARD', '');
+    const isSorted = name[0] === 'Z';
+    const result = isSorted ? this.#combineSorted(operation, args) : this.#combine(operation, args);
+    if (result instanceof Failure) return result;
+    const [option] = splitKeys(args).options as [number?];
+    if (name.endsWith('CARD')) return Math.min(result.length, option || Infinity);
+    if (!isSorted) return new Set(result as Member[]);
+    const ranked = result as Ranked[];
+    const withScores = (option ?? 0) & COMBINE.WITHSCORES;
+    return withScores ? flat(ranked) : ranked.map(({ member }) => member);
   }
 
   #store(name: string, key: string, args: readonly unknown[]): unknown {
-    if (name === 'ZRANGESTORE') {
-      const source = this.#at(args[0] as string, 'zset');
-      if (source === undefined) return WRONG_TYPE;
-      const ranked = rangeOfScores(source.scores, args.slice(1));
+    if (name[0] === 'Z') {
+      const ranked = this.#rankedToStore(name, args);
+      if (ranked instanceof Failure) return ranked;
       const scores = new Map(ranked.map((one) => [identityOf(one.member), { ...one }]));
       this.#put(key, { type: 'zset', scores });
       return scores.size;
     }
-    const result = this.#combine(name.slice(0, -'STORE'.length), args as string[]);
-    if (result instanceof Failure) return result;
-    const members = [...(result as Set<Member>)];
+    const members = this.#combine(name.slice(0, -'STORE'.length), args);
+    if (members instanceof Failure) return members;
     this.#put(key, { type: 'set', members: new Map(members.map((one) => [identityOf(one), one])) });
     return members.length;
+  }
+
+  #rankedToStore(name: string, args: readonly unknown[]): Ranked[] | Failure {
+    if (name !== 'ZRANGESTORE') return this.#combineSorted(name.slice(0, -'STORE'.length), args);
+    const source = this.#at(args[0] as string, 'zset');
+    return source === undefined ? WRONG_TYPE : rangeOfScores(source.scores, args.slice(1));
   }
 
   /** RENAME, or COPY with REPLACE. */
@@ -156,19 +196,6 @@ export class CollectionModel {
     return onHash(collection.fields, name, args);
   }
 }
-
-type Members = Map<string, Member>;
-
-const intersection = ([first, ...others]: Members[]): Member[] =>
-  [...first!].filter(([id]) => others.every((set) => set.has(id))).map(([, member]) => member);
-
-const ALGEBRA: Record<string, (sets: Members[]) => Member[]> = {
-  SINTER: intersection,
-  SINTERCARD: intersection,
-  SUNION: (sets) => [...new Map(sets.flatMap((set) => [...set])).values()],
-  SDIFF: ([first, ...others]) =>
-    [...first!].filter(([id]) => !others.some((set) => set.has(id))).map(([, member]) => member),
-};
 
 const TYPES: Record<string, Type> = { L: 'list', R: 'list', S: 'set', H: 'hash', Z: 'zset' };
 
@@ -352,15 +379,17 @@ function bytesOf(member: Member): Uint8Array {
 const compareScores = (one: number, other: number): number =>
   one < other ? -1 : Number(one > other);
 
-type Ranked = { member: Member; score: number };
+export type Ranked = { member: Member; score: number };
 
-function inOrder(scores: Scores): Ranked[] {
+export function inOrder(scores: Scores): Ranked[] {
   return [...scores.values()].sort(
     (one, other) =>
       compareScores(one.score, other.score) ||
       Buffer.compare(bytesOf(one.member), bytesOf(other.member)),
   );
 }
+
+const flat = (ranked: Ranked[]): unknown[] => ranked.flatMap((one) => [one.member, one.score]);
 
 /** Flags of ZADD and ZRANGE. */
 export const ADD = { NX: 1, XX: 2, GT: 4, LT: 8, CH: 16, INCR: 32 } as const;
@@ -380,7 +409,6 @@ function onSorted(
   isThere: boolean,
 ): unknown {
   const at = (member: unknown): Ranked | undefined => scores.get(identityOf(member as Member));
-  const flat = (ranked: Ranked[]): unknown[] => ranked.flatMap((one) => [one.member, one.score]);
   switch (name) {
     case 'ZADD':
       return addScores(scores, (args[0] as number | null) ?? 0, args.slice(1));

@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import type { ArenaOptions, Policy } from '#engine/arena.js';
 import { isFault } from '#engine/frame.js';
 import { Bench } from '../support/kernel-memory.js';
+import { splitKeys } from './collection-algebra.js';
 import { CollectionModel, Failure, sizeOf } from './collection-models.js';
 import { comparable, frameOf, readReply } from './collection-replies.js';
 import type { Step } from './collection-source.js';
@@ -13,11 +14,14 @@ const TOO_LARGE = 'TOOLARGE';
 
 /** Commands with further keys among their arguments: where those are. */
 const firstKey = (args: readonly unknown[]): string[] => [args[0] as string];
-const allKeys = (args: readonly unknown[]): string[] => args as string[];
+const allKeys = (args: readonly unknown[]): string[] => splitKeys(args).keys;
 const MORE_KEYS: Record<string, (args: readonly unknown[]) => string[]> = {
   ...{ LMOVE: firstKey, SMOVE: firstKey, RENAME: firstKey, COPY: firstKey },
   ...{ SINTER: allKeys, SUNION: allKeys, SDIFF: allKeys, SINTERCARD: allKeys },
   ...{ SINTERSTORE: allKeys, SUNIONSTORE: allKeys, SDIFFSTORE: allKeys, ZRANGESTORE: firstKey },
+  ...{ SUNIONCARD: allKeys, SDIFFCARD: allKeys, ZINTERCARD: allKeys },
+  ...{ ZINTER: allKeys, ZUNION: allKeys, ZDIFF: allKeys },
+  ...{ ZINTERSTORE: allKeys, ZUNIONSTORE: allKeys, ZDIFFSTORE: allKeys },
 };
 
 /** Commands of which a part may be done when memory ends: units of so many arguments, after others. */

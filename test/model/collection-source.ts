@@ -1,6 +1,7 @@
 /** Random commands on collections: the next one for a key, of a size that the test is about. */
 import { Buffer } from 'node:buffer';
 import type { Random } from '../support/kernel-random.js';
+import { COMBINE } from './collection-algebra.js';
 import { ADD, type Member, RANGE, type Type } from './collection-models.js';
 
 export interface Step {
@@ -107,8 +108,11 @@ export class CollectionSource {
     if (roll < 0.8) return { name: 'SISMEMBER', key, args: members(1) };
     if (roll < 0.86) return { name: 'SMISMEMBER', key, args: members(9) };
     if (roll < 0.9) {
-      const name = this.#random.pick(['SINTER', 'SUNION', 'SDIFF', 'SINTERCARD']);
-      return { name, key, args: this.#several(2, () => this.#random.pick(this.#keys)) };
+      const name = this.#random.pick(['SINTER', 'SUNION', 'SDIFF', 'CARD']);
+      const args: unknown[] = this.#several(2, () => this.#random.pick(this.#keys));
+      if (name !== 'CARD') return { name, key, args };
+      const card = this.#random.pick(['SINTERCARD', 'SUNIONCARD', 'SDIFFCARD']);
+      return { name: card, key, args: [...args, ...this.#limit()] };
     }
     if (roll < 0.91) {
       const name = this.#random.pick(['SINTERSTORE', 'SUNIONSTORE', 'SDIFFSTORE']);
@@ -170,9 +174,36 @@ export class CollectionSource {
       const flags = shape | exclude | RANGE.BYLEX;
       return { name: 'ZRANGE', key, args: [lexBound(), lexBound(), flags, ...limits] };
     }
+    if (roll < 0.96) return this.#onSeveral(key);
     if (roll < 0.97) return { name: 'ZCARD', key, args: [] };
     const name = random.pick(['ZPOPMIN', 'ZPOPMAX']);
     return { name, key, args: random.chance(0.5) ? [] : [random.below(this.#isGrowing ? 2 : 9)] };
+  }
+
+  /** A command on several sorted sets, or plain ones. */
+  #onSeveral(key: string): Step {
+    const random = this.#random;
+    // Mostly what has scores; but errors, too.
+    const mayCombine = (one: string): boolean =>
+      ['set', 'zset'].includes(this.#types[Number(one.slice(1)) % this.#types.length]!);
+    const usable = this.#keys.filter(mayCombine);
+    const keys = this.#several(3, () => random.pick(random.chance(0.95) ? usable : this.#keys));
+    const name = random.pick(['ZUNION', 'ZINTER', 'ZDIFF', 'ZINTERCARD']);
+    if (name === 'ZINTERCARD') return { name, key, args: [...keys, ...this.#limit()] };
+    const isStored = random.chance(0.3);
+    const sets = keys.length + (isStored ? 0 : 1);
+    const scores = isStored ? 0 : random.pick([0, COMBINE.WITHSCORES]);
+    const weight = () => random.pick([1, 1, 2, -1, 0, 0.5, -Infinity]);
+    let options: unknown[] = scores ? [scores] : [];
+    if (name !== 'ZDIFF' && random.chance(0.7)) {
+      options = [scores | random.pick([0, COMBINE.MIN, COMBINE.MAX])];
+      if (random.chance(0.5)) options.push(Array.from({ length: sets }, weight));
+    }
+    return { name: isStored ? `${name}STORE` : name, key, args: [...keys, ...options] };
+  }
+
+  #limit(): unknown[] {
+    return this.#random.pick([[], [null], [0], [1], [this.#random.below(20)]]);
   }
 
   #onHash(key: string): Step {

@@ -118,6 +118,15 @@ function argument(random: Random, name: string, depth = 0): Buffer {
       return packInteger(random, BigInt(random.pick([0, 1, 50, 1e6, 3_153_600_000_000])));
     case 'flags':
       return packInteger(random, BigInt(random.below(32)));
+    case 'aggregate':
+      return packInteger(random, BigInt(random.pick([0, 1, 2, 8, 9, 10])));
+    case 'weights': {
+      const count = random.between(1, 4);
+      const weights = Array.from({ length: count }, () =>
+        random.chance(0.2) ? float(random.pick(RATES)) : packInteger(random, 2n),
+      );
+      return Buffer.concat([containerHead(random, false, count), ...weights]);
+    }
     case 'data':
       return packBytes(random, random.bytes(randomLength(random)));
     case 'offset':
@@ -146,11 +155,21 @@ function argument(random: Random, name: string, depth = 0): Buffer {
 }
 
 /** Which argument stands at an index: those before `...` repeat, but for the key. */
-function argumentName(row: CommandRow, index: number): string {
+function argumentName(row: CommandRow, index: number, count: number): string {
+  if (row.optionsBehind !== undefined) return nameAmongKeys(row, index, count);
   const names = row.args.filter((name) => name !== '...');
   if (index < names.length || names.length === row.args.length) return names[index] ?? 'value';
   const again = names.length === 1 ? names : names.slice(1);
   return again[(index - names.length) % again.length] ?? 'value';
+}
+
+/** The same of a command whose keys come before options: as many of those as the count has it. */
+function nameAmongKeys({ args }: CommandRow, index: number, count: number): string {
+  const options = args.slice(args.indexOf('...') + 1);
+  const keys = Math.max(1, count - (count % (options.length + 1)));
+  const option = options[index - keys] ?? 'value';
+  if (index < keys) return 'key';
+  return option === 'flags?' ? 'aggregate' : option;
 }
 
 /**
@@ -171,7 +190,7 @@ export function randomCommand(random: Random, depth = 0): Buffer {
   const parts = [containerHead(random, false, 1 + count), code];
   for (let i = 0; i < count; i++) {
     const isWrong = random.chance(0.03);
-    const argName = argumentName(row, i);
+    const argName = argumentName(row, i, count);
     parts.push(isWrong ? randomValue(random) : argument(random, argName, depth));
   }
   return Buffer.concat(parts);

@@ -20,7 +20,7 @@ const COUNTED = ['start', 'stop', 'index', 'count', 'rank', 'maxLength', 'cursor
 const BOUNDS = [...NUMBERS, NIL, float(Number.POSITIVE_INFINITY), float(Number.NaN), str('m5')];
 
 const ROWS = (Object.entries(COMMANDS) as [CommandName, CommandRow][]).filter(
-  ([, row]) => row.code === 0x2f || (row.code >= 0x30 && row.code < 0x70),
+  ([, { code }]) => code === 0x2f || (code >= 0x30 && code < 0x70) || (code >= 0x86 && code < 0x90),
 );
 
 function choicesOf(name: string): readonly Wire[] {
@@ -28,6 +28,10 @@ function choicesOf(name: string): readonly Wire[] {
   if (COUNTED.includes(plain)) return NUMBERS;
   if (['min', 'max', 'score', 'offset'].includes(plain)) return BOUNDS;
   if (plain === 'flags') return [NIL, ...[0, 1, 2, 5, 9, 15, 63].map((flags) => integer(flags))];
+  if (plain === 'weights') {
+    const one = BOUNDS.map((bound) => array([bound]));
+    return [NIL, ...one, array([integer(1), float(Number.POSITIVE_INFINITY)]), array([])];
+  }
   if (plain === 'where') return [str('BEFORE')];
   if (plain === 'from' || plain === 'to') return [str('LEFT')];
   if (plain.startsWith('with')) return [TRUE];
@@ -77,6 +81,7 @@ function openWith(items: number): Bench {
 
 const kindOf = ({ code }: CommandRow): string => {
   if (code < 0x40 && code !== 0x2f) return 'l';
+  if (code >= 0x80) return code < 0x88 ? 's' : 'z';
   return code < 0x50 ? 's' : code < 0x60 ? 'h' : 'z';
 };
 

@@ -336,12 +336,14 @@ describe('a command whose keys must be together', () => {
   const SPLIT_SOLE = 0;
   const CODE = 0x7f;
 
+  const wireOf = (arg: string | Wire): Wire => (typeof arg === 'string' ? str(arg) : arg);
+
   /** What becomes of the one command of a frame, in a router that knows such a command. */
-  function split(...keys: string[]): { outcome: number; reply: string } {
+  function split(...keys: (string | Wire)[]): { outcome: number; reply: string } {
     const router = new Router(16, 128 * KIB, 7);
     const { kernel } = router;
-    kernel.addCommand(CODE, 1, 255, 0, 1, -1, kernel.ROW_KEYS_TOGETHER.value, 64, 0);
-    const bytes = frame(1, array([integer(CODE), ...keys.map((key) => str(key))]));
+    kernel.addCommand(CODE, 1, 255, 0, 1, -1, 2, kernel.ROW_KEYS_TOGETHER.value, 64, 0);
+    const bytes = frame(1, array([integer(CODE), ...keys.map(wireOf)]));
     router.frame.set(bytes);
     const outcome = kernel.splitFrame(0, bytes.length);
     if (outcome !== SPLIT_SOLE) expect(kernel.mergeReplies()).toBe(kernel.MERGE_DONE.value);
@@ -352,6 +354,15 @@ describe('a command whose keys must be together', () => {
     const keys = Array.from({ length: 40 }, (_, i) => `{user}:${i}`);
     expect(split(...keys).outcome).toBe(SPLIT_SOLE);
     expect(split('alone').outcome).toBe(SPLIT_SOLE);
+  });
+
+  it('may have options behind them, which are no keys', () => {
+    expect(split('alone', integer(1), array([NIL])).outcome).toBe(SPLIT_SOLE);
+    expect(split('{tag} one', '{tag} two', NIL).outcome).toBe(SPLIT_SOLE);
+    const keys = Array.from({ length: 40 }, (_, i) => `user:${i}`);
+    expect(split(...keys, integer(1), NIL).reply).toMatch(/^CROSSSLOT/);
+    // Three are one too many: any arena refuses it.
+    expect(split(...keys, NIL, NIL, NIL).outcome).toBe(SPLIT_SOLE);
   });
 
   it('is refused when they are in several', () => {

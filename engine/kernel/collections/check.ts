@@ -31,6 +31,7 @@ import {
   shapeOf,
   shapeOfKind,
 } from './node';
+import { compareStored, memberOfItem, scoreOfItem } from './order';
 import { firstOutside, isOutside, LINK_BYTES, linkedBytes } from './outside';
 import {
   PACKED_HEAD,
@@ -252,12 +253,18 @@ function areInOrder(first: Address, count: u32, end: Address, shape: u32): bool 
       const behind = behindItem(item);
       const content = contentOf(item);
       if (behind > end || skipMember(content + 8) != behind) return false;
-      if (lastItem != 0 && load<f64>(contentOf(lastItem)) > load<f64>(content)) return false;
+      if (lastItem != 0 && !comesBefore(lastItem, item)) return false;
       lastItem = item;
       item = behind;
     }
   }
   return item == end;
+}
+
+function comesBefore(item: Address, other: Address): bool {
+  const score = scoreOfItem(item);
+  const otherScore = scoreOfItem(other);
+  return score == otherScore ? compareStored(memberOfItem(item), memberOfItem(other)) < 0 : score < otherScore;
 }
 
 /** The partition's lists of garbage and of spare nodes. */

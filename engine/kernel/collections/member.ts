@@ -34,6 +34,12 @@ export function memberHash(): u32 {
   return hash;
 }
 
+/** Whether it is an integer. */
+@inline
+export function memberIsInteger(): bool {
+  return form == 0;
+}
+
 /** The first byte of its content; with `memberLength`, for comparisons of order. */
 @inline
 export function memberText(): Address {

@@ -1,5 +1,6 @@
 /*
- * Sorted sets: members in the order of their scores, and those with one score in the order of their bytes. Packed, they
+ * Sorted sets: members in the order of their scores, and those with one score in the order of their bytes, an integer
+ * before text of the same ones. Packed, they
  * are the items of one leaf (leaf.ts). With a root there are both a tree of such items (tree.ts), for the order, and a
  * table (table.ts) from members to scores; the bytes of a member stand in both, so that neither has to ask the other.
  *
@@ -16,8 +17,10 @@ import { firstIn } from './leaf';
 import {
   hashOfStored,
   isMember,
+  isStoredInteger,
   lastStoredLength,
   memberBytes,
+  memberIsInteger,
   memberLength,
   memberText,
   storedText,
@@ -111,15 +114,29 @@ export const BEHIND_SCORE: u32 = 3;
 /** Below 0 when the stored member comes before the one at hand, 0 when they are equal. */
 function compareMember(stored: Address): i32 {
   const text = storedText(stored);
+  const order = compareTexts(text, lastStoredLength(), memberText(), memberLength());
+  // A place is that of one member only: an integer and text of the same bytes are two.
+  return order != 0 ? order : <i32>memberIsInteger() - <i32>isStoredInteger(stored);
+}
+
+/** The same of two stored members. */
+export function compareStored(one: Address, other: Address): i32 {
+  const text = storedText(one);
   const bytes = lastStoredLength();
-  const shorter = min<u32>(bytes, memberLength());
+  const otherText = storedText(other);
+  const order = compareTexts(text, bytes, otherText, lastStoredLength());
+  return order != 0 ? order : <i32>isStoredInteger(other) - <i32>isStoredInteger(one);
+}
+
+function compareTexts(text: Address, bytes: u32, other: Address, otherBytes: u32): i32 {
+  const shorter = min<u32>(bytes, otherBytes);
   let i: u32 = 0;
-  while (i + 8 <= shorter && load<u64>(text + i) == load<u64>(memberText() + i)) i += 8;
+  while (i + 8 <= shorter && load<u64>(text + i) == load<u64>(other + i)) i += 8;
   for (; i < shorter; i++) {
-    const difference = <i32>load<u8>(text + i) - <i32>load<u8>(memberText() + i);
+    const difference = <i32>load<u8>(text + i) - <i32>load<u8>(other + i);
     if (difference != 0) return difference;
   }
-  return <i32>(bytes - memberLength());
+  return <i32>(bytes - otherBytes);
 }
 
 /** Whether an item comes before a bound. */

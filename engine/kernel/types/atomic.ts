@@ -9,7 +9,7 @@
  * place, and the others run all the same, as in Redis's EXEC.
  */
 import { copyBytes } from '../bytes';
-import { commandRow, NO_KEY, ROW_HOST, ROW_KEYS_APART, ROW_KEYS_TOGETHER, TO_THE_END } from '../commands';
+import { commandRow, CommandRow, NO_KEY, ROW_HOST, ROW_KEYS_APART, ROW_KEYS_TOGETHER, TO_THE_END } from '../commands';
 import { entryAt, HAS_VERSION, lengthOf, versionAddress } from '../entry';
 import { runInner } from '../exec';
 import { hashKey } from '../hash';
@@ -80,19 +80,18 @@ function addCommands(thread: u32, first: Address, count: u32, end: Address): u32
     const last = row.lastKey == TO_THE_END ? inner.argCount - 1 : <u32>row.lastKey;
     let key = inner.args;
     for (let arg: u32 = 0; arg <= last && arg < inner.argCount; arg++) {
-      if (arg % <u32>row.keyStep == 0 && !addKey(thread, key) && !isLastOfStep(row.keyStep, arg, inner.argCount)) {
-        return ERROR_KEY;
-      }
+      const isKeys = arg % <u32>row.keyStep == 0;
+      if (isKeys && !addKey(thread, key) && !mayBeOption(row, arg, inner.argCount)) return ERROR_KEY;
       key = skipValue(key, inner.end);
     }
   }
   return 0;
 }
 
-/** Whether an argument where a key would be is what may stand behind the last pair of MSET. */
+/** Whether an argument where a key would be may be an option behind them, as behind the last pair of MSET. */
 @inline
-function isLastOfStep(step: u8, arg: u32, argCount: u32): bool {
-  return step > 1 && arg + 1 == argCount;
+function mayBeOption(row: CommandRow, arg: u32, argCount: u32): bool {
+  return (row.keyStep > 1 && arg + 1 == argCount) || arg + <u32>row.optionsBehind >= argCount;
 }
 
 function addKey(thread: u32, at: Address): bool {

@@ -3,8 +3,23 @@
  */
 import { Address } from '../layout';
 import { Staged } from '../staging';
-import { countIntersection, setDifference, setIntersection, setUnion } from './algebra';
-import { storeDifference, storeIntersection, storeUnion } from './algebra-store';
+import {
+  countDifference,
+  countIntersection,
+  countSortedIntersection,
+  countUnion,
+  setDifference,
+  setIntersection,
+  setUnion,
+} from './algebra';
+import {
+  storeDifference,
+  storeIntersection,
+  storeSortedDifference,
+  storeSortedIntersection,
+  storeSortedUnion,
+  storeUnion,
+} from './algebra-store';
 import {
   hashDelete,
   hashFields,
@@ -35,6 +50,7 @@ import { hashScan, setScan, sortedScan } from './scan-items';
 import { setAdd, setHasMany, setMembers, setRemove, setSize } from './set';
 import { setMove } from './set-move';
 import { sortedAdd, sortedIncrement, sortedRemove, sortedScores, sortedSize } from './sorted';
+import { sortedDifference, sortedIntersection, sortedUnion } from './sorted-algebra';
 import {
   sortedCount,
   sortedLexCount,
@@ -185,6 +201,24 @@ export function runCollections(thread: u32, command: Staged, out: Address, limit
       return sortedScan(thread, command, out, limit, nowMs);
     case 0x6f:
       return sortedLexCount(thread, command, out, limit, nowMs);
+    case 0x86:
+      return countUnion(thread, command, out, limit, nowMs);
+    case 0x87:
+      return countDifference(thread, command, out, limit, nowMs);
+    case 0x88:
+      return sortedUnion(thread, command, out, limit, nowMs);
+    case 0x89:
+      return sortedIntersection(thread, command, out, limit, nowMs);
+    case 0x8a:
+      return sortedDifference(thread, command, out, limit, nowMs);
+    case 0x8b:
+      return storeSortedUnion(thread, command, out, limit, nowMs);
+    case 0x8c:
+      return storeSortedIntersection(thread, command, out, limit, nowMs);
+    case 0x8d:
+      return storeSortedDifference(thread, command, out, limit, nowMs);
+    case 0x8e:
+      return countSortedIntersection(thread, command, out, limit, nowMs);
     default:
       // The table has a row that the kernel has no function for: a programmer's error, which a test looks for.
       return unreachable();
