@@ -20,8 +20,8 @@ export const NO_KEY: u8 = 255;
 export const TO_THE_END: u8 = 255;
 /** Codes below this may be in the table. */
 const CODES: u32 = 256;
-/** Codes are below this, so that they take one byte on the wire (a test holds it). */
-const NAMED_CODES: u32 = 128;
+/** Codes are below this (a test holds it): a name is looked for no further. Codes from 128 on take two bytes. */
+const NAMED_CODES: u32 = 192;
 
 @unmanaged
 export class CommandRow {

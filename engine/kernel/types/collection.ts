@@ -11,14 +11,13 @@
 import { LOG_DELETED, noteSet } from '../changelog';
 import { shrinkEntry } from '../collections/fit';
 import { freeSoon } from '../collections/garbage';
-import { countOf } from '../collections/root';
+import { hasDue, settleExpiry, sweepFields } from '../collections/lifetime';
+import { countOf, keyExpiryOf } from '../collections/root';
 import {
   CHUNK_BLOB,
   COLLECTION,
   entryAt,
-  expiryOf,
   flagsOfKey,
-  HAS_EXPIRY,
   HAS_VERSION,
   isNamespaced,
   lengthOf,
@@ -82,8 +81,12 @@ export function openHeld(partition: Partition, thread: u32, staged: Staged, kind
   }
   partition.pinnedOld = entryOf(slot);
   partition.overwriting = entryOf(slot);
+  if (hasDue(entryOf(slot), nowMs)) sweepFields(partition, slot, FIELDS_A_WRITE, nowMs);
   return slot;
 }
+
+/** Fields that have expired and are removed by whoever changes their hash: as many as it takes to keep up. */
+const FIELDS_A_WRITE: u32 = 32;
 
 function create(partition: Partition, thread: u32, staged: Staged, kind: u8, nowMs: i64): Slot {
   if (lengthOf(staged.keyWord) > MAX_INLINE_KEY) {
@@ -120,6 +123,7 @@ export function closeHeld(partition: Partition, staged: Staged, slot: Slot, chan
     removeEntry(partition, slot, staged.hash, LOG_DELETED);
     return;
   }
+  settleExpiry(partition, slot);
   shrinkEntry(partition, slot);
   partition.pinnedOld = 0;
   const address = entryOf(slot);
@@ -127,8 +131,7 @@ export function closeHeld(partition: Partition, staged: Staged, slot: Slot, chan
   if (changed) {
     if (flags & HAS_VERSION) renewVersion(partition, address, flags);
     // The log leaves out what is so long: whoever wants the collection reads it.
-    const expiryMs = flags & HAS_EXPIRY ? expiryOf(address) : 0;
-    noteSet(partition, staged.key, staged.keyWord, staged.key, LARGE_BYTES, expiryMs);
+    noteSet(partition, staged.key, staged.keyWord, staged.key, LARGE_BYTES, keyExpiryOf(address));
   }
   partition.overwriting = 0;
   freeSoon(partition);

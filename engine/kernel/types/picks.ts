@@ -2,7 +2,8 @@
  * SPOP, SRANDMEMBER, HRANDFIELD: random members or fields. Every item is as likely as any other.
  */
 import { copyBytes } from '../bytes';
-import { memberOf } from '../collections/body';
+import { isItemDue, memberOf } from '../collections/body';
+import { countDue } from '../collections/expiring';
 import { nextItem, startItems } from '../collections/items';
 import { MAX_MEMBER_BYTES, readMember, skipMember } from '../collections/member';
 import { randomBelow, randomItem, seedRandom } from '../collections/random';
@@ -121,7 +122,9 @@ function pick(
   const address = openToRead(thread, staged, kind, nowMs);
   if (address == 0) return writeAbsent(out);
   seedRandom(thread, nowMs);
-  const size = countOf(address);
+  // Fields that have expired are passed over; where these are the most, by a walk over all.
+  const due = countDue(address, thread, nowMs);
+  const size = countOf(address) - due;
   const count = mayRepeat ? wanted : min<u32>(wanted, size);
   // Without a count the reply is one field, whatever else is asked for.
   const inPairs = withValues && hasCount;
@@ -129,8 +132,8 @@ function pick(
   // Each takes a byte at least.
   if (count <= limit - out) {
     end = hasCount ? writeArrayHead(out, inPairs ? count << 1 : count) : out;
-    if (mayRepeat || count == 1) end = pickAny(address, count, inPairs, end, limit);
-    else end = pickDistinct(address, count, size, inPairs, end, limit);
+    if (mayRepeat || count == 1) end = pickAny(address, count, inPairs, end, limit, nowMs);
+    else end = pickDistinct(address, count, size, due > size, inPairs, end, limit, nowMs);
   }
   closeRead(staged);
   return end;
@@ -142,30 +145,55 @@ function copyItem(item: Address, withValues: bool, out: Address, limit: Address)
   return end != 0 && withValues ? copyField(item, end, limit) : end;
 }
 
-function pickAny(address: Address, count: u32, withValues: bool, out: Address, limit: Address): Address {
+function pickAny(
+  address: Address,
+  count: u32,
+  withValues: bool,
+  out: Address,
+  limit: Address,
+  nowMs: i64,
+): Address {
   let end = out;
-  for (let i: u32 = 0; i < count && end != 0; i++) end = copyItem(randomItem(address), withValues, end, limit);
+  for (let i: u32 = 0; i < count && end != 0; i++) end = copyItem(randomLive(address, nowMs), withValues, end, limit);
   return end;
+}
+
+/** Draws that may come to fields which have expired. */
+const MAX_DRAWS: u32 = 256;
+
+/** A random item that has not expired: there is one. */
+function randomLive(address: Address, nowMs: i64): Address {
+  for (let i: u32 = 0; i < MAX_DRAWS; i++) {
+    const item = randomItem(address);
+    if (!isItemDue(item, nowMs)) return item;
+  }
+  // Nearly all have just expired, and are about to be removed: the first that has not.
+  startItems(address);
+  let item = nextItem();
+  while (isItemDue(item, nowMs)) item = nextItem();
+  return item;
 }
 
 /**
  * So many different items: drawn one by one, those drawn before not counting, where they are few; else by a walk over
- * all, which takes each with the chance that the rest of them leaves (Knuth, TAOCP 3.4.2, algorithm S).
+ * all (`walks`: in any case), which takes each with the chance that the rest of them leaves (Knuth, TAOCP 3.4.2, algorithm S).
  */
 function pickDistinct(
   address: Address,
   count: u32,
   size: u32,
+  walks: bool,
   withValues: bool,
   out: Address,
   limit: Address,
+  nowMs: i64,
 ): Address {
   let end = out;
   const drawn = limit - (count << 2);
-  if (<u64>count * <u64>count <= <u64>size && out < drawn) {
+  if (!walks && <u64>count * <u64>count <= <u64>size && out < drawn) {
     for (let i: u32 = 0; i < count && end != 0; ) {
       const item = randomItem(address);
-      if (isDrawn(item, drawn, i)) continue;
+      if (isItemDue(item, nowMs) || isDrawn(item, drawn, i)) continue;
       store<u32>(drawn + (i << 2), item);
       end = copyItem(item, withValues, end, drawn);
       i += 1;
@@ -176,6 +204,7 @@ function pickDistinct(
   let needed = count;
   startItems(address);
   for (let item = nextItem(); item != 0 && needed != 0 && end != 0; item = nextItem()) {
+    if (isItemDue(item, nowMs)) continue;
     if (randomBelow(left) < needed) {
       end = copyItem(item, withValues, end, limit);
       needed -= 1;
