@@ -55,7 +55,6 @@ export function dueTimeOf(address: Address): i64 {
 }
 
 /** Whether fields of a hash have expired and are still there. Any entry. */
-@inline
 export function hasDue(address: Address, nowMs: i64): bool {
   return isMarked(address) && earliestExpiry(address) <= nowMs;
 }

@@ -209,11 +209,13 @@ export function resizeItem(
   if (!keeps) dropOutside(partition, address, item);
   const behind = behindItem(item);
   const end = node ? payloadOf(node) + <u32>nodeAt(node).bytes : packedBody(address) + packedBytes(address);
-  const kept = keeps ? min<u32>(behind - contentOf(item), contentBytes) : 0;
-  // What has to go first is what the other one would overwrite.
-  if (delta < 0) memory.copy(behind + delta - kept, behind - kept, kept);
-  memory.copy(behind + delta, behind, end - behind);
-  if (delta > 0) memory.copy(behind + delta - kept, behind - kept, kept);
+  if (delta != 0) {
+    const kept = keeps ? min<u32>(behind - contentOf(item), contentBytes) : 0;
+    // What has to go first is what the other one would overwrite.
+    if (kept != 0 && delta < 0) memory.copy(behind + delta - kept, behind - kept, kept);
+    memory.copy(behind + delta, behind, end - behind);
+    if (kept != 0 && delta > 0) memory.copy(behind + delta - kept, behind - kept, kept);
+  }
   if (node) nodeAt(node).bytes += <u16>delta;
   addBytes(partition, address, delta);
   return writeLength(item, contentBytes);

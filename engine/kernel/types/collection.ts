@@ -18,6 +18,7 @@ import {
   COLLECTION,
   entryAt,
   flagsOfKey,
+  HAS_EXPIRY,
   HAS_VERSION,
   isNamespaced,
   lengthOf,
@@ -81,7 +82,9 @@ export function openHeld(partition: Partition, thread: u32, staged: Staged, kind
   }
   partition.pinnedOld = entryOf(slot);
   partition.overwriting = entryOf(slot);
-  if (hasDue(entryOf(slot), nowMs)) sweepFields(partition, slot, FIELDS_A_WRITE, nowMs);
+  if (entryAt(entryOf(slot)).flags & HAS_EXPIRY && hasDue(entryOf(slot), nowMs)) {
+    sweepFields(partition, slot, FIELDS_A_WRITE, nowMs);
+  }
   return slot;
 }
 
@@ -123,7 +126,7 @@ export function closeHeld(partition: Partition, staged: Staged, slot: Slot, chan
     removeEntry(partition, slot, staged.hash, LOG_DELETED);
     return;
   }
-  settleExpiry(partition, slot);
+  if (entryAt(entryOf(slot)).flags & HAS_EXPIRY) settleExpiry(partition, slot);
   shrinkEntry(partition, slot);
   partition.pinnedOld = 0;
   const address = entryOf(slot);
