@@ -117,7 +117,8 @@ export class FrameWriter {
   /** The start of a command: `code` and how many arguments follow. */
   command(code: number, argumentCount: number): void {
     this.array(argumentCount + 1);
-    // Codes below 128 are one byte; the table has no others.
+    // Codes from 128 on are two bytes, for which `array` has made room.
+    if (code >= 0x80) this.#bytes[this.#position++] = 0xcc;
     this.#bytes[this.#position++] = code;
   }
 

@@ -13,6 +13,7 @@ import {
   Tag,
   writeArrayHeader,
   writeBinHeader,
+  writeCode,
   writeExtHeader,
   writeInteger,
   writeString,
@@ -43,9 +44,8 @@ export function writeCommand(
   bytes: Buffer,
   at: number,
 ): number {
-  const codeAt = writeArrayHeader(1 + args, bytes, at);
-  bytes[codeAt] = code;
-  return writeKeyValue(key, keyLength, bytes, codeAt + 1);
+  const keyAt = writeCode(code, bytes, writeArrayHeader(1 + args, bytes, at));
+  return writeKeyValue(key, keyLength, bytes, keyAt);
 }
 
 /** Writes a key as a msgpack value; the end. */
@@ -66,9 +66,8 @@ export function writeNamespacedCommand(
   at: number,
   prefix: number,
 ): number {
-  const codeAt = writeArrayHeader(1 + args, bytes, at);
-  bytes[codeAt] = code;
-  return writeNamespacedKeyValue(key, keyLength, bytes, codeAt + 1, prefix);
+  const keyAt = writeCode(code, bytes, writeArrayHeader(1 + args, bytes, at));
+  return writeNamespacedKeyValue(key, keyLength, bytes, keyAt, prefix);
 }
 
 /** `writeKeyValue` of a key of a namespace. */

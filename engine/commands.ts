@@ -4,7 +4,7 @@
  * from these rows.
  *
  * Wire contract: docs/PROTOCOL.md. A command is `[code, ...arguments]`; codes below 128 take one
- * byte.
+ * byte, those up to 255 two.
  */
 
 import { ADMINISTRATION } from './commands/administration.js';

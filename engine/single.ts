@@ -21,6 +21,7 @@ import {
   writeArrayHeader,
   writeBigInteger,
   writeBinHeader,
+  writeCode,
   writeFloat,
   writeInteger,
   writeString,
@@ -63,9 +64,7 @@ export class Single {
     const { request } = desk;
     request[0] = FRAME_ID;
     this.#desk = desk;
-    const codeAt = writeArrayHeader(1 + args, request, 1);
-    request[codeAt] = COMMANDS[name].code;
-    this.#end = codeAt + 1;
+    this.#end = writeCode(COMMANDS[name].code, request, writeArrayHeader(1 + args, request, 1));
     return this;
   }
 
