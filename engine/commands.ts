@@ -8,6 +8,7 @@
  */
 
 import { ADMINISTRATION } from './commands/administration.js';
+import { FIELDS } from './commands/fields.js';
 import { HASHES } from './commands/hashes.js';
 import { LEASES } from './commands/leases.js';
 import { LISTS } from './commands/lists.js';
@@ -375,6 +376,7 @@ export const COMMANDS = {
   ...HASHES,
   ...SORTED,
   ...ADMINISTRATION,
+  ...FIELDS,
 } as const satisfies Record<string, CommandRow>;
 
 export type CommandName = keyof typeof COMMANDS;

@@ -1,9 +1,7 @@
-/** Commands on hashes, 0x50 to 0x5f, and 0x80 to 0x87. */
+/** Commands on hashes, 0x50 to 0x5f; more of them are in fields.ts. */
 import { reads, writes } from './row.js';
 
 const EACH = 'O(1) for each field';
-/** They have a place in an order. */
-const EACH_EXPIRING = 'O(log size) for each field';
 const ALL = 'O(size)';
 
 export const HASHES = {
@@ -59,47 +57,5 @@ export const HASHES = {
     'array',
     'A page of a walk over the fields: the next cursor, 0 at the end, and field, value, field, ...',
     'O(1) for each page',
-  ),
-  HEXPIRE: writes(
-    0x80,
-    'key, ttlMs, condition, field, ...',
-    'array',
-    'Lets fields expire; for each -2 when absent, 0 the condition (see flags) is not met, 1 done, 2 removed by a TTL of 0.',
-    EACH_EXPIRING,
-  ),
-  HPERSIST: writes(
-    0x81,
-    'key, field, ...',
-    'array',
-    'Lets fields not expire; for each -2 when absent, -1 it does not anyway, 1 done.',
-    EACH_EXPIRING,
-  ),
-  HTTL: reads(
-    0x82,
-    'key, field, ...',
-    'array',
-    'For each field milliseconds left, -1 without expiry, -2 when absent.',
-    EACH,
-  ),
-  HSETEX: writes(
-    0x83,
-    'key, ttlMs, flags, field, value, ...',
-    'boolean',
-    'Sets fields that expire, given in pairs; false when a condition (see flags) failed, and then nothing is set.',
-    EACH_EXPIRING,
-  ),
-  HGETEX: writes(
-    0x84,
-    'key, ttlMs, field, ...',
-    'array',
-    'The value or nil of each field, and another expiry for it; 0 takes it away, nil lets it be.',
-    EACH_EXPIRING,
-  ),
-  HGETDEL: writes(
-    0x85,
-    'key, field, ...',
-    'array',
-    'The value or nil of each field, which is removed.',
-    EACH_EXPIRING,
   ),
 } as const;

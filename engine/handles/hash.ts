@@ -71,7 +71,7 @@ export class Hash<M extends Mode = 'sync'> extends Handle<M> {
 
   /**
    * Sets the fields of `[field, value]` pairs, or of an object, which do not expire; how many of
-   * them are new. With options (`{}` is some): whether they were set, which are all of them or none.
+   * them are new. With options (`{}` is some): whether they were set, all of them or none.
    */
   setMany(fields: Fields): Reply<M, number>;
   setMany(fields: Fields, options: FieldOptions): Reply<M, boolean>;

@@ -208,9 +208,9 @@ function workOffRecord(partition: Partition, wheel: Wheel, record: u32, nowMs: i
 }
 
 /**
- * Puts a record where it belongs by what is due of its entry, but not before a tick. Without memory for a block there, it goes to the slot of the next
- * tick, to come due early: that one takes the spare block if it must. The block that is being worked off has no more
- * records than that has room for, and is the next spare one.
+ * Puts a record where it belongs by what is due of its entry, but not before a tick. Without memory for a block there,
+ * it goes to the slot of the next tick, to come due early: that one takes the spare block if it must. The block that is
+ * being worked off has no more records than that has room for, and is the next spare one.
  */
 function place(partition: Partition, wheel: Wheel, record: u32, address: Address, leastTick: u64): void {
   let slot = slotFor(wheel, max<u64>(tickOf(dueTimeOf(address)), leastTick));

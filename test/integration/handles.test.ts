@@ -491,6 +491,7 @@ describe.each(STORES)('the hash of %s', (_, open) => {
 
     expect(await hash().set('soon', 1, { ttl: 30 })).toBe(true);
     expect(await hash().increment('soon')).toBe(2);
+    // Sleeps: a field expires by the clock of the machine, which a node has, too.
     await new Promise((resolve) => setTimeout(resolve, 60));
     expect(await hash().has('soon')).toBe(false);
     expect(await hash().size()).toBe(2);
@@ -505,6 +506,7 @@ describe.each(STORES)('the hash of %s', (_, open) => {
     expect(await keys().expire(key, '2h')).toBe(true);
     expect(await keys().ttl(key)).toBeGreaterThan(7_000_000);
     expect(await hash().expire('a', 30)).toBe(true);
+    // Sleeps: a field expires by the clock of the machine, which a node has, too.
     await new Promise((resolve) => setTimeout(resolve, 60));
     expect(await keys().ttl(key)).toBeUndefined();
     expect(await hash().size()).toBe(0);

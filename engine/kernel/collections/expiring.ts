@@ -129,7 +129,7 @@ export function findLiveMember(address: Address, nowMs: i64): Address {
   return item != 0 && isItemDue(item, nowMs) ? 0 : item;
 }
 
-/** Puts the member at hand into the tree of a MARKED hash, if that has a root. False: out of memory, nothing changed. */
+/** Puts the member at hand into the tree of a MARKED hash, if that has a root. False: out of memory, as it was. */
 export function enlist(partition: Partition, slot: Slot, expiryMs: i64, thread: u32, nowMs: i64): bool {
   if (!isRooted(entryOf(slot))) return true;
   if (load<u32>(rootOf(entryOf(slot)), ROOT_TREE) == 0) {

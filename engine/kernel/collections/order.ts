@@ -1,7 +1,8 @@
 /*
- * Sorted sets, and the fields of a hash that expire (expiring.ts): members in the order of their scores, and those with one score in the order of their bytes. Packed, they
+ * Sorted sets: members in the order of their scores, and those with one score in the order of their bytes. Packed, they
  * are the items of one leaf (leaf.ts). With a root there are both a tree of such items (tree.ts), for the order, and a
  * table (table.ts) from members to scores; the bytes of a member stand in both, so that neither has to ask the other.
+ * The fields of a large hash that expire have such a tree, too, of what they are and when (expiring.ts).
  *
  * Everything here runs under the partition's lock, what changes something with the entry pinned.
  */

@@ -188,7 +188,8 @@ export function hashSetExpiring(thread: u32, staged: Staged, out: Address, limit
   at = skipValue(at, staged.end);
   let flags: u32 = 0;
   if (!isNil(at)) {
-    if (integerOf(at) != IS_INTEGER || (lastInteger() & ~ALL_SET_FLAGS) != 0) return writeError(out, ERROR_HSETEX_FLAGS);
+    const isInteger = integerOf(at) == IS_INTEGER;
+    if (!isInteger || (lastInteger() & ~ALL_SET_FLAGS) != 0) return writeError(out, ERROR_HSETEX_FLAGS);
     flags = <u32>lastInteger();
   }
   const isBoth = (flags & (SET_FNX | SET_FXX)) == (SET_FNX | SET_FXX);

@@ -175,8 +175,9 @@ function randomLive(address: Address, nowMs: i64): Address {
 }
 
 /**
- * So many different items: drawn one by one, those drawn before not counting, where they are few; else by a walk over
- * all (`walks`: in any case), which takes each with the chance that the rest of them leaves (Knuth, TAOCP 3.4.2, algorithm S).
+ * So many different items: drawn one by one, those drawn before not counting, where they are few; else, and in any case
+ * with `walks`, by a walk over all, which takes each with the chance that the rest of them leaves (Knuth, TAOCP 3.4.2,
+ * algorithm S).
  */
 function pickDistinct(
   address: Address,
