@@ -35,7 +35,7 @@ export class ExpiringModel extends CollectionModel {
   }
 
   override run(name: string, key: string, args: readonly unknown[]): unknown {
-    this.#drop();
+    this.drop();
     if (name in OF_KEYS) return this.#onKey(name, key, args);
     if (name in OF_FIELDS) return this.#onFields(name, key, args);
     const expiry = this.own.get(key);
@@ -46,12 +46,12 @@ export class ExpiringModel extends CollectionModel {
       this.own.delete(replaced);
       if (replaced !== key && expiry !== undefined) this.own.set(replaced, expiry);
     }
-    this.#drop();
+    this.drop();
     return reply;
   }
 
   /** What has expired goes, and with a key its expiry. */
-  #drop(): void {
+  drop(): void {
     for (const [key, expiry] of this.own) if (expiry <= this.nowMs) this.keys.delete(key);
     for (const [key, collection] of this.keys) {
       if (collection?.type !== 'hash') continue;
@@ -163,15 +163,18 @@ const OF_FIELDS: Record<
 export class ExpiringSource {
   readonly #random: Random;
   readonly #source: CollectionSource;
+  /** How many of the steps are. */
+  readonly #share: number;
 
-  constructor(random: Random, source: CollectionSource) {
+  constructor(random: Random, source: CollectionSource, share = 0.4) {
     this.#random = random;
     this.#source = source;
+    this.#share = share;
   }
 
   next(keys: readonly string[], sizeAt: (key: string) => number): Step {
     const random = this.#random;
-    if (random.chance(0.6)) return this.#source.next(keys, sizeAt);
+    if (!random.chance(this.#share)) return this.#source.next(keys, sizeAt);
     const key = random.pick(keys);
     const roll = random.next();
     const fields = (most: number): Member[] =>

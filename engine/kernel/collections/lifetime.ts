@@ -129,8 +129,10 @@ export function changeOwnExpiry(partition: Partition, slot: Slot, expiryMs: i64,
   if (expiryMs != 0 && expiryMs < expiryOf(entryOf(slot))) {
     if (!moveForward(partition, slot, expiryMs, thread, nowMs)) return false;
   }
+  partition.overwriting = entryOf(slot);
   setOwnExpiry(entryOf(slot), expiryMs);
   settleExpiry(partition, slot);
+  partition.overwriting = 0;
   return true;
 }
 
