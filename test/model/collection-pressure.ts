@@ -112,7 +112,8 @@ export class PressurePair {
     }
     // Longer than the reply area: nothing was done.
     if (isFailure(reply, TOO_LARGE)) return;
-    const sources = keys.filter((one) => one !== key || args.includes(key));
+    const mayBeSource = this.evicts && args.includes(key);
+    const sources = keys.filter((one) => one !== key || mayBeSource);
     if (name.endsWith('STORE') && this.#hasLost(sources)) {
       // The result is that of a moment when some of them were evicted already.
       this.send('DEL', key, []);

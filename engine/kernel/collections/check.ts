@@ -123,8 +123,8 @@ function isExpirySound(partition: Partition, address: Address): bool {
 
 /** Of a field's name and expiry: what makes two sums over sets of them the same only if the sets are, in effect. */
 @inline
-function mixed(hash: u32, expiryMs: i64): u64 {
-  const word = (<u64>expiryMs ^ (<u64>hash << 32)) * 0x9e3779b97f4a7c15;
+function mixed(hash: u32, expiryMs: f64): u64 {
+  const word = (reinterpret<u64>(expiryMs) ^ (<u64>hash << 32)) * 0x9e3779b97f4a7c15;
   return (word ^ (word >> 29)) * 0xbf58476d1ce4e5b9;
 }
 
@@ -199,7 +199,7 @@ function areItemsSound(body: Address, count: u32, end: Address): bool {
     if (expiryMs) {
       if (kind != <u32>CHUNK_HASH) return false;
       expiring += 1;
-      itemSum += mixed(hash, expiryMs);
+      itemSum += mixed(hash, <f64>expiryMs);
     }
     if (buckets != 0 && bucketOfHash(hash, buckets) != bucket) return false;
     item = behind;
@@ -291,7 +291,7 @@ function areInOrder(first: Address, count: u32, end: Address, shape: u32): bool 
       const content = contentOf(item);
       if (behind > end || skipMember(content + 8) != behind) return false;
       if (lastItem != 0 && load<f64>(contentOf(lastItem)) > load<f64>(content)) return false;
-      if (kind == <u32>CHUNK_HASH) treeSum += mixed(hashOfStored(content + 8), <i64>load<f64>(content));
+      if (kind == <u32>CHUNK_HASH) treeSum += mixed(hashOfStored(content + 8), load<f64>(content));
       lastItem = item;
       item = behind;
     }
