@@ -122,7 +122,7 @@ function pick(
   const address = openToRead(thread, staged, kind, nowMs);
   if (address == 0) return writeAbsent(out);
   seedRandom(thread, nowMs);
-  // Fields that have expired are passed over; where these are the most, by a walk over all.
+  // Fields that have expired are drawn in vain.
   const due = countDue(address, thread, nowMs);
   const size = countOf(address) - due;
   const count = mayRepeat ? wanted : min<u32>(wanted, size);
@@ -133,7 +133,7 @@ function pick(
   if (count <= limit - out) {
     end = hasCount ? writeArrayHead(out, inPairs ? count << 1 : count) : out;
     if (mayRepeat || count == 1) end = pickAny(address, count, inPairs, end, limit, nowMs);
-    else end = pickDistinct(address, count, size, due > size, inPairs, end, limit, nowMs);
+    else end = pickDistinct(address, count, size, due / VAIN_DRAWS >= size, inPairs, end, limit, nowMs);
   }
   closeRead(staged);
   return end;
@@ -158,8 +158,10 @@ function pickAny(
   return end;
 }
 
-/** Draws that may come to fields which have expired. */
-const MAX_DRAWS: u32 = 256;
+/** So many draws in vain for one that is not are too many for several fields: a walk over all is better then. */
+const VAIN_DRAWS: u32 = 64;
+/** And that is so unlikely before there are too many that it makes no field less likely than others. */
+const MAX_DRAWS: u32 = 1024;
 
 /** A random item that has not expired: there is one. */
 function randomLive(address: Address, nowMs: i64): Address {
