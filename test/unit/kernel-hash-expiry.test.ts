@@ -296,13 +296,13 @@ describe('a node that is full but for four bytes', () => {
     [20_000, 2709],
   ])('gives a field away that gets an expiry (values of %i bytes)', (bytes, nameBytes) => {
     const names = Array.from({ length: 120 }, (_, i) => `${i} `.padEnd(nameBytes, 'n'));
-    const valueOf = (name: string): string => name.slice(0, 4).padEnd(bytes, 'v');
-    for (const name of names) bench.ask('HSET', 'h', name, valueOf(name));
+    const valueIn = (name: string): string => name.slice(0, 4).padEnd(bytes, 'v');
+    for (const name of names) bench.ask('HSET', 'h', name, valueIn(name));
     for (const [i, name] of names.entries()) {
       expect(bench.ask('HEXPIRE', 'h', 1000 + i, 0, name)).toEqual([1]);
       bench.expectSound();
     }
-    for (const name of names) expect(bench.ask('HGET', 'h', name)).toBe(valueOf(name));
+    for (const name of names) expect(bench.ask('HGET', 'h', name)).toBe(valueIn(name));
     bench.nowMs += 1059;
     expect(bench.ask('HDEL', 'h', ...names)).toBe(60);
     bench.expectSound();
