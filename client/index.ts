@@ -26,6 +26,7 @@ export type {
   AtomicResult,
   Guard,
 } from '../engine/handles/atomic.js';
+export type { ExpireOptions, FieldOptions } from '../engine/handles/field-options.js';
 export type { Fields, Hash } from '../engine/handles/hash.js';
 export type { List, ListEnd } from '../engine/handles/list.js';
 export type { Members } from '../engine/handles/members.js';

@@ -13,6 +13,7 @@ import {
   Tag,
   writeArrayHeader,
   writeBinHeader,
+  writeCode,
   writeExtHeader,
   writeInteger,
   writeString,
@@ -43,19 +44,8 @@ export function writeCommand(
   bytes: Buffer,
   at: number,
 ): number {
-  const codeAt = writeArrayHeader(1 + args, bytes, at);
-  return writeKeyValue(key, keyLength, bytes, writeCode(code, bytes, codeAt));
-}
-
-/** Writes the code of a command; the end. */
-export function writeCode(code: number, bytes: Buffer, at: number): number {
-  if (code < 0x80) {
-    bytes[at] = code;
-    return at + 1;
-  }
-  bytes[at] = Tag.UINT8;
-  bytes[at + 1] = code;
-  return at + 2;
+  const keyAt = writeCode(code, bytes, writeArrayHeader(1 + args, bytes, at));
+  return writeKeyValue(key, keyLength, bytes, keyAt);
 }
 
 /** Writes a key as a msgpack value; the end. */
@@ -76,8 +66,7 @@ export function writeNamespacedCommand(
   at: number,
   prefix: number,
 ): number {
-  const codeAt = writeArrayHeader(1 + args, bytes, at);
-  const keyAt = writeCode(code, bytes, codeAt);
+  const keyAt = writeCode(code, bytes, writeArrayHeader(1 + args, bytes, at));
   return writeNamespacedKeyValue(key, keyLength, bytes, keyAt, prefix);
 }
 

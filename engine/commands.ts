@@ -8,6 +8,7 @@
  */
 
 import { ADMINISTRATION } from './commands/administration.js';
+import { FIELDS } from './commands/fields.js';
 import { HASHES } from './commands/hashes.js';
 import { LEASES } from './commands/leases.js';
 import { LISTS } from './commands/lists.js';
@@ -378,6 +379,7 @@ export const COMMANDS = {
   ...HASHES,
   ...SORTED,
   ...ADMINISTRATION,
+  ...FIELDS,
   ...MORE_SETS,
   ...MORE_SORTED,
 } as const satisfies Record<string, CommandRow>;

@@ -40,6 +40,7 @@ export type {
   AtomicResult,
   Guard,
 } from './handles/atomic.js';
+export type { ExpireOptions, FieldOptions } from './handles/field-options.js';
 export type { Fields, Hash } from './handles/hash.js';
 export type { List, ListEnd } from './handles/list.js';
 export type { Members } from './handles/members.js';

@@ -258,7 +258,12 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
     'TOOLARGE the key of a list, set, hash or sorted set has at most 2048 bytes',
   ERROR_COUNT: 'SYNTAX a count or limit is nil or an integer of 0 or more',
   ERROR_INDEX: 'SYNTAX an index is an integer of 64 bits',
-  ERROR_PAIRS: 'SYNTAX HSET takes pairs of a field and a value',
+  ERROR_PAIRS: 'SYNTAX HSET and HSETEX take pairs of a field and a value',
+  ERROR_FIELD_TTL: 'SYNTAX HEXPIRE takes a TTL of 0 to 3153600000000 milliseconds (100 years)',
+  ERROR_EXPIRE_CONDITION:
+    'SYNTAX a condition is nil or a sum of 1 NX, 2 XX, 4 GT, 8 LT; of NX, GT, LT one; not NX and XX',
+  ERROR_HSETEX_FLAGS:
+    'SYNTAX flags are nil or a sum of 1 FNX, 2 FXX, 4 KEEPTTL; FNX excludes FXX, KEEPTTL a TTL',
   ERROR_WHERE: "SYNTAX LINSERT takes 'BEFORE' or 'AFTER', a pivot and an element",
   ERROR_SIDE: "SYNTAX LMOVE takes two keys and two ends, each 'LEFT' or 'RIGHT'",
   ERROR_LPOS:

@@ -213,6 +213,17 @@ export function writeArrayHeader(items: number, bytes: Buffer, at: number): numb
   return writeUint32(items, bytes, at + 1);
 }
 
+/** Writes the code of a command: one byte below 128, else two. */
+export function writeCode(code: number, bytes: Buffer, at: number): number {
+  if (code < 0x80) {
+    bytes[at] = code;
+    return at + 1;
+  }
+  bytes[at] = Tag.UINT8;
+  bytes[at + 1] = code;
+  return at + 2;
+}
+
 export function writeUint16(value: number, bytes: Buffer, at: number): number {
   bytes[at] = value >> 8;
   bytes[at + 1] = value & 0xff;

@@ -5,7 +5,6 @@
 import type { Key } from './api.js';
 import {
   FRAME_ID,
-  writeCode,
   writeCommand,
   writeKeyValue,
   writeNamespacedCommand,
@@ -22,6 +21,7 @@ import {
   writeArrayHeader,
   writeBigInteger,
   writeBinHeader,
+  writeCode,
   writeFloat,
   writeInteger,
   writeString,
@@ -64,8 +64,7 @@ export class Single {
     const { request } = desk;
     request[0] = FRAME_ID;
     this.#desk = desk;
-    const codeAt = writeArrayHeader(1 + args, request, 1);
-    this.#end = writeCode(COMMANDS[name].code, request, codeAt);
+    this.#end = writeCode(COMMANDS[name].code, request, writeArrayHeader(1 + args, request, 1));
     return this;
   }
 

@@ -136,6 +136,13 @@ const METHODS: Partial<Record<CommandName, Methods>> = {
   HINCRBYFLOAT: { handle: ['hash.incrementFloat'] },
   HRANDFIELD: { handle: ['hash.random', 'hash.randomEntries'] },
   HSCAN: { handle: ['hash.scan', 'hash.scanPage'] },
+  HEXPIRE: { handle: ['hash.expire', 'hash.expireMany'] },
+  HPERSIST: { handle: ['hash.persist'] },
+  HTTL: { handle: ['hash.ttl', 'hash.ttlMany'] },
+  // `set` and `setMany` with options.
+  HSETEX: { handle: [] },
+  HGETEX: { handle: ['hash.getAndExpire', 'hash.getManyAndExpire'] },
+  HGETDEL: { handle: ['hash.take', 'hash.takeMany'] },
   ZADD: { handle: ['sorted.set', 'sorted.setMany'] },
   ZREM: { handle: ['sorted.delete'] },
   ZSCORE: { handle: ['sorted.score', 'sorted.has'] },

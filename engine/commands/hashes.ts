@@ -1,4 +1,4 @@
-/** Commands on hashes, 0x50 to 0x5f. */
+/** Commands on hashes, 0x50 to 0x5f; more of them are in fields.ts. */
 import { reads, writes } from './row.js';
 
 const EACH = 'O(1) for each field';

@@ -1,6 +1,7 @@
 /** Hashes: `cache.hash(key)` and `client.hash(key)`. */
+import type { Duration, TimeLeft } from '../api.js';
 import { SlabringError } from '../errors.js';
-import { show } from '../units.js';
+import { parseDuration, show } from '../units.js';
 import {
   checkDelta,
   checkMember,
@@ -13,10 +14,20 @@ import {
   scanArguments,
 } from './arguments.js';
 import {
+  type ExpireOptions,
+  expireArguments,
+  type FieldOptions,
+  fieldArguments,
+} from './field-options.js';
+import {
   type Page,
   readAny,
   readBoolean,
   readCount,
+  readDone,
+  readDones,
+  readFirst,
+  readHowMany,
   readInteger,
   readMap,
   readObject,
@@ -24,6 +35,8 @@ import {
   readOptionals,
   readPage,
   readPairs,
+  readTimeLeft,
+  readTimesLeft,
   readValues,
 } from './replies.js';
 import { Handle, type Mode, type Reply, type Walk } from './runner.js';
@@ -37,19 +50,38 @@ export type Fields = Iterable<readonly [Member, unknown]> | Readonly<Record<stri
  * none, reads find an empty one. A method takes the same time for each field that it is about,
  * however many there are.
  *
+ * A field may expire, as a key may: from that millisecond on it is as if it had been deleted.
+ *
  * A method is one step that no other thread or client sees half of. Errors are SlabringErrors:
  * `WRONGTYPE` when something else is at the key, `OPTION` for wrong arguments, `TOOLARGE` for
  * arguments or results of more than about 1 MiB, and what `set` throws.
  */
 export class Hash<M extends Mode = 'sync'> extends Handle<M> {
-  /** Sets a field; whether it is new. */
-  set(field: Member, value: unknown): Reply<M, boolean> {
-    return this.run('HSET', () => [checkMember(field, 'field'), value], readAny);
+  /**
+   * Sets a field, which does not expire; whether it is new. With options (`{}` is some): whether it
+   * was set.
+   */
+  set(field: Member, value: unknown, options?: FieldOptions): Reply<M, boolean> {
+    if (options === undefined) {
+      return this.run('HSET', () => [checkMember(field, 'field'), value], readAny);
+    }
+    const args = () => [...fieldArguments(options, 'set'), checkMember(field, 'field'), value];
+    return this.run('HSETEX', args, readBoolean);
   }
 
-  /** Sets the fields of `[field, value]` pairs, or of an object; how many of them are new. */
-  setMany(fields: Fields): Reply<M, number> {
-    return this.run('HSET', () => pairsOf(fields), readCount, 0);
+  /**
+   * Sets the fields of `[field, value]` pairs, or of an object, which do not expire; how many of
+   * them are new. With options (`{}` is some): whether they were set, all of them or none.
+   */
+  setMany(fields: Fields): Reply<M, number>;
+  setMany(fields: Fields, options: FieldOptions): Reply<M, boolean>;
+  setMany(fields: Fields, options?: FieldOptions): Reply<M, number> | Reply<M, boolean> {
+    if (options === undefined) return this.run('HSET', () => pairsOf(fields), readCount, 0);
+    const args = () => {
+      const pairs = pairsOf(fields);
+      return pairs.length === 0 ? pairs : [...fieldArguments(options, 'setMany'), ...pairs];
+    };
+    return this.run('HSETEX', args, readBoolean, true);
   }
 
   /** Sets a field if it is not there; whether it was set. */
@@ -66,6 +98,80 @@ export class Hash<M extends Mode = 'sync'> extends Handle<M> {
   getMany<T = unknown>(fields: Iterable<Member>): Reply<M, (T | undefined)[]> {
     const args = () => checkMembers(fields, 'field', 'getMany');
     return this.run('HMGET', args, readOptionals<T>, []);
+  }
+
+  /**
+   * The value of a field, which from now on lives so long (0: it does not expire); `undefined` when
+   * it is not there (or null).
+   */
+  getAndExpire<T = unknown>(field: Member, ttl: Duration): Reply<M, T | undefined> {
+    const args = () => [parseDuration(ttl, 'ttl'), checkMember(field, 'field')];
+    return this.run('HGETEX', args, readFirst<T>);
+  }
+
+  /** `getAndExpire` of several fields, in their order. */
+  getManyAndExpire<T = unknown>(
+    fields: Iterable<Member>,
+    ttl: Duration,
+  ): Reply<M, (T | undefined)[]> {
+    const args = () => {
+      const names = checkMembers(fields, 'field', 'getManyAndExpire');
+      const ttlMs = parseDuration(ttl, 'ttl');
+      return names.length === 0 ? names : [ttlMs, ...names];
+    };
+    return this.run('HGETEX', args, readOptionals<T>, []);
+  }
+
+  /** The value of a field, which is removed; `undefined` when it is not there (or null). */
+  take<T = unknown>(field: Member): Reply<M, T | undefined> {
+    return this.run('HGETDEL', () => [checkMember(field, 'field')], readFirst<T>);
+  }
+
+  /** `take` of several fields, in their order. */
+  takeMany<T = unknown>(fields: Iterable<Member>): Reply<M, (T | undefined)[]> {
+    const args = () => checkMembers(fields, 'field', 'takeMany');
+    return this.run('HGETDEL', args, readOptionals<T>, []);
+  }
+
+  /**
+   * Lets a field live so long from now on, which is more than 0; whether it was there, and a
+   * condition of the options met.
+   */
+  expire(field: Member, ttl: Duration, options: ExpireOptions = {}): Reply<M, boolean> {
+    const args = () => [...expireArguments(ttl, options, 'expire'), checkMember(field, 'field')];
+    return this.run('HEXPIRE', args, readDone);
+  }
+
+  /** `expire` of several fields, in their order. */
+  expireMany(
+    fields: Iterable<Member>,
+    ttl: Duration,
+    options: ExpireOptions = {},
+  ): Reply<M, boolean[]> {
+    const args = () => {
+      const names = checkMembers(fields, 'field', 'expireMany');
+      const before = expireArguments(ttl, options, 'expireMany');
+      return names.length === 0 ? names : [...before, ...names];
+    };
+    return this.run('HEXPIRE', args, readDones, []);
+  }
+
+  /** Lets fields not expire any more; how many of them did. */
+  persist(...fields: Member[]): Reply<M, number> {
+    return this.run('HPERSIST', () => checkMembers(fields, 'field', 'persist'), readHowMany, 0);
+  }
+
+  /**
+   * Milliseconds that a field has left, `Infinity` when it does not expire, `undefined` when it is
+   * not there.
+   */
+  ttl(field: Member): Reply<M, TimeLeft> {
+    return this.run('HTTL', () => [checkMember(field, 'field')], readTimeLeft);
+  }
+
+  /** `ttl` of several fields, in their order. */
+  ttlMany(fields: Iterable<Member>): Reply<M, TimeLeft[]> {
+    return this.run('HTTL', () => checkMembers(fields, 'field', 'ttlMany'), readTimesLeft, []);
   }
 
   /** Whether the field is there. */

@@ -1,4 +1,5 @@
 /** What becomes of the replies to commands on collections. */
+import type { TimeLeft } from '../api.js';
 import { SlabringError } from '../errors.js';
 import { show } from '../units.js';
 import type { Member } from './arguments.js';
@@ -62,6 +63,39 @@ export function readOptionals<T>(reply: ReplySource): (T | undefined)[] {
   const values: (T | undefined)[] = [];
   for (let i = 0; i < count; i++) values.push(readOptional<T>(reply));
   return values;
+}
+
+/** The only value of an array; nil is undefined. */
+export function readFirst<T>(reply: ReplySource): T | undefined {
+  return readOptionals<T>(reply)[0];
+}
+
+/** An array of numbers, 1 for what was done. */
+export function readDones(reply: ReplySource): boolean[] {
+  return readValues<number>(reply).map((outcome) => outcome === 1);
+}
+
+/** Such an array of one. */
+export function readDone(reply: ReplySource): boolean {
+  return readDones(reply)[0]!;
+}
+
+/** Such an array, as how many were done. */
+export function readHowMany(reply: ReplySource): number {
+  return readDones(reply).filter((done) => done).length;
+}
+
+/** An array of milliseconds that are left, -1 without expiry, -2 for what is not there. */
+export function readTimesLeft(reply: ReplySource): TimeLeft[] {
+  return readValues<number>(reply).map((left) => {
+    if (left === -2) return undefined;
+    return left === -1 ? Infinity : left;
+  });
+}
+
+/** Such an array of one. */
+export function readTimeLeft(reply: ReplySource): TimeLeft {
+  return readTimesLeft(reply)[0];
 }
 
 /** A map, or an array of names and values in turn. */

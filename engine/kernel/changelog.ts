@@ -49,9 +49,7 @@ import {
   COLLECTION,
   copyFromChain,
   entryAt,
-  expiryOf,
   firstPiece,
-  HAS_EXPIRY,
   isNamespaced,
   keyAddress,
   KeyWord,
@@ -62,6 +60,7 @@ import {
   valueAddress,
   valueBytesOf,
 } from './entry';
+import { keyExpiryOf } from './collections/root';
 import { Address, Header, header, LARGE_BYTES, PAGE_BYTES, PageNumber } from './layout';
 import { orderStores } from './lock';
 import { givePage, PAGE_LOG, pageAddress, pageBelongs, pageInfo, pageKind, pageOf } from './pages';
@@ -223,6 +222,12 @@ export function noteSet(
   if (partition.logHead) logSet(partition, key, keyWord, value, valueBytes, expiryMs);
 }
 
+/** Fields of a hash have expired: that is told of as a change of the hash, but is no write of anybody's. */
+@inline
+export function noteFieldsGone(partition: Partition, key: Address, keyWord: KeyWord, expiryMs: i64): void {
+  if (partition.logHead) logSet(partition, key, keyWord, key, LARGE_BYTES, expiryMs);
+}
+
 function logSet(
   partition: Partition,
   key: Address,
@@ -260,7 +265,7 @@ export function noteStored(partition: Partition, key: Address, keyWord: KeyWord,
 
 function logStored(partition: Partition, key: Address, keyWord: KeyWord, address: Address): void {
   const entry = entryAt(address);
-  const expiryMs = entry.flags & HAS_EXPIRY ? expiryOf(address) : 0;
+  const expiryMs = keyExpiryOf(address);
   // Of a collection no value is told, as of a long one: whoever wants it reads it.
   const valueBytes = entry.flags & COLLECTION ? LARGE_BYTES : valueBytesOf(address, entry);
   const keyBytes = lengthOf(keyWord);

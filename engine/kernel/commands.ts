@@ -20,7 +20,7 @@ export const NO_KEY: u8 = 255;
 export const TO_THE_END: u8 = 255;
 /** Codes below this may be in the table. */
 const CODES: u32 = 256;
-/** Codes of the table are below this (a test holds it). */
+/** Codes are below this (a test holds it): a name is looked for no further. Codes from 128 on take two bytes. */
 const NAMED_CODES: u32 = 0x90;
 
 @unmanaged

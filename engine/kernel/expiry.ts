@@ -5,7 +5,8 @@
  * for a new one enrollment.ts brings a block. Everything here runs under the partition's lock.
  */
 import { LOG_EXPIRED } from './changelog';
-import { entryAt, expiryOf, hashOfEntry, isExpired, setExpiry, valueBytesOf, wheelSlotOf } from './entry';
+import { dueTimeOf, hasDue, workOffFields } from './collections/lifetime';
+import { entryAt, expiryOf, HAS_EXPIRY, hashOfEntry, isExpired, setExpiry, valueBytesOf, wheelSlotOf } from './entry';
 import { isPinned, removeEntry } from './eviction/removal';
 import { Address, MAX_CHUNK } from './layout';
 import { Partition } from './partition';
@@ -190,9 +191,16 @@ function workOffRecord(partition: Partition, wheel: Wheel, record: u32, nowMs: i
   if (slot == 0) return 1;
   const address = entryOf(slot);
   const entry = entryAt(address);
-  if (!isExpired(address, entry, nowMs) || isPinned(partition, address)) {
-    place(partition, wheel, record, address);
+  if (isPinned(partition, address)) {
+    // Not to come up again and again while it is.
+    place(partition, wheel, record, address, wheel.tick + 1);
     return 1;
+  }
+  if (!isExpired(address, entry, nowMs)) {
+    const work = hasDue(address, nowMs) ? workOffFields(partition, slot, nowMs) : 0;
+    // Without a field that expires, an entry may have no expiry, and so no record.
+    if (entry.flags & HAS_EXPIRY) place(partition, wheel, record, address, 0);
+    return 1 + work;
   }
   const pieces = valueBytesOf(address, entry) / MAX_CHUNK;
   removeEntry(partition, slot, hashOfEntry(address), LOG_EXPIRED);
@@ -200,12 +208,12 @@ function workOffRecord(partition: Partition, wheel: Wheel, record: u32, nowMs: i
 }
 
 /**
- * Puts a record where its entry's expiry belongs. Without memory for a block there, it goes to the slot of the next
- * tick, to come due early: that one takes the spare block if it must. The block that is being worked off has no more
- * records than that has room for, and is the next spare one.
+ * Puts a record where it belongs by what is due of its entry, but not before a tick. Without memory for a block there,
+ * it goes to the slot of the next tick, to come due early: that one takes the spare block if it must. The block that is
+ * being worked off has no more records than that has room for, and is the next spare one.
  */
-function place(partition: Partition, wheel: Wheel, record: u32, address: Address): void {
-  let slot = slotFor(wheel, tickOf(expiryOf(address)));
+function place(partition: Partition, wheel: Wheel, record: u32, address: Address, leastTick: u64): void {
+  let slot = slotFor(wheel, max<u64>(tickOf(dueTimeOf(address)), leastTick));
   if (!hasRoom(wheel, slot)) {
     const block = takeChunk(partition, recordClass());
     if (block != 0) {

@@ -266,6 +266,12 @@ export function readWord(partition: Partition): u64 {
   return atomic.load<u64>(wordAddress(partition));
 }
 
+/** The slot of the thread that holds the lock of a partition, for that thread. */
+@inline
+export function holderOf(partition: Partition): u32 {
+  return <u32>(readWord(partition) & OWNER_MASK & ~READS_ONLY) - 1;
+}
+
 /** Whether somebody may be writing. */
 @inline
 export function isLocked(word: u64): bool {

@@ -24,6 +24,7 @@ import {
   valueAddress,
   valueBytesOf,
 } from './entry';
+import { keyExpiryOf } from './collections/root';
 import { sample } from './eviction/adaptive';
 import { removeEntry } from './eviction/removal';
 import { Address, header, MAX_CHUNK } from './layout';
@@ -152,8 +153,8 @@ function lookOnce(hash: u32, key: Address, keyWord: KeyWord, nowMs: i64): u32 {
   const entry = entryAt(address);
   foundSlot = slot;
   foundKind = entry.kind;
-  foundExpiry = entry.flags & HAS_EXPIRY ? expiryOf(address) : 0;
-  return foundExpiry != 0 && foundExpiry <= nowMs ? EXPIRED : PRESENT;
+  foundExpiry = keyExpiryOf(address);
+  return isExpired(address, entry, nowMs) ? EXPIRED : PRESENT;
 }
 
 /**

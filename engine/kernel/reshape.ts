@@ -3,7 +3,9 @@
  * Everything here runs under the partition's lock. A function that fails has changed nothing a user could see, apart
  * from entries that it evicted on the way.
  */
+import { changeOwnExpiry } from './collections/lifetime';
 import { collectionMoved } from './collections/node';
+import { isMarked } from './collections/root';
 import {
   CHAINED,
   COLLECTION,
@@ -47,6 +49,7 @@ export function expireAt(
   nowMs: i64,
 ): bool {
   const flags = <u32>entryAt(entryOf(slot)).flags;
+  if (isMarked(entryOf(slot))) return changeOwnExpiry(partition, slot, expiryMs, thread, nowMs);
   if (!(flags & HAS_EXPIRY)) {
     const address = reshape(partition, slot, (flags & HAS_VERSION) | HAS_EXPIRY, thread, nowMs);
     if (address == 0) return false;

@@ -39,6 +39,7 @@
  *        +8  expiryMs   f64  0: none
  *        +16 key, value
  */
+import { keyExpiryOf } from './collections/root';
 import { copyBytes } from './bytes';
 import {
   CHAINED,
@@ -342,7 +343,8 @@ function copyEntry(
   store<u8>(out, <u8>kind, 2);
   store<u8>(out, <u8>hasValue, 3);
   store<u32>(out, valueBytes, 4);
-  store<f64>(out, <f64>expiryMs, 8);
+  // Of a hash, what its key has.
+  store<f64>(out, <f64>(flags & COLLECTION ? keyExpiryOf(address) : expiryMs), 8);
   const key = out + RECORD_FIXED_BYTES;
   if (flags & LONG_KEY) {
     if (!copyFromChain(load<u32>(link), skip, ownBytes, key, low, high)) return TORN;

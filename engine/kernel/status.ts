@@ -43,6 +43,9 @@ export const ERROR_MATCH: u32 = 56;
 export const ERROR_NOT_A_SCORE: u32 = 57;
 export const ERROR_ATOMIC: u32 = 58;
 export const ERROR_GUARD: u32 = 59;
+export const ERROR_FIELD_TTL: u32 = 60;
+export const ERROR_EXPIRE_CONDITION: u32 = 61;
+export const ERROR_HSETEX_FLAGS: u32 = 62;
 
 export const ERROR_NOT_BYTES: u32 = 18;
 export const ERROR_DATA: u32 = 19;

@@ -41,7 +41,7 @@ function nextCommand(random: Random): Command {
       return ['HSET', key(random, 'whole'), ...fields.flat()];
     }
     case 2:
-      return ['HINCRBY', key(random, 'counts'), `field ${random.below(500)}`, 1];
+      return nextCount(random);
     case 3:
     case 4: {
       const element = `${id} ${padding(random)}`;
@@ -71,6 +71,27 @@ function nextCommand(random: Random): Command {
       return random.chance(0.3)
         ? ['DEL', key(random, random.pick(['whole', 'counts', 'triples', 'twins', 'scores']))]
         : ['EXPIRE', key(random, 'scores'), 60_000];
+  }
+}
+
+/** Of hashes of many fields, of which some expire, soon or later. */
+function nextCount(random: Random): Command {
+  const name = key(random, 'counts');
+  const field = (): string => `field ${random.below(500)}`;
+  const fields = Array.from({ length: random.between(1, 20) }, field);
+  switch (random.below(6)) {
+    case 0:
+      return ['HEXPIRE', name, random.pick([5, 50, 5000]), 0, ...fields];
+    case 1:
+      return ['HPERSIST', name, ...fields];
+    case 2: {
+      const pairs = fields.flatMap((one) => [one, random.below(9)]);
+      return ['HSETEX', name, random.pick([null, 5, 50, 5000]), 0, ...pairs];
+    }
+    case 3:
+      return ['HGETDEL', name, ...fields];
+    default:
+      return ['HINCRBY', name, field(), 1];
   }
 }
 

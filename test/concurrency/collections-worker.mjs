@@ -94,11 +94,47 @@ function checkTwins() {
   tally.wholes++;
 }
 
+const timed = () => `time ${random.below(400)}`;
+
+/** Fields that expire: what their values say they are. */
+function expireSome() {
+  const fields = Array.from({ length: random.between(1, 9) }, timed);
+  const ttlMs = random.pick([1, 2, 5, 30, 2000]);
+  switch (random.below(4)) {
+    case 0:
+      return caller.tryCall('HEXPIRE', 'times', ttlMs, 0, ...fields);
+    case 1:
+      return caller.tryCall('HPERSIST', 'times', ...fields);
+    case 2:
+      return caller.tryCall('HDEL', 'times', ...fields);
+    default: {
+      const pairs = fields.flatMap((field) => [field, [field, padding()]]);
+      return caller.tryCall('HSETEX', 'times', ttlMs, 0, ...pairs);
+    }
+  }
+}
+
+function checkTimes() {
+  for (let i = 0; i < 10; i++) {
+    const field = timed();
+    const value = caller.call('HGET', 'times', field);
+    if (value !== null && value[0] !== field) fail(`${field} has the value of ${value[0]}`);
+  }
+  const [fields, size, names] = caller.atomic([
+    ['HGETALL', 'times'],
+    ['HLEN', 'times'],
+    ['HKEYS', 'times'],
+  ]);
+  if (fields.size !== size || names.length !== size) fail(`${fields.size} fields of ${size}`);
+  for (const [field, [name]] of fields) if (field !== name) fail(`${field} has that of ${name}`);
+  arena.kernel.upkeep(arena.slot, Date.now());
+}
+
 const pickTwo = (keys) => [random.pick(keys), random.pick(keys)];
 const side = () => random.pick(['LEFT', 'RIGHT']);
 
 function turn() {
-  switch (random.below(14)) {
+  switch (random.below(17)) {
     case 0: {
       const by = random.between(-5, 20);
       const field = `count ${random.below(300)}`;
@@ -152,6 +188,11 @@ function turn() {
       caller.tryCall(name, 'twins', member, -member);
       return;
     }
+    case 13:
+    case 14:
+      return expireSome();
+    case 15:
+      return checkTimes();
     default:
       if (random.chance(0.5)) checkTriples();
       else checkTwins();

@@ -240,6 +240,18 @@ const PROVOKED_BY: Record<string, Provocation> = {
   ERROR_COUNT: { commands: [['LPOP', 'k', -1]], shown: '["LPOP", "k", -1]' },
   ERROR_INDEX: { commands: [['LINDEX', 'k', 'x']], shown: '["LINDEX", "k", "x"]' },
   ERROR_PAIRS: { commands: [['HSET', 'k', 'f', 1, 'g']], shown: '["HSET", "k", "f", 1, "g"]' },
+  ERROR_FIELD_TTL: {
+    commands: [['HEXPIRE', 'k', null, 0, 'f']],
+    shown: '["HEXPIRE", "k", nil, 0, "f"]',
+  },
+  ERROR_EXPIRE_CONDITION: {
+    commands: [['HEXPIRE', 'k', 1000, 3, 'f']],
+    shown: '["HEXPIRE", "k", 1000, 3, "f"]',
+  },
+  ERROR_HSETEX_FLAGS: {
+    commands: [['HSETEX', 'k', 1000, 4, 'f', 1]],
+    shown: '["HSETEX", "k", 1000, 4, "f", 1]',
+  },
   ERROR_WHERE: {
     commands: [['LINSERT', 'k', 'NEAR', 1, 2]],
     shown: '["LINSERT", "k", "NEAR", 1, 2]',

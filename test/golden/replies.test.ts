@@ -370,7 +370,21 @@ describe('errors', () => {
       '95 cc 8c a1 6b a1 71 c0 a1 71',
     ],
     'SYNTAX an index is an integer of 64 bits': ['94 37 a1 6b 00 c0', '93 38 a1 6b c3'],
-    'SYNTAX HSET takes pairs of a field and a value': ['95 50 a1 6b a1 61 01 a1 62'],
+    'SYNTAX HSET and HSETEX take pairs of a field and a value': [
+      '95 50 a1 6b a1 61 01 a1 62',
+      '97 cc 83 a1 6b 05 c0 a1 61 01 a1 62',
+    ],
+    'SYNTAX HEXPIRE takes a TTL of 0 to 3153600000000 milliseconds (100 years)': [
+      '95 cc 80 a1 6b c0 c0 a1 61',
+      '95 cc 80 a1 6b ff c0 a1 61',
+    ],
+    'SYNTAX a condition is nil or a sum of 1 NX, 2 XX, 4 GT, 8 LT; of NX, GT, LT one; not NX and XX':
+      ['95 cc 80 a1 6b 05 10 a1 61', '95 cc 80 a1 6b 05 03 a1 61', '95 cc 80 a1 6b 05 0c a1 61'],
+    'SYNTAX flags are nil or a sum of 1 FNX, 2 FXX, 4 KEEPTTL; FNX excludes FXX, KEEPTTL a TTL': [
+      '96 cc 83 a1 6b 05 08 a1 61 01',
+      '96 cc 83 a1 6b 05 03 a1 61 01',
+      '96 cc 83 a1 6b 05 04 a1 61 01',
+    ],
     "SYNTAX LINSERT takes 'BEFORE' or 'AFTER', a pivot and an element": [
       '95 3b a1 6b a4 4e 45 41 52 01 02',
       '95 3b a1 6b 01 01 02',

@@ -437,6 +437,7 @@ describe.each(STORES)('the set of %s', (_, open) => {
 
 describe.each(STORES)('the hash of %s', (_, open) => {
   const hash = () => (open() as Client).hash(key);
+  const keys = () => open();
 
   it('has a value for each field', async () => {
     expect(await hash().set('name', 'Ada')).toBe(true);
@@ -462,6 +463,89 @@ describe.each(STORES)('the hash of %s', (_, open) => {
       [],
       [],
     ]);
+  });
+
+  it('has fields that expire', async () => {
+    expect(await hash().set('a', 1, { ttl: '1h' })).toBe(true);
+    expect(await hash().set('a', 2, { ifAbsent: true })).toBe(false);
+    expect(await hash().set('a', 3, { keepTtl: true, ifPresent: true })).toBe(true);
+    expect(await hash().setMany({ b: [1], c: 'd' }, { ttl: 90_000, ifAbsent: true })).toBe(true);
+    expect(await hash().setMany({ c: 'e', z: 1 }, { ifPresent: true })).toBe(false);
+    expect(await hash().setMany({}, { ttl: 1 })).toBe(true);
+    expect(await hash().set('forever', null)).toBe(true);
+    const left = await hash().ttlMany(['a', 'b', 'forever', 'nothing']);
+    expect(left).toEqual([expect.any(Number), expect.any(Number), Infinity, undefined]);
+    expect(left[0]).toBeGreaterThan(3_590_000);
+    expect(await hash().ttl('b')).toBeLessThanOrEqual(90_000);
+    expect(await hash().toObject()).toEqual({ a: 3, b: [1], c: 'd', forever: null });
+
+    expect(await hash().expire('forever', '2h')).toBe(true);
+    expect(await hash().expire('nothing', '2h')).toBe(false);
+    expect(await hash().expire('a', '1m', { ifLater: true })).toBe(false);
+    expect(await hash().expire('a', '1m', { ifEarlier: true })).toBe(true);
+    expect(await hash().expireMany(['a', 'x', 'b'], 1e6, { ifAny: true })).toEqual([
+      true,
+      false,
+      true,
+    ]);
+    expect(await hash().persist('a', 'x', 'forever', 'a')).toBe(2);
+    expect(await hash().expireMany(['a', 'b'], 1e6, { ifNone: true })).toEqual([true, false]);
+    expect(await hash().getAndExpire('a', '3h')).toBe(3);
+    expect(await hash().ttl('a')).toBeGreaterThan(1e7);
+    expect(await hash().getManyAndExpire(['a', 'x', 'b'], 0)).toEqual([3, undefined, [1]]);
+    expect(await hash().ttlMany(['a', 'b'])).toEqual([Infinity, Infinity]);
+    expect(await hash().take('b')).toEqual([1]);
+    expect(await hash().takeMany(['b', 'c', 'c'])).toEqual([undefined, 'd', undefined]);
+    expect(await hash().getManyAndExpire([], 5)).toEqual([]);
+    expect([await hash().takeMany([]), await hash().ttlMany([])]).toEqual([[], []]);
+    expect([await hash().persist(), await hash().expireMany([], 5)]).toEqual([0, []]);
+
+    expect(await hash().set('soon', 1, { ttl: 30 })).toBe(true);
+    expect(await hash().increment('soon')).toBe(2);
+    // Sleeps: a field expires by the clock of the machine, which a node has, too.
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(await hash().has('soon')).toBe(false);
+    expect(await hash().size()).toBe(2);
+    expect((await hash().fields()).sort()).toEqual(['a', 'forever']);
+    expect(await hash().increment('soon')).toBe(1);
+    expect(await hash().ttl('soon')).toBe(Infinity);
+  });
+
+  it('goes with its last field, and has a time of its own besides', async () => {
+    await hash().set('a', 1, { ttl: '1h' });
+    expect(await keys().ttl(key)).toBe(Infinity);
+    expect(await keys().expire(key, '2h')).toBe(true);
+    expect(await keys().ttl(key)).toBeGreaterThan(7_000_000);
+    expect(await hash().expire('a', 30)).toBe(true);
+    // Sleeps: a field expires by the clock of the machine, which a node has, too.
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(await keys().ttl(key)).toBeUndefined();
+    expect(await hash().size()).toBe(0);
+  });
+
+  it('refuses times and conditions that mean nothing', async () => {
+    await hash().set('a', 1);
+    const wrong = <T>(value: unknown): T => value as T;
+    const calls: [RegExp, () => unknown][] = [
+      [/^OPTION: ttl must be more than 0, not 0: persist/, () => hash().expire('a', 0)],
+      [/^OPTION: ttl must be more than 0/, () => hash().expireMany(['a'], Infinity)],
+      [/^OPTION: ttl must be milliseconds/, () => hash().expire('a', wrong(null))],
+      [/^OPTION: ttl must be milliseconds/, () => hash().set('a', 1, { ttl: -1 })],
+      [/^OPTION: ttl must be milliseconds/, () => hash().getAndExpire('a', 'soon')],
+      [/^OPTION: set of a hash has no option 'tll'/, () => hash().set('a', 1, wrong({ tll: 1 }))],
+      [/^OPTION: .* takes an object/, () => hash().setMany({ a: 1 }, wrong(5))],
+      [/^OPTION: ttl and keepTtl/, () => hash().set('a', 1, { ttl: 1, keepTtl: true })],
+      [/^OPTION: ifAb.* exclude/, () => hash().set('a', 1, { ifAbsent: true, ifPresent: true })],
+      [/^OPTION: keepTtl must be/, () => hash().setMany({ a: 1 }, { keepTtl: wrong(1) })],
+      [/^OPTION: ifNone and/, () => hash().expire('a', 1, { ifNone: true, ifLater: true })],
+      [/^OPTION: ifLater and/, () => hash().expire('a', 1, { ifLater: true, ifEarlier: true })],
+      [/^OPTION: expire of a hash has no/, () => hash().expire('a', 1, wrong({ ifMore: true }))],
+      [/^OPTION: ttlMany takes an iterable/, () => hash().ttlMany(wrong('a'))],
+      [/^OPTION: a field must be/, () => hash().take(wrong(null))],
+    ];
+    for (const [message, call] of calls) expect(await failure(call)).toMatch(message);
+    expect(await hash().ttl('a')).toBe(Infinity);
+    expect(await hash().get('a')).toBe(1);
   });
 
   it('has hundreds of fields', async () => {

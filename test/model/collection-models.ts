@@ -35,7 +35,10 @@ export type Collection =
   | { readonly type: 'list'; readonly items: unknown[] }
   | { readonly type: 'set'; readonly members: Map<string, Member> }
   | { readonly type: 'zset'; readonly scores: Scores }
-  | { readonly type: 'hash'; readonly fields: Map<string, { name: Member; value: unknown }> };
+  | { readonly type: 'hash'; readonly fields: Fields };
+
+/** By identity; `expiry` is known to a model with a clock. */
+type Fields = Map<string, { name: Member; value: unknown; expiry?: number }>;
 
 /** By identity. */
 export type Scores = Map<string, { member: Member; score: number }>;
@@ -311,15 +314,15 @@ function onSet(members: Map<string, Member>, name: string, args: readonly Member
   }
 }
 
-function onHash(
-  fields: Map<string, { name: Member; value: unknown }>,
-  name: string,
-  args: readonly unknown[],
-): unknown {
+function onHash(fields: Fields, name: string, args: readonly unknown[]): unknown {
   const members = args as Member[];
   const valueAt = (field: Member): unknown => fields.get(identityOf(field))?.value ?? null;
   const set = (field: Member, value: unknown): void => {
     fields.set(identityOf(field), { name: field, value });
+  };
+  const change = (field: Member, value: unknown): unknown => {
+    fields.set(identityOf(field), { ...fields.get(identityOf(field)), name: field, value });
+    return value;
   };
   switch (name) {
     case 'HSET': {
@@ -346,14 +349,12 @@ function onHash(
     case 'HINCRBY': {
       const value = valueAt(members[0]!) ?? 0;
       if (!Number.isInteger(value)) return WRONG_TYPE;
-      set(members[0]!, (value as number) + (args[1] as number));
-      return valueAt(members[0]!);
+      return change(members[0]!, (value as number) + (args[1] as number));
     }
     case 'HINCRBYFLOAT': {
       const value = valueAt(members[0]!) ?? 0;
       if (typeof value !== 'number') return WRONG_TYPE;
-      set(members[0]!, value + (args[1] as number));
-      return valueAt(members[0]!);
+      return change(members[0]!, value + (args[1] as number));
     }
     case 'HDEL':
       return members.filter((field) => fields.delete(identityOf(field))).length;

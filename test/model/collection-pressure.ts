@@ -3,11 +3,12 @@ import { Buffer } from 'node:buffer';
 import { expect } from 'vitest';
 import type { ArenaOptions, Policy } from '#engine/arena.js';
 import { isFault } from '#engine/frame.js';
-import { Bench } from '../support/kernel-memory.js';
+import { Bench, NOON } from '../support/kernel-memory.js';
 import { splitKeys } from './collection-algebra.js';
-import { CollectionModel, Failure, sizeOf } from './collection-models.js';
+import { Failure, type Member, sizeOf } from './collection-models.js';
 import { comparable, frameOf, readReply } from './collection-replies.js';
 import type { Step } from './collection-source.js';
+import { ExpiringModel } from './expiring-model.js';
 
 const OUT_OF_MEMORY = 'OOM';
 const TOO_LARGE = 'TOOLARGE';
@@ -29,6 +30,9 @@ const IN_PARTS: Record<string, { readonly skip: number; readonly unit: number }>
   HSET: { skip: 0, unit: 2 },
   SADD: { skip: 0, unit: 1 },
   ZADD: { skip: 1, unit: 2 },
+  HSETEX: { skip: 2, unit: 2 },
+  HEXPIRE: { skip: 2, unit: 1 },
+  HGETEX: { skip: 1, unit: 1 },
 };
 
 /** All of a collection. */
@@ -42,10 +46,9 @@ const READS = {
 export class PressurePair {
   readonly bench: Bench;
   readonly evicts: boolean;
-  model = new CollectionModel();
+  model = new ExpiringModel(NOON);
   /** Of plain values: the byte they consist of, and their length. */
   readonly values = new Map<string, Buffer>();
-  readonly #expiries = new Map<string, number>();
   /** What memory was refused for; what was found, or found gone when it was looked at. */
   refused = 0;
   found = 0;
@@ -76,6 +79,7 @@ export class PressurePair {
   /** Time goes by. */
   pass(ms: number): void {
     this.bench.nowMs += ms;
+    this.model.nowMs = this.bench.nowMs;
   }
 
   /** A slice of upkeep; 0: there is more to do. */
@@ -86,9 +90,7 @@ export class PressurePair {
 
   /** Lets the model forget what has expired or, where the policy allows it, was evicted. */
   #settle(key: string): void {
-    const expiry = this.#expiries.get(key);
-    const isDue = expiry !== undefined && expiry <= this.bench.nowMs;
-    if (isDue) this.#forget(key);
+    this.model.drop();
     const isThere = this.send('EXISTS', key, []) === 1;
     if (isThere === this.model.keys.has(key)) return;
     if (isThere) throw new Error(`${key} should not be there`);
@@ -99,7 +101,7 @@ export class PressurePair {
 
   #forget(key: string): void {
     this.model.keys.delete(key);
-    this.#expiries.delete(key);
+    this.model.own.delete(key);
   }
 
   /** Runs the step on both; throws where they differ. */
@@ -114,15 +116,15 @@ export class PressurePair {
     }
     // Longer than the reply area: nothing was done.
     if (isFailure(reply, TOO_LARGE)) return;
-    if (name.endsWith('STORE') && this.#hasLost(keys.filter((one) => one !== key))) {
+    const mayBeSource = this.evicts && args.includes(key);
+    const sources = keys.filter((one) => one !== key || mayBeSource);
+    if (name.endsWith('STORE') && this.#hasLost(sources)) {
       // The result is that of a moment when some of them were evicted already.
       this.send('DEL', key, []);
       this.#forget(key);
       return;
     }
     const expected = this.model.run(name, key, args);
-    this.#noteExpiries({ name, key, args }, reply);
-    for (const one of keys) if (!this.model.keys.has(one)) this.#expiries.delete(one);
     if (name === 'GET' && !(expected instanceof Failure)) return;
     expect(comparable(name, reply)).toEqual(comparable(name, expected));
   }
@@ -132,17 +134,6 @@ export class PressurePair {
     const before = this.vanished;
     for (const one of keys) this.#settle(one);
     return this.vanished > before;
-  }
-
-  /** What a command that was done makes of expiries. */
-  #noteExpiries({ name, key, args }: Step, reply: unknown): void {
-    if (name === 'SET') this.#expiries.delete(key);
-    if (name.endsWith('STORE') && typeof reply === 'number') this.#expiries.delete(key);
-    const newKey = args[0] as string;
-    if ((name !== 'RENAME' && name !== 'COPY') || reply !== true || newKey === key) return;
-    const expiry = this.#expiries.get(key);
-    if (expiry === undefined) this.#expiries.delete(newKey);
-    else this.#expiries.set(newKey, expiry);
   }
 
   /** Nothing was done, or of some commands the first parts. */
@@ -158,10 +149,12 @@ export class PressurePair {
       return;
     }
     const { skip, unit } = parts;
+    // The condition that was met is not asked for each part again.
+    const before = name === 'HSETEX' ? [args[0], (args[1] as number) & 4] : args.slice(0, skip);
     for (let done = skip; ; done += unit) {
       if (this.#differs(key) === undefined) return;
       if (done + unit >= args.length) break;
-      this.model.run(name, key, [...args.slice(0, skip), ...args.slice(done, done + unit)]);
+      this.model.run(name, key, [...before, ...args.slice(done, done + unit)]);
     }
     throw new Error(`a refused ${name} has changed ${key}: ${this.#differs(key)}`);
   }
@@ -183,7 +176,17 @@ export class PressurePair {
     if (isFailure(reply, TOO_LARGE)) return undefined;
     const expected = this.model.run(name, key, args);
     const difference = firstDifference(comparable(name, reply), comparable(name, expected));
-    return difference === undefined ? undefined : `of ${sizeOf(collection)}: ${difference}`;
+    if (difference !== undefined) return `of ${sizeOf(collection)}: ${difference}`;
+    return collection.type === 'hash' ? this.#differsInTime(key) : undefined;
+  }
+
+  /** Whether the fields of a hash expire at other times, as far as they fit a reply. */
+  #differsInTime(key: string): string | undefined {
+    const collection = this.model.keys.get(key);
+    if (collection?.type !== 'hash') return undefined;
+    const names: Member[] = [...collection.fields.values()].slice(0, 200).map(({ name }) => name);
+    const times = this.send('HTTL', key, names);
+    return firstDifference(times, this.model.run('HTTL', key, names));
   }
 
   /** Everything is as in the models, or gone as a whole. */
@@ -204,10 +207,7 @@ export class PressurePair {
       this.#compare(key);
       return;
     }
-    expect(reply).toBe(this.model.keys.has(key));
-    if (reply !== true) return;
-    if (ttlMs) this.#expiries.set(key, this.bench.nowMs + ttlMs);
-    else this.#expiries.delete(key);
+    expect(reply).toBe(this.model.run('EXPIRE', key, [ttlMs]));
   }
 
   /** Stores a plain value. */

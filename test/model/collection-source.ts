@@ -71,7 +71,7 @@ export class CollectionSource {
     const roll = random.next();
     if (roll < 0.35) {
       const name = random.pick(['LPUSH', 'RPUSH', 'LPUSHX', 'RPUSHX']);
-      return { name, key, args: this.#several(this.#isGrowing ? 8 : 1, () => this.#value()) };
+      return { name, key, args: this.#several(this.#isGrowing ? 8 : 1, () => this.value()) };
     }
     if (roll < 0.6) {
       const name = random.pick(['LPOP', 'RPOP']);
@@ -81,10 +81,10 @@ export class CollectionSource {
     if (roll < 0.7) return { name: 'LINDEX', key, args: [index()] };
     if (roll < 0.8) return { name: 'LLEN', key, args: [] };
     if (roll < 0.86) return { name: 'LRANGE', key, args: [index(), index()] };
-    if (roll < 0.88) return { name: 'LSET', key, args: [index(), this.#value()] };
+    if (roll < 0.88) return { name: 'LSET', key, args: [index(), this.value()] };
     if (roll < 0.91) {
       const where = random.pick(['BEFORE', 'AFTER']);
-      return { name: 'LINSERT', key, args: [where, this.#frequent(), this.#value()] };
+      return { name: 'LINSERT', key, args: [where, this.#frequent(), this.value()] };
     }
     if (roll < 0.93) return { name: 'LREM', key, args: [random.between(-2, 2), this.#frequent()] };
     if (roll < 0.96) {
@@ -102,7 +102,7 @@ export class CollectionSource {
 
   #onSet(key: string): Step {
     const roll = this.#random.next();
-    const members = (most: number): Member[] => this.#several(most, () => this.#member());
+    const members = (most: number): Member[] => this.#several(most, () => this.member());
     if (roll < 0.4) return { name: 'SADD', key, args: members(this.#isGrowing ? 8 : 1) };
     if (roll < 0.65) return { name: 'SREM', key, args: members(this.#isGrowing ? 1 : 12) };
     if (roll < 0.8) return { name: 'SISMEMBER', key, args: members(1) };
@@ -119,7 +119,7 @@ export class CollectionSource {
       return { name, key, args: this.#several(3, () => this.#random.pick(this.#keys)) };
     }
     if (roll < 0.93) {
-      return { name: 'SMOVE', key, args: [this.#random.pick(this.#keys), this.#member()] };
+      return { name: 'SMOVE', key, args: [this.#random.pick(this.#keys), this.member()] };
     }
     return { name: roll < 0.96 ? 'SCARD' : 'SMEMBERS', key, args: [] };
   }
@@ -127,7 +127,7 @@ export class CollectionSource {
   #onSorted(key: string, size: number): Step {
     const random = this.#random;
     const roll = random.next();
-    const members = (most: number): Member[] => this.#several(most, () => this.#member());
+    const members = (most: number): Member[] => this.#several(most, () => this.member());
     // Keys of one kind have one score for all, so that their order is that of bytes.
     const score = (): number => {
       if (Number(key.slice(1)) >= 4 && random.chance(0.98)) return 7;
@@ -143,10 +143,10 @@ export class CollectionSource {
     }
     if (roll < 0.42) {
       const flags = ADD.INCR | random.pick([0, ADD.NX, ADD.XX, ADD.GT, ADD.LT]);
-      return { name: 'ZADD', key, args: [flags, random.between(-5, 5), this.#member()] };
+      return { name: 'ZADD', key, args: [flags, random.between(-5, 5), this.member()] };
     }
     if (roll < 0.45) {
-      return { name: 'ZINCRBY', key, args: [random.between(-5, 5), this.#member()] };
+      return { name: 'ZINCRBY', key, args: [random.between(-5, 5), this.member()] };
     }
     if (roll < 0.6) return { name: 'ZREM', key, args: members(this.#isGrowing ? 1 : 12) };
     if (roll < 0.66) return { name: 'ZSCORE', key, args: members(1) };
@@ -208,25 +208,25 @@ export class CollectionSource {
 
   #onHash(key: string): Step {
     const roll = this.#random.next();
-    const fields = (most: number): Member[] => this.#several(most, () => this.#member());
+    const fields = (most: number): Member[] => this.#several(most, () => this.member());
     if (roll < 0.4) {
-      const pairs = fields(this.#isGrowing ? 6 : 1).flatMap((field) => [field, this.#value()]);
+      const pairs = fields(this.#isGrowing ? 6 : 1).flatMap((field) => [field, this.value()]);
       return { name: 'HSET', key, args: pairs };
     }
-    if (roll < 0.43) return { name: 'HSETNX', key, args: [this.#member(), this.#value()] };
+    if (roll < 0.43) return { name: 'HSETNX', key, args: [this.member(), this.value()] };
     if (roll < 0.62) return { name: 'HDEL', key, args: fields(this.#isGrowing ? 1 : 12) };
     if (roll < 0.75) return { name: 'HGET', key, args: fields(1) };
     if (roll < 0.82) return { name: 'HMGET', key, args: fields(9) };
     if (roll < 0.87) return { name: 'HEXISTS', key, args: fields(1) };
     if (roll < 0.89) return { name: 'HSTRLEN', key, args: fields(1) };
     if (roll < 0.92) {
-      return { name: 'HINCRBY', key, args: [this.#member(), this.#random.between(-50, 50)] };
+      return { name: 'HINCRBY', key, args: [this.member(), this.#random.between(-50, 50)] };
     }
     if (roll < 0.94) {
       return {
         name: 'HINCRBYFLOAT',
         key,
-        args: [this.#member(), this.#random.between(-9, 9) + 0.3711],
+        args: [this.member(), this.#random.between(-9, 9) + 0.3711],
       };
     }
     const name = this.#random.pick(['HLEN', 'HGETALL', 'HKEYS', 'HVALS']);
@@ -238,7 +238,7 @@ export class CollectionSource {
   }
 
   /** One of some twice as many members as a collection has. */
-  #member(): Member {
+  member(): Member {
     const random = this.#random;
     const number = random.below(2 * this.#sizes.items);
     if (number % 7 === 0) return number % 14 === 0 ? number : -number * 1000;
@@ -253,7 +253,7 @@ export class CollectionSource {
     return `value ${this.#random.below(this.#random.pick([5, 1000]))}`;
   }
 
-  #value(): unknown {
+  value(): unknown {
     const random = this.#random;
     const roll = random.next();
     if (roll < 0.1) return random.between(-1000, 100_000);

@@ -10,6 +10,7 @@ import { Random, SEED } from '../support/kernel-random.js';
 import type { Type } from './collection-models.js';
 import { PressurePair } from './collection-pressure.js';
 import { CollectionSource, type Sizes, type Step } from './collection-source.js';
+import { ExpiringSource } from './expiring-model.js';
 
 const ROUNDS = Number(process.env.MODEL_ROUNDS ?? 1);
 const TYPES: readonly Type[] = ['list', 'set', 'hash', 'zset'];
@@ -76,7 +77,8 @@ describe.each(AXES)('under pressure, $name', (axes) => {
     const random = new Random(SEED);
     const { memoryBytes, partitions, packedItems, packedBytes } = axes;
     const pair = new PressurePair(policy, { memoryBytes, partitions, packedItems, packedBytes });
-    const source = new CollectionSource(random, axes.sizes, TYPES, () => false);
+    const plain = new CollectionSource(random, axes.sizes, TYPES, () => false);
+    const source = new ExpiringSource(random, plain, 0.15);
     const keys = Array.from({ length: axes.keys }, (_, i) => `k${i}`);
     const sizeAt = (key: string): number => pair.sizeAt(key);
     for (let step = 0; step < axes.steps * ROUNDS; step++) {
@@ -94,7 +96,7 @@ describe.each(AXES)('under pressure, $name', (axes) => {
           run(`SET ${plain} of ${value.length}`, () => pair.store(plain, value));
         } else if (roll < 0.15) run(`GET ${plain}`, () => pair.look(plain));
         else if (roll < 0.19) run(`DEL ${plain}`, () => pair.remove(plain));
-        else if (roll < 0.21) run('time', () => pair.pass(random.pick([1, 50, 2000])));
+        else if (roll < 0.21) run('time', () => pair.pass(random.pick([1, 50, 300, 2000])));
         else if (roll < 0.23) {
           const ttlMs = random.pick([0, 10, 1000, 100_000]);
           run(`EXPIRE ${key} ${ttlMs}`, () => pair.expire(key, ttlMs));

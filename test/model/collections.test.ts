@@ -8,9 +8,10 @@ import { FrameExecutor, isFault } from '#engine/frame.js';
 import { INTEGRITY_RULES } from '#engine/kernel-exports.js';
 import { constantOf } from '#engine/tables.js';
 import { Random, SEED } from '../support/kernel-random.js';
-import { CollectionModel, Failure, sizeOf } from './collection-models.js';
+import { Failure, sizeOf } from './collection-models.js';
 import { comparable, frameOf, readReply } from './collection-replies.js';
 import { CollectionSource, type Sizes, type Step } from './collection-source.js';
+import { ExpiringModel, ExpiringSource } from './expiring-model.js';
 
 const ROUNDS = Number(process.env.MODEL_ROUNDS ?? 1);
 
@@ -80,7 +81,7 @@ const AXES: Axes[] = [
 class Pair {
   readonly arena: Arena;
   readonly #executor: FrameExecutor<undefined>;
-  readonly model = new CollectionModel();
+  readonly model = new ExpiringModel(Date.now());
 
   constructor(axes: Axes) {
     const { packedItems, packedBytes } = axes;
@@ -88,7 +89,9 @@ class Pair {
       ...{ memoryBytes: 64 * 1024 ** 2, policy: 'none', partitions: 4, maxThreads: 2 },
       ...{ maxValueBytes: 1024 ** 2, packedItems, packedBytes },
     });
-    this.#executor = new FrameExecutor(this.arena, () => undefined);
+    this.#executor = new FrameExecutor(this.arena, () => undefined, {
+      now: () => this.model.nowMs,
+    });
   }
 
   /** Runs the step on both; throws where they differ. */
@@ -101,6 +104,12 @@ class Pair {
     expect(comparable(name, reply)).toEqual(comparable(name, expected));
   }
 
+  /** Time goes on; now and then there is time for upkeep, of some slices. */
+  pass(ms: number, random: Random): void {
+    this.model.nowMs += ms;
+    if (ms > 0 && random.chance(0.3)) this.arena.kernel.upkeep(this.arena.slot, this.model.nowMs);
+  }
+
   check(): void {
     const { kernel, slot } = this.arena;
     const broken = kernel.checkIntegrity(slot);
@@ -111,16 +120,20 @@ class Pair {
 }
 
 describe.each(AXES)('collections $name', (axes) => {
-  it.each(['list', 'set', 'hash', 'zset', 'all'] as const)('%s', (type) => {
+  const TYPES = ['list', 'set', 'hash', 'zset', 'all', 'hash that expires'] as const;
+  it.each(TYPES)('%s', (type) => {
     const random = new Random(SEED);
     const pair = new Pair(axes);
-    const types = type === 'all' ? (['list', 'set', 'hash', 'zset'] as const) : [type];
+    const expires = type === 'hash that expires';
+    const one = expires ? 'hash' : type;
+    const types = one === 'all' ? (['list', 'set', 'hash', 'zset'] as const) : [one];
     const hasOneScore = (key: string): boolean => {
       const found = pair.model.keys.get(key);
       if (found?.type !== 'zset') return false;
       return new Set([...found.scores.values()].map(({ score }) => score)).size === 1;
     };
-    const source = new CollectionSource(random, axes.sizes, types, hasOneScore);
+    const plain = new CollectionSource(random, axes.sizes, types, hasOneScore);
+    const expiring = new ExpiringSource(random, plain);
     const keys = Array.from({ length: type === 'all' ? 12 : 6 }, (_, i) => `k${i}`);
     const sizeAt = (key: string): number => {
       const found = pair.model.keys.get(key);
@@ -128,7 +141,8 @@ describe.each(AXES)('collections $name', (axes) => {
     };
     const trail: Step[] = [];
     for (let step = 0; step < axes.steps * ROUNDS; step++) {
-      const next = source.next(keys, sizeAt);
+      if (expires) pair.pass(expiring.passing(), random);
+      const next = (expires ? expiring : plain).next(keys, sizeAt);
       trail.push(next);
       try {
         pair.run(next);

@@ -16,10 +16,10 @@ type Call = readonly [name: keyof typeof COMMANDS, ...args: unknown[]];
 
 const bytesOf = ([name, ...args]: Call): Buffer => packr.pack([COMMANDS[name].code, ...args]);
 
-function tell({ arena, request, reply }: Mortal, call: Call): unknown {
+function tell({ arena, request, reply }: Mortal, call: Call, nowMs = NOW_MS): unknown {
   const bytes = Buffer.concat([Buffer.of(1), bytesOf(call)]);
   request.set(bytes);
-  arena.kernel.exec(arena.slot, 0, bytes.length, NOW_MS);
+  arena.kernel.exec(arena.slot, 0, bytes.length, nowMs);
   const [, value] = valuesOf(reply.subarray(0, arena.block[BLOCK_REPLY_BYTES]));
   if (value![0] === 0xc7) throw new Error(`${call[0]} replied ${value!.toString('latin1', 3)}`);
   return unpackr.unpack(value!);
@@ -54,18 +54,19 @@ const PREPARED: readonly Call[] = [
 const KEYS = [...PREPARED.map(([, key]) => key as string), 'new'];
 
 /** A key's collection as text; '': none. */
-function stateOf(mortal: Mortal, key: string): string {
-  switch (tell(mortal, ['TYPE', key])) {
+function stateOf(mortal: Mortal, key: string, nowMs: number): string {
+  switch (tell(mortal, ['TYPE', key], nowMs)) {
     case 'list':
-      return JSON.stringify(tell(mortal, ['LRANGE', key, 0, -1]));
+      return JSON.stringify(tell(mortal, ['LRANGE', key, 0, -1], nowMs));
     case 'set':
-      return JSON.stringify([...(tell(mortal, ['SMEMBERS', key]) as unknown[])].sort());
-    case 'hash':
-      return JSON.stringify(
-        [...(tell(mortal, ['HGETALL', key]) as Map<unknown, unknown>)].map(String).sort(),
-      );
+      return JSON.stringify([...(tell(mortal, ['SMEMBERS', key], nowMs) as unknown[])].sort());
+    case 'hash': {
+      const fields = [...(tell(mortal, ['HGETALL', key], nowMs) as Map<unknown, unknown>)];
+      const left = tell(mortal, ['HTTL', key, ...fields.map(([name]) => name)], nowMs) as number[];
+      return JSON.stringify(fields.map((field, i) => `${field} ${left[i]}`).sort());
+    }
     case 'zset':
-      return JSON.stringify(tell(mortal, ['ZRANGE', key, 0, -1, 8]));
+      return JSON.stringify(tell(mortal, ['ZRANGE', key, 0, -1, 8], nowMs));
     default:
       return '';
   }
@@ -82,18 +83,24 @@ interface More {
   /** After the collections were made. */
   readonly prepared?: readonly Call[];
   readonly run?: (mortal: Mortal) => void;
+  /** When the calls come, and it is looked at what they did. Default: when all was prepared. */
+  readonly nowMs?: number;
 }
 
 /** Calls after each of which keys may have what they have then; with ATOMIC in one step. */
-function operation(calls: readonly Call[], { plan = NONE, prepared, run }: More = {}) {
+function operation(
+  calls: readonly Call[],
+  { plan = NONE, prepared = [], run, nowMs = NOW_MS }: More = {},
+) {
   const evicts = plan.policy !== 'none';
-  const named = new Set(calls.flat().filter((word) => KEYS.includes(word as string)));
+  const words = [...prepared, ...calls].flat();
+  const named = new Set(words.filter((word) => KEYS.includes(word as string)));
   // Where nothing is evicted, others are not in the way.
   const first = PREPARED.filter(([, key]) => evicts || named.has(key as string));
   const keys = KEYS.filter((key) => evicts || named.has(key) || key === 'new');
   const states = new Map<string, Set<string>>();
   const note = (mortal: Mortal): void => {
-    for (const key of keys) states.get(key)!.add(stateOf(mortal, key));
+    for (const key of keys) states.get(key)!.add(stateOf(mortal, key, nowMs));
   };
   const before = new Map<string, string>();
   return {
@@ -102,24 +109,24 @@ function operation(calls: readonly Call[], { plan = NONE, prepared, run }: More 
     ...(process.env.CHAOS_SECONDS ? {} : { stepsMax: STEPS_MAX }),
     prepare: (deaths: Deaths) => {
       const { survivor } = deaths;
-      for (const call of [...first, ...(prepared ?? [])]) tell(survivor, call);
+      for (const call of [...first, ...prepared]) tell(survivor, call);
       deaths.save();
       for (const key of keys) {
         states.set(key, new Set(['']));
-        before.set(key, stateOf(survivor, key));
+        before.set(key, stateOf(survivor, key, nowMs));
       }
       note(survivor);
       for (const call of calls) {
-        tell(survivor, call);
+        tell(survivor, call, nowMs);
         note(survivor);
       }
       deaths.restore();
     },
-    run: run ?? ((mortal: Mortal) => void calls.map((call) => tell(mortal, call))),
+    run: run ?? ((mortal: Mortal) => void calls.map((call) => tell(mortal, call, nowMs))),
     verify: ({ survivor }: Deaths) => {
       const wasEmptied = survivor.arena.stats().partitionsEmptied > 0;
       for (const key of keys) {
-        const state = stateOf(survivor, key);
+        const state = stateOf(survivor, key, nowMs);
         const mayChange = named.has(key) || evicts || (wasEmptied && state === '');
         if (state === before.get(key) || (mayChange && states.get(key)!.has(state))) continue;
         throw new Error(`${key} has ${state.slice(0, 100)}`);
@@ -196,6 +203,45 @@ export const COLLECTION_OPERATIONS: Record<string, PlannedOperation> = {
   'COPY of a hash': operation([['COPY', 'hash', 'new']]),
   'RENAME of a list over an order': operation([['RENAME', 'list', 'order']]),
   'EXPIRE of a large hash': operation([['EXPIRE', 'hash', 5000]]),
+  'HEXPIRE in a packed hash': operation([['HEXPIRE', 'hash of few', 5000, 0, ...texts(5)]]),
+  'HEXPIRE that makes a table': operation(
+    [['HEXPIRE', 'packed hash', 5000, 0, 'long', ...texts(35)]],
+    { prepared: [['HSET', 'packed hash', 'long', 'z'.repeat(500)]] },
+  ),
+  'HEXPIRE in a large hash': operation([
+    ['HEXPIRE', 'hash', 5000, 0, ...texts(60), 'long'],
+    ['HEXPIRE', 'hash', 4000, 0, ...texts(60, 30), 'longer'],
+    ['HPERSIST', 'hash', ...texts(60, 10), 'long'],
+  ]),
+  'HSETEX in a large hash': operation([
+    ['HSETEX', 'hash', 5000, 0, ...pairs(40, 480), 'long', LONG, 'longer', 1],
+    ['HSET', 'hash', ...pairs(30, 490), 'long', 1],
+    ['HGETDEL', 'hash', ...texts(30, 480), 'longer'],
+  ]),
+  'EXPIRE and PERSIST of a hash whose fields expire': operation(
+    [
+      ['EXPIRE', 'hash', 3000],
+      ['PERSIST', 'hash'],
+    ],
+    { prepared: [['HEXPIRE', 'hash', 5000, 0, ...texts(9)]] },
+  ),
+  'COPY of a hash whose fields expire': operation([['COPY', 'hash', 'new']], {
+    prepared: [['HEXPIRE', 'hash', 5000, 0, ...texts(100)]],
+  }),
+  'HSET to a hash of which fields have expired': operation([['HSET', 'hash', 'new', 1]], {
+    prepared: [['HEXPIRE', 'hash', 1000, 0, ...texts(100)]],
+    nowMs: NOW_MS + 1000,
+  }),
+  'upkeep that removes fields': operation([], {
+    prepared: [
+      ['HEXPIRE', 'hash', 1000, 0, ...texts(200), 'long'],
+      ['HEXPIRE', 'packed hash', 1000, 0, ...texts(9)],
+    ],
+    nowMs: NOW_MS + 2048,
+    run: ({ arena }) => {
+      for (let i = 0; i < 6; i++) arena.kernel.upkeep(arena.slot, NOW_MS + 2048 + i * 512);
+    },
+  }),
   'HSET that evicts': operation([['HSET', 'new', ...pairs(300, 2000), 'long', LONG]], {
     plan: EVICTING,
   }),

@@ -176,6 +176,8 @@ export const CODES = {
   HGETALL: 0x54,
   ZADD: 0x60,
   ZINCRBY: 0x64,
+  HEXPIRE: 0x80,
+  HSETEX: 0x83,
 } as const;
 export type Name = keyof typeof CODES;
 

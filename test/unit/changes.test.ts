@@ -225,6 +225,34 @@ describe('each write', () => {
       ],
     ],
     [
+      'a field that has expired, found by a writer that then changes nothing',
+      () => [vi.setSystemTime(NOON + 1000), cache.hash('fields').delete('absent')],
+      [{ type: 'set', key: 'fields', value: undefined, expiresAt: NOON + 9000 }],
+    ],
+    [
+      'a field that has expired, as readers see it',
+      () => [vi.setSystemTime(NOON + 1000), cache.hash('fields').size()],
+      [],
+    ],
+    [
+      'an expiry for a field',
+      () => cache.hash('fields').expire('stays', 50),
+      [{ type: 'set', key: 'fields', value: undefined, expiresAt: NOON + 9000 }],
+    ],
+    [
+      'the last field, which expires',
+      () => [
+        cache.hash('fields').delete('stays'),
+        vi.setSystemTime(NOON + 1000),
+        cache.hash('fields').set('new', 1),
+      ],
+      [
+        { type: 'set', key: 'fields', value: undefined, expiresAt: NOON + 9000 },
+        { type: 'delete', key: 'fields', reason: 'expired' },
+        { type: 'set', key: 'fields', value: undefined, expiresAt: undefined },
+      ],
+    ],
+    [
       'a value that takes a chain of chunks',
       () => cache.set('chained', 'c'.repeat(12_000)),
       [{ type: 'set', key: 'chained', value: 'c'.repeat(12_000), expiresAt: undefined }],
@@ -234,6 +262,9 @@ describe('each write', () => {
   it.each(WRITES)('%s', (_, write, changed) => {
     cache.set('old', 'old');
     cache.set('timed', 1, { ttl: 1000 });
+    cache.hash('fields').setMany({ soon: 1, next: 2 }, { ttl: 1000 });
+    cache.hash('fields').set('stays', 1);
+    cache.expire('fields', 9000);
     cache.set('chained', 'c'.repeat(10_000));
     cache.set('l'.repeat(9000), 1);
     const changes = cache.changes();

@@ -15,7 +15,7 @@ import {
   Root,
 } from '../support/kernel-memory.js';
 import { Random, SEED } from '../support/kernel-random.js';
-import { bin, command, integer, str } from '../support/kernel-wire.js';
+import { bin, command, integer, NIL, str } from '../support/kernel-wire.js';
 
 /** An arena with collections packed and large, and with garbage of one that is no more. */
 class Patient extends Bench {
@@ -31,6 +31,11 @@ class Patient extends Bench {
       );
     }
     this.one(command('HSET', str('hash'), str('long'), bin(Buffer.alloc(20_000))));
+    for (let i = 0; i < 500; i++) {
+      const ttl = integer(i % 2 ? 100_000 + i : 0);
+      this.one(command('HSETEX', str('times'), ttl, NIL, str(`field ${i}`), integer(i)));
+    }
+    this.one(command('HSETEX', str('soon'), integer(9), NIL, str('a'), integer(1)));
     this.run(
       command('RPUSH', str('few'), integer(1), integer(2)),
       command('SADD', str('pair'), integer(1), integer(2)),
@@ -50,6 +55,11 @@ class Patient extends Bench {
   /** Where a field of a collection's root stands. */
   root(key: string, field: keyof typeof Root): number {
     return this.memory.valueAddress(this.memory.entry(Buffer.from(key))) + Root[field];
+  }
+
+  /** Where the expiry of an entry stands. */
+  expiry(key: string): number {
+    return this.memory.entry(Buffer.from(key)) + Entry.fields;
   }
 
   /** A node that holds items of a list, and one of a set. */
@@ -95,6 +105,21 @@ const HARMS: Record<string, Record<string, Harm>> = {
     'a packed list with one item more': (p) => {
       const value = p.memory.valueAddress(p.memory.entry(Buffer.from('few')));
       p.memory.setU16(value, 3);
+    },
+    'a hash that counts one field more that expires': (p) => add(p, p.root('times', 'expires'), 1),
+    'a hash that counts no fields that expire': (p) =>
+      p.memory.setU32(p.root('times', 'expires'), 0),
+    'fields that expire, without a tree': (p) => p.memory.setU32(p.root('times', 'tree'), 0),
+    'a hash that is gone before its fields are': (p) => add(p, p.expiry('soon'), -1),
+    'a hash that is there after its last field': (p) => add(p, p.expiry('soon'), 1),
+    'a hash that would never expire, and does': (p) => add(p, p.expiry('times'), -1),
+    'a field that expires at another time in the tree': (p) => {
+      let node = p.memory.u32(p.root('times', 'tree'));
+      while (p.memory.u8(node + Node.shape) === 5) node = p.memory.u32(node + Node.payload);
+      const second = node + Node.payload + p.memory.u32(node + Node.next) + 1;
+      // Behind the first item, which its branch knows: a score's lowest byte.
+      const score = second + p.memory.u8(second - 1) + 1;
+      p.memory.setU8(score, p.memory.u8(score) ^ 1);
     },
     'a packed set that is empty': (p) => {
       const value = p.memory.valueAddress(p.memory.entry(Buffer.from('pair')));
@@ -162,6 +187,7 @@ it(`the integrity walk ends whatever stands in nodes (seed ${SEED})`, () => {
       command('SADD', str('set'), str(`member ${i}`)),
       command('HSET', str('hash'), str(`field ${i}`), bin(Buffer.alloc(i % 500))),
       command('ZINCRBY', str('order'), integer(i % 100), str(`member ${i}`)),
+      command('HSETEX', str('times'), integer(9000 + i), NIL, str(`field ${i}`), integer(i)),
       command('SADD', str('gone'), ...[1, 2, 3, 4, 5].map((one) => integer(one * 1000 + i))),
     );
   }

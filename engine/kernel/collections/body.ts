@@ -74,8 +74,36 @@ export function valueOf(item: Address): Address {
 /** The expiry of an item, 0: none. */
 @inline
 export function expiryOfItem(item: Address): i64 {
-  const content = contentOf(item);
-  return <u32>load<u8>(content) == EXPIRES ? (load<i64>(content, 1) << 16) >> 16 : 0;
+  return readExpiry(contentOf(item));
+}
+
+/** Whether an item is a field that has expired. */
+@inline
+export function isItemDue(item: Address, nowMs: i64): bool {
+  const expiryMs = expiryOfItem(item);
+  return expiryMs != 0 && expiryMs <= nowMs;
+}
+
+/** Bytes of an expiry before a member; 0 for none. */
+@inline
+export function expiryBytes(expiryMs: i64): u32 {
+  return expiryMs ? EXPIRY_BYTES : 0;
+}
+
+/** Writes an expiry, 0 for none, where the content of an item begins; where the member goes. */
+@inline
+export function writeExpiry(at: Address, expiryMs: i64): Address {
+  if (expiryMs == 0) return at;
+  store<u8>(at, <u8>EXPIRES);
+  store<u32>(at, <u32>expiryMs, 1);
+  store<u16>(at, <u16>(expiryMs >> 32), 5);
+  return at + EXPIRY_BYTES;
+}
+
+/** The expiry that `writeExpiry` wrote at `at`; 0: none. */
+@inline
+export function readExpiry(at: Address): i64 {
+  return <u32>load<u8>(at) == EXPIRES ? (load<i64>(at, 1) << 16) >> 16 : 0;
 }
 
 /* Of the item that was found last. */

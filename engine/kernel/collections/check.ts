@@ -2,13 +2,14 @@
  * The integrity walk of collections (integrity.ts): whatever the memory holds, it ends, because each node is visited
  * only from the chunk that it calls its parent.
  */
-import { CHUNK_HASH, CHUNK_LIST, CHUNK_NODE, CHUNK_SET, CHUNK_ZSET, entryAt, ROOTED } from '../entry';
+import { CHUNK_HASH, CHUNK_LIST, CHUNK_NODE, CHUNK_SET, CHUNK_ZSET, entryAt, expiryOf, ROOTED } from '../entry';
 import { Address } from '../layout';
 import { skipValue } from '../msgpack';
 import { PAGE_SLAB, pageInfo, pageOf } from '../pages';
 import { Partition, partitionIndex } from '../partition';
 import { chunkBytesOf, classOfChunk } from '../slab';
-import { behindItem, contentOf, memberOf, tagOfHash, valueOf } from './body';
+import { behindItem, contentOf, expiryOfItem, memberOf, tagOfHash, valueOf } from './body';
+import { wholeExpiryOf } from './lifetime';
 import { elementBefore, elementBytes, firstIn } from './leaf';
 import { hashOfStored, skipMember } from './member';
 import {
@@ -34,17 +35,21 @@ import {
 import { compareStored, memberOfItem, scoreOfItem } from './order';
 import { firstOutside, isOutside, LINK_BYTES, linkedBytes } from './outside';
 import {
-  PACKED_HEAD,
+  isMarked,
+  MARKED_ROOT_BYTES,
   packedBody,
   packedBytes,
   packedCount,
+  packedHead,
   ROOT_BUCKETS,
   ROOT_BYTES,
   ROOT_COUNT,
+  ROOT_EXPIRES,
   ROOT_ITEMS,
   ROOT_TABLE,
   ROOT_TREE,
   rootOf,
+  treeCountOf,
 } from './root';
 import { bucketOfHash } from './table';
 import { CHILD_ITEMS, CHILD_SCORE, scoreOf } from './tree';
@@ -62,6 +67,10 @@ let buckets: u32 = 0;
 let kind: u32 = 0;
 /** The item before, in a tree; 0: none. */
 let lastItem: Address = 0;
+/** Fields that expire, by their items, and sums over their names and expiries: by their items, and by the tree. */
+let expiring: u64 = 0;
+let itemSum: u64 = 0;
+let treeSum: u64 = 0;
 
 /** Bytes of the chunks that `isCollectionSound` or `areListsSound` walked over. */
 @inline
@@ -76,16 +85,19 @@ export function isCollectionSound(partition: Partition, address: Address): bool 
   items = 0;
   bytes = 0;
   lastItem = 0;
+  expiring = 0;
+  itemSum = 0;
+  treeSum = 0;
   kind = entry.kind;
   if (kind < <u32>CHUNK_LIST || kind > <u32>CHUNK_ZSET) return false;
-  if (!(entry.flags & ROOTED)) return isPackedSound(address);
-  if (<u32>entry.valueBytes != ROOT_BYTES) return false;
+  if (!(entry.flags & ROOTED)) return isPackedSound(address) && isExpirySound(partition, address);
+  if (<u32>entry.valueBytes != (isMarked(address) ? MARKED_ROOT_BYTES : ROOT_BYTES)) return false;
   const root = rootOf(address);
   buckets = load<u32>(root, ROOT_BUCKETS);
   const table = load<u32>(root, ROOT_TABLE);
   const tree = load<u32>(root, ROOT_TREE);
   if ((table == 0) != (kind == <u32>CHUNK_LIST) || (table != 0 && buckets == 0)) return false;
-  if (tree != 0 && kind != <u32>CHUNK_LIST && kind != <u32>CHUNK_ZSET) return false;
+  if (tree != 0 && kind == <u32>CHUNK_SET) return false;
   if (table) {
     bucket = 0;
     if (!isDirectorySound(partition, table, address, 0) || bucket < buckets) return false;
@@ -93,12 +105,32 @@ export function isCollectionSound(partition: Partition, address: Address): bool 
   }
   items = 0;
   if (tree != 0 && !isTreeSound(partition, tree, address, 0)) return false;
-  if (tree != 0 && items != load<u32>(root, ROOT_COUNT)) return false;
-  return bytes == load<u32>(root, ROOT_ITEMS);
+  if (tree != 0 && items != treeCountOf(address)) return false;
+  return bytes == load<u32>(root, ROOT_ITEMS) && isExpirySound(partition, address);
+}
+
+/**
+ * Whether the fields that expire are those in the tree, with the same expiries, and the entry's expiry is right. Not
+ * while somebody is at it, or has died there: such an entry goes as a whole, and its nodes are in order.
+ */
+function isExpirySound(partition: Partition, address: Address): bool {
+  if (partition.overwriting == address) return true;
+  if (isMarked(address) != (expiring != 0)) return false;
+  if (entryAt(address).flags & ROOTED && kind == <u32>CHUNK_HASH) {
+    if (load<u32>(rootOf(address), ROOT_EXPIRES) != expiring || itemSum != treeSum) return false;
+  }
+  return expiring == 0 || expiryOf(address) == wholeExpiryOf(address);
+}
+
+/** Of a field's name and expiry: what makes two sums over sets of them the same only if the sets are, in effect. */
+@inline
+function mixed(hash: u32, expiryMs: f64): u64 {
+  const word = (reinterpret<u64>(expiryMs) ^ (<u64>hash << 32)) * 0x9e3779b97f4a7c15;
+  return (word ^ (word >> 29)) * 0xbf58476d1ce4e5b9;
 }
 
 function isPackedSound(address: Address): bool {
-  if (<u32>entryAt(address).valueBytes < PACKED_HEAD) return false;
+  if (<u32>entryAt(address).valueBytes < packedHead(address)) return false;
   buckets = 0;
   const end = packedBody(address) + packedBytes(address);
   const shape = shapeOfKind(kind);
@@ -164,6 +196,12 @@ function areItemsSound(body: Address, count: u32, end: Address): bool {
     if (kind == <u32>CHUNK_HASH && value >= behind) return false;
     const hash = hashOfStored(member);
     if (load<u8>(body + i) != tagOfHash(hash)) return false;
+    const expiryMs = expiryOfItem(item);
+    if (expiryMs) {
+      if (kind != <u32>CHUNK_HASH) return false;
+      expiring += 1;
+      itemSum += mixed(hash, <f64>expiryMs);
+    }
     if (buckets != 0 && bucketOfHash(hash, buckets) != bucket) return false;
     item = behind;
   }
@@ -204,7 +242,7 @@ function isOutsideSound(partition: Partition, link: Address, owner: Address): bo
 }
 
 function isTreeSound(partition: Partition, node: Address, parent: Address, depth: u32): bool {
-  const leafShape = shapeOfKind(kind);
+  const leafShape = kind == <u32>CHUNK_HASH ? NODE_ORDER : shapeOfKind(kind);
   if (depth > MAX_LEVELS || !isNodeSound(partition, node, parent, NODE_BRANCH, leafShape)) return false;
   const fields = nodeAt(node);
   if (fields.count == 0) return false;
@@ -254,6 +292,7 @@ function areInOrder(first: Address, count: u32, end: Address, shape: u32): bool 
       const content = contentOf(item);
       if (behind > end || skipMember(content + 8) != behind) return false;
       if (lastItem != 0 && !comesBefore(lastItem, item)) return false;
+      if (kind == <u32>CHUNK_HASH) treeSum += mixed(hashOfStored(content + 8), load<f64>(content));
       lastItem = item;
       item = behind;
     }

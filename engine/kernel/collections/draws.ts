@@ -4,6 +4,8 @@
  * partition's lock.
  */
 import { Address } from '../layout';
+import { isItemDue } from './body';
+import { nextItem, startItems } from './items';
 import { randomBelow, randomItem } from './random';
 
 /** Of more than one in so many, a walk over all of them is faster. */
@@ -15,20 +17,41 @@ export function isFew(count: u32, size: u32): bool {
   return count <= size >> FEW_SHIFT || <u64>count * <u64>count <= <u64>size;
 }
 
-/** Writes the addresses of so many items of a set or hash, one u32 each and in order of them. */
-export function drawItems(address: Address, count: u32, to: Address): void {
-  draw(address, 0, count, to);
+/** So many draws of fields that have expired for one that has not are too many: a walk over all is better then. */
+export const MAX_VAIN_DRAWS: u32 = 64;
+/** And that is so unlikely before there are too many that it makes no field less likely than others. */
+const MAX_DRAWS: u32 = 1024;
+
+/** A random item of a set or hash that has not expired: there is one. */
+export function randomLive(address: Address, nowMs: i64): Address {
+  for (let i: u32 = 0; i < MAX_DRAWS; i++) {
+    const item = randomItem(address);
+    if (!isItemDue(item, nowMs)) return item;
+  }
+  // Nearly all have just expired, and are about to be removed: the first that has not.
+  startItems(address);
+  let item = nextItem();
+  while (isItemDue(item, nowMs)) item = nextItem();
+  return item;
+}
+
+/**
+ * Writes the addresses of so many items of a set or hash that have not expired, one u32 each and in order of them. Of
+ * all items at least one in MAX_VAIN_DRAWS must not have expired.
+ */
+export function drawItems(address: Address, count: u32, nowMs: i64, to: Address): void {
+  draw(address, 0, count, nowMs, to);
 }
 
 /** Writes so many numbers below `size`, in order. */
 export function drawPlaces(size: u32, count: u32, to: Address): void {
-  draw(0, size, count, to);
+  draw(0, size, count, 0, to);
 }
 
-function draw(address: Address, size: u32, count: u32, to: Address): void {
+function draw(address: Address, size: u32, count: u32, nowMs: i64, to: Address): void {
   let known: u32 = 0;
   while (known < count) {
-    for (let i = known; i < count; i++) set(to, i, address ? randomItem(address) : randomBelow(size));
+    for (let i = known; i < count; i++) set(to, i, address ? randomLive(address, nowMs) : randomBelow(size));
     sort(to, count);
     known = 1;
     for (let i: u32 = 1; i < count; i++) {

@@ -78,6 +78,39 @@ export function readMember(thread: u32, at: Address): Address {
   return skipValue(at, u32.MAX_VALUE);
 }
 
+/**
+ * Makes the stored member at `at` the one at hand, as long as it stays where it is. Other than `readMember` it writes
+ * nowhere, so it may come between a command's reading of its member and its use (`holdMember`).
+ */
+export function takeStored(at: Address): void {
+  text = storedText(at);
+  length = storedLength;
+  const byte = <u32>load<u8>(at);
+  form = isStoredInteger(at) ? 0 : byte == BIN8 || byte == BIN8 + 1 ? BIN8 : STR8;
+  hash = hashKey(text, length);
+}
+
+/* The member that was at hand when `holdMember` was called. */
+let heldText: Address = 0;
+let heldLength: u32 = 0;
+let heldForm: u32 = 0;
+let heldHash: u32 = 0;
+
+/** Keeps the member at hand for `resumeMember`. What comes between must not hold another one. */
+export function holdMember(): void {
+  heldText = text;
+  heldLength = length;
+  heldForm = form;
+  heldHash = hash;
+}
+
+export function resumeMember(): void {
+  text = heldText;
+  length = heldLength;
+  form = heldForm;
+  hash = heldHash;
+}
+
 /** Bytes of the member at hand as it is stored. */
 @inline
 export function memberBytes(): u32 {

@@ -3,6 +3,7 @@
  * before text of the same ones. Packed, they
  * are the items of one leaf (leaf.ts). With a root there are both a tree of such items (tree.ts), for the order, and a
  * table (table.ts) from members to scores; the bytes of a member stand in both, so that neither has to ask the other.
+ * The fields of a large hash that expire have such a tree, too, of what they are and when (expiring.ts).
  *
  * Everything here runs under the partition's lock, what changes something with the entry pinned.
  */
@@ -141,7 +142,7 @@ function compareTexts(text: Address, bytes: u32, other: Address, otherBytes: u32
 
 /** Whether an item comes before a bound. */
 @inline
-function isBelow(item: Address, score: f64, where: u32): bool {
+export function isBelow(item: Address, score: f64, where: u32): bool {
   const itemScore = scoreOfItem(item);
   return itemScore == score ? isMemberBelow(item, where) : itemScore < score;
 }
@@ -214,19 +215,19 @@ function firstBelow(node: Address): Address {
 
 /** Bytes of an item with the member at hand. */
 @inline
-function orderedBytes(): u32 {
+export function orderedBytes(): u32 {
   const content = SCORE_BYTES + memberBytes();
   return lengthBytes(content) + content;
 }
 
-function writeItem(at: Address, score: f64): void {
+export function writeItem(at: Address, score: f64): void {
   const content = writeLength(at, SCORE_BYTES + memberBytes());
   store<f64>(content, score);
   writeMember(content + SCORE_BYTES);
 }
 
 /** Puts the member at hand, which is not there with this score, in its place. False: out of memory, nothing changed. */
-function insertOrdered(partition: Partition, slot: Slot, score: f64, thread: u32, nowMs: i64): bool {
+export function insertOrdered(partition: Partition, slot: Slot, score: f64, thread: u32, nowMs: i64): bool {
   const bytes = orderedBytes();
   let at: Address;
   if (isRooted(entryOf(slot))) {
@@ -261,7 +262,7 @@ export function addOrdered(partition: Partition, slot: Slot, score: f64, thread:
 }
 
 /** Takes the member at hand, which is there with this score, out of the order. */
-function removeOrderedItem(partition: Partition, slot: Slot, score: f64, thread: u32): void {
+export function removeOrderedItem(partition: Partition, slot: Slot, score: f64, thread: u32): void {
   const address = entryOf(slot);
   if (isRooted(address)) {
     goToMember(address, score, thread);

@@ -18,6 +18,7 @@ import { entryOf, Slot } from '../table';
 import {
   appendToBody,
   behindItem,
+  contentOf,
   findInBody,
   foundIndex,
   lengthBytes,
@@ -26,6 +27,7 @@ import {
   writeLength,
 } from './body';
 import { bucketWord, directoryOfWord, openDirectory } from './directory';
+import { bytesOfTree, unpackTree } from './expiring';
 import { fitEntry, shrinkEntry } from './fit';
 import { discard } from './garbage';
 import { growTable, putFirst, shrinkTable } from './growth';
@@ -42,17 +44,20 @@ import {
   replaceNode,
   roomOf,
 } from './node';
-import { firstOutside, linkedBytes, linkOf } from './outside';
+import { firstOutside, LINK_BYTES, linkedBytes, linkOf } from './outside';
 import { reserve, takeReserved } from './reserve';
 import {
   addBytes,
   addCount,
   addPackedCount,
   isRooted,
-  PACKED_HEAD,
+  isMarked,
+  MARKED_ROOT_BYTES,
+  ownExpiryOf,
   packedBody,
   packedBytes,
   packedCount,
+  packedHead,
   ROOT_BUCKETS,
   ROOT_BYTES,
   ROOT_COUNT,
@@ -61,6 +66,7 @@ import {
   ROOT_TABLE,
   ROOT_TREE,
   rootOf,
+  setOwnExpiry,
 } from './root';
 
 /** Nodes of a chain, for readers who may meet anything. */
@@ -145,11 +151,40 @@ export function addItem(partition: Partition, slot: Slot, contentBytes: u32, thr
 }
 
 /**
+ * Prepares `resizeItem` of an item that is there, as `prepareItem` does an addition: a table where it cannot be packed.
+ * False: out of memory, nothing has changed.
+ */
+export function prepareResize(
+  partition: Partition,
+  slot: Slot,
+  item: Address,
+  contentBytes: u32,
+  isLong: bool,
+  thread: u32,
+  nowMs: i64,
+): bool {
+  if (isRooted(entryOf(slot))) return true;
+  const delta = <i32>itemBytes(contentBytes) - 1 - <i32>(behindItem(item) - item);
+  if (!isLong && (delta <= 0 || mayStayPacked(entryOf(slot), 0, delta))) return true;
+  return makeTable(partition, slot, thread, nowMs);
+}
+
+/**
  * Lets the item of the member at hand, which is there, have so much content: where it goes, which the caller writes at
  * once, all of it. What its value had outside is gone. 0: out of memory, nothing has changed. Where the new value
  * stands outside, the collection has a table (`makeTable`).
+ *
+ * With `keeps` the content stays what it was, at its end, and the caller writes what comes before, if there is more of
+ * it; if there is less, that is missing at its beginning.
  */
-export function resizeItem(partition: Partition, slot: Slot, contentBytes: u32, thread: u32, nowMs: i64): Address {
+export function resizeItem(
+  partition: Partition,
+  slot: Slot,
+  contentBytes: u32,
+  keeps: bool,
+  thread: u32,
+  nowMs: i64,
+): Address {
   let item = findMember(entryOf(slot));
   const bytes = itemBytes(contentBytes) - 1;
   let delta = <i32>bytes - <i32>(behindItem(item) - item);
@@ -159,10 +194,10 @@ export function resizeItem(partition: Partition, slot: Slot, contentBytes: u32, 
       findMember(entryOf(slot));
     }
     if (node == 0) {
-      const valueBytes = PACKED_HEAD + packedBytes(entryOf(slot)) + delta;
+      const valueBytes = packedHead(entryOf(slot)) + packedBytes(entryOf(slot)) + delta;
       if (!fitEntry(partition, slot, valueBytes, thread, nowMs)) return 0;
     } else if (<u32>nodeAt(node).bytes + delta > MAX_NODE_PAYLOAD) {
-      return moveItem(partition, slot, contentBytes, thread, nowMs);
+      return moveItem(partition, slot, contentBytes, keeps, thread, nowMs);
     } else if (NODE_BYTES + <u32>nodeAt(node).bytes + delta > roomOf(node)) {
       if (!reserve(partition, NODE_BYTES + <u32>nodeAt(node).bytes + delta, thread, nowMs)) return 0;
       findMember(entryOf(slot));
@@ -171,20 +206,38 @@ export function resizeItem(partition: Partition, slot: Slot, contentBytes: u32, 
     item = findMember(entryOf(slot));
   }
   const address = entryOf(slot);
-  dropOutside(partition, address, item);
+  if (!keeps) dropOutside(partition, address, item);
   const behind = behindItem(item);
   const end = node ? payloadOf(node) + <u32>nodeAt(node).bytes : packedBody(address) + packedBytes(address);
-  memory.copy(behind + delta, behind, end - behind);
+  if (delta != 0) {
+    const kept = keeps ? min<u32>(behind - contentOf(item), contentBytes) : 0;
+    // What has to go first is what the other one would overwrite.
+    if (kept != 0 && delta < 0) memory.copy(behind + delta - kept, behind - kept, kept);
+    memory.copy(behind + delta, behind, end - behind);
+    if (kept != 0 && delta > 0) memory.copy(behind + delta - kept, behind - kept, kept);
+  }
   if (node) nodeAt(node).bytes += <u16>delta;
   addBytes(partition, address, delta);
   return writeLength(item, contentBytes);
 }
 
 /** `resizeItem` where the item's node would be too large: it gets a node of its own. */
-function moveItem(partition: Partition, slot: Slot, contentBytes: u32, thread: u32, nowMs: i64): Address {
+function moveItem(
+  partition: Partition,
+  slot: Slot,
+  contentBytes: u32,
+  keeps: bool,
+  thread: u32,
+  nowMs: i64,
+): Address {
   const more = itemBytes(contentBytes);
   if (!reserve(partition, NODE_BYTES + more, thread, nowMs)) return 0;
-  removeItem(partition, slot, findMember(entryOf(slot)));
+  const item = findMember(entryOf(slot));
+  const kept = keeps ? behindItem(item) - contentOf(item) : 0;
+  const link = keeps && nodeAt(node).outside != 0 ? linkOf(item, NODE_TABLE) : 0;
+  // Of a spare node only the head is in use.
+  memory.copy(payloadOf(partition.spareNode) + more - kept, behindItem(item) - kept, kept);
+  takeOut(partition, slot, item, link != 0);
   word = bucketWordAgain(entryOf(slot));
   node = takeReserved(partition);
   formatNode(node, NODE_TABLE, directoryOfWord());
@@ -194,6 +247,10 @@ function moveItem(partition: Partition, slot: Slot, contentBytes: u32, thread: u
   store<u8>(payloadOf(node), tagOfHash(memberHash()));
   addBytes(partition, entryOf(slot), more);
   countItem(entryOf(slot), 1);
+  if (link) {
+    nodeAt(node).outside = 1;
+    nodeAt(firstOutside(payloadOf(node) + more - LINK_BYTES)).parent = node;
+  }
   return writeLength(payloadOf(node) + 1, contentBytes);
 }
 
@@ -222,7 +279,7 @@ export function mayStayPacked(address: Address, items: u32, bytes: u32): bool {
 
 function addPacked(partition: Partition, slot: Slot, bytes: u32, more: u32, thread: u32, nowMs: i64): Address {
   const old = entryOf(slot);
-  const address = fitEntry(partition, slot, PACKED_HEAD + packedBytes(old) + more, thread, nowMs);
+  const address = fitEntry(partition, slot, packedHead(old) + packedBytes(old) + more, thread, nowMs);
   if (address == 0) return 0;
   node = 0;
   const at = appendToBody(packedBody(address), packedCount(address), packedBytes(address), tagOfHash(memberHash()));
@@ -236,16 +293,25 @@ export function makeTable(partition: Partition, slot: Slot, thread: u32, nowMs: 
   const before = entryOf(slot);
   const bytes = packedBytes(before);
   const hasItems = bytes != 0;
-  if (!fitEntry(partition, slot, max<u32>(PACKED_HEAD + bytes, ROOT_BYTES), thread, nowMs)) return false;
+  const treeBytes = isMarked(before) ? bytesOfTree(before) : 0;
+  const rootBytes = isMarked(before) ? MARKED_ROOT_BYTES : ROOT_BYTES;
+  if (!fitEntry(partition, slot, max<u32>(packedHead(before) + bytes, rootBytes), thread, nowMs)) return false;
+  if (treeBytes != 0 && !reserve(partition, NODE_BYTES + treeBytes, thread, nowMs)) return false;
   if (hasItems && !reserve(partition, NODE_BYTES + bytes, thread, nowMs)) return false;
   if (!reserve(partition, NODE_BYTES + 4, thread, nowMs)) return false;
   const address = entryOf(slot);
   const directory = openDirectory(partition, address);
   nodeAt(directory).count = 1;
   store<u32>(payloadOf(directory), hasItems ? unpackBody(partition, address, directory, bytes) : 0);
+  const leaf = treeBytes ? unpackTree(partition, address) : 0;
   makeRoot(partition, address, bytes);
   store<u32>(rootOf(address), directory, ROOT_TABLE);
   store<u32>(rootOf(address), 1, ROOT_BUCKETS);
+  if (leaf) {
+    store<u32>(rootOf(address), leaf, ROOT_TREE);
+    store<u32>(rootOf(address), nodeAt(leaf).count, ROOT_EXPIRES);
+    addBytes(partition, address, treeBytes);
+  }
   shrinkEntry(partition, slot);
   return true;
 }
@@ -266,10 +332,12 @@ function unpackBody(partition: Partition, address: Address, parent: Address, byt
  */
 export function makeRoot(partition: Partition, address: Address, bytes: u32): void {
   const count = packedCount(address);
+  const marked = isMarked(address);
+  const own = marked ? ownExpiryOf(address) : 0;
   // The head of what is packed goes; the root counts no bytes of its own.
-  addBytes(partition, address, -<i32>PACKED_HEAD);
+  addBytes(partition, address, -<i32>packedHead(address));
   const entry = entryAt(address);
-  entry.valueBytes = <u16>ROOT_BYTES;
+  entry.valueBytes = <u16>(marked ? MARKED_ROOT_BYTES : ROOT_BYTES);
   entry.flags |= ROOTED;
   const root = rootOf(address);
   store<u32>(root, count, ROOT_COUNT);
@@ -278,6 +346,7 @@ export function makeRoot(partition: Partition, address: Address, bytes: u32): vo
   store<u32>(root, 0, ROOT_BUCKETS);
   store<u32>(root, 0, ROOT_TREE);
   store<u32>(root, 0, ROOT_EXPIRES);
+  if (marked) setOwnExpiry(address, own);
 }
 
 /** Looks for a node in the bucket of the member at hand that so many bytes can be added to: `node` and `word`. */
@@ -325,6 +394,11 @@ function enlarge(partition: Partition, target: Address): void {
 
 /** Takes away the item that `findMember` found, and what its value has outside. */
 export function removeItem(partition: Partition, slot: Slot, item: Address): void {
+  takeOut(partition, slot, item, false);
+}
+
+/** `removeItem`. `keepsOutside`: what the value has outside, which it has, becomes another item's. */
+function takeOut(partition: Partition, slot: Slot, item: Address, keepsOutside: bool): void {
   const address = entryOf(slot);
   const less = 1 + (behindItem(item) - item);
   if (node == 0) {
@@ -334,7 +408,8 @@ export function removeItem(partition: Partition, slot: Slot, item: Address): voi
     return;
   }
   const fields = nodeAt(node);
-  dropOutside(partition, address, item);
+  if (keepsOutside) fields.outside -= 1;
+  else dropOutside(partition, address, item);
   addBytes(partition, address, -<i32>less);
   countItem(address, -1);
   removeFromBody(payloadOf(node), fields.count, fields.bytes, item, foundIndex());

@@ -24,7 +24,7 @@ import {
 } from './node';
 import { linkOf } from './outside';
 import { reserve, takeReserved } from './reserve';
-import { addBytes, addCount, ROOT_TREE, rootOf } from './root';
+import { addBytes, addCount, addTreeCount, ROOT_TREE, rootOf } from './root';
 import {
   branchAt,
   CHILD_ITEMS,
@@ -122,7 +122,7 @@ function putOnWay(partition: Partition, slot: Slot, more: u32, score: f64): Addr
   countBelow(1);
   if (foundNumber() == 0 && <u32>nodeAt(foundLeaf()).shape != NODE_LIST) setScore(score);
   addBytes(partition, entryOf(slot), more);
-  addCount(entryOf(slot), 1);
+  addTreeCount(entryOf(slot), 1);
   return at;
 }
 

@@ -12,7 +12,7 @@ import { discard } from './garbage';
 import { behindIn, closeLeaf, firstIn } from './leaf';
 import { CHILD_BYTES, eachOutsideOf, formatNode, NODE_BYTES, NODE_LIST, nodeAt, ON_MOVE, payloadOf } from './node';
 import { firstOutside, linkedBytes, linkOf } from './outside';
-import { addBytes, addCount, ROOT_TREE, rootOf } from './root';
+import { addBytes, addTreeCount, ROOT_TREE, rootOf } from './root';
 import {
   branchAt,
   CHILD_SCORE,
@@ -52,7 +52,7 @@ export function removeOnWay(partition: Partition, address: Address, count: u32):
   const outside = fields.outside ? discardLinks(partition, count) : 0;
   const bytes = isAll ? <u32>fields.bytes : bytesOf(count);
   addBytes(partition, address, -<i32>(bytes + outside));
-  addCount(address, -<i32>count);
+  addTreeCount(address, -<i32>count);
   countBelow(-<i32>count);
   if (isAll) return dropLeaf(partition, address);
   closeLeaf(foundLeaf(), foundOffset(), bytes);

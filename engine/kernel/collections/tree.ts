@@ -1,7 +1,8 @@
 /*
  * The order of a list's elements, or of a sorted set's members: as long as they are few, items in the entry (root.ts);
  * else a tree whose ends are leaves, and whose branches count the items below each child. It is a B+ tree in which an
- * item is found by its number; the members of a sorted set by score and member too (order.ts). So both ends of a list
+ * item is found by its number; the members of a sorted set by score and member too (order.ts), and so are the fields of
+ * a large hash that expire (expiring.ts). So both ends of a list
  * are a step or three away, and anything else takes the logarithm of its length.
  *
  * A tree is changed in steps, each of which leaves it a tree: a leaf gets a larger chunk, is split, a branch is split,
@@ -27,7 +28,7 @@ import {
   replaceNode,
   roomOf,
 } from './node';
-import { countOf, ROOT_TREE, rootOf } from './root';
+import { ROOT_TREE, rootOf, treeCountOf } from './root';
 
 /** Leaves of lists are as large as can be: both ends are at hand without walking. */
 const MAX_LIST_LEAF: u32 = MAX_NODE_PAYLOAD;
@@ -135,7 +136,7 @@ export function isBranch(node: Address): bool {
 /** Finds the way to the item with this number; or, with as many as there are, to the end. */
 export function findPlace(thread: u32, address: Address, position: u32): void {
   let node = setOut(thread, address);
-  const isEnd = position == countOf(address);
+  const isEnd = position == treeCountOf(address);
   let left = position;
   while (isBranch(node)) {
     const last = <u32>nodeAt(node).count - 1;

@@ -3,10 +3,10 @@
  * when the reply does not fit before `limit`; then it has changed nothing.
  */
 import { noteSet } from '../changelog';
+import { keyExpiryOf } from '../collections/root';
 import {
   chainOf,
   entryAt,
-  expiryOf,
   HAS_EXPIRY,
   HAS_VERSION,
   isNamespaced,
@@ -187,7 +187,7 @@ export function setValue(
 @inline
 export function expiryOfSlot(slot: Slot): i64 {
   const address = entryOf(slot);
-  return entryAt(address).flags & HAS_EXPIRY ? expiryOf(address) : 0;
+  return keyExpiryOf(address);
 }
 
 /** Under the lock: STORED when the flags let the value in the slot (0: none) be replaced. */

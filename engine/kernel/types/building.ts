@@ -12,9 +12,17 @@
  */
 import { copyBytes } from '../bytes';
 import { LOG_DELETED } from '../changelog';
-import { memberOf } from '../collections/body';
+import {
+  expiryBytes,
+  expiryOfItem,
+  isItemDue,
+  memberOf,
+  readExpiry,
+  writeExpiry,
+} from '../collections/body';
 import { shrinkEntry } from '../collections/fit';
 import { nextItem, startBucket } from '../collections/items';
+import { settleExpiry } from '../collections/lifetime';
 import { readMember, skipMember } from '../collections/member';
 import { addOrdered, findScore, memberOfItem, scoreOfItem } from '../collections/order';
 import { dropReserved } from '../collections/reserve';
@@ -95,7 +103,10 @@ export function endBuilding(
   nowMs: i64,
 ): bool {
   const isEmpty = countOf(entryOf(slot)) == 0;
-  if (!isEmpty) shrinkEntry(partition, slot);
+  if (!isEmpty) {
+    settleExpiry(partition, slot);
+    shrinkEntry(partition, slot);
+  }
   partition.overwriting = 0;
   partition.pinnedOld = 0;
   if (isEmpty || (expiryMs != 0 && !expireAt(partition, slot, hash, expiryMs, thread, nowMs))) {
@@ -130,11 +141,11 @@ export function isGathered(): bool {
  * Copies a page of a collection's items to `out`, and goes on behind them the next time. The address behind; `out`
  * itself before the end: not one item fits before `limit`.
  */
-export function gather(address: Address, out: Address, limit: Address, thread: u32): Address {
+export function gather(address: Address, out: Address, limit: Address, thread: u32, nowMs: i64): Address {
   const kind = entryAt(address).kind;
   return kind == CHUNK_LIST || kind == CHUNK_ZSET
     ? gatherInOrder(address, kind, out, limit, thread)
-    : gatherBuckets(address, kind, out, limit);
+    : gatherBuckets(address, kind, out, limit, nowMs);
 }
 
 function gatherInOrder(address: Address, kind: u8, out: Address, limit: Address, thread: u32): Address {
@@ -162,20 +173,23 @@ export function copyRanked(item: Address, out: Address, limit: Address): Address
   return at + bytes;
 }
 
-function gatherBuckets(address: Address, kind: u8, out: Address, limit: Address): Address {
+/** A field that expires has its expiry before it, as in its item; one that has expired is left out. */
+function gatherBuckets(address: Address, kind: u8, out: Address, limit: Address, nowMs: i64): Address {
   let end = out;
   while (!isOver && end - out < PAGE_BYTES) {
     startBucket(address, isRooted(address) ? bucketAt(address, cursor) : 0);
     let number: u32 = 0;
     for (let item = nextItem(); item; item = nextItem()) {
       number += 1;
-      if (number <= place) continue;
+      if (number <= place || isItemDue(item, nowMs)) continue;
       const member = memberOf(item);
       const bytes = skipMember(member) - member;
+      const expiryMs = expiryOfItem(item);
       let behind: Address = 0;
-      if (end + bytes <= limit) {
-        copyBytes(end, member, bytes);
-        behind = kind == CHUNK_HASH ? copyField(item, end + bytes, limit) : end + bytes;
+      if (end + expiryBytes(expiryMs) + bytes <= limit) {
+        const at = writeExpiry(end, expiryMs);
+        copyBytes(at, member, bytes);
+        behind = kind == CHUNK_HASH ? copyField(item, at + bytes, limit) : at + bytes;
       }
       if (behind == 0) return end;
       end = behind;
@@ -203,9 +217,10 @@ export function pour(partition: Partition, slot: Slot, from: Address, to: Addres
       at = readMember(thread, at);
       if (addMember(partition, slot, thread, nowMs) == NO_MEMORY) return false;
     } else if (kind == CHUNK_HASH) {
-      const value = readMember(thread, at);
+      const expiryMs = readExpiry(at);
+      const value = readMember(thread, at + expiryBytes(expiryMs));
       at = skipValue(value, to);
-      if (putField(partition, slot, value, at - value, thread, nowMs) == FIELD_NO_MEMORY) return false;
+      if (putField(partition, slot, value, at - value, expiryMs, thread, nowMs) == FIELD_NO_MEMORY) return false;
     } else {
       const score = numberOf(at);
       at = readMember(thread, skipValue(at, to));
@@ -239,7 +254,7 @@ export function copyCollection(
   if (slot == 0) return ERROR_OUT_OF_MEMORY;
   startGathering();
   while (!isGathered()) {
-    const end = gather(address, buffer, limit, thread);
+    const end = gather(address, buffer, limit, thread, nowMs);
     const isStuck = end == buffer && !isGathered();
     if (isStuck || !pour(target, slot, buffer, end, thread, nowMs)) {
       dropReserved(target);

@@ -11,12 +11,12 @@
 import { LOG_DELETED, noteSet } from '../changelog';
 import { shrinkEntry } from '../collections/fit';
 import { freeSoon } from '../collections/garbage';
-import { countOf } from '../collections/root';
+import { hasDue, settleExpiry, sweepFields } from '../collections/lifetime';
+import { countOf, keyExpiryOf } from '../collections/root';
 import {
   CHUNK_BLOB,
   COLLECTION,
   entryAt,
-  expiryOf,
   flagsOfKey,
   HAS_EXPIRY,
   HAS_VERSION,
@@ -82,8 +82,14 @@ export function openHeld(partition: Partition, thread: u32, staged: Staged, kind
   }
   partition.pinnedOld = entryOf(slot);
   partition.overwriting = entryOf(slot);
+  if (entryAt(entryOf(slot)).flags & HAS_EXPIRY && hasDue(entryOf(slot), nowMs)) {
+    sweepFields(partition, slot, FIELDS_A_WRITE, nowMs);
+  }
   return slot;
 }
+
+/** Fields that have expired and are removed by whoever changes their hash: as many as it takes to keep up. */
+const FIELDS_A_WRITE: u32 = 32;
 
 function create(partition: Partition, thread: u32, staged: Staged, kind: u8, nowMs: i64): Slot {
   if (lengthOf(staged.keyWord) > MAX_INLINE_KEY) {
@@ -128,6 +134,7 @@ function dropHeld(partition: Partition, staged: Staged, slot: Slot): void {
 /** `close` that keeps the lock. */
 export function closeHeld(partition: Partition, staged: Staged, slot: Slot, changed: bool): void {
   if (countOf(entryOf(slot)) == 0) return dropHeld(partition, staged, slot);
+  if (entryAt(entryOf(slot)).flags & HAS_EXPIRY) settleExpiry(partition, slot);
   shrinkEntry(partition, slot);
   partition.pinnedOld = 0;
   const address = entryOf(slot);
@@ -135,8 +142,7 @@ export function closeHeld(partition: Partition, staged: Staged, slot: Slot, chan
   if (changed) {
     if (flags & HAS_VERSION) renewVersion(partition, address, flags);
     // The log leaves out what is so long: whoever wants the collection reads it.
-    const expiryMs = flags & HAS_EXPIRY ? expiryOf(address) : 0;
-    noteSet(partition, staged.key, staged.keyWord, staged.key, LARGE_BYTES, expiryMs);
+    noteSet(partition, staged.key, staged.keyWord, staged.key, LARGE_BYTES, keyExpiryOf(address));
   }
   partition.overwriting = 0;
   freeSoon(partition);

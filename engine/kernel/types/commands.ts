@@ -30,6 +30,14 @@ import {
   hashSize,
   hashValues,
 } from './hash';
+import {
+  hashExpire,
+  hashGetAndExpire,
+  hashPersist,
+  hashSetExpiring,
+  hashTake,
+  hashTimeToLive,
+} from './hash-expiry';
 import { hashFieldLength, hashIncrement, hashIncrementFloat } from './hash-fields';
 import {
   listIndex,
@@ -201,6 +209,18 @@ export function runCollections(thread: u32, command: Staged, out: Address, limit
       return sortedScan(thread, command, out, limit, nowMs);
     case 0x6f:
       return sortedLexCount(thread, command, out, limit, nowMs);
+    case 0x80:
+      return hashExpire(thread, command, out, limit, nowMs);
+    case 0x81:
+      return hashPersist(thread, command, out, limit, nowMs);
+    case 0x82:
+      return hashTimeToLive(thread, command, out, limit, nowMs);
+    case 0x83:
+      return hashSetExpiring(thread, command, out, limit, nowMs);
+    case 0x84:
+      return hashGetAndExpire(thread, command, out, limit, nowMs);
+    case 0x85:
+      return hashTake(thread, command, out, limit, nowMs);
     case 0x86:
       return countUnion(thread, command, out, limit, nowMs);
     case 0x87:

@@ -1,9 +1,9 @@
 /* Commands on one field of a hash: HSTRLEN, HINCRBY, HINCRBYFLOAT. */
-import { valueOf } from '../collections/body';
+import { expiryOfItem, valueOf } from '../collections/body';
+import { findLiveMember } from '../collections/expiring';
 import { readMember } from '../collections/member';
 import { payloadOf } from '../collections/node';
 import { firstOutside, isOutside } from '../collections/outside';
-import { findMember } from '../collections/table';
 import { CHUNK_HASH } from '../entry';
 import { Address } from '../layout';
 import {
@@ -41,7 +41,7 @@ export function hashFieldLength(thread: u32, staged: Staged, out: Address, limit
   if (!readMember(thread, behindKey(staged))) return writeError(out, ERROR_MEMBER);
   const address = openToRead(thread, staged, CHUNK_HASH, nowMs);
   if (address == 0) return writeNothing(out);
-  const item = findMember(address);
+  const item = findLiveMember(address, nowMs);
   let length: i64 = 0;
   if (item) {
     const value = valueOf(item);
@@ -61,7 +61,7 @@ export function hashIncrement(thread: u32, staged: Staged, out: Address, limit: 
   const delta = lastInteger();
   const slot = open(thread, staged, CHUNK_HASH, true, nowMs);
   if (slot == 0) return writeError(out, lastFailure());
-  const item = findMember(entryOf(slot));
+  const item = findLiveMember(entryOf(slot), nowMs);
   let status: u32 = 0;
   let sum = delta;
   if (item) {
@@ -84,7 +84,7 @@ export function hashIncrementFloat(thread: u32, staged: Staged, out: Address, li
   const delta = numberOf(at);
   const slot = open(thread, staged, CHUNK_HASH, true, nowMs);
   if (slot == 0) return writeError(out, lastFailure());
-  const item = findMember(entryOf(slot));
+  const item = findLiveMember(entryOf(slot), nowMs);
   let status: u32 = 0;
   // Of 0, which a field that is not there counts as, and -0.0 too.
   let sum = 0.0 + delta;
@@ -97,7 +97,7 @@ export function hashIncrementFloat(thread: u32, staged: Staged, out: Address, li
   return endIncrement(thread, staged, slot, status, out, end, nowMs);
 }
 
-/** Sets the field at hand to the number that stands in the reply, unless something is wrong with it. */
+/** Sets the field at hand to the number that stands in the reply, unless something is wrong. Its expiry stays. */
 function endIncrement(
   thread: u32,
   staged: Staged,
@@ -107,8 +107,11 @@ function endIncrement(
   end: Address,
   nowMs: i64,
 ): Address {
-  if (status == 0 && putField(partitionOf(staged), slot, out, end - out, thread, nowMs) == FIELD_NO_MEMORY) {
-    status = ERROR_OUT_OF_MEMORY;
+  if (status == 0) {
+    const item = findLiveMember(entryOf(slot), nowMs);
+    const expiryMs: i64 = item ? expiryOfItem(item) : 0;
+    const outcome = putField(partitionOf(staged), slot, out, end - out, expiryMs, thread, nowMs);
+    if (outcome == FIELD_NO_MEMORY) status = ERROR_OUT_OF_MEMORY;
   }
   close(thread, staged, slot, status == 0);
   return status ? writeError(out, status) : end;

@@ -1,8 +1,18 @@
 /* Hashes: fields as of collections/member.ts, values any msgpack. HGET and HEXISTS are in quick.ts. */
 import { copyBytes } from '../bytes';
-import { behindItem, memberOf, valueOf } from '../collections/body';
+import {
+  behindItem,
+  expiryBytes,
+  expiryOfItem,
+  isItemDue,
+  memberOf,
+  valueOf,
+  writeExpiry,
+} from '../collections/body';
+import { countLive, delist, enlist, findLiveMember } from '../collections/expiring';
 import { nextItem, startItems } from '../collections/items';
 import { memberBytes, readMember, skipMember, writeMember } from '../collections/member';
+import { allowExpiry } from '../collections/lifetime';
 import { nodeAt } from '../collections/node';
 import {
   copyOutside,
@@ -14,8 +24,8 @@ import {
   writeOutside,
 } from '../collections/outside';
 import { dropReserved } from '../collections/reserve';
-import { addBytes, countOf, isRooted } from '../collections/root';
-import { addItem, findMember, foundNode, makeTable, prepareItem, resizeItem } from '../collections/table';
+import { addBytes } from '../collections/root';
+import { addItem, findMember, foundNode, prepareItem, prepareResize, resizeItem } from '../collections/table';
 import { CHUNK_HASH } from '../entry';
 import { Address, header } from '../layout';
 import { skipValue, writeArrayHead, writeBoolean, writeInteger, writeMapHead, writeNil } from '../msgpack';
@@ -30,32 +40,42 @@ export const FIELD_NEW: u32 = 1;
 export const FIELD_CHANGED: u32 = 0;
 export const FIELD_NO_MEMORY: u32 = 2;
 
-/** Sets the field at hand to a value. */
+/** Sets the field at hand to a value, and lets it expire, 0: not. One that had expired is new. */
 export function putField(
   partition: Partition,
   slot: Slot,
   value: Address,
   valueBytes: u32,
+  expiryMs: i64,
   thread: u32,
   nowMs: i64,
 ): u32 {
   const isLong = valueBytes > MAX_INSIDE;
-  const bytes = memberBytes() + placeBytes(valueBytes);
-  const isNew = findMember(entryOf(slot)) == 0;
+  const bytes = expiryBytes(expiryMs) + memberBytes() + placeBytes(valueBytes);
+  if (expiryMs != 0 && !allowExpiry(partition, slot, expiryMs, thread, nowMs)) return FIELD_NO_MEMORY;
+  const item = findMember(entryOf(slot));
+  const isNew = item == 0;
+  const old: i64 = isNew ? 0 : expiryOfItem(item);
   if (isNew) {
     if (!prepareItem(partition, slot, bytes, isLong, thread, nowMs)) return FIELD_NO_MEMORY;
-  } else if (isLong && !isRooted(entryOf(slot))) {
-    if (!makeTable(partition, slot, thread, nowMs)) return FIELD_NO_MEMORY;
+  } else if (isLong || expiryMs != 0) {
+    if (!prepareResize(partition, slot, item, bytes, isLong, thread, nowMs)) return FIELD_NO_MEMORY;
   }
-  if (isLong && !reserveOutside(partition, valueBytes, thread, nowMs)) return FIELD_NO_MEMORY;
-  let at = isNew
-    ? addItem(partition, slot, bytes, thread, nowMs)
-    : resizeItem(partition, slot, bytes, thread, nowMs);
+  // For a moment it may be in the tree with both expiries.
+  const isListed = expiryMs != 0 && expiryMs != old;
+  if (isListed && !enlist(partition, slot, expiryMs, thread, nowMs)) return FIELD_NO_MEMORY;
+  let at: Address = 0;
+  if (!isLong || reserveOutside(partition, valueBytes, thread, nowMs)) {
+    at = isNew
+      ? addItem(partition, slot, bytes, thread, nowMs)
+      : resizeItem(partition, slot, bytes, false, thread, nowMs);
+  }
   if (at == 0) {
     dropReserved(partition);
+    if (isListed) delist(partition, slot, expiryMs, thread);
     return FIELD_NO_MEMORY;
   }
-  at = writeMember(at);
+  at = writeMember(writeExpiry(at, expiryMs));
   if (isLong) {
     writeOutside(partition, at, foundNode(), value, valueBytes);
     nodeAt(foundNode()).outside += 1;
@@ -63,7 +83,8 @@ export function putField(
   } else {
     copyBytes(at, value, valueBytes);
   }
-  return isNew ? FIELD_NEW : FIELD_CHANGED;
+  if (old != 0 && old != expiryMs) delist(partition, slot, old, thread);
+  return isNew || (old != 0 && old <= nowMs) ? FIELD_NEW : FIELD_CHANGED;
 }
 
 /** HSET: pairs of field and value; replies how many fields are new. Where memory ends, the pairs before stay. */
@@ -87,7 +108,7 @@ export function hashSet(thread: u32, staged: Staged, out: Address, limit: Addres
   for (let i: u32 = 0; i < pairs && outcome != FIELD_NO_MEMORY; i++) {
     const value = readMember(thread, at);
     at = skipValue(value, staged.end);
-    outcome = putField(partition, slot, value, at - value, thread, nowMs);
+    outcome = putField(partition, slot, value, at - value, 0, thread, nowMs);
     added += <u32>(outcome == FIELD_NEW);
   }
   close(thread, staged, slot, true);
@@ -103,11 +124,17 @@ export function hashSetIfAbsent(thread: u32, staged: Staged, out: Address, limit
   const slot = open(thread, staged, CHUNK_HASH, true, nowMs);
   if (slot == 0) return writeError(out, lastFailure());
   let outcome = FIELD_CHANGED;
-  if (findMember(entryOf(slot)) == 0) {
-    outcome = putField(partitionOf(staged), slot, value, valueBytes, thread, nowMs);
+  if (findLiveMember(entryOf(slot), nowMs) == 0) {
+    outcome = putField(partitionOf(staged), slot, value, valueBytes, 0, thread, nowMs);
   }
   close(thread, staged, slot, outcome == FIELD_NEW);
   return outcome == FIELD_NO_MEMORY ? writeError(out, ERROR_OUT_OF_MEMORY) : writeBoolean(out, outcome == FIELD_NEW);
+}
+
+/** Bytes of the value of an item. */
+export function valueBytesOfField(item: Address): u32 {
+  const value = valueOf(item);
+  return isOutside(value) ? linkedBytes(value) : behindItem(item) - value;
 }
 
 /** Copies the value of an item to `out`: the address behind it, or 0: it does not fit before `limit`. */
@@ -136,7 +163,7 @@ export function hashGetMany(thread: u32, staged: Staged, out: Address, limit: Ad
   let end = writeArrayHead(out, count);
   for (let i: u32 = 0; i < count && end != 0; i++) {
     at = readMember(thread, at);
-    const item = address ? findMember(address) : 0;
+    const item = address ? findLiveMember(address, nowMs) : 0;
     // Nils may be all that is left.
     if (item) end = copyField(item, end, limit - (count - i));
     else end = writeNil(end);
@@ -166,11 +193,12 @@ export function hashValues(thread: u32, staged: Staged, out: Address, limit: Add
 function copyAll(thread: u32, staged: Staged, what: u32, out: Address, limit: Address, nowMs: i64): Address {
   const address = openToRead(thread, staged, CHUNK_HASH, nowMs);
   if (address == 0 && lastFailure()) return writeError(out, lastFailure());
-  const count = address ? countOf(address) : 0;
+  const count = address ? countLive(address, thread, nowMs) : 0;
   let end = what == (FIELDS | VALUES) ? writeMapHead(out, count) : writeArrayHead(out, count);
   if (address == 0) return end;
   startItems(address);
   for (let item = nextItem(); item != 0 && end != 0; item = nextItem()) {
+    if (isItemDue(item, nowMs)) continue;
     if (what & FIELDS) end = copyName(item, end, limit);
     if (what & VALUES && end != 0) end = copyField(item, end, limit);
   }

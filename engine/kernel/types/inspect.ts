@@ -2,13 +2,12 @@
  * TYPE, MEMORY, OBJECT: what an entry is. Nothing is marked as used or counted. MEMORY and OBJECT leave an expired
  * entry where it is.
  */
-import { ROOT_BUCKETS, ROOT_ITEMS, rootOf } from '../collections/root';
+import { keyExpiryOf, ROOT_BUCKETS, ROOT_ITEMS, rootOf } from '../collections/root';
 import {
   CHAINED,
   COLLECTION,
   Entry,
   entryAt,
-  expiryOf,
   firstPiece,
   HAS_EXPIRY,
   HAS_VERSION,
@@ -116,13 +115,14 @@ function encodingOf(flags: u32): u64 {
 /** A map of seven: fits REPLY_MARGIN of exec.ts. */
 function writeDescription(out: Address, slot: Slot, address: Address, entry: Entry, nowMs: i64): Address {
   const flags = <u32>entry.flags;
+  const keyExpiryMs = keyExpiryOf(address);
   store<u8>(out, 0x87);
   let at = writeKind(writeWord(out + 1, TYPE, 0), entry.kind);
   at = writeWord(writeWord(at, ENCODING, 0), encodingOf(flags), 0);
   const bytes = flags & ROOTED ? itemBytes(address) : <u64>valueBytesOf(address, entry);
   at = writeInteger(writeWord(at, BYTES, 0), <i64>bytes);
   at = writeInteger(writeWord(at, MEMORY_BYTES, MEMORY_BYTES_REST), <i64>memoryOf(address, entry));
-  at = writeInteger(writeWord(at, TTL_MS, 0), flags & HAS_EXPIRY ? expiryOf(address) - nowMs : -1);
+  at = writeInteger(writeWord(at, TTL_MS, 0), keyExpiryMs ? keyExpiryMs - nowMs : -1);
   at = writeInteger(writeWord(at, MARK, 0), marksOf(slot));
   at = writeWord(at, VERSION, 0);
   return flags & HAS_VERSION ? writeInteger(at, load<i64>(versionAddress(address, flags))) : writeNil(at);

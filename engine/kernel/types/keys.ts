@@ -1,6 +1,8 @@
 /* Commands on keys of any type: DEL, EXISTS, TOUCH, EXPIRE, TTL, PERSIST, GETDEL, GETEX. */
 import { LOG_DELETED, noteExpiry } from '../changelog';
-import { entryAt, HAS_EXPIRY, HAS_VERSION, isNamespaced, KeyWord, lengthOf } from '../entry';
+import { changeOwnExpiry } from '../collections/lifetime';
+import { isMarked, keyExpiryOf } from '../collections/root';
+import { entryAt, HAS_VERSION, isNamespaced, KeyWord, lengthOf } from '../entry';
 import { removeEntry } from '../eviction/removal';
 import { hashKey } from '../hash';
 import { Address } from '../layout';
@@ -153,7 +155,7 @@ export function changeHeld(
   ttlMs: i64,
   nowMs: i64,
 ): bool {
-  const had = (entryAt(entryOf(slot)).flags & HAS_EXPIRY) != 0;
+  const had = keyExpiryOf(entryOf(slot)) != 0;
   if (ttlMs > 0 || (ttlMs == 0 && had)) {
     stampKey(hash);
     const expiryMs = ttlMs > 0 ? nowMs + ttlMs : 0;
@@ -244,6 +246,7 @@ export function expire(thread: u32, staged: Staged, out: Address, limit: Address
 
 /** Takes an entry's expiry away. True: shrinking always fits where the entry stands. */
 function dropExpiry(partition: Partition, slot: Slot, thread: u32, nowMs: i64): bool {
+  if (isMarked(entryOf(slot))) return changeOwnExpiry(partition, slot, 0, thread, nowMs);
   return reshape(partition, slot, <u32>entryAt(entryOf(slot)).flags & HAS_VERSION, thread, nowMs) != 0;
 }
 
@@ -268,7 +271,7 @@ export function persist(thread: u32, staged: Staged, out: Address, limit: Addres
   let had = false;
   if (slot) {
     stampKey(staged.hash);
-    had = (entryAt(entryOf(slot)).flags & HAS_EXPIRY) != 0;
+    had = keyExpiryOf(entryOf(slot)) != 0;
     if (had) {
       dropExpiry(partition, slot, thread, nowMs);
       noteExpiry(partition, staged.key, staged.keyWord, 0);

@@ -2,8 +2,9 @@
  * SPOP, SRANDMEMBER, HRANDFIELD: random members or fields. Every item is as likely as any other.
  */
 import { copyBytes } from '../bytes';
-import { memberOf } from '../collections/body';
-import { drawItems, isFew } from '../collections/draws';
+import { isItemDue, memberOf } from '../collections/body';
+import { drawItems, isFew, MAX_VAIN_DRAWS, randomLive } from '../collections/draws';
+import { countDue } from '../collections/expiring';
 import { nextItem, startItems } from '../collections/items';
 import { MAX_MEMBER_BYTES, readMember, skipMember } from '../collections/member';
 import { randomBelow, randomItem, seedRandom } from '../collections/random';
@@ -138,7 +139,9 @@ function pick(
   const address = openToRead(thread, staged, kind, nowMs);
   if (address == 0) return writeAbsent(out);
   seedRandom(thread, nowMs);
-  const size = countOf(address);
+  // Fields that have expired are drawn in vain.
+  const due = countDue(address, thread, nowMs);
+  const size = countOf(address) - due;
   const count = mayRepeat ? wanted : min<u32>(wanted, size);
   // Without a count the reply is one field, whatever else is asked for.
   const inPairs = withValues && hasCount;
@@ -146,8 +149,8 @@ function pick(
   // Each takes a byte at least.
   if (count <= limit - out) {
     end = hasCount ? writeArrayHead(out, inPairs ? count << 1 : count) : out;
-    if (mayRepeat || count == 1) end = pickAny(address, count, inPairs, end, limit);
-    else end = pickDistinct(address, count, size, inPairs, end, limit);
+    if (mayRepeat || count == 1) end = pickAny(address, count, inPairs, end, limit, nowMs);
+    else end = pickDistinct(address, count, size, due / MAX_VAIN_DRAWS >= size, inPairs, end, limit, nowMs);
   }
   closeRead(staged);
   return end;
@@ -159,28 +162,38 @@ function copyItem(item: Address, withValues: bool, out: Address, limit: Address)
   return end != 0 && withValues ? copyField(item, end, limit) : end;
 }
 
-function pickAny(address: Address, count: u32, withValues: bool, out: Address, limit: Address): Address {
+function pickAny(
+  address: Address,
+  count: u32,
+  withValues: bool,
+  out: Address,
+  limit: Address,
+  nowMs: i64,
+): Address {
   let end = out;
-  for (let i: u32 = 0; i < count && end != 0; i++) end = copyItem(randomItem(address), withValues, end, limit);
+  for (let i: u32 = 0; i < count && end != 0; i++) end = copyItem(randomLive(address, nowMs), withValues, end, limit);
   return end;
 }
 
 /**
- * So many different items: drawn where they are few (draws.ts); else by a walk over all, which takes each with the
- * chance that the rest of them leaves (Knuth, TAOCP 3.4.2, algorithm S).
+ * So many different items of `size` that have not expired: drawn where they are few (draws.ts); else, and in any case
+ * with `walks`, by a walk over all, which takes each with the chance that the rest of them leaves (Knuth, TAOCP 3.4.2,
+ * algorithm S).
  */
 function pickDistinct(
   address: Address,
   count: u32,
   size: u32,
+  walks: bool,
   withValues: bool,
   out: Address,
   limit: Address,
+  nowMs: i64,
 ): Address {
   let end = out;
   const drawn = (limit & ~3) - (count << 2);
-  if (isFew(count, size) && <u64>out + (<u64>count << 2) + 4 < <u64>limit) {
-    drawItems(address, count, drawn);
+  if (!walks && isFew(count, size) && <u64>out + (<u64>count << 2) + 4 < <u64>limit) {
+    drawItems(address, count, nowMs, drawn);
     for (let i: u32 = 0; i < count && end != 0; i++) {
       end = copyItem(load<u32>(drawn + (i << 2)), withValues, end, drawn);
     }
@@ -192,6 +205,7 @@ function pickDistinct(
   let needed = count;
   startItems(address);
   for (let item = nextItem(); item != 0 && needed != 0 && end != 0; item = nextItem()) {
+    if (isItemDue(item, nowMs)) continue;
     if (randomBelow(left) < needed) {
       end = copyItem(item, withValues, end, limit);
       needed -= 1;

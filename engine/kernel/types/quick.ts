@@ -8,7 +8,7 @@
  * are far.
  */
 import { copyBytes } from '../bytes';
-import { behindItem, valueOf } from '../collections/body';
+import { behindItem, isItemDue, valueOf } from '../collections/body';
 import { readMember } from '../collections/member';
 import { findScore, lastScore } from '../collections/order';
 import { copyOutside, isOutside, linkedBytes } from '../collections/outside';
@@ -109,7 +109,8 @@ function lookOnce(staged: Staged, kind: u8, asked: u32, out: Address, limit: Add
   const address = entryOf(slot);
   if (entryAt(address).kind != kind) return WRONG_TYPE;
   if (asked == SCORE) return findScore(address) ? writeScore(out, lastScore()) : writeNil(out);
-  const item = findMember(address);
+  let item = findMember(address);
+  if (item != 0 && isItemDue(item, nowMs)) item = 0;
   if (asked == IS_THERE) return writeBoolean(out, item != 0);
   return item ? copyValue(item, out, limit) : writeNil(out);
 }

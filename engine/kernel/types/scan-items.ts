@@ -6,7 +6,7 @@
  * by its digits.
  */
 import { copyBytes } from '../bytes';
-import { memberOf } from '../collections/body';
+import { isItemDue, memberOf } from '../collections/body';
 import { matchesGlob, MAX_PATTERN_BYTES, startWork, workDone } from '../collections/glob';
 import { nextItem, startBucket } from '../collections/items';
 import { isStoredInteger, lastStoredLength, skipMember, storedText } from '../collections/member';
@@ -102,6 +102,7 @@ function scanItems(thread: u32, staged: Staged, kind: u8, out: Address, limit: A
       for (let item = next(isOrdered); item != 0 && end != 0; item = next(isOrdered)) {
         const member = isOrdered ? memberOfItem(item) : memberOf(item);
         if (skipsTold && isTold(member, cursor)) continue;
+        if (!isOrdered && isItemDue(item, nowMs)) continue;
         seen += 1;
         if (pattern != 0 && !isMatch(thread, pattern, patternBytes, member)) continue;
         end = copyOne(item, member, kind, isOrdered, end, limit);

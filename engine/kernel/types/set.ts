@@ -1,11 +1,12 @@
 /* Sets: SADD, SREM, SMISMEMBER, SCARD, SMEMBERS; SISMEMBER is in quick.ts. Members as of collections/member.ts. */
 import { copyBytes } from '../bytes';
-import { memberOf } from '../collections/body';
+import { isItemDue, memberOf } from '../collections/body';
+import { countLive, removeField } from '../collections/expiring';
 import { nextItem, startItems } from '../collections/items';
 import { memberBytes, readMember, skipMember, writeMember } from '../collections/member';
 import { countOf } from '../collections/root';
 import { addItem, findMember, prepareItem, removeItem } from '../collections/table';
-import { CHUNK_SET, lengthOf } from '../entry';
+import { CHUNK_HASH, CHUNK_SET, lengthOf } from '../entry';
 import { Address } from '../layout';
 import { writeArrayHead, writeBoolean, writeInteger } from '../msgpack';
 import { Partition } from '../partition';
@@ -87,8 +88,9 @@ export function removeMembers(thread: u32, staged: Staged, kind: u8, out: Addres
     at = readMember(thread, at);
     const item = findMember(entryOf(slot));
     if (item == 0) continue;
-    removeItem(partition, slot, item);
-    removed += 1;
+    removed += <u32>!isItemDue(item, nowMs);
+    if (kind == CHUNK_HASH) removeField(partition, slot, item, thread);
+    else removeItem(partition, slot, item);
   }
   close(thread, staged, slot, removed != 0);
   return writeInteger(out, removed);
@@ -119,7 +121,7 @@ export function setSize(thread: u32, staged: Staged, out: Address, limit: Addres
 export function sizeOfCollection(thread: u32, staged: Staged, kind: u8, out: Address, nowMs: i64): Address {
   const address = openToRead(thread, staged, kind, nowMs);
   if (address == 0) return writeNothing(out);
-  const count = countOf(address);
+  const count = countLive(address, thread, nowMs);
   closeRead(staged);
   return writeInteger(out, count);
 }
