@@ -162,5 +162,6 @@ function showObject(value: object): string {
   if (typeof name !== 'string' || name === '' || name === 'Object') return 'an object';
   // A Uint8Array and a URL are spoken with a consonant.
   const named = `${/^[aeio]/i.test(name) ? 'an' : 'a'} ${name}`;
-  return value instanceof Uint8Array ? `${named} of ${value.length} bytes` : named;
+  if (!(value instanceof Uint8Array)) return named;
+  return `${named} of ${value.length === 1 ? '1 byte' : `${value.length} bytes`}`;
 }

@@ -39,7 +39,9 @@ export const openLarge: OpenScript = (entries) => {
     cache,
     next(operation) {
       isSet = !isSet;
-      if (isSet) work.set(operation, written++, VALUE_BYTES);
+      // New ones only when what is to expire has: they would have it evicted.
+      const id = done.length < 2 ? work.below(STAYING) : written++;
+      if (isSet) work.set(operation, id, VALUE_BYTES);
       else work.get(operation, written - 1 - work.below(STAYING), VALUE_BYTES, true);
     },
     isDone() {

@@ -139,7 +139,7 @@ describe('npm run bench -- pauses', () => {
     const { code, stdout, stderr } = await run('--entries', '20k', '--rounds', '1', '--json', json);
     expect({ code, error: /bench: .*/.exec(stderr)?.[0] }).toEqual({ code: 0, error: undefined });
     expect(stdout).toMatch(/cores, \d+ GiB, .*\nNode v\d+/);
-    const phases = ['still', 'expiry', 'moves', 'growth', 'together'];
+    const phases = ['still', 'expiry', 'moves', 'growth', 'large', 'together'];
     for (const phase of phases) expect(stdout).toContain(`\n${phase}: `);
     expect(stdout).toMatch(/\n +times +p50 +p99 +p99\.9 +p99\.99 +longest of each round /);
     expect(stdout).toMatch(/\n {2}get +[\d,]+( +[\d.]+ (us|ms|s)){8}\n/);

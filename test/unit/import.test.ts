@@ -544,7 +544,7 @@ describe('an import', () => {
   it.each([
     [5, {}, 'importFile takes a path or a file: URL, not 5'],
     ['', {}, "importFile takes a path or a file: URL, not ''"],
-    [new URL('http://x/y.mp'), {}, 'importFile takes a path or a file: URL, not an URL'],
+    [new URL('http://x/y.mp'), {}, 'importFile takes a path or a file: URL, not a URL'],
     [
       'x.csv',
       {},
@@ -622,7 +622,11 @@ describe('an export', () => {
   });
 
   it.each([
-    ['bytes', { a: [Buffer.from('x')] }, /'key' holds a Buffer, which JSON has no form for/],
+    [
+      'bytes',
+      { a: [Buffer.from('x')] },
+      /'key' holds a Buffer of 1 byte, which JSON has no form for/,
+    ],
     ['a date', new Date(5), /'key' holds a Date, which JSON/],
     ['a bigint', [2n ** 60n], /'key' holds 1152921504606846976n, which JSON/],
     ['no number', [Number.NaN], /'key' holds NaN, which JSON has no form for: use msgpack/],
