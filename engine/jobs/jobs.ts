@@ -142,6 +142,8 @@ export class Jobs {
       if (outcome.failures.length === 0) progress.finish();
       return outcome;
     } finally {
+      // What the threads have told may still be under way.
+      progress.end();
       options.signal?.removeEventListener('abort', giveUp);
     }
   }
@@ -195,7 +197,7 @@ function outcomeOf<Result>(reports: readonly TaskReport<Result>[]): JobOutcome<R
 /** Adds up what the threads of a job tell, and tells the listener. */
 class Progress {
   readonly #total: number;
-  readonly #listener: JobOptions['onProgress'];
+  #listener: JobOptions['onProgress'];
   readonly #giveUp: () => void;
   #done = 0;
   #thrown: { readonly error: unknown } | undefined;
@@ -210,6 +212,11 @@ class Progress {
     this.#done = Math.min(this.#done + done, this.#total);
     // The last one comes when all results are there.
     if (this.#done < this.#total) this.#tell();
+  }
+
+  /** Tells the listener no more. */
+  end(): void {
+    this.#listener = undefined;
   }
 
   finish(): void {

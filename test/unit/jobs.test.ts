@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Arena } from '#engine/arena.js';
 import { ArenaSet } from '#engine/arena-set.js';
 import { attachCache, openCache, SlabringError } from '#engine/index.js';
-import type { JobTask, TaskReport } from '#engine/jobs/contract.js';
+import type { JobTask, SliceDone, TaskReport } from '#engine/jobs/contract.js';
 import { JobControl } from '#engine/jobs/control.js';
 import { errorOfFault, packFault, unpackFault } from '#engine/jobs/faults.js';
 import { Jobs } from '#engine/jobs/jobs.js';
@@ -297,6 +297,27 @@ describe('the outcome of a job', () => {
     const { results, failures } = await jobs.run<string>(plan, { threads: 2 });
     expect(results.map(({ result }) => result)).toEqual(['a', 'b']);
     expect(failures.map(({ slice }) => slice)).toEqual([2, 4]);
+  });
+
+  // A test that closed its cache at the first progress closed the next test's, now and then.
+  it('is the last that is heard of it, though threads have told more before', async () => {
+    let tell = (_: SliceDone): void => {};
+    const pool = new JobPool();
+    pool.start = async (_, onDone) => {
+      tell = onDone;
+      onDone({ job: 1, done: 2 });
+      return [Promise.resolve({ refusal: undefined, results: [], failure: undefined })];
+    };
+    const jobs = new Jobs(bench.arenas, pool);
+    const seen: JobProgress[] = [];
+    const onProgress = (progress: JobProgress): void => {
+      seen.push(progress);
+      jobs.close();
+    };
+    const plan = { job: 'verify', input: undefined, slices: 5, total: 5 } as const;
+    await expect(jobs.run(plan, { onProgress })).rejects.toThrow(CLOSED);
+    tell({ job: 1, done: 1 });
+    expect(seen).toEqual([{ done: 2, total: 5 }]);
   });
 });
 
