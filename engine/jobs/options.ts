@@ -14,9 +14,8 @@ export interface JobOptions {
   /** Gives the job up when it aborts; the promise then rejects with the signal's reason. */
   signal?: AbortSignal;
   /**
-   * Called now and then as the job goes on, the last time with `done` equal to `total`, and not
-   * when its promise is settled. An error
-   * that it throws gives the job up.
+   * Called now and then as the job goes on, the last time with `done` equal to `total`, and never
+   * when its promise is settled. An error that it throws gives the job up.
    */
   onProgress?: (progress: JobProgress) => void;
   /**
