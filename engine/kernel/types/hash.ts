@@ -11,7 +11,7 @@ import {
 } from '../collections/body';
 import { countLive, delist, enlist, findLiveMember } from '../collections/expiring';
 import { nextItem, startItems } from '../collections/items';
-import { memberBytes, readMember, skipMember, writeMember } from '../collections/member';
+import { memberBytes, readMember, writeMember } from '../collections/member';
 import { allowExpiry } from '../collections/lifetime';
 import { nodeAt } from '../collections/node';
 import {
@@ -34,7 +34,7 @@ import { partitionOf, Staged } from '../staging';
 import { ERROR_MEMBER, ERROR_OUT_OF_MEMORY, ERROR_PAIRS, ERROR_VALUE_TOO_LARGE, writeError } from '../status';
 import { entryOf, Slot } from '../table';
 import { close, closeRead, lastFailure, open, openToRead } from './collection';
-import { areMembers, behindKey, removeMembers, sizeOfCollection } from './set';
+import { areMembers, behindKey, copyName, removeMembers, sizeOfCollection } from './set';
 
 export const FIELD_NEW: u32 = 1;
 export const FIELD_CHANGED: u32 = 0;
@@ -204,14 +204,6 @@ function copyAll(thread: u32, staged: Staged, what: u32, out: Address, limit: Ad
   }
   closeRead(staged);
   return end;
-}
-
-function copyName(item: Address, out: Address, limit: Address): Address {
-  const member = memberOf(item);
-  const bytes = skipMember(member) - member;
-  if (out + bytes > limit) return 0;
-  copyBytes(out, member, bytes);
-  return out + bytes;
 }
 
 /** HDEL. */

@@ -1,12 +1,11 @@
 /*
  * SPOP, SRANDMEMBER, HRANDFIELD: random members or fields. Every item is as likely as any other.
  */
-import { copyBytes } from '../bytes';
 import { isItemDue, memberOf } from '../collections/body';
 import { drawItems, isFew, MAX_VAIN_DRAWS, randomLive } from '../collections/draws';
 import { countDue } from '../collections/expiring';
 import { nextItem, startItems } from '../collections/items';
-import { MAX_MEMBER_BYTES, readMember, skipMember } from '../collections/member';
+import { MAX_MEMBER_BYTES, readMember } from '../collections/member';
 import { randomBelow, randomItem, seedRandom } from '../collections/random';
 import { countOf } from '../collections/root';
 import { findMember, removeItem } from '../collections/table';
@@ -18,7 +17,7 @@ import { ERROR_COUNT, writeError } from '../status';
 import { entryOf } from '../table';
 import { close, closeRead, drop, lastFailure, open, openToRead } from './collection';
 import { copyField } from './hash';
-import { behindKey } from './set';
+import { behindKey, copyName } from './set';
 
 /** Whatever is larger is as good as all there are. */
 const MOST: i64 = 0xffff_ffff;
@@ -40,14 +39,6 @@ function readCount(staged: Staged, mayBeNegative: bool): bool {
   mayRepeat = count < 0;
   wanted = <u32>min<i64>(count < 0 ? -count : count, MOST);
   return true;
-}
-
-function copyName(item: Address, out: Address, limit: Address): Address {
-  const member = memberOf(item);
-  const bytes = skipMember(member) - member;
-  if (out + bytes > limit) return 0;
-  copyBytes(out, member, bytes);
-  return out + bytes;
 }
 
 /** SPOP: up to so many members, fewer where others might not fit a reply. */

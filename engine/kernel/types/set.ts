@@ -126,22 +126,22 @@ export function sizeOfCollection(thread: u32, staged: Staged, kind: u8, out: Add
   return writeInteger(out, count);
 }
 
+/** The member of an item, as it is stored; the address behind, or 0: it does not fit. */
+export function copyName(item: Address, out: Address, limit: Address): Address {
+  const member = memberOf(item);
+  const bytes = skipMember(member) - member;
+  if (out + bytes > limit) return 0;
+  copyBytes(out, member, bytes);
+  return out + bytes;
+}
+
 /** SMEMBERS. */
 export function setMembers(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
   const address = openToRead(thread, staged, CHUNK_SET, nowMs);
   if (address == 0) return lastFailure() ? writeError(out, lastFailure()) : writeArrayHead(out, 0);
   let end = writeArrayHead(out, countOf(address));
   startItems(address);
-  for (let item = nextItem(); item != 0 && end != 0; item = nextItem()) {
-    const member = memberOf(item);
-    const bytes = skipMember(member) - member;
-    if (end + bytes > limit) {
-      end = 0;
-    } else {
-      copyBytes(end, member, bytes);
-      end += bytes;
-    }
-  }
+  for (let item = nextItem(); item != 0 && end != 0; item = nextItem()) end = copyName(item, end, limit);
   closeRead(staged);
   return end;
 }
