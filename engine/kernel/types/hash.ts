@@ -5,7 +5,6 @@ import {
   expiryBytes,
   expiryOfItem,
   isItemDue,
-  memberOf,
   valueOf,
   writeExpiry,
 } from '../collections/body';
