@@ -44,8 +44,9 @@ const CANARIES: Record<string, Canary> = {
     file: 'lock.ts',
     from: 'return atomic.load<u64>(wordAddress(partition)) == word;',
     to: 'return true;',
-    // What is read of an entry that is gone may have no byte at all.
-    words: /torn value|saw|begins with byte undefined|replied/,
+    // What is read of an entry that is gone may have no byte at all, or end anywhere: the reply
+    // behind it is then misread.
+    words: /torn value|saw|begins with byte undefined|replied|SET: /,
     yieldsIn: EVERYWHERE,
     plan: 'little memory, 4 partitions',
   },
