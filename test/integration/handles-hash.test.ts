@@ -126,6 +126,18 @@ describe.each(STORES)('the hash of %s', (_, open) => {
     expect(await hash().getMany(Object.keys(all))).toEqual(Object.values(all));
   });
 
+  it('replaces values of any length by others of any length', async () => {
+    const bytes = Buffer.alloc(100_000, 'bytes');
+    for (let i = 0; i < 60; i++) {
+      // Long ones stand elsewhere: what stands for one must not be taken for a short one.
+      for (const length of [70_000 + i, i, i, 300 - i]) {
+        await hash().set('field', bytes.subarray(0, length));
+        expect(await hash().get('field')).toEqual(bytes.subarray(0, length));
+      }
+    }
+    await hash().delete('field');
+  });
+
   it('sets a field that is not there, where that is asked for', async () => {
     expect(await hash().setIfAbsent('a', 1)).toBe(true);
     expect(await hash().setIfAbsent('a', 2)).toBe(false);
