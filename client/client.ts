@@ -141,7 +141,7 @@ export class Client extends KeyCommands {
   /**
    * The value, or undefined when the key is absent (or null was stored: use `getVersioned` to
    * tell).
-   * @throws SlabringError `WRONGTYPE` when it is a list, set or hash
+   * @throws SlabringError `WRONGTYPE` when it is a list, set, hash or sorted set
    */
   get<T = unknown>(key: Key): Promise<T | undefined> {
     return this.#one(GET, key, Result.VALUE) as Promise<T | undefined>;
@@ -163,8 +163,8 @@ export class Client extends KeyCommands {
   }
 
   /**
-   * The values in the order of their keys, undefined for each that is absent, or is a list, set or
-   * hash.
+   * The values in the order of their keys, undefined for each that is absent, or is a list,
+   * set, hash or sorted set.
    */
   async getMany<T = unknown>(keys: Iterable<Key>): Promise<(T | undefined)[]> {
     const list = listOf(keys, 'getMany', 'keys');

@@ -133,8 +133,8 @@ export class Cache extends FullKeyspace {
   }
 
   /**
-   * Writes all entries but lists, sets and hashes into a file that `importFile` reads, by another
-   * thread.
+   * Writes all entries but lists, sets, hashes and sorted sets into a file that `importFile` reads,
+   * by another thread.
    * @throws SlabringError `WRONGTYPE` for what the format cannot say; as `verify`
    */
   exportFile(path: string | URL, options?: jobs.ExportOptions): Promise<jobs.ExportResult> {
