@@ -9,6 +9,7 @@ import type { DecodedConfig } from './decoded.js';
 import { Desk } from './desk.js';
 import { type CacheEvents, Observers } from './events.js';
 import { FullKeyspace } from './full-keyspace.js';
+import type { Store } from './handles/store.js';
 import * as jobs from './jobs/cache-jobs.js';
 import {
   checkOpen,
@@ -25,7 +26,7 @@ import { checkName, Spaces } from './space.js';
 import { openStructures } from './structures.js';
 
 /** A cache as one thread has it open. Made by `openCache` and `attachCache`. */
-export class Cache extends FullKeyspace {
+export class Cache extends FullKeyspace implements Store<'sync'> {
   readonly #arenas: ArenaSet;
   readonly #defaultTtlMs: number;
   readonly #shared: SharedParts;
