@@ -22,6 +22,7 @@ import { List } from '../engine/handles/list.js';
 import { Members } from '../engine/handles/members.js';
 import type { Runner } from '../engine/handles/runner.js';
 import { SortedSet } from '../engine/handles/sorted.js';
+import type { Store } from '../engine/handles/store.js';
 import { SetArguments } from '../engine/setoptions.js';
 import { checkOptionNames, parseDuration, show } from '../engine/units.js';
 import { ClientRunner, packAll, writeArgument } from './client-runner.js';
@@ -64,7 +65,7 @@ export async function connect(url: string | URL, options?: ClientOptions): Promi
  * Commands of one turn of the event loop leave in one frame, so do not `await` them one by one
  * where they are independent.
  */
-export class Client extends KeyCommands {
+export class Client extends KeyCommands implements Store<'async'> {
   readonly #connection: Connection;
   readonly #pipeline: Pipeline;
   readonly #emitter: Emitter<ClientEvents>;
@@ -141,7 +142,7 @@ export class Client extends KeyCommands {
   /**
    * The value, or undefined when the key is absent (or null was stored: use `getVersioned` to
    * tell).
-   * @throws SlabringError `WRONGTYPE` when it is a list, set or hash
+   * @throws SlabringError `WRONGTYPE` when it is a list, set, hash or sorted set
    */
   get<T = unknown>(key: Key): Promise<T | undefined> {
     return this.#one(GET, key, Result.VALUE) as Promise<T | undefined>;
@@ -163,8 +164,8 @@ export class Client extends KeyCommands {
   }
 
   /**
-   * The values in the order of their keys, undefined for each that is absent, or is a list, set or
-   * hash.
+   * The values in the order of their keys, undefined for each that is absent, or is a list,
+   * set, hash or sorted set.
    */
   async getMany<T = unknown>(keys: Iterable<Key>): Promise<(T | undefined)[]> {
     const list = listOf(keys, 'getMany', 'keys');

@@ -41,6 +41,7 @@ export type {
   RangeOptions,
   ScoreOptions,
 } from '../engine/handles/sorted-arguments.js';
+export type { Store } from '../engine/handles/store.js';
 export { Client, connect } from './client.js';
 export type { ClientEvents, ClientState, ServerFacts } from './connection.js';
 export type { ClientOptions } from './options.js';

@@ -9,6 +9,7 @@ import type { DecodedConfig } from './decoded.js';
 import { Desk } from './desk.js';
 import { type CacheEvents, Observers } from './events.js';
 import { FullKeyspace } from './full-keyspace.js';
+import type { Store } from './handles/store.js';
 import * as jobs from './jobs/cache-jobs.js';
 import {
   checkOpen,
@@ -25,7 +26,7 @@ import { checkName, Spaces } from './space.js';
 import { openStructures } from './structures.js';
 
 /** A cache as one thread has it open. Made by `openCache` and `attachCache`. */
-export class Cache extends FullKeyspace {
+export class Cache extends FullKeyspace implements Store<'sync'> {
   readonly #arenas: ArenaSet;
   readonly #defaultTtlMs: number;
   readonly #shared: SharedParts;
@@ -133,8 +134,8 @@ export class Cache extends FullKeyspace {
   }
 
   /**
-   * Writes all entries but lists, sets and hashes into a file that `importFile` reads, by another
-   * thread.
+   * Writes all entries but lists, sets, hashes and sorted sets into a file that `importFile` reads,
+   * by another thread.
    * @throws SlabringError `WRONGTYPE` for what the format cannot say; as `verify`
    */
   exportFile(path: string | URL, options?: jobs.ExportOptions): Promise<jobs.ExportResult> {

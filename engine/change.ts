@@ -15,7 +15,7 @@ export interface ChangeBase {
   readonly seq: number;
 }
 
-/** A value was stored, or a list, set or hash changed. */
+/** A value was stored, or a list, set, hash or sorted set changed. */
 export interface SetChange extends ChangeBase {
   readonly type: 'set';
   /** Text where its bytes are UTF-8, else a Buffer. */
@@ -23,7 +23,7 @@ export interface SetChange extends ChangeBase {
   /**
    * Decoded when it is first read. Where the log has no room for the value (key and value together
    * above 16 KB): the value that the key has now, `undefined` when it is gone by now. Also
-   * `undefined` with `values: false`, and of a list, set or hash.
+   * `undefined` with `values: false`, and of a list, set, hash or sorted set.
    */
   readonly value: unknown;
   /** Unix time in ms; `undefined`: it does not expire. */

@@ -55,6 +55,7 @@ export type {
   RangeOptions,
   ScoreOptions,
 } from './handles/sorted-arguments.js';
+export type { Store } from './handles/store.js';
 export type { ExportOptions, ExportResult } from './jobs/export-file.js';
 export type { FileFormat } from './jobs/files.js';
 export { ImportError, type ImportOptions, type ImportResult } from './jobs/import-file.js';

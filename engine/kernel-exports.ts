@@ -256,7 +256,8 @@ export const KERNEL_ERROR_TEXTS: Readonly<Record<string, string>> = {
   ERROR_MEMBER: 'SYNTAX a member or field is a str or bin of up to 4000 bytes, or an integer',
   ERROR_COLLECTION_KEY:
     'TOOLARGE the key of a list, set, hash or sorted set has at most 2048 bytes',
-  ERROR_COUNT: 'SYNTAX a count or limit is nil or an integer of 0 or more',
+  ERROR_COUNT:
+    'SYNTAX a count is nil or an integer of 0 or more; of a page 1 or more, of random items any',
   ERROR_INDEX: 'SYNTAX an index is an integer of 64 bits',
   ERROR_PAIRS: 'SYNTAX HSET and HSETEX take pairs of a field and a value',
   ERROR_FIELD_TTL: 'SYNTAX HEXPIRE takes a TTL of 0 to 3153600000000 milliseconds (100 years)',

@@ -20,6 +20,8 @@ import { checkOptionNames, MAX_TTL_MS, parseDuration, show } from './units.js';
 const DEFAULT_COUNT = 100;
 /** A page should take less than a millisecond. */
 const MOST_COUNT = 1000;
+/** engine/glob.ts has the same. */
+const MAX_PATTERN_BYTES = 256;
 /** engine/kernel/types/lease.ts has the same. */
 const MAX_OWNER_BYTES = 128;
 /** engine/kernel/types/limit.ts has the same. */
@@ -45,9 +47,12 @@ export function readScanOptions(options: KeyScanOptions | undefined): ReadScan {
 }
 
 function readMatch(match: unknown): Uint8Array | undefined {
-  if (match === undefined || match instanceof Uint8Array) return match;
-  if (typeof match === 'string') return encoder.encode(match);
-  throw wrong('match', 'a string or a Uint8Array', match);
+  if (match === undefined) return match;
+  const bytes = typeof match === 'string' ? encoder.encode(match) : match;
+  if (!(bytes instanceof Uint8Array)) throw wrong('match', 'a string or a Uint8Array', match);
+  if (bytes.length <= MAX_PATTERN_BYTES) return bytes;
+  const most = `match must have at most ${MAX_PATTERN_BYTES} bytes`;
+  throw new SlabringError('OPTION', `${most}, not ${bytes.length}`);
 }
 
 function readCount(count: unknown): number {

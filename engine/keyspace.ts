@@ -124,8 +124,8 @@ export abstract class Keyspace {
 
   /**
    * The value of the key, or `undefined` when it is absent or expired.
-   * @throws SlabringError `WRONGTYPE` when it is a list, set or hash, or a value that JavaScript
-   * has no type for
+   * @throws SlabringError `WRONGTYPE` when it is a list, set, hash or sorted set, or a value that
+   * JavaScript has no type for
    */
   get<T = unknown>(key: Key): T | undefined {
     if (this.#decoded !== undefined && typeof key === 'string') {
@@ -269,7 +269,7 @@ export abstract class Keyspace {
    * Stores a value as `set` does and returns the one it replaced, or `undefined` when there was
    * none. (So an old value of null reads as `undefined`.) With conditions among the options: the
    * value present before, stored or not.
-   * @throws SlabringError as `set` does; `WRONGTYPE` when there is a list, set or hash, which stays
+   * @throws SlabringError as `set` does; `WRONGTYPE` when there is a collection, which stays
    */
   swap<T = unknown>(key: Key, value: unknown, options?: SetOptions): T | undefined {
     const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
@@ -282,8 +282,9 @@ export abstract class Keyspace {
   }
 
   /**
-   * The values of the keys in their order, `undefined` for each that is absent, or is a list, set
-   * or hash. Faster than as many calls of `get`: the kernel looks up dozens of keys at a time.
+   * The values of the keys in their order, `undefined` for each that is absent, or is a list, set,
+   * hash or sorted set. Faster than as many calls of `get`: the kernel looks up dozens of keys at a
+   * time.
    */
   getMany<T = unknown>(keys: Iterable<Key>): (T | undefined)[] {
     const list = [...iterate(keys, 'getMany', 'keys')];
@@ -326,9 +327,8 @@ export abstract class Keyspace {
   }
 
   /**
-   * All keys, those of lists, sets and hashes too, in no order that means anything. Text where a
-   * key's bytes are UTF-8 (also of a key that was given as bytes), a Buffer of its own where they
-   * are not.
+   * All keys, those of collections too, in no order that means anything. Text where a key's bytes
+   * are UTF-8 (also of a key that was given as bytes), a Buffer of its own where they are not.
    *
    * This thread and others may write meanwhile. A key that is there all the time is returned
    * exactly once. One that comes or goes meanwhile is returned once or not at all; and no key that
@@ -340,8 +340,8 @@ export abstract class Keyspace {
   }
 
   /**
-   * All values, as `keys` returns all keys, but nothing for lists, sets and hashes. Each is the
-   * value of that moment.
+   * All values, as `keys` returns all keys, but nothing for lists, sets, hashes and sorted sets.
+   * Each is the value of that moment.
    * @throws SlabringError `WRONGTYPE` at a value that JavaScript has no type for
    */
   values<T = unknown>(): Generator<T, void, undefined> {

@@ -1,6 +1,7 @@
 /** Namespaces: parts of a cache with keys of their own. */
 import type { Duration } from './api.js';
 import { FullKeyspace } from './full-keyspace.js';
+import type { Store } from './handles/store.js';
 import { checkOpen, type SharedParts } from './keyspace.js';
 import type { NamespaceStats, Space } from './space.js';
 import { checkOptionNames, parseDuration } from './units.js';
@@ -21,7 +22,7 @@ export function readNamespaceTtl(options: NamespaceOptions, defaultTtlMs: number
  * A namespace as one thread has it open: all that a cache does with keys, with keys that are in no
  * other one. Made by `cache.namespace`; closed with the cache.
  */
-export class Namespace extends FullKeyspace {
+export class Namespace extends FullKeyspace implements Store<'sync'> {
   readonly name: string;
   readonly #space: Space;
   readonly #shared: SharedParts;

@@ -112,7 +112,7 @@ export abstract class StringKeys extends CollectionKeys {
 
   /**
    * `get` and `delete` in one: of several threads that take a key, one gets the value. A value that
-   * JavaScript has no type for (`WRONGTYPE`) is gone too; a list, set or hash (`WRONGTYPE`) stays.
+   * JavaScript has no type for (`WRONGTYPE`) is gone too; a collection (`WRONGTYPE`) stays.
    */
   take<T = unknown>(key: Key): T | undefined {
     const { shared, deskFor, large } = this.#inside;

@@ -61,8 +61,8 @@ export interface NodeOptions {
   /** The most entries kept. Default: as many as fit in `memory`. */
   maxEntries?: number | undefined;
   /**
-   * Up to so many items a list, set or hash is kept packed, from 0 to 1,024: what `packedItems`
-   * says in `CacheOptions`. Default 128.
+   * Up to so many items a list, set, hash or sorted set is kept packed, from 0 to 1,024: what
+   * `packedItems` says in `CacheOptions`. Default 128.
    */
   packedItems?: number | undefined;
   /** And up to so many bytes of items, from 0 to 4,096. Default 2,048. */

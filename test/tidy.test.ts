@@ -158,7 +158,7 @@ const METHODS: Partial<Record<CommandName, Methods>> = {
       ...['sorted.byScore', 'sorted.entriesByScore', 'sorted.byName'],
     ],
   },
-  ZRANGESTORE: { handle: ['sorted.byScoreInto'] },
+  ZRANGESTORE: { handle: ['sorted.byScoreInto', 'sorted.byNameInto', 'sorted.sliceInto'] },
   ZPOPMIN: { handle: ['sorted.popLowest'] },
   ZPOPMAX: { handle: ['sorted.popHighest'] },
   ZRANDMEMBER: { handle: ['sorted.random', 'sorted.randomEntries'] },

@@ -1,6 +1,6 @@
 /** Commands in one step (ATOMIC): what `atomic` takes, and what it comes to. */
 import type { Key } from '../api.js';
-import { COMMANDS, type CommandName, type CommandRow } from '../commands.js';
+import { ANY_ARGS, COMMANDS, type CommandName, type CommandRow } from '../commands.js';
 import { SlabringError } from '../errors.js';
 import { checkOptionNames, show } from '../units.js';
 import { checkIterable } from './arguments.js';
@@ -79,13 +79,12 @@ function addCommands(commands: Iterable<AtomicCommand>, list: unknown[]): void {
   }
   list.push(new ArrayHead(all.length));
   for (const command of all) {
-    const [name, ...args] = Array.isArray(command) ? (command as AtomicCommand) : [];
-    const isName = typeof name === 'string' && Object.hasOwn(COMMANDS, name);
-    if (!isName || (NOT_IN_STEPS as readonly string[]).includes(name)) {
-      const allowed = 'atomic takes [command, ...arguments], and no command of the node itself';
-      throw new SlabringError('OPTION', `${allowed}, not ${show(command)}`);
-    }
+    const [name, ...args] = checkCommand(command);
     const row: CommandRow = COMMANDS[name];
+    if (args.length < row.minArgs || (row.maxArgs < ANY_ARGS && args.length > row.maxArgs)) {
+      const takes = `${name} takes ${row.args.join(', ') || 'none'}`;
+      throw new SlabringError('SYNTAX', `wrong number of arguments, ${args.length}: ${takes}`);
+    }
     list.push(new ArrayHead(1 + args.length), row.code);
     for (const [i, arg] of args.entries()) {
       if (isKey(row, i, args)) list.push(new OtherKey(arg as Key));
@@ -95,6 +94,26 @@ function addCommands(commands: Iterable<AtomicCommand>, list: unknown[]): void {
       else list.push(arg);
     }
   }
+}
+
+/** @throws SlabringError `OPTION` when it is none that may be in a step */
+function checkCommand(command: unknown): AtomicCommand {
+  if (!Array.isArray(command)) {
+    const allowed = 'atomic takes [command, ...arguments]';
+    throw new SlabringError('OPTION', `${allowed}, not ${show(command)}`);
+  }
+  const [name] = command as unknown[];
+  const isName = (text: unknown) => typeof text === 'string' && Object.hasOwn(COMMANDS, text);
+  if (!isName(name)) {
+    const upper = typeof name === 'string' ? name.toUpperCase() : '';
+    const hint = isName(upper) ? `did you mean '${upper}'?` : 'docs/PROTOCOL.md lists them';
+    throw new SlabringError('OPTION', `atomic knows no command ${show(name)}; ${hint}`);
+  }
+  if ((NOT_IN_STEPS as readonly unknown[]).includes(name)) {
+    const allowed = 'atomic takes no command of the node itself';
+    throw new SlabringError('OPTION', `${allowed}, such as ${show(name)}`);
+  }
+  return command as unknown as AtomicCommand;
 }
 
 /**

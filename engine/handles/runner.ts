@@ -1,6 +1,6 @@
 /**
- * What the handles of lists, sets and hashes work on, so that each of their methods is written
- * once: the cache runs its command at once, the client sends it.
+ * What the handles of lists, sets, hashes and sorted sets work on, so that each of their methods is
+ * written once: the cache runs its command at once, the client sends it.
  */
 import type { Key } from '../api.js';
 import type { CommandName } from '../commands.js';

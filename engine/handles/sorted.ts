@@ -142,6 +142,17 @@ export class SortedSet<M extends Mode = 'sync'> extends Handle<M> {
     return this.run('ZRANGE', args, readPairs<number>);
   }
 
+  /**
+   * Stores what `entries` would return at a key, in place of what is there; how many members that
+   * are. Without any, nothing is at the key then.
+   * @throws SlabringError `CROSSSLOT` when the keys are in several arenas: a common {tag} puts them
+   * in one
+   */
+  sliceInto(target: Key, start = 0, end?: number, options: OrderOptions = {}): Reply<M, number> {
+    const args = () => [...rangeOf(start, end), orderFlags(options)];
+    return this.runInto('ZRANGESTORE', target, args, readCount);
+  }
+
   /** The members whose scores are within bounds. */
   byScore<T extends Member = Member>(options: RangeOptions<number> = {}): Reply<M, T[]> {
     return this.run('ZRANGE', () => rangeArguments(options, BY_SCORE, 0), readValues<T>);
@@ -156,8 +167,7 @@ export class SortedSet<M extends Mode = 'sync'> extends Handle<M> {
   /**
    * Stores what `entriesByScore` would return at a key, in place of what is there; how many members
    * that are. Without any, nothing is at the key then.
-   * @throws SlabringError `CROSSSLOT` when the keys are in several arenas: a common {tag} puts them
-   * in one
+   * @throws SlabringError `CROSSSLOT` as `sliceInto`
    */
   byScoreInto(target: Key, options: RangeOptions<number> = {}): Reply<M, number> {
     const args = () => rangeArguments(options, BY_SCORE, 0);
@@ -174,6 +184,12 @@ export class SortedSet<M extends Mode = 'sync'> extends Handle<M> {
     options: RangeOptions<string | Uint8Array> = {},
   ): Reply<M, T[]> {
     return this.run('ZRANGE', () => rangeArguments(options, BY_NAME, 0), readValues<T>);
+  }
+
+  /** `byScoreInto` for `byName`. */
+  byNameInto(target: Key, options: RangeOptions<string | Uint8Array> = {}): Reply<M, number> {
+    const args = () => rangeArguments(options, BY_NAME, 0);
+    return this.runInto('ZRANGESTORE', target, args, readCount);
   }
 
   /** How many members are within bounds by their bytes. Only where all have the same score. */

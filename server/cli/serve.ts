@@ -76,7 +76,8 @@ export function registerServe(program: Command): void {
     .option('--max-entries <number>', 'the most entries kept', wholeNumber(1))
     .option(
       '--packed-items <number>',
-      'lists, sets and hashes of up to so many items are packed, at most 1024 (default: 128)',
+      'lists, sets, hashes and sorted sets of up to so many items are packed, at most 1024 ' +
+        '(default: 128)',
       wholeNumber(0, 1024),
     )
     .option(

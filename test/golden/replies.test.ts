@@ -344,7 +344,8 @@ describe('errors', () => {
     'TOOLARGE the key of a list, set, hash or sorted set has at most 2048 bytes': [
       `93 31 ${spaced(str('x'.repeat(2049)))} 01`,
     ],
-    'SYNTAX a count or limit is nil or an integer of 0 or more': [
+    'SYNTAX a count is nil or an integer of 0 or more; of a page 1 or more, of random items any': [
+      '94 2f a1 6b 00 00',
       '93 34 a1 6b ff',
       '93 35 a1 6b a1 31',
       '93 4f a1 6b ff',

@@ -131,9 +131,11 @@ describe.each([
     ];
     for (const promise of wrong) await expect(promise).rejects.toMatchObject({ code: 'OPTION' });
     expect(() => client.scan({ match: 5 as never })).toThrow('match must be');
-    await expect(client.scanPage(0, { match: 'x'.repeat(300) })).rejects.toThrow(
-      'match must have at most 256 bytes, not 300',
-    );
+    await expect(client.scanPage(0, { match: 'x'.repeat(300) })).rejects.toMatchObject({
+      code: 'OPTION',
+      message: 'match must have at most 256 bytes, not 300',
+    });
+    expect(() => client.scan({ match: Buffer.alloc(257) })).toThrow('at most 256 bytes, not 257');
     await expect(client.scanPage(2 ** 50)).rejects.toMatchObject({ code: 'SYNTAX' });
   });
 });

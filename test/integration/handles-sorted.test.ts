@@ -100,6 +100,13 @@ describe.each(STORES)('the sorted set of %s', (_, open) => {
       ['m2', 1],
       ['m3', 1.5],
     ]);
+    const target = (open() as Client).sorted(`{${key}} target`);
+    expect(await here.sliceInto(target.key, -3, -1)).toBe(2);
+    expect(await target.slice()).toEqual(await here.slice(-3, -1));
+    expect(await here.sliceInto(target.key, 0, 2, { reverse: true })).toBe(2);
+    expect(await target.entries()).toEqual(await here.entries(-2));
+    expect(await here.sliceInto(target.key, 0, 0)).toBe(0);
+    expect(await target.size()).toBe(0);
     expect(await sorted().byScore({ min: 5, max: 4 })).toEqual([]);
     expect(await sorted().byScore({ count: 0 })).toEqual([]);
   });
@@ -115,6 +122,11 @@ describe.each(STORES)('the sorted set of %s', (_, open) => {
       'a',
     ]);
     expect(await sorted().countByName({ min: 'b', max: 'd', excludeMax: true })).toBe(3);
+    const here = (open() as Client).sorted(`{${key}}`);
+    await here.setMany(names.map((name) => [name, 0]));
+    const target = (open() as Client).sorted(`{${key}} target`);
+    expect(await here.byNameInto(target.key, { min: 'b', offset: 1, count: 2 })).toBe(2);
+    expect(await target.slice()).toEqual(['ba', 'c']);
   });
 
   it('has its ends taken', async () => {

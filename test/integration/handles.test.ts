@@ -1,5 +1,15 @@
 /** What lists, sets, hashes and sorted sets have in common, by their handles, in each store that has them. */
-import { type Hash, type List, type Member, type Members, openCache } from 'slabring';
+import {
+  type Cache,
+  type Hash,
+  type List,
+  type Member,
+  type Members,
+  type Mode,
+  type Namespace,
+  openCache,
+  type Store,
+} from 'slabring';
 import type { Client } from 'slabring/client';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { cache, client, failure, key, STORES, several, useStores } from '../support/stores.js';
@@ -218,6 +228,22 @@ describe('a client', () => {
     ]);
     expect(results).toEqual([1, [1], 'WRONGTYPE', 2, undefined, [1, 2]]);
   });
+});
+
+it('code that takes any store has the methods that all of them have', async () => {
+  type Shared = Exclude<keyof Cache & keyof Client, 'close' | 'on' | 'size'>;
+  expectTypeOf<keyof Store<Mode>>().toEqualTypeOf<Shared>();
+  expectTypeOf<Namespace>().toExtend<Store<'sync'>>();
+  const count = async (store: Store<Mode>): Promise<string[]> => {
+    await store.delete(key);
+    expectTypeOf(await store.list(key).push('a', 'b')).toEqualTypeOf<number>();
+    const found: string[] = [];
+    for await (const name of store.scan({ match: key, type: 'list' })) found.push(String(name));
+    return found.concat(await store.list(key).slice<string>());
+  };
+  for (const store of [cache, cache.namespace('some'), client]) {
+    expect(await count(store)).toEqual([key, 'a', 'b']);
+  }
 });
 
 it('a sorted set takes members that are longer than its leaves', () => {

@@ -8,6 +8,7 @@ import {
   integerOf,
   itemsOf,
   NIL,
+  shown,
   str,
   type Wire,
 } from '../support/kernel-wire.js';
@@ -84,6 +85,18 @@ describe.each(Object.keys(RANDOM) as (keyof typeof RANDOM)[])('%s', (name) => {
       expect(found.every((one) => one >= 0 && one < size)).toBe(true);
       if (name === 'ZRANDMEMBER') expect(found).toEqual(found.toSorted((a, b) => a - b));
     }
+  });
+
+  it('takes any count of 64 bits, of which no reply holds too many', () => {
+    const bench = numbered(20);
+    for (const count of [-(2n ** 63n), -(2n ** 32n), -(2n ** 32n) + 1n]) {
+      const reply = bench.one(array([integer(RANDOM[name]), str(name), integer(count)]));
+      expect(shown(reply)).toMatch(/TOOLARGE /);
+      const absent = bench.one(array([integer(RANDOM[name]), str('absent'), integer(count)]));
+      expect(itemsOf(absent)).toEqual([]);
+    }
+    const reply = bench.one(array([integer(RANDOM[name]), str(name), integer(2n ** 63n - 1n)]));
+    expect(itemsOf(reply)).toHaveLength(20);
   });
 
   it.each([

@@ -35,9 +35,9 @@ function readCount(staged: Staged, mayBeNegative: bool): bool {
   if (!hasCount) return true;
   if (integerOf(behindKey(staged)) != IS_INTEGER) return false;
   const count = lastInteger();
-  if (count < 0 && (!mayBeNegative || count < -MOST)) return false;
+  if (count < 0 && !mayBeNegative) return false;
   mayRepeat = count < 0;
-  wanted = <u32>min<i64>(count < 0 ? -count : count, MOST);
+  wanted = <u32>(count < -MOST ? MOST : min<i64>(count < 0 ? -count : count, MOST));
   return true;
 }
 

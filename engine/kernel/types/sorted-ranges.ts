@@ -304,8 +304,9 @@ export function sortedRandom(thread: u32, staged: Staged, out: Address, limit: A
   const hasCount = staged.argCount > 1 && !isNil(at);
   let wanted: i64 = 1;
   if (hasCount) {
-    if (integerOf(at) != IS_INTEGER || lastInteger() == i64.MIN_VALUE) return writeError(out, ERROR_COUNT);
-    wanted = lastInteger();
+    if (integerOf(at) != IS_INTEGER) return writeError(out, ERROR_COUNT);
+    // The least one has no positive counterpart.
+    wanted = max<i64>(lastInteger(), -i64.MAX_VALUE);
   }
   // Without a count the reply is one member, whatever else is asked for.
   const withScores = hasCount && staged.argCount > 2 && isTrue(skipValue(at, staged.end));
