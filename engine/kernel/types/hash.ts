@@ -2,6 +2,7 @@
 import { copyBytes } from '../bytes';
 import {
   behindItem,
+  contentOf,
   expiryBytes,
   expiryOfItem,
   isItemDue,
@@ -55,6 +56,11 @@ export function putField(
   const item = findMember(entryOf(slot));
   const isNew = item == 0;
   const old: i64 = isNew ? 0 : expiryOfItem(item);
+  // Most values take the place of one that is as long.
+  if (!isNew && !isLong && (old | expiryMs) == 0 && isOfLength(item, bytes)) {
+    copyBytes(writeMember(contentOf(item)), value, valueBytes);
+    return FIELD_CHANGED;
+  }
   if (isNew) {
     if (!prepareItem(partition, slot, bytes, isLong, thread, nowMs)) return FIELD_NO_MEMORY;
   } else if (isLong || expiryMs != 0) {
@@ -84,6 +90,12 @@ export function putField(
   }
   if (old != 0 && old != expiryMs) delist(partition, slot, old, thread);
   return isNew || (old != 0 && old <= nowMs) ? FIELD_NEW : FIELD_CHANGED;
+}
+
+/** Whether the content of an item, its value with it, has so many bytes. */
+@inline
+function isOfLength(item: Address, bytes: u32): bool {
+  return behindItem(item) - contentOf(item) == bytes && !isOutside(valueOf(item));
 }
 
 /** HSET: pairs of field and value; replies how many fields are new. Where memory ends, the pairs before stay. */
