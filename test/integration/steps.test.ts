@@ -93,6 +93,17 @@ describe.each(STORES)('%s', (_, open) => {
     expect(await store.list(`${one} list`).length()).toBe(4);
   });
 
+  it('runs those on several keys apart, too', async () => {
+    const result = await store.atomic([
+      ['MSET', one, 1, other, 2],
+      ['EXISTS', one, `${one} none`, other],
+      ['TOUCH', other, one],
+      ['DEL', one, `${one} none`, other],
+      ['EXISTS', one, other],
+    ]);
+    expect(result).toEqual({ done: true, replies: [true, 2, 2, 2, 0] });
+  });
+
   it('replies the error of a command that fails, and runs the others', async () => {
     await store.set(one, 'text');
     const result = await store.atomic([

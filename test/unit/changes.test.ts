@@ -598,3 +598,20 @@ describe('a mirror made of changes alone', () => {
     }
   });
 });
+
+it('commands that fail, or change nothing, are no changes', () => {
+  cache.hash('hash').set('field', 'text');
+  const changes = cache.changes();
+  const { replies } = cache.atomic([
+    ['HINCRBYFLOAT', 'none', 'field', Number.POSITIVE_INFINITY],
+    ['HINCRBYFLOAT', 'hash', 'field', 1.5],
+    ['HSETEX', 'none', 5, 2, 'field', 1],
+    ['HEXPIRE', 'hash', 5, 2, 'field'],
+    ['HGETEX', 'hash', 0, 'field'],
+    ['ZADD', 'none', 2, 1, 'member'],
+  ]) as { replies: unknown[] };
+  expect(replies.slice(0, 2)).toMatchObject([{ code: 'OVERFLOW' }, { code: 'WRONGTYPE' }]);
+  expect(replies.slice(2)).toEqual([false, [0], ['text'], 0]);
+  expect(told(changes)).toEqual([]);
+  changes.close();
+});

@@ -5,9 +5,21 @@
  */
 import { describe, expect, it } from 'vitest';
 import { COMMANDS, type CommandName, type CommandRow } from '#engine/commands.js';
+import { KERNEL_ERROR_TEXTS } from '#engine/kernel-exports.js';
 import { valueEnd } from '#engine/msgpack.js';
 import { Bench, MIB } from '../support/kernel-memory.js';
-import { array, bin, float, integer, NIL, str, TRUE, type Wire } from '../support/kernel-wire.js';
+import {
+  array,
+  bin,
+  command,
+  error,
+  float,
+  integer,
+  NIL,
+  str,
+  TRUE,
+  type Wire,
+} from '../support/kernel-wire.js';
 
 const EDGES = [15n, 31n, 32n, 63n].flatMap((bits) => [
   ...[(1n << bits) - 1n, 1n << bits, (1n << bits) + 1n],
@@ -101,5 +113,35 @@ describe.each([3, 700])('collections of %i', (items) => {
       }
     }
     expect(bench.arena.checkIntegrity()).toBeUndefined();
+  });
+});
+
+describe('words of list commands', () => {
+  const insert = (bench: Bench, where: Wire): Wire =>
+    bench.one(array([integer(COMMANDS.LINSERT.code), str('list'), where, str('b'), str('x')]));
+  const move = (bench: Bench, from: Wire, to: Wire): Wire =>
+    bench.one(array([integer(COMMANDS.LMOVE.code), str('list'), str('list'), from, to]));
+
+  it('may be in any case, str or bin', () => {
+    const bench = openWith(3);
+    bench.one(command('RPUSH', str('list'), str('a'), str('b')));
+    expect(insert(bench, str('bEfOrE'))).toEqual(integer(3));
+    expect(insert(bench, bin(Buffer.from('after')))).toEqual(integer(4));
+    expect(move(bench, str('left'), str('RIGHT'))).toEqual(str('a'));
+    expect(move(bench, str('Right'), str('lefT'))).toEqual(str('a'));
+  });
+
+  it('are whole words', () => {
+    const bench = openWith(3);
+    bench.one(command('RPUSH', str('list'), str('a'), str('b')));
+    const no = (name: string): Wire => error(KERNEL_ERROR_TEXTS[name]!);
+    for (const where of ['BANANA', 'apple', 'B', 'BEFORE ', 'BEF\u000fRE', '']) {
+      expect(insert(bench, str(where))).toEqual(no('ERROR_WHERE'));
+    }
+    for (const side of ['lost', 'rowan', 'L', 'LEFTY', '\u00ccFT']) {
+      expect(move(bench, str(side), str('LEFT'))).toEqual(no('ERROR_SIDE'));
+      expect(move(bench, str('LEFT'), str(side))).toEqual(no('ERROR_SIDE'));
+    }
+    expect(bench.one(command('LLEN', str('list')))).toEqual(integer(2));
   });
 });

@@ -119,3 +119,35 @@ describe.each(Object.keys(RANDOM) as (keyof typeof RANDOM)[])('%s', (name) => {
     }
   });
 });
+
+describe('HRANDFIELD of few fields among many that have just expired', () => {
+  const LIVE = 4;
+
+  function expired(): Bench {
+    const bench = numbered(LIVE);
+    for (let from = LIVE; from < 40_000; from += 500) {
+      const numbers = Array.from({ length: 500 }, (_, i) => integer(from + i));
+      const pairs = numbers.flatMap((one) => [one, one]);
+      bench.one(command('HSETEX', str('HRANDFIELD'), integer(10), NIL, ...pairs));
+    }
+    bench.nowMs += 10;
+    return bench;
+  }
+
+  it.each([-1, 1, -100])('draws each as often as the others, %i at a time', (count) => {
+    const bench = expired();
+    const found = Array.from({ length: LIVE }, () => 0);
+    for (let draws = 0; draws < 400; draws += Math.abs(count)) {
+      for (const one of drawn(bench, 'HRANDFIELD', count)) found[one]! += 1;
+    }
+    for (const times of found) expect(Math.abs(times - 100)).toBeLessThan(60);
+  });
+
+  it('does not walk over all of them for each one', () => {
+    const bench = expired();
+    const begin = performance.now();
+    expect(drawn(bench, 'HRANDFIELD', -50_000)).toHaveLength(50_000);
+    // One by one it takes some seconds.
+    expect(performance.now() - begin).toBeLessThan(1000);
+  });
+});

@@ -19,7 +19,7 @@ export function isFew(count: u32, size: u32): bool {
 
 /** So many draws of fields that have expired for one that has not are too many: a walk over all is better then. */
 export const MAX_VAIN_DRAWS: u32 = 64;
-/** And that is so unlikely before there are too many that it makes no field less likely than others. */
+/** With fewer in vain that is so unlikely that it costs nothing. */
 const MAX_DRAWS: u32 = 1024;
 
 /** A random item of a set or hash that has not expired: there is one. */
@@ -28,11 +28,26 @@ export function randomLive(address: Address, nowMs: i64): Address {
     const item = randomItem(address);
     if (!isItemDue(item, nowMs)) return item;
   }
-  // Nearly all have just expired, and are about to be removed: the first that has not.
+  // Nearly all have just expired, and are about to be removed: a walk, which takes each other one by the same chance.
+  let chosen: Address = 0;
+  let live: u32 = 0;
   startItems(address);
-  let item = nextItem();
-  while (isItemDue(item, nowMs)) item = nextItem();
-  return item;
+  for (let item = nextItem(); item; item = nextItem()) {
+    if (isItemDue(item, nowMs)) continue;
+    live += 1;
+    if (randomBelow(live) == 0) chosen = item;
+  }
+  return chosen;
+}
+
+/** Writes the addresses of all items of a set or hash that have not expired, one u32 each. */
+export function listLive(address: Address, nowMs: i64, to: Address): void {
+  startItems(address);
+  for (let item = nextItem(); item; item = nextItem()) {
+    if (isItemDue(item, nowMs)) continue;
+    store<u32>(to, item);
+    to += 4;
+  }
 }
 
 /**

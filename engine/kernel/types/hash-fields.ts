@@ -82,6 +82,8 @@ export function hashIncrementFloat(thread: u32, staged: Staged, out: Address, li
   if (at == 0) return writeError(out, ERROR_MEMBER);
   if (!isNumber(at)) return writeError(out, ERROR_NUMBER_DELTA);
   const delta = numberOf(at);
+  // Whatever is there: not to make a hash for nothing, which might cost another key, and be told of as removed.
+  if (!isFinite<f64>(delta)) return writeError(out, ERROR_NOT_FINITE);
   const slot = open(thread, staged, CHUNK_HASH, true, nowMs);
   if (slot == 0) return writeError(out, lastFailure());
   const item = findLiveMember(entryOf(slot), nowMs);

@@ -8,12 +8,10 @@ import { hashKey } from '../hash';
 import { Address } from '../layout';
 import { lock, unlock } from '../lock';
 import {
-  bytesOf,
   integerOf,
   IS_INTEGER,
   isNil,
   lastInteger,
-  lastLength,
   writeBoolean,
   writeInteger,
   writeNil,
@@ -22,7 +20,7 @@ import { expireAt, reshape } from '../reshape';
 import { countHit, countMiss } from '../rows';
 import { Partition, partitionOfHash } from '../partition';
 import { ABSENT, copyHeld, findLive, isCollection, lastExpiry, look, NO_ROOM, WRONG_TYPE } from '../read';
-import { isKeyLength, Staged } from '../staging';
+import { keyOf, lastKeyWord, Staged } from '../staging';
 import { ERROR_KEY, ERROR_OUT_OF_MEMORY, ERROR_TTL, ERROR_WRONG_TYPE, writeError } from '../status';
 import { stampKey } from '../stamps';
 import { mark } from '../marks';
@@ -190,16 +188,17 @@ function forEachKey(action: u32, thread: u32, staged: Staged, out: Address, nowM
   const rest = staged.key + lengthOf(staged.keyWord);
   let at = rest;
   for (let i: u32 = 1; i < staged.argCount; i++) {
-    const key = bytesOf(at);
-    if (key == 0 || !isKeyLength(lastLength())) return writeError(out, ERROR_KEY);
-    at = key + lastLength();
+    const key = keyOf(at);
+    if (key == 0) return writeError(out, ERROR_KEY);
+    at = key + lengthOf(lastKeyWord());
   }
   let count = applyToKey(action, thread, staged.hash, staged.key, staged.keyWord, nowMs);
   at = rest;
   for (let i: u32 = 1; i < staged.argCount; i++) {
-    const key = bytesOf(at);
-    const keyBytes = lastLength();
-    count += applyToKey(action, thread, hashKey(key, keyBytes), key, keyBytes, nowMs);
+    const key = keyOf(at);
+    const keyWord = lastKeyWord();
+    const keyBytes = lengthOf(keyWord);
+    count += applyToKey(action, thread, hashKey(key, keyBytes), key, keyWord, nowMs);
     at = key + keyBytes;
   }
   return writeInteger(out, count);

@@ -59,26 +59,28 @@ export function listSet(thread: u32, staged: Staged, out: Address, limit: Addres
   return done ? writeBoolean(out, place >= 0) : writeError(out, ERROR_OUT_OF_MEMORY);
 }
 
-/**
- * What a command names by a word, in any case: its first letter, as a capital one; 0: it is not a word of this length.
- */
-function letterOf(at: Address, length: u32): u32 {
-  const text = bytesOf(at);
-  if (text == 0 || lastLength() != length) return 0;
-  const letter = <u32>load<u8>(text);
-  return letter >= 0x61 ? letter - 0x20 : letter;
-}
+/* Words, in small letters, the first one in the lowest byte. */
+const BEFORE: u64 = 0x65726f666562;
+const AFTER: u64 = 0x7265746661;
+const LEFT: u64 = 0x7466656c;
+const RIGHT: u64 = 0x7468676972;
 
-const LETTER_A: u32 = 0x41;
-const LETTER_B: u32 = 0x42;
-const LETTER_L: u32 = 0x4c;
-const LETTER_R: u32 = 0x52;
+/** Whether the value at an address is a word, in any case. */
+function isWord(at: Address, word: u64): bool {
+  const text = bytesOf(at);
+  const length: u32 = 8 - (<u32>clz<u64>(word) >> 3);
+  if (text == 0 || lastLength() != length) return false;
+  for (let i: u32 = 0; i < length; i++) {
+    if ((<u32>load<u8>(text + i) | 0x20) != (<u32>(word >> (i << 3)) & 0xff)) return false;
+  }
+  return true;
+}
 
 /** LINSERT: the length, -1 where the pivot is not there, 0 where there is no list. */
 export function listInsert(thread: u32, staged: Staged, out: Address, limit: Address, nowMs: i64): Address {
   const where = behindKey(staged);
-  const isBefore = letterOf(where, 6) == LETTER_B;
-  if (!isBefore && letterOf(where, 5) != LETTER_A) return writeError(out, ERROR_WHERE);
+  const isBefore = isWord(where, BEFORE);
+  if (!isBefore && !isWord(where, AFTER)) return writeError(out, ERROR_WHERE);
   const pivot = skipValue(where, staged.end);
   const value = skipValue(pivot, staged.end);
   const bytes = staged.end - value;
@@ -224,10 +226,10 @@ export function listMove(thread: u32, staged: Staged, out: Address, limit: Addre
   stageKey(other, key, lastKeyWord(), true);
   const from = key + lengthOf(other.keyWord);
   const to = skipValue(from, staged.end);
-  const isFromLeft = letterOf(from, 4) == LETTER_L;
-  const isToLeft = letterOf(to, 4) == LETTER_L;
-  if (!isFromLeft && letterOf(from, 5) != LETTER_R) return writeError(out, ERROR_SIDE);
-  if (!isToLeft && letterOf(to, 5) != LETTER_R) return writeError(out, ERROR_SIDE);
+  const isFromLeft = isWord(from, LEFT);
+  const isToLeft = isWord(to, LEFT);
+  if (!isFromLeft && !isWord(from, RIGHT)) return writeError(out, ERROR_SIDE);
+  if (!isToLeft && !isWord(to, RIGHT)) return writeError(out, ERROR_SIDE);
   beginSet(thread);
   addToSet(thread, partitionOf(staged));
   addToSet(thread, partitionOf(other));

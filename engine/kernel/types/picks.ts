@@ -2,7 +2,7 @@
  * SPOP, SRANDMEMBER, HRANDFIELD: random members or fields. Every item is as likely as any other.
  */
 import { isItemDue, memberOf } from '../collections/body';
-import { drawItems, isFew, MAX_VAIN_DRAWS, randomLive } from '../collections/draws';
+import { drawItems, isFew, listLive, MAX_VAIN_DRAWS, randomLive } from '../collections/draws';
 import { countDue } from '../collections/expiring';
 import { nextItem, startItems } from '../collections/items';
 import { MAX_MEMBER_BYTES, readMember } from '../collections/member';
@@ -136,12 +136,14 @@ function pick(
   const count = mayRepeat ? wanted : min<u32>(wanted, size);
   // Without a count the reply is one field, whatever else is asked for.
   const inPairs = withValues && hasCount;
+  const walks = due / MAX_VAIN_DRAWS >= size;
   let end: Address = 0;
   // Each takes a byte at least.
   if (count <= limit - out) {
     end = hasCount ? writeArrayHead(out, inPairs ? count << 1 : count) : out;
-    if (mayRepeat || count == 1) end = pickAny(address, count, inPairs, end, limit, nowMs);
-    else end = pickDistinct(address, count, size, due / MAX_VAIN_DRAWS >= size, inPairs, end, limit, nowMs);
+    if (count == 1 || (mayRepeat && !walks)) end = pickAny(address, count, inPairs, end, limit, nowMs);
+    else if (mayRepeat) end = pickListed(address, count, size, inPairs, end, limit, nowMs);
+    else end = pickDistinct(address, count, size, walks, inPairs, end, limit, nowMs);
   }
   closeRead(staged);
   return end;
@@ -163,6 +165,29 @@ function pickAny(
 ): Address {
   let end = out;
   for (let i: u32 = 0; i < count && end != 0; i++) end = copyItem(randomLive(address, nowMs), withValues, end, limit);
+  return end;
+}
+
+/**
+ * `pickAny` of few that have not expired among many that have: one walk lists them, where one for each would hold the
+ * lock for seconds.
+ */
+function pickListed(
+  address: Address,
+  count: u32,
+  size: u32,
+  withValues: bool,
+  out: Address,
+  limit: Address,
+  nowMs: i64,
+): Address {
+  if (<u64>out + (<u64>size << 2) + 4 > <u64>limit) return 0;
+  const listed = (limit & ~3) - (size << 2);
+  listLive(address, nowMs, listed);
+  let end = out;
+  for (let i: u32 = 0; i < count && end != 0; i++) {
+    end = copyItem(load<u32>(listed + (randomBelow(size) << 2)), withValues, end, listed);
+  }
   return end;
 }
 
