@@ -42,7 +42,6 @@ import { blockOf, scratchOf } from '../threads';
 
 /* Of the collection that was opened last, read right after it. Not state. */
 let failure: u32 = 0;
-let isNew: bool = false;
 
 /** Why `open` returned no slot: a status, or 0: there is no such key. */
 @inline
@@ -65,7 +64,6 @@ export function open(thread: u32, staged: Staged, kind: u8, creates: bool, nowMs
 /** `open` under the lock. */
 export function openHeld(partition: Partition, thread: u32, staged: Staged, kind: u8, creates: bool, nowMs: i64): Slot {
   failure = 0;
-  isNew = false;
   let slot = findStaged(partition, staged, nowMs);
   if (slot) {
     if (entryAt(entryOf(slot)).kind != kind) {
@@ -78,7 +76,6 @@ export function openHeld(partition: Partition, thread: u32, staged: Staged, kind
     if (!creates) return 0;
     slot = create(partition, thread, staged, kind, nowMs);
     if (slot == 0) return 0;
-    isNew = true;
   }
   partition.pinnedOld = entryOf(slot);
   partition.overwriting = entryOf(slot);
