@@ -2,13 +2,15 @@
 
 import { time } from '../../server/cli/format.js';
 import { VALUE_BYTES } from '../kinds.js';
-import { type OpenScript, roomFor, Work } from './script.js';
+import { type OpenScript, type Operation, roomFor, Work } from './script.js';
 
 /** A field, its value and what they cost, and some more. */
 const BYTES_A_FIELD = 80;
 const FIELDS_AT_ONCE = 1000;
 const STAYING = 10_000;
 const EXPIRY_MS = 500;
+/** Of values that fill the cache: so few that its table grows little, which has a script of its own. */
+const FILLING_BYTES = 2000;
 
 function fill(work: Work, key: string, fields: number): void {
   const hash = work.cache.hash(key);
@@ -33,16 +35,22 @@ export const openLarge: OpenScript = (entries) => {
   if (cache.stats().evictions > 0) throw new Error('the memory is too small for the hashes');
   cache.expire('expired', EXPIRY_MS);
   const done: string[] = [];
+  // New ones only when what is to expire has: they would have it evicted.
+  const setNext = (operation: Operation): void => {
+    if (done.length < 2) work.set(operation, work.below(STAYING), VALUE_BYTES);
+    else work.set(operation, written++, FILLING_BYTES);
+  };
   let written = STAYING;
   let isSet = false;
   return {
     cache,
     next(operation) {
       isSet = !isSet;
-      // New ones only when what is to expire has: they would have it evicted.
-      const id = done.length < 2 ? work.below(STAYING) : written++;
-      if (isSet) work.set(operation, id, VALUE_BYTES);
-      else work.get(operation, written - 1 - work.below(STAYING), VALUE_BYTES, true);
+      if (isSet) setNext(operation);
+      else {
+        const index = written - 1 - work.below(STAYING);
+        work.get(operation, index, index < STAYING ? VALUE_BYTES : FILLING_BYTES, true);
+      }
     },
     isDone() {
       work.checkTime();
