@@ -71,8 +71,9 @@ export function memberOfItem(item: Address): Address {
   return contentOf(item) + SCORE_BYTES;
 }
 
-/* The score of the member that was found last. Not state. */
+/* The score of the member that was found last, and where it stands in the table, if there is one. Not state. */
 let foundScore: f64 = 0;
+let foundAt: Address = 0;
 
 @inline
 export function lastScore(): f64 {
@@ -83,8 +84,10 @@ export function lastScore(): f64 {
 export function findScore(address: Address): bool {
   if (isRooted(address)) {
     const item = findMember(address);
-    if (item) foundScore = load<f64>(valueOf(item));
-    return item != 0;
+    if (item == 0) return false;
+    foundAt = valueOf(item);
+    foundScore = load<f64>(foundAt);
+    return true;
   }
   const body = packedBody(address);
   let item = body;
@@ -178,8 +181,16 @@ function goToBound(address: Address, score: f64, where: u32, thread: u32): void 
   const count = <u32>nodeAt(node).count;
   let item = firstIn(node);
   let number: u32 = 0;
+  // Most items have the length of the one before: the processor then goes on with that, before it has read this one's.
+  let bytes: u32 = 0;
   while (number < count && isBelow(item, score, where)) {
-    item = behindItem(item);
+    const behind = behindItem(item);
+    if (behind - item == bytes) {
+      item += bytes;
+    } else {
+      bytes = behind - item;
+      item = behind;
+    }
     number += 1;
   }
   arrive(node, number, item);
@@ -273,12 +284,23 @@ export function removeOrderedItem(partition: Partition, slot: Slot, score: f64, 
 }
 
 /**
- * Gives the member at hand, which is there with the score `old`, another one. False: out of memory, nothing changed.
+ * Gives the member at hand, which `findScore` has just found with the score `old`, another one. False: out of memory,
+ * nothing changed.
  */
 export function changeScore(partition: Partition, slot: Slot, old: f64, score: f64, thread: u32, nowMs: i64): bool {
   // Where it stands twice for a moment, its two items have different scores.
   if (!isRooted(entryOf(slot)) && !mayStayPacked(entryOf(slot), 1, orderedBytes())) {
     if (!makeOrdered(partition, slot, thread, nowMs)) return false;
+  } else if (isRooted(entryOf(slot))) {
+    // Where the leaf has room nothing moves, and the score stands where it was found.
+    goToBound(entryOf(slot), score, AT_MEMBER, thread);
+    const at = addOnWay(partition, slot, orderedBytes(), score);
+    if (at) {
+      writeItem(at, score);
+      store<f64>(foundAt, score);
+      removeOrderedItem(partition, slot, old, thread);
+      return true;
+    }
   }
   if (!insertOrdered(partition, slot, score, thread, nowMs)) return false;
   removeOrderedItem(partition, slot, old, thread);
