@@ -1,6 +1,7 @@
 /**
  * Transfers between accounts over several connections of a node of several threads, each one step
  * (ATOMIC): readers of all accounts always see the same total. Guards make counts exact.
+ * ATOMIC_TRANSFERS sets how many transfers the connections make together.
  */
 import { type SlabringNode, startNode } from 'slabring/server';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -12,8 +13,8 @@ import { type Command, Wire } from '../support/wire.js';
 const ACCOUNTS = Array.from({ length: 16 }, (_, i) => `account ${i}`);
 const COINS = 1000;
 const CONNECTIONS = 4;
-const FRAMES = 120;
 const A_FRAME = 10;
+const TRANSFERS = Number(process.env.ATOMIC_TRANSFERS ?? 4800);
 const TURNS = 150;
 
 let node: SlabringNode;
@@ -46,7 +47,7 @@ describe.each(FRONT_ENDS)('a node on %s', (frontEnd) => {
     return Promise.all(Array.from({ length: count }, () => Wire.open(node.urls[0]!)));
   }
 
-  test(`keeps the total of transfers (seed ${SEED})`, { timeout: 60_000 }, async () => {
+  test(`keeps the total of transfers (seed ${SEED})`, { timeout: 600_000 }, async () => {
     const wires = await open(CONNECTIONS + 1);
     const reader = wires.pop()!;
     await reader.call(...ACCOUNTS.map((account): Command => ['SET', account, COINS]));
@@ -54,7 +55,7 @@ describe.each(FRONT_ENDS)('a node on %s', (frontEnd) => {
     const transfers = wires.map(async (wire, self) => {
       const random = new Random(SEED + self);
       try {
-        for (let i = 0; i < FRAMES; i++) {
+        for (let made = 0; made < TRANSFERS / CONNECTIONS; made += A_FRAME) {
           const replies = await wire.call(
             ...Array.from({ length: A_FRAME }, () => transfer(random)),
           );
