@@ -119,6 +119,8 @@ export function findInBody(body: Address, count: u32): Address {
   const tags = i8x16.splat(<i8>tagOfHash(memberHash()));
   let item = body + count;
   let walked: u32 = 0;
+  // Most items have the length of the one before: the processor then goes on with that, before it has read this one's.
+  let bytes: u32 = 0;
   for (let i: u32 = 0; i < count; i += 16) {
     let bits = <u32>i8x16.bitmask(i8x16.eq(v128.load(body + i), tags));
     if (count - i < 16) bits &= ((1 as u32) << (count - i)) - 1;
@@ -126,7 +128,13 @@ export function findInBody(body: Address, count: u32): Address {
       const wanted = i + <u32>ctz(bits);
       for (; walked < wanted; walked++) {
         if (item - body > MAX_CHUNK) return 0;
-        item = behindItem(item);
+        const behind = behindItem(item);
+        if (behind - item == bytes) {
+          item += bytes;
+        } else {
+          bytes = behind - item;
+          item = behind;
+        }
       }
       if (isMember(memberOf(item))) {
         index = wanted;

@@ -103,11 +103,12 @@ export function hashSet(thread: u32, staged: Staged, out: Address, limit: Addres
   const pairs = (staged.argCount - 1) >> 1;
   if (pairs << 1 != staged.argCount - 1) return writeError(out, ERROR_PAIRS);
   let at = behindKey(staged);
+  let first: Address = 0;
   for (let i: u32 = 0; i < pairs; i++) {
-    at = readMember(thread, at);
-    if (at == 0) return writeError(out, ERROR_MEMBER);
-    const value = at;
-    at = skipValue(at, staged.end);
+    const value = readMember(thread, at);
+    if (value == 0) return writeError(out, ERROR_MEMBER);
+    if (i == 0) first = value;
+    at = skipValue(value, staged.end);
     if (at - value > header().maxValueBytes) return writeError(out, ERROR_VALUE_TOO_LARGE);
   }
   const slot = open(thread, staged, CHUNK_HASH, true, nowMs);
@@ -117,7 +118,8 @@ export function hashSet(thread: u32, staged: Staged, out: Address, limit: Addres
   let outcome = FIELD_CHANGED;
   at = behindKey(staged);
   for (let i: u32 = 0; i < pairs && outcome != FIELD_NO_MEMORY; i++) {
-    const value = readMember(thread, at);
+    // A single one is still at hand.
+    const value = pairs > 1 ? readMember(thread, at) : first;
     at = skipValue(value, staged.end);
     outcome = putField(partition, slot, value, at - value, 0, thread, nowMs);
     added += <u32>(outcome == FIELD_NEW);

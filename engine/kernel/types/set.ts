@@ -62,7 +62,8 @@ export function setAdd(thread: u32, staged: Staged, out: Address, limit: Address
   let added: u32 = 0;
   let outcome = THERE;
   for (let i: u32 = 0; i < count && outcome != NO_MEMORY; i++) {
-    at = readMember(thread, at);
+    // A single one is still at hand.
+    if (count > 1) at = readMember(thread, at);
     outcome = addMember(partition, slot, thread, nowMs);
     added += <u32>(outcome == ADDED);
   }

@@ -116,6 +116,7 @@ export function sortedIncrement(thread: u32, staged: Staged, out: Address, limit
   return addPairs(thread, staged, at, 1, ADD_INCR, out, nowMs);
 }
 
+/** ZADD and ZINCRBY of pairs that have been looked at, the last member being at hand. */
 function addPairs(
   thread: u32,
   staged: Staged,
@@ -138,7 +139,8 @@ function addPairs(
   let at = first;
   for (let i: u32 = 0; i < pairs && outcome < NO_MEMORY; i++) {
     const score = scoreAt(at);
-    at = readMember(thread, skipValue(at, staged.end));
+    // A single one is still at hand.
+    if (pairs > 1) at = readMember(thread, skipValue(at, staged.end));
     outcome = putScore(partition, slot, score, flags, thread, nowMs);
     added += <u32>(outcome == ADDED);
     changed += <u32>(outcome == CHANGED);
