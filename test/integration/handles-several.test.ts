@@ -2,38 +2,12 @@
  * What handles make of several sets, sorted or not, and walks over all of one: for the cache, a
  * namespace of it, a cache of several arenas, and a client of a real node.
  */
-import { type Cache, type Member, openCache, type Scored } from 'slabring';
-import { type Client, connect } from 'slabring/client';
-import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, it } from 'vitest';
-import { type SlabringNode, startNode } from '#server/index.js';
+import type { Member, Scored } from 'slabring';
+import type { Client } from 'slabring/client';
+import { beforeEach, describe, expect, expectTypeOf, it } from 'vitest';
+import { cache, client, failure, STORES, several, useStores } from '../support/stores.js';
 
-let cache: Cache;
-let several: Cache;
-let node: SlabringNode;
-let client: Client;
-
-beforeAll(async () => {
-  cache = openCache({ memory: '64mb' });
-  several = openCache({ memory: '64mb', arenas: 3, structures: true, decoded: true });
-  node = await startNode({ port: 0, memory: '64mb', threads: 1 });
-  client = await connect(node.urls[0]!);
-});
-
-afterAll(async () => {
-  expect(cache.checkIntegrity()).toBeUndefined();
-  expect(several.checkIntegrity()).toBeUndefined();
-  cache.close();
-  several.close();
-  await client.close();
-  await node.close();
-});
-
-const STORES: [name: string, open: () => unknown][] = [
-  ['a cache', () => cache],
-  ['a namespace', () => cache.namespace('some')],
-  ['several arenas', () => several],
-  ['a client', () => client],
-];
+useStores();
 
 let count = 0;
 /** Keys that nothing is at, of one arena. */
@@ -42,16 +16,6 @@ beforeEach(() => {
   const tag = `{test ${count++}}`;
   key = (name) => `${tag} ${name}`;
 });
-
-async function failure(call: () => unknown): Promise<string> {
-  try {
-    await call();
-  } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
-    return `${code}: ${message}`;
-  }
-  return 'no error';
-}
 
 /** The items of a walk, which `for await` goes over in a cache as well. */
 async function collect<T>(walk: AsyncIterable<T> | Iterable<T>): Promise<T[]> {
