@@ -243,8 +243,3 @@ export function keepItems(partition: Partition, slot: Slot, position: u32, count
   if (end < countOf(address)) removeItems(partition, slot, end, countOf(address) - end, thread);
   if (position) removeItems(partition, slot, 0, position, thread);
 }
-
-@inline
-export function lengthOfList(address: Address): u32 {
-  return countOf(address);
-}

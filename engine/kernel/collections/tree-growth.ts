@@ -295,7 +295,7 @@ function countTo(at: Address): u32 {
 }
 
 /** Elements of a leaf whose value stands outside. */
-export function countLinks(node: Address): u32 {
+function countLinks(node: Address): u32 {
   let item = firstIn(node);
   let links: u32 = 0;
   for (let i: u32 = 0; i < <u32>nodeAt(node).count; i++) {

@@ -265,7 +265,6 @@ export function moveLeaf(partition: Partition, address: Address, target: Address
   leaf = target;
 }
 
-
 /** Moves the leaf on the way to a smaller chunk if it takes less than half of its own, and there is one at hand. */
 export function shrinkLeaf(partition: Partition, address: Address): void {
   const bytes = NODE_BYTES + <u32>nodeAt(leaf).bytes;

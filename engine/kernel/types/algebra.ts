@@ -65,12 +65,6 @@ export function partitionOfSet(index: u32): Partition {
   return partitionOfHash(load<u32>(row + index * WORD_BYTES, WORD_HASH));
 }
 
-/** Where the row begins. */
-@inline
-export function rowOfSets(): Address {
-  return row;
-}
-
 /** Where the arguments behind those that `countKeys` counted begin. Not state. */
 let behindKeys: Address = 0;
 

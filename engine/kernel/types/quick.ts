@@ -33,7 +33,6 @@ const NO_ROOM: u32 = 0;
 const TORN: u32 = 1;
 const NO_KEY: u32 = 2;
 const WRONG_TYPE: u32 = 3;
-const LAST: u32 = 3;
 
 /* What is asked. */
 const VALUE: u32 = 0;
