@@ -10,6 +10,16 @@ import type { JobTask, SliceDone, TaskReport } from './contract.js';
 /** How long a thread without work stays, in ms: the next job may come soon, and starts sooner. */
 const IDLE_MS = 1000;
 
+/**
+ * What the threads are started with: not what the program is, which may load more than they need.
+ * piscina requires worker.js before it imports it, and a thread that ends while it requires an ES
+ * module, as any may when its cache is closed, aborts the process (Node 20: `Module::IsGraphAsync
+ * must be used on an instantiated module`). So they cannot require one.
+ */
+const EXEC_ARGV = ['--no-experimental-require-module'].filter((flag) =>
+  process.allowedNodeEnvironmentFlags.has(flag),
+);
+
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
 
 export class JobPool {
@@ -66,8 +76,7 @@ export class JobPool {
       idleTimeout: this.#idleMs,
       // Jobs are long: what waiting in Atomics.wait saves is nothing to them.
       atomics: 'disabled',
-      // What the program loads at its start, such as by --require, is not meant for these threads.
-      execArgv: [],
+      execArgv: EXEC_ARGV,
     });
     piscina.on('message', (message: SliceDone) => this.#onDone(message));
     piscina.on('error', (error) => {
