@@ -20,6 +20,9 @@ const NIL = Buffer.of(0xc0);
 const FALSE = Buffer.of(0xc2);
 const TRUE = Buffer.of(0xc3);
 const I64_MAX = 2n ** 63n - 1n;
+/** Of a lease's fence with its head. */
+const FENCE_BYTES = 9;
+const MAX_OWNER_BYTES = 128;
 /** Collections have their keys in the entry. */
 const MAX_COLLECTION_KEY = 2048;
 
@@ -31,12 +34,26 @@ function copyOf(value: Buffer | Collection): Buffer | Collection {
   return { type, items: copied } as Collection;
 }
 
+/**
+ * The owner in [owner, u64], which is a lease whoever wrote it: LOCK, or a SET of the same bytes,
+ * as the fuzzer happened to send once.
+ */
+function holderOf(value: Buffer | Collection): Buffer | undefined {
+  if (!Buffer.isBuffer(value) || value[0] !== 0x92 || value.at(-FENCE_BYTES) !== 0xcf) {
+    return undefined;
+  }
+  const wire = value.subarray(1, -FENCE_BYTES);
+  const owner = contentOf(wire)?.bytes;
+  if (!owner || owner.length === 0 || owner.length > MAX_OWNER_BYTES) return undefined;
+  const head = wire.length - owner.length;
+  const told = head === 1 ? wire[0]! & 0x1f : wire.readUIntBE(1, head - 1);
+  return told === owner.length ? owner : undefined;
+}
+
 export class KeyModel {
   nowMs = 0;
   readonly #maxValueBytes: number;
   readonly #entries = new Map<string, Entry>();
-  /** By value: what it is besides bytes. */
-  readonly #leases = new WeakMap<object, Lease>();
   /** By value: when the bucket is full, and its entry gone. */
   readonly #buckets = new WeakMap<object, number>();
 
@@ -188,8 +205,9 @@ export class KeyModel {
    */
   acquire(key: Buffer, owner: Buffer, isText: boolean, ttlMs: number): Lease | Buffer | string {
     const old = this.#find(key);
-    if (old && !this.#leases.has(old.value)) return 'WRONGTYPE';
-    if (old && !this.#leases.get(old.value)!.owner.equals(owner)) return NIL;
+    const holder = old && holderOf(old.value);
+    if (old && !holder) return 'WRONGTYPE';
+    if (holder && !holder.equals(owner)) return NIL;
     const isShort = isText && owner.length < 32;
     const head = isShort ? [0xa0 | owner.length] : [isText ? 0xd9 : 0xc4, owner.length];
     const value = Buffer.concat([
@@ -198,19 +216,17 @@ export class KeyModel {
       Buffer.of(0xcf),
       Buffer.alloc(8),
     ]);
-    const lease = { owner, fence: value.subarray(-8) };
-    this.#leases.set(value, lease);
     this.#entries.set(key.toString('hex'), { value, expiryMs: this.#expiry(ttlMs) });
-    return lease;
+    return { owner, fence: value.subarray(-8) };
   }
 
   /** UNLOCK; with a time to live, EXTEND. */
   ofOwner(key: Buffer, owner: Buffer, ttlMs?: number): Buffer | string {
     const old = this.#find(key);
     if (!old) return FALSE;
-    const lease = this.#leases.get(old.value);
-    if (!lease) return 'WRONGTYPE';
-    if (!lease.owner.equals(owner)) return FALSE;
+    const holder = holderOf(old.value);
+    if (!holder) return 'WRONGTYPE';
+    if (!holder.equals(owner)) return FALSE;
     if (ttlMs === undefined) this.remove(key);
     else old.expiryMs = this.#expiry(ttlMs);
     return TRUE;

@@ -50,6 +50,15 @@ describe.each([
     expect(cache.checkIntegrity()).toBeUndefined();
   });
 
+  it('is a value of its form, whoever wrote it', () => {
+    const { leases } = start();
+    leases.set('job', ['a', 15n << 60n]);
+    expect(leases.acquireLease('job', 'b', '1s')).toBeUndefined();
+    expect(leases.releaseLease('job', 'a')).toBe(true);
+    leases.set('job', ['a', 15n << 60n, 'b']);
+    expect(codeOf(() => leases.releaseLease('job', 'a'))).toBe('WRONGTYPE');
+  });
+
   it('ends by itself', () => {
     const { leases } = start();
     leases.acquireLease('job', 'a', 1000);
