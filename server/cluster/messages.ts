@@ -1,0 +1,245 @@
+/**
+ * What nodes say to each other, but for gossip (membership/): msgpack arrays that begin with a kind
+ * and the sender's id. The kinds are in the range that docs/PROTOCOL.md keeps for nodes.
+ */
+import { Packr, Unpackr } from 'msgpackr';
+
+export const Kind = {
+  /** Gossip, which membership/ reads by itself. */
+  GOSSIP: 0x90,
+  BATCH: 0x91,
+  ACK: 0x92,
+  PULL: 0x93,
+  FETCH: 0x94,
+  FETCHED: 0x95,
+  LEVELS: 0x96,
+  LEVELS_WANTED: 0x97,
+  DIGESTS: 0x98,
+  DIFFERING: 0x99,
+  FORWARD: 0x9a,
+  FORWARDED: 0x9b,
+} as const;
+
+/** Records that are to be applied, in order; one of a session's numbered messages. */
+export interface Batch {
+  readonly kind: typeof Kind.BATCH;
+  readonly from: string;
+  /** Grows whenever the sender begins anew. */
+  readonly session: number;
+  /** From 1 on. */
+  readonly number: number;
+  /** The sender's clock. */
+  readonly stamp: bigint;
+  /** The last batch that the sender knows to be complete. */
+  readonly heard: number;
+  readonly records: Uint8Array;
+  /** Pulls all of whose records have been sent. */
+  readonly done: readonly number[];
+}
+
+/** How far a session's batches have come. */
+export interface Ack {
+  readonly kind: typeof Kind.ACK;
+  readonly from: string;
+  readonly session: number;
+  /** The last batch that was applied, as all before it were. */
+  readonly applied: number;
+  /** The last batch all of whose keys are there, those too that had to be fetched. */
+  readonly complete: number;
+  /** Batches in which a record lost, or could not be had, as far as the sender has not heard. */
+  readonly refused: readonly number[];
+}
+
+/** Asks for everything in these slots. */
+export interface Pull {
+  readonly kind: typeof Kind.PULL;
+  readonly from: string;
+  readonly pull: number;
+  readonly slots: Uint8Array;
+  /** Only what is newer than what the sender is known to have. */
+  readonly isCatchUp: boolean;
+}
+
+/** Asks for the key of a record as a whole. */
+export interface Fetch {
+  readonly kind: typeof Kind.FETCH;
+  readonly from: string;
+  readonly fetch: number;
+  /** From this piece on. */
+  readonly piece: number;
+  readonly record: Uint8Array;
+}
+
+export interface Fetched {
+  readonly kind: typeof Kind.FETCHED;
+  readonly from: string;
+  readonly fetch: number;
+  readonly piece: number;
+  readonly isLast: boolean;
+  readonly bytes: Uint8Array;
+}
+
+/** What the sender has of each slot. */
+export interface LevelsTold {
+  readonly kind: typeof Kind.LEVELS;
+  readonly from: string;
+  readonly version: number;
+  readonly levels: Uint8Array;
+}
+
+export interface LevelsWanted {
+  readonly kind: typeof Kind.LEVELS_WANTED;
+  readonly from: string;
+}
+
+/** Digests of slots, of what is not newer than a stamp: 8 bytes for each bit of `slots`. */
+export interface Digests {
+  readonly kind: typeof Kind.DIGESTS;
+  readonly from: string;
+  readonly round: number;
+  readonly stamp: bigint;
+  readonly slots: Uint8Array;
+  readonly digests: Uint8Array;
+}
+
+/** The slots whose digests were others. */
+export interface Differing {
+  readonly kind: typeof Kind.DIFFERING;
+  readonly from: string;
+  readonly round: number;
+  readonly slots: Uint8Array;
+}
+
+/** A frame for another node to execute. */
+export interface Forward {
+  readonly kind: typeof Kind.FORWARD;
+  readonly from: string;
+  readonly request: number;
+  readonly frame: Uint8Array;
+}
+
+export interface Forwarded {
+  readonly kind: typeof Kind.FORWARDED;
+  readonly from: string;
+  readonly request: number;
+  /** Empty: this node has nothing to do with the keys; the sender's view is an old one. */
+  readonly reply: Uint8Array;
+}
+
+export type Message =
+  | Batch
+  | Ack
+  | Pull
+  | Fetch
+  | Fetched
+  | LevelsTold
+  | LevelsWanted
+  | Digests
+  | Differing
+  | Forward
+  | Forwarded;
+
+/** Fields in the order in which they are sent, and what each must be. */
+const FIELDS = {
+  [Kind.BATCH]: {
+    session: 'count',
+    number: 'count',
+    stamp: 'stamp',
+    heard: 'count',
+    records: 'bytes',
+    done: 'counts',
+  },
+  [Kind.ACK]: { session: 'count', applied: 'count', complete: 'count', refused: 'counts' },
+  [Kind.PULL]: { pull: 'count', slots: 'slots', isCatchUp: 'boolean' },
+  [Kind.FETCH]: { fetch: 'count', piece: 'count', record: 'bytes' },
+  [Kind.FETCHED]: { fetch: 'count', piece: 'count', isLast: 'boolean', bytes: 'bytes' },
+  [Kind.LEVELS]: { version: 'count', levels: 'levels' },
+  [Kind.LEVELS_WANTED]: {},
+  [Kind.DIGESTS]: {
+    round: 'count',
+    stamp: 'stamp',
+    slots: 'slots',
+    digests: 'bytes',
+  },
+  [Kind.DIFFERING]: { round: 'count', slots: 'slots' },
+  [Kind.FORWARD]: { request: 'count', frame: 'bytes' },
+  [Kind.FORWARDED]: { request: 'count', reply: 'bytes' },
+} as const satisfies Record<number, Record<string, FieldType>>;
+
+type FieldType = 'count' | 'counts' | 'bytes' | 'slots' | 'levels' | 'boolean' | 'stamp';
+
+const SLOT_SET_BYTES = 2048;
+const LEVELS_BYTES = 4096;
+const STAMP_BYTES = 8;
+
+const packr = new Packr({ useRecords: false });
+const unpackr = new Unpackr({ useRecords: false });
+
+/** The message as bytes that are nobody else's. */
+export function encodeMessage(message: Message): Uint8Array {
+  const values: unknown[] = [message.kind, message.from];
+  const fields = message as unknown as Record<string, unknown>;
+  for (const name of Object.keys(FIELDS[message.kind])) {
+    const value = fields[name];
+    values.push(typeof value === 'bigint' ? stampBytes(value) : value);
+  }
+  return new Uint8Array(packr.pack(values));
+}
+
+/** The kind of a message, which may be none; -1: these bytes are no message. */
+export function kindOf(bytes: Uint8Array): number {
+  // An array of up to 15, and a number of two bytes.
+  return (bytes[0]! & 0xf0) === 0x90 && bytes[1] === 0xcc ? bytes[2]! : -1;
+}
+
+/** The message in these bytes; what is wrong with them as text. */
+export function decodeMessage(bytes: Uint8Array): Message | string {
+  let values: unknown;
+  try {
+    values = unpackr.unpack(bytes);
+  } catch (error) {
+    return `no msgpack: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  if (!Array.isArray(values) || typeof values[1] !== 'string') return 'no array with a sender';
+  const [kind, from, ...rest] = values as [unknown, string, ...unknown[]];
+  if (typeof kind !== 'number' || !(kind in FIELDS)) return `unknown kind ${String(kind)}`;
+  const message: Record<string, unknown> = { kind, from };
+  const fields = Object.entries(FIELDS[kind as keyof typeof FIELDS]);
+  if (rest.length < fields.length) return `kind ${kind} has ${rest.length} fields`;
+  for (const [i, [name, type]] of fields.entries()) {
+    const value = read(type as FieldType, rest[i]);
+    if (value === undefined) return `kind ${kind}: ${name} is none`;
+    message[name] = value;
+  }
+  return message as unknown as Message;
+}
+
+function read(type: FieldType, value: unknown): unknown {
+  const bytes = value instanceof Uint8Array ? value : undefined;
+  switch (type) {
+    case 'count':
+      return isCount(value) ? value : undefined;
+    case 'counts':
+      return Array.isArray(value) && value.every(isCount) ? value : undefined;
+    case 'bytes':
+      return bytes;
+    case 'slots':
+      return bytes?.length === SLOT_SET_BYTES ? bytes : undefined;
+    case 'levels':
+      return bytes?.length === LEVELS_BYTES ? bytes : undefined;
+    case 'boolean':
+      return typeof value === 'boolean' ? value : undefined;
+    case 'stamp':
+      return bytes?.length === STAMP_BYTES ? Buffer.from(bytes).readBigUInt64BE() : undefined;
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function stampBytes(stamp: bigint): Uint8Array {
+  const bytes = Buffer.alloc(STAMP_BYTES);
+  bytes.writeBigUInt64BE(stamp);
+  return bytes;
+}

@@ -1,0 +1,327 @@
+/**
+ * What one node sends to one peer: records, in numbered batches, of which a bounded amount is under
+ * way; they are kept until the peer says that it has applied them, and sent again until then.
+ *
+ *   streaming  --(more is under way than the window holds, or the peer is dead)-->  behind
+ *   behind     --(recover: the peer answers again)-->  streaming, in a new session
+ *
+ * A peer that is behind costs nothing: what it misses is not kept, but found again. `#floor` is a
+ * stamp up to which it had everything; on recovery a scan sends what is newer than that. So the
+ * hints for an absent node are the entries themselves, and there are never more of them.
+ */
+
+import { encodeMessage, Kind } from './messages.js';
+import type { Clock } from './ports.js';
+import type { SlotSet } from './slot-set.js';
+import type { ReplicaStore } from './store.js';
+
+export interface SenderLimits {
+  /** Bytes under way to a peer; beyond, it is behind. */
+  readonly windowBytes: number;
+  /** Bytes under way beyond which a scan waits. */
+  readonly scanWindowBytes: number;
+  /** Bytes of scans to one peer in a second. */
+  readonly scanBytesPerSecond: number;
+  /** A batch is sent when it has so many. */
+  readonly batchBytes: number;
+  /** How long an answer may take before batches are sent again. */
+  readonly resendMs: number;
+}
+
+export const DEFAULT_SENDER_LIMITS: SenderLimits = {
+  // A replica that stalls for a tenth of a second at full speed is not behind.
+  windowBytes: 64 * 1024 * 1024,
+  // Little enough that writes which come meanwhile do not wait long.
+  scanWindowBytes: 2 * 1024 * 1024,
+  // A quarter of what a gigabit carries.
+  scanBytesPerSecond: 32 * 1024 * 1024,
+  batchBytes: 64 * 1024,
+  resendMs: 500,
+};
+
+/** What a clock of another machine may be off, and what may have been under way, as ms. */
+const FLOOR_MARGIN_MS = 60_000n;
+/** Stamps count ms above their 22 lowest bits. */
+export const STAMP_MS_SHIFT = 22n;
+/** Batches that are sent again at once; the others follow when these were answered. */
+const RESEND_BATCHES = 16;
+const RESEND_MS_MAX = 5_000;
+/** Pages of a scan in one turn of the event loop. */
+const PAGES_PER_TURN = 4;
+/** Numbers of batches in which a record lost that are remembered. */
+const REFUSALS_KEPT = 1024;
+
+interface Sent {
+  readonly number: number;
+  readonly bytes: Uint8Array;
+}
+
+interface Scan {
+  readonly slots: SlotSet;
+  readonly newerThan: bigint;
+  /** The pull that asked for it; 0: nobody did. */
+  readonly pull: number;
+  /** After it, the peer has everything: the floor may rise. */
+  readonly isRecovery: boolean;
+  cursor: number;
+}
+
+export interface SenderWorld {
+  readonly clock: Clock;
+  readonly store: ReplicaStore;
+  /** This node's id. */
+  readonly selfId: string;
+  readonly limits: SenderLimits;
+  send(bytes: Uint8Array): void;
+  /** Larger at each call. */
+  newSession(): number;
+  /** The peer has got further, or has fallen behind. */
+  onProgress(): void;
+}
+
+export class PeerSender {
+  readonly #world: SenderWorld;
+  #session = 0;
+  #isStreaming = false;
+  /** Sealed and not yet applied there, oldest first. */
+  #window: Sent[] = [];
+  #windowBytes = 0;
+  /** Stamps of the batches that are not complete there yet. */
+  #stamps: { number: number; stamp: bigint }[] = [];
+  #open: Uint8Array[] = [];
+  #openBytes = 0;
+  #openDone: number[] = [];
+  #sealed = 0;
+  #applied = 0;
+  #complete = 0;
+  #refused = new Set<number>();
+  #scans: Scan[] = [];
+  /** The pulls of this session that were begun, and perhaps answered. */
+  #pulls = new Set<number>();
+  #floor = 0n;
+  /** The floor stays where it is until this batch is complete; 0: it may rise. */
+  #floorWaitsFor = 0;
+  #resendAfterMs: number;
+  #stopResending: (() => void) | undefined;
+  #stopScanning: (() => void) | undefined;
+  /** When the next page of a scan may be read. */
+  #scanAtMs = 0;
+
+  constructor(world: SenderWorld) {
+    this.#world = world;
+    this.#resendAfterMs = world.limits.resendMs;
+  }
+
+  get isStreaming(): boolean {
+    return this.#isStreaming;
+  }
+
+  /** The number of the last batch that was sent. */
+  get sealed(): number {
+    return this.#sealed;
+  }
+
+  get session(): number {
+    return this.#session;
+  }
+
+  /** Bytes that were sent and not answered. */
+  get windowBytes(): number {
+    return this.#windowBytes;
+  }
+
+  get scans(): number {
+    return this.#scans.length;
+  }
+
+  /** Whether the peer has all of a batch of a session, and every record in it won. */
+  hasTaken(session: number, number: number): 'taken' | 'refused' | 'waiting' {
+    if (session !== this.#session) return 'refused';
+    if (this.#refused.has(number)) return 'refused';
+    return this.#complete >= number ? 'taken' : 'waiting';
+  }
+
+  /** Begins to send to a peer that has nothing of this node yet, and will ask for what it needs. */
+  start(): void {
+    this.#begin();
+  }
+
+  /** The peer answers again: sends what it missed of these slots, and streams on. */
+  recover(slots: SlotSet): void {
+    this.#begin();
+    this.#floorWaitsFor = Number.POSITIVE_INFINITY;
+    this.scan({ slots, newerThan: this.#floorWithMargin(), pull: 0, isRecovery: true });
+  }
+
+  /** Sends all entries of these slots that are newer than a stamp. */
+  scan(scan: Omit<Scan, 'cursor'>): void {
+    if (!this.#isStreaming) return;
+    this.#scans.push({ ...scan, cursor: 0 });
+    this.#goOnScanning();
+  }
+
+  /**
+   * Sends what the peer has asked for, once in a session.
+   * @param isCatchUp only what is newer than what it is known to have
+   */
+  answerPull(pull: number, slots: SlotSet, isCatchUp: boolean): void {
+    if (!this.#isStreaming || this.#pulls.has(pull)) return;
+    this.#pulls.add(pull);
+    const newerThan = isCatchUp ? this.#floorWithMargin() : 0n;
+    this.scan({ slots, newerThan, pull, isRecovery: false });
+  }
+
+  /** Records of this node's writes. They are sent by `flush`, or when there are many. */
+  add(records: Uint8Array): void {
+    if (!this.#isStreaming || records.length === 0) return;
+    this.#open.push(records);
+    this.#openBytes += records.length;
+    if (this.#openBytes >= this.#world.limits.batchBytes) this.flush();
+  }
+
+  flush(): void {
+    if (!this.#isStreaming || (this.#openBytes === 0 && this.#openDone.length === 0)) return;
+    const { selfId, store } = this.#world;
+    const number = ++this.#sealed;
+    const stamp = store.stamp();
+    const bytes = encodeMessage({
+      kind: Kind.BATCH,
+      from: selfId,
+      session: this.#session,
+      number,
+      stamp,
+      heard: this.#complete,
+      records: this.#open.length === 1 ? this.#open[0]! : Buffer.concat(this.#open),
+      done: this.#openDone,
+    });
+    this.#open = [];
+    this.#openBytes = 0;
+    this.#openDone = [];
+    this.#window.push({ number, bytes });
+    this.#windowBytes += bytes.length;
+    this.#stamps.push({ number, stamp });
+    this.#world.send(bytes);
+    if (this.#windowBytes > this.#world.limits.windowBytes) this.fallBehind();
+    else this.#resendLater();
+  }
+
+  /** The peer has told how far it is. */
+  acknowledge(
+    session: number,
+    applied: number,
+    complete: number,
+    refused: readonly number[],
+  ): void {
+    if (session !== this.#session || !this.#isStreaming) return;
+    for (const number of refused) this.#refused.add(number);
+    while (this.#refused.size > REFUSALS_KEPT) {
+      this.#refused.delete(this.#refused.values().next().value!);
+    }
+    if (applied > this.#applied && applied <= this.#sealed) {
+      this.#applied = applied;
+      const kept = this.#window.findIndex(({ number }) => number > applied);
+      const gone = this.#window.splice(0, kept < 0 ? this.#window.length : kept);
+      for (const { bytes } of gone) this.#windowBytes -= bytes.length;
+      this.#resendAfterMs = this.#world.limits.resendMs;
+      this.#stopResending?.();
+      this.#stopResending = undefined;
+      this.#resendLater();
+    }
+    if (complete > this.#complete && complete <= this.#sealed) this.#completeTo(complete);
+    this.#goOnScanning();
+    this.#world.onProgress();
+  }
+
+  /** Nothing is sent any more until `recover`. */
+  fallBehind(): void {
+    if (!this.#isStreaming) return;
+    this.#isStreaming = false;
+    this.#forget();
+    this.#world.onProgress();
+  }
+
+  stop(): void {
+    this.#isStreaming = false;
+    this.#forget();
+  }
+
+  #begin(): void {
+    this.#forget();
+    this.#session = this.#world.newSession();
+    this.#isStreaming = true;
+    this.#sealed = 0;
+    this.#applied = 0;
+    this.#complete = 0;
+    this.#floorWaitsFor = 0;
+    this.#refused.clear();
+  }
+
+  #forget(): void {
+    this.#stopResending?.();
+    this.#stopResending = undefined;
+    this.#stopScanning?.();
+    this.#stopScanning = undefined;
+    this.#window = [];
+    this.#windowBytes = 0;
+    this.#stamps = [];
+    this.#open = [];
+    this.#openBytes = 0;
+    this.#openDone = [];
+    this.#scans = [];
+    this.#pulls.clear();
+  }
+
+  #floorWithMargin(): bigint {
+    const margin = FLOOR_MARGIN_MS << STAMP_MS_SHIFT;
+    return this.#floor > margin ? this.#floor - margin : 0n;
+  }
+
+  #completeTo(complete: number): void {
+    this.#complete = complete;
+    if (complete >= this.#floorWaitsFor) this.#floorWaitsFor = 0;
+    while (this.#stamps.length > 0 && this.#stamps[0]!.number <= complete) {
+      const { stamp } = this.#stamps.shift()!;
+      if (this.#floorWaitsFor === 0) this.#floor = stamp;
+    }
+  }
+
+  #resendLater(): void {
+    if (this.#stopResending || this.#window.length === 0) return;
+    this.#stopResending = this.#world.clock.after(this.#resendAfterMs, () => {
+      this.#stopResending = undefined;
+      this.#resendAfterMs = Math.min(2 * this.#resendAfterMs, RESEND_MS_MAX);
+      for (const { bytes } of this.#window.slice(0, RESEND_BATCHES)) this.#world.send(bytes);
+      this.#resendLater();
+    });
+  }
+
+  #goOnScanning(): void {
+    if (this.#stopScanning || this.#scans.length === 0) return;
+    const { clock, limits } = this.#world;
+    if (this.#windowBytes > limits.scanWindowBytes) return;
+    const delayMs = Math.max(0, this.#scanAtMs - clock.now());
+    this.#stopScanning = clock.after(delayMs, () => {
+      this.#stopScanning = undefined;
+      for (let page = 0; page < PAGES_PER_TURN && this.#scans.length > 0; page++) this.#scanPage();
+      this.#goOnScanning();
+    });
+  }
+
+  #scanPage(): void {
+    const scan = this.#scans[0]!;
+    const { clock, store, limits } = this.#world;
+    const { cursor, records } = store.scan(scan.cursor, scan.slots, scan.newerThan);
+    scan.cursor = cursor;
+    const costMs = (1000 * records.length) / limits.scanBytesPerSecond;
+    this.#scanAtMs = Math.max(this.#scanAtMs, clock.now()) + costMs;
+    this.add(records);
+    if (cursor !== 0) return;
+    this.#scans.shift();
+    if (scan.pull !== 0) this.#openDone.push(scan.pull);
+    const isFirst = this.#sealed === 0 && this.#openBytes === 0;
+    if (scan.isRecovery && isFirst) this.#floorWaitsFor = 0;
+    this.flush();
+    if (scan.isRecovery && !isFirst) this.#floorWaitsFor = this.#sealed;
+    if (scan.isRecovery && this.#complete >= this.#floorWaitsFor) this.#floorWaitsFor = 0;
+  }
+}

@@ -1,0 +1,85 @@
+/** Sets of slots, and what a node has of each slot. */
+import { SLOTS } from '../../engine/slots.js';
+
+/** A bit for each slot: bit `slot & 7` of byte `slot >> 3`. */
+export class SlotSet {
+  static readonly BYTES = SLOTS / 8;
+
+  static of(slots: Iterable<number>): SlotSet {
+    const set = new SlotSet();
+    for (const slot of slots) set.add(slot);
+    return set;
+  }
+
+  static all(): SlotSet {
+    const set = new SlotSet();
+    set.bytes.fill(0xff);
+    return set;
+  }
+
+  readonly bytes: Uint8Array;
+
+  /** @param bytes taken over as they are; absent: no slot */
+  constructor(bytes: Uint8Array = new Uint8Array(SlotSet.BYTES)) {
+    this.bytes = bytes;
+  }
+
+  has(slot: number): boolean {
+    return ((this.bytes[slot >> 3]! >> (slot & 7)) & 1) === 1;
+  }
+
+  add(slot: number): void {
+    this.bytes[slot >> 3]! |= 1 << (slot & 7);
+  }
+
+  delete(slot: number): void {
+    this.bytes[slot >> 3]! &= ~(1 << (slot & 7));
+  }
+
+  get isEmpty(): boolean {
+    return this.bytes.every((byte) => byte === 0);
+  }
+
+  get size(): number {
+    let count = 0;
+    for (let byte of this.bytes) for (; byte !== 0; byte &= byte - 1) count++;
+    return count;
+  }
+
+  *[Symbol.iterator](): Generator<number> {
+    for (let at = 0; at < this.bytes.length; at++) {
+      const byte = this.bytes[at]!;
+      for (let bit = 0; byte >> bit !== 0; bit++) if ((byte >> bit) & 1) yield 8 * at + bit;
+    }
+  }
+}
+
+/** What a node has of a slot. */
+export const Level = {
+  /** Nothing, or only a part. */
+  NONE: 0,
+  /** Everything up to some time ago: the node was away. */
+  STALE: 1,
+  /** Everything. */
+  FULL: 2,
+} as const;
+
+/** What a node has, slot by slot; two bits each. */
+export class Levels {
+  static readonly BYTES = SLOTS / 4;
+
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array = new Uint8Array(Levels.BYTES)) {
+    this.bytes = bytes;
+  }
+
+  of(slot: number): number {
+    return (this.bytes[slot >> 2]! >> (2 * (slot & 3))) & 3;
+  }
+
+  set(slot: number, level: number): void {
+    const shift = 2 * (slot & 3);
+    this.bytes[slot >> 2]! = (this.bytes[slot >> 2]! & ~(3 << shift)) | (level << shift);
+  }
+}
