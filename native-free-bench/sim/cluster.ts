@@ -5,6 +5,7 @@ import type { MembershipEvent } from '../../server/cluster/membership/events.js'
 import { isLiving, type Member } from '../../server/cluster/membership/member.js';
 import { Membership } from '../../server/cluster/membership/membership.js';
 import { LAN, type Preset } from '../../server/cluster/membership/presets.js';
+import type { Address } from '../../server/cluster/ports.js';
 import type { ClockFault, Machine } from './machine.js';
 import type { LinkProfile } from './network.js';
 import { between } from './random.js';
@@ -62,7 +63,7 @@ export class ClusterNode {
     let stamp = 0n;
     const life = ++this.#starts;
     const id = createHash('sha256')
-      .update(`${options.seed}/${this.name}/${life}`)
+      .update(`${options.seed}/${this.#cluster.starts++}`)
       .digest('base64url')
       .slice(0, 16);
     const membership = new Membership({
@@ -111,6 +112,8 @@ export class Cluster {
   readonly world: World;
   readonly nodes: ClusterNode[];
   readonly happenings: Happening[] = [];
+  /** Counts processes, so that each has an id of its own. */
+  starts = 0;
 
   constructor(options: ClusterOptions) {
     this.options = { preset: LAN, ...options };
@@ -122,8 +125,13 @@ export class Cluster {
         driftPpm: between(this.world.random, -DRIFT_PPM, DRIFT_PPM),
       };
       const address = `10.0.${i >> 8}.${i & 255}:7708`;
-      return new ClusterNode(`node-${i}`, this.world.machine(address, fault), this);
+      return this.node(`node-${i}`, address, fault);
     });
+  }
+
+  /** A further one that is not of `nodes`, with no process yet; at an address taken, instead of that one. */
+  node(name: string, address: Address, fault: ClockFault = {}): ClusterNode {
+    return new ClusterNode(name, this.world.machine(address, fault), this);
   }
 
   get preset(): Preset {
