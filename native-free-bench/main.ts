@@ -5,6 +5,7 @@ import { CLOCKS, type Clock, type Setting } from './case.js';
 import { collectionsCommand } from './collections/command.js';
 import { corpus } from './corpus.js';
 import { readEnvironment } from './environment.js';
+import { gossipCommand } from './gossip/command.js';
 import { EVICTING_POLICIES, type HitRatioOutcome, nameOf, replayAll } from './hit-ratio.js';
 import { hitRatiosAsText } from './hit-ratio-report.js';
 import { summarize } from './hit-ratio-summary.js';
@@ -73,7 +74,14 @@ const program = new Command('bench')
     if (!(await runCorpus(options))) process.exitCode = 1;
   });
 
-const COMMANDS = [collectionsCommand, kernelCCommand, memoryCommand, pausesCommand, threadsCommand];
+const COMMANDS = [
+  collectionsCommand,
+  gossipCommand,
+  kernelCCommand,
+  memoryCommand,
+  pausesCommand,
+  threadsCommand,
+];
 for (const command of COMMANDS) {
   program.addCommand(command.copyInheritedSettings(program));
 }

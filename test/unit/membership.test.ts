@@ -1,0 +1,303 @@
+/** Membership, one case at a time, in a simulated world. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Cluster, type ClusterNode } from '#bench/sim/cluster.js';
+import { World } from '#bench/sim/world.js';
+import type { MembershipEvent } from '#server/cluster/membership/events.js';
+import { Health } from '#server/cluster/membership/health.js';
+import { LAN, LOCAL, PRESETS, retransmitsOf } from '#server/cluster/membership/presets.js';
+import { Suspicion } from '#server/cluster/membership/suspicion.js';
+import { Timers } from '#server/cluster/membership/timers.js';
+import { MESSAGE_BYTES_MAX, unpackMessage } from '#server/cluster/membership/wire.js';
+
+let cluster: Cluster;
+let nodes: ClusterNode[];
+
+/** All settled, clocks exact. */
+function settle(count: number): void {
+  cluster = new Cluster({ seed: 1, nodes: count, skewMs: 0 });
+  nodes = cluster.nodes;
+  cluster.start();
+  cluster.world.run(1000);
+  expect(cluster.settle(3000)).toBeDefined();
+}
+
+function textsOf(type: MembershipEvent['type'], node: ClusterNode): string[] {
+  return cluster
+    .said(type)
+    .filter((happening) => happening.node === node.name)
+    .map(({ event }) => ('text' in event ? event.text : ''));
+}
+
+describe('a member', () => {
+  beforeEach(() => settle(4));
+
+  it('tells all others its meta, once it changes', () => {
+    const before = nodes[1]!.membership.version;
+    nodes[0]!.membership.setMeta(Buffer.from('v2'));
+    cluster.world.run(1000);
+    for (const node of nodes) {
+      expect(node.membership.members.get('node-0')!.meta).toEqual(new Uint8Array([0x76, 0x32]));
+    }
+    expect(cluster.said('updated').length).toBe(3);
+    expect(nodes[1]!.membership.version).toBe(before + 1);
+    expect(() => nodes[0]!.membership.setMeta(new Uint8Array(257))).toThrow(
+      'meta has 257 bytes; it may have up to 256',
+    );
+  });
+
+  it('leaves when enough were told, and is not looked for after it', async () => {
+    const left = nodes[0]!.membership.leave();
+    expect(nodes[0]!.membership.leave()).toBe(left);
+    await cluster.world.runAwaiting(LAN.leaveTimeoutMs / 4);
+    await left;
+    nodes[0]!.membership.stop();
+    nodes[0]!.crash();
+    for (const node of nodes.slice(1)) expect(node.stateOf('node-0')).toBe('left');
+    const reconnects = (): number => nodes[1]!.membership.counters.reconnects;
+    const before = reconnects();
+    cluster.world.run(10_000);
+    // But for the seed, which node-0 was for all.
+    expect(reconnects() - before).toBeLessThanOrEqual(11);
+    expect(cluster.said('dead')).toEqual([]);
+    nodes[0]!.start();
+    nodes[0]!.join(nodes[1]!);
+    expect(cluster.settle(3000)).toBeDefined();
+  });
+
+  it('that did nothing wrong costs little: messages are short, and no bytes are for nothing', () => {
+    const sent = (): number => cluster.world.network.counters.bytes;
+    const before = sent();
+    cluster.world.run(10_000);
+    // 5 probes and 5 answers a second and node, of about 50 bytes, and a sync.
+    expect((sent() - before) / 10 / nodes.length).toBeLessThan(1000);
+  });
+
+  it('forgets who is dead, after long', () => {
+    cluster = new Cluster({ seed: 2, nodes: 3, preset: { ...LAN, deadKeptMs: 30_000 } });
+    nodes = cluster.nodes;
+    cluster.start();
+    cluster.world.run(3000);
+    nodes[2]!.crash();
+    cluster.world.run(10_000);
+    expect(nodes[0]!.stateOf('node-2')).toBe('dead');
+    cluster.world.run(60_000);
+    expect(nodes[0]!.membership.members.size).toBe(2);
+  });
+
+  it('that is a stranger to whom it probes is asked who it is', () => {
+    const stranger = cluster.world.machine('10.9.9.9:7708').start();
+    const messages: string[] = [];
+    stranger.transport.onMessage = (_, bytes) => {
+      const message = unpackMessage(bytes);
+      messages.push(typeof message === 'string' ? message : message.kind);
+    };
+    const { membership } = nodes[0]!;
+    let ping: Uint8Array | undefined;
+    const { network } = cluster.world;
+    const { send } = network;
+    network.send = (from, to, bytes) => {
+      const message = unpackMessage(bytes);
+      if (typeof message !== 'string' && message.target === membership.self.id) ping ??= bytes;
+      send.call(network, from, to, bytes);
+    };
+    cluster.world.run(1000);
+    const forged = Buffer.from(ping!);
+    // Another id of the same length.
+    forged.write('?', forged.indexOf(unpackSender(forged)));
+    stranger.transport.send(nodes[0]!.machine.address, forged);
+    cluster.world.run(100);
+    expect(messages.sort()).toEqual(['ack', 'syncRequest']);
+  });
+
+  it('counts and drops what makes no sense', () => {
+    const { membership } = nodes[0]!;
+    membership.receive('10.0.0.9:1', Uint8Array.of(1, 2, 3));
+    membership.receive('10.0.0.9:1', new Uint8Array(0));
+    expect(membership.counters.malformed).toBe(2);
+    expect(textsOf('warning', nodes[0]!)[0]).toMatch(/^a message makes no sense: /);
+  });
+
+  it('sends no message above its limit but syncs', () => {
+    let longest = 0;
+    const { network } = cluster.world;
+    const { send } = network;
+    network.send = (from, to, bytes) => {
+      const message = unpackMessage(bytes);
+      if (typeof message === 'string') throw new Error(message);
+      if (!message.kind.startsWith('sync')) longest = Math.max(longest, bytes.length);
+      send.call(network, from, to, bytes);
+    };
+    for (let round = 0; round < 20; round++) {
+      for (const node of nodes) node.membership.setMeta(new Uint8Array(256).fill(round));
+      cluster.world.run(50);
+    }
+    expect(longest).toBeGreaterThan(1000);
+    expect(longest).toBeLessThanOrEqual(MESSAGE_BYTES_MAX);
+  });
+
+  it('sends nothing after it stopped, and its promises end', async () => {
+    const joined = nodes[0]!.membership.join(['10.9.9.9:1']);
+    nodes[0]!.membership.stop();
+    expect(await joined).toBe(false);
+    expect(await nodes[0]!.membership.join(['10.0.0.1:7708'])).toBe(false);
+    await nodes[0]!.membership.leave();
+    const { sent } = nodes[0]!.membership.counters;
+    const before = structuredClone(sent);
+    nodes[0]!.membership.setMeta(Uint8Array.of(1));
+    cluster.world.run(5000);
+    expect(sent).toEqual(before);
+  });
+});
+
+function unpackSender(bytes: Uint8Array): string {
+  const message = unpackMessage(bytes);
+  return typeof message === 'string' ? message : message.sender;
+}
+
+describe('join', () => {
+  it('says whether somebody answered, and goes on trying', async () => {
+    cluster = new Cluster({ seed: 1, nodes: 2 });
+    const [first, second] = cluster.nodes as [ClusterNode, ClusterNode];
+    first.start();
+    expect(await first.membership.join([first.machine.address])).toBe(false);
+    const joined = first.membership.join([second.machine.address]);
+    await cluster.world.runAwaiting(LAN.joinTimeoutMs + 1);
+    expect(await joined).toBe(false);
+    second.start();
+    expect(cluster.settle(3000)).toBeDefined();
+    const again = first.membership.join([second.machine.address]);
+    await cluster.world.runAwaiting(100);
+    expect(await again).toBe(true);
+  });
+});
+
+describe('one name', () => {
+  beforeEach(() => settle(4));
+
+  it('of two living processes is a conflict: the later counts, the earlier keeps still', () => {
+    const old = nodes[3]!;
+    const rival = cluster.node('node-3', '10.0.7.7:7708');
+    const oldId = old.membership.self.id;
+    cluster.world.run(1000);
+    rival.start();
+    rival.join(nodes[0]!);
+    cluster.world.run(5000);
+    const { id } = rival.membership.self;
+    expect(id).not.toBe(oldId);
+    for (const node of nodes.slice(0, 3)) {
+      expect(node.membership.members.get('node-3')).toMatchObject({ id, state: 'alive' });
+    }
+    expect(old.membership.isReplaced).toBe(true);
+    expect(textsOf('conflict', old)[0]).toMatch(
+      /^another process has the name node-3, at 10\.0\.7\.7:7708, and started later \(20/,
+    );
+    cluster.world.run(30_000);
+    const told = nodes.slice(0, 3).flatMap((node) => textsOf('conflict', node));
+    expect(told[0]).toMatch(/two processes have the name node-3: at 10\.0\.7\.7:7708, which/);
+    // Once the later one is gone, the earlier one is back.
+    rival.crash();
+    cluster.world.run(10_000);
+    expect(old.membership.isReplaced).toBe(false);
+    for (const node of nodes.slice(0, 3)) {
+      expect(node.membership.members.get('node-3')).toMatchObject({ id: oldId, state: 'alive' });
+    }
+  });
+
+  it('belongs to who restarts with a clock set back, once its past life is dead', () => {
+    cluster.world.run(1000);
+    nodes[3]!.crash();
+    const { address } = nodes[3]!.machine;
+    const node = cluster.node('node-3', address, { skewMs: -3_600_000 });
+    node.start();
+    node.join(nodes[0]!);
+    cluster.world.run(8000);
+    expect(nodes[1]!.membership.members.get('node-3')).toMatchObject({
+      ...{ id: node.membership.self.id, state: 'alive' },
+    });
+    expect(node.membership.isReplaced).toBe(false);
+  });
+});
+
+describe('a suspicion', () => {
+  function suspect(wanted: number): { world: World; suspicion: Suspicion; ends: number[] } {
+    const world = new World({ seed: 1 });
+    const { clock } = world.machine('a').start();
+    const timers = new Timers(clock, { pulseMs: 1e9, stallMs: 0 }, () => {});
+    const ends: number[] = [];
+    const times = { minMs: 1000, maxMs: 2000, wanted };
+    const suspicion = new Suspicion(timers, times, 'a', () => ends.push(world.nowMs));
+    return { world, suspicion, ends };
+  }
+
+  it('lasts the longest alone, and shorter with each that confirms it', () => {
+    const { world, suspicion, ends } = suspect(3);
+    expect(suspicion.timeoutMs).toBe(2000);
+    expect(suspicion.confirm('a')).toBe(false);
+    expect(suspicion.confirm('b')).toBe(true);
+    expect(suspicion.timeoutMs).toBe(1500);
+    expect(suspicion.confirm('b')).toBe(false);
+    world.run(100);
+    expect(suspicion.confirm('c')).toBe(true);
+    expect(suspicion.timeoutMs).toBeCloseTo(1207.5, 1);
+    expect(suspicion.confirm('d')).toBe(true);
+    expect(suspicion.confirm('e')).toBe(false);
+    world.run(5000);
+    expect(ends.map(Math.round)).toEqual([1000]);
+  });
+
+  it('lasts the least where nobody is to ask, and all of it again after a stall', () => {
+    const { world, suspicion, ends } = suspect(0);
+    world.run(900);
+    suspicion.restart();
+    world.run(5000);
+    expect(ends).toEqual([1900]);
+  });
+});
+
+it('timers see a stall before what was due in it runs, and may take it back', () => {
+  const world = new World({ seed: 1 });
+  const machine = world.machine('a');
+  const { clock } = machine.start();
+  const ran: string[] = [];
+  const stalls: number[] = [];
+  const timers = new Timers(clock, { pulseMs: 100, stallMs: 50 }, (gapMs) => {
+    stalls.push(gapMs);
+    cancel();
+  });
+  const pulse = (): void => {
+    timers.pulse();
+    timers.after(100, pulse);
+  };
+  pulse();
+  const cancel = timers.after(500, () => ran.push('taken back'));
+  timers.after(600, () => ran.push('kept'));
+  world.run(450);
+  machine.pauseFor(1000);
+  world.run(2000);
+  expect(ran).toEqual(['kept']);
+  expect(stalls).toEqual([1050]);
+  timers.stop();
+  world.run(2000);
+  expect(stalls.length).toBe(1);
+});
+
+it('health stays between well and worst', () => {
+  const health = new Health(8);
+  health.add(-1);
+  expect(health.factor).toBe(1);
+  health.add(20);
+  expect([health.score, health.factor]).toEqual([8, 9]);
+  health.add(-3);
+  expect(health.score).toBe(5);
+});
+
+it.each(Object.entries(PRESETS))('the times of %s fit together', (_, preset) => {
+  // A helper's answer, and its nack, must be there before the period is over.
+  expect(preset.probeTimeoutMs).toBeLessThan(preset.probeIntervalMs / 2);
+  expect(preset.gossipIntervalMs).toBeLessThan(preset.probeIntervalMs);
+  // A suspect hears of it by gossip, and may lose a few of those messages.
+  expect(preset.suspicionMinMs).toBeGreaterThanOrEqual(4 * preset.gossipIntervalMs);
+  expect(preset.deadGossipMs).toBeLessThan(preset.deadKeptMs);
+  expect(LOCAL.probeIntervalMs).toBeLessThan(LAN.probeIntervalMs);
+  expect([retransmitsOf(preset, 5), retransmitsOf(preset, 100)]).toEqual([4, 12]);
+});
