@@ -5,7 +5,7 @@ import type { Address, Clock, Random } from '../ports.js';
 import { isAddress, isAnyHost } from './address.js';
 import { isText } from './handshake.js';
 import type { LinkEvent } from './link-event.js';
-import { DEFAULT_LINK_LIMITS, LIMIT_MAX, type LinkLimits } from './link-limits.js';
+import { BATCH_BYTES, DEFAULT_LINK_LIMITS, LIMIT_MAX, type LinkLimits } from './link-limits.js';
 
 /** Mutual TLS: each node shows a certificate, and takes only those that `ca` has signed. */
 export interface LinkTls {
@@ -131,6 +131,10 @@ function readLimits(given: Partial<LinkLimits> = {}): LinkLimits {
     if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX) {
       refuse(name, `a whole number from 1 to ${LIMIT_MAX}`, limit);
     }
+  }
+  // Else a frame of short messages would be one that the peer must refuse.
+  if (limits.messageBytesMax < BATCH_BYTES) {
+    refuse('messageBytesMax', `at least ${BATCH_BYTES}`, limits.messageBytesMax);
   }
   for (const name of ['backlogBytesMax', 'queueBytesMax'] as const) {
     // Else a message that is allowed could never be sent.
