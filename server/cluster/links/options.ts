@@ -1,0 +1,150 @@
+/** Options of the links: what a caller may give, their defaults, and the one place that checks. */
+import { SlabringError } from '../../../engine/errors.js';
+import { checkOptionNames, show } from '../../../engine/units.js';
+import type { Address, Clock, Random } from '../ports.js';
+import { isAddress, isAnyHost } from './address.js';
+import { isText } from './handshake.js';
+import type { LinkEvent } from './link-event.js';
+import { BATCH_BYTES, DEFAULT_LINK_LIMITS, LIMIT_MAX, type LinkLimits } from './link-limits.js';
+
+/** Mutual TLS: each node shows a certificate, and takes only those that `ca` has signed. */
+export interface LinkTls {
+  /** PEM, as all three. */
+  readonly key: string | Buffer;
+  readonly cert: string | Buffer;
+  readonly ca: string | Buffer;
+  /**
+   * The name that certificates of peers must carry. Default: the host that is dialed, name or IP
+   * address.
+   */
+  readonly serverName?: string;
+}
+
+export interface PeerLinksOptions {
+  /** The name of the cluster: nodes of another one are refused. */
+  readonly cluster: string;
+  /** What all nodes of the cluster know and nobody else. Default: none, the name is enough. */
+  readonly secret?: string;
+  /** This node's id. */
+  readonly id: string;
+  /** This node's name, for people. Default: the id. */
+  readonly name?: string;
+  /** The version of this software, told to peers. */
+  readonly software: string;
+  /** Where to listen. Default: `'127.0.0.1'`. */
+  readonly host?: string;
+  /** Default: 0, any that is free. */
+  readonly port?: number;
+  /** Where peers reach this node. Default: `host` and the port that it listens on. */
+  readonly address?: Address;
+  readonly tls?: LinkTls;
+  readonly limits?: Partial<LinkLimits>;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Called with each event; must not throw. Default: events are not told. */
+  readonly onEvent?: (event: LinkEvent) => void;
+}
+
+/** The options with everything filled in. */
+export interface LinkSettings {
+  readonly cluster: string;
+  readonly secret: string | undefined;
+  readonly id: string;
+  readonly name: string;
+  readonly software: string;
+  readonly host: string;
+  readonly port: number;
+  readonly address: Address | undefined;
+  readonly tls: LinkTls | undefined;
+  readonly limits: LinkLimits;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly onEvent: (event: LinkEvent) => void;
+}
+
+const OPTION_NAMES: readonly (keyof PeerLinksOptions)[] = [
+  ...(['cluster', 'secret', 'id', 'name', 'software', 'host', 'port', 'address'] as const),
+  ...(['tls', 'limits', 'clock', 'random', 'onEvent'] as const),
+];
+
+const TLS_NAMES: readonly (keyof LinkTls)[] = ['key', 'cert', 'ca', 'serverName'];
+
+const LIMIT_NAMES = Object.keys(DEFAULT_LINK_LIMITS) as (keyof LinkLimits)[];
+
+/** @throws SlabringError `OPTION`, naming the option, what it was and what is allowed */
+export function readLinkOptions(options: PeerLinksOptions): LinkSettings {
+  checkOptionNames(options, OPTION_NAMES, 'PeerLinks');
+  const { id, secret, address, host = '127.0.0.1', port = 0, clock, random } = options;
+  if (!isText(host) || /[\s/[\]]/.test(host)) {
+    refuse('host', "an address or name such as '127.0.0.1', '::1' or 'localhost'", host);
+  }
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    refuse('port', 'a whole number from 0 to 65535', port);
+  }
+  if (address !== undefined && !isAddress(address)) {
+    refuse('address', "like 'HOST:PORT' or '[IPV6]:PORT'", address);
+  }
+  if (address === undefined && isAnyHost(host)) {
+    refuse('address', `set where host is '${host}', which nobody can dial`, address);
+  }
+  // The secret itself must not end up in a log, so the message does not show it.
+  if (secret !== undefined && (typeof secret !== 'string' || secret === '')) {
+    throw new SlabringError('OPTION', 'secret must be a text of at least one character');
+  }
+  return {
+    cluster: readText(options.cluster, 'cluster'),
+    secret,
+    id: readText(id, 'id'),
+    name: readText(options.name ?? id, 'name'),
+    software: readText(options.software, 'software'),
+    host,
+    port,
+    address,
+    tls: readTls(options.tls),
+    limits: readLimits(options.limits),
+    clock,
+    random,
+    onEvent: options.onEvent ?? (() => {}),
+  };
+}
+
+function readText(text: unknown, option: string): string {
+  if (isText(text)) return text;
+  refuse(option, 'a text of 1 to 262 characters without control characters', text);
+}
+
+function readTls(tls: LinkTls | undefined): LinkTls | undefined {
+  if (tls === undefined) return undefined;
+  checkOptionNames(tls, TLS_NAMES, 'tls');
+  for (const name of ['key', 'cert', 'ca'] as const) {
+    // Shown to nobody: one of them is a key.
+    if (!tls[name]) throw new SlabringError('OPTION', `tls.${name} must be PEM, as text or bytes`);
+  }
+  return tls;
+}
+
+function readLimits(given: Partial<LinkLimits> = {}): LinkLimits {
+  checkOptionNames(given, LIMIT_NAMES, 'limits');
+  const limits = { ...DEFAULT_LINK_LIMITS, ...given };
+  for (const name of LIMIT_NAMES) {
+    const limit = limits[name];
+    if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX) {
+      refuse(name, `a whole number from 1 to ${LIMIT_MAX}`, limit);
+    }
+  }
+  // Else a frame of short messages would be one that the peer must refuse.
+  if (limits.messageBytesMax < BATCH_BYTES) {
+    refuse('messageBytesMax', `at least ${BATCH_BYTES}`, limits.messageBytesMax);
+  }
+  for (const name of ['backlogBytesMax', 'queueBytesMax'] as const) {
+    // Else a message that is allowed could never be sent.
+    if (limits[name] < limits.messageBytesMax) {
+      refuse(name, `at least messageBytesMax (${limits.messageBytesMax})`, limits[name]);
+    }
+  }
+  return limits;
+}
+
+function refuse(option: string, allowed: string, value: unknown): never {
+  throw new SlabringError('OPTION', `${option} must be ${allowed}, not ${show(value)}`);
+}
