@@ -3,7 +3,7 @@ import { SlabringError } from '../../engine/errors.js';
 import { type Forward, type Forwarded, Kind, type Message } from './messages.js';
 import type { Clock } from './ports.js';
 
-/** How long an answer may take. */
+/** How long an answer may take, beside what the frame itself waits for. */
 const ANSWER_MS = 2_000;
 /** Requests of a peer that are remembered, so that none runs twice when its message comes twice. */
 const REMEMBERED_MAX = 4_096;
@@ -36,17 +36,19 @@ export class Forwarder {
 
   /**
    * Has a peer execute a frame.
+   * @param waitMs how long the frame may wait for what it asks for
    * @returns the reply frame
    * @throws SlabringError `UNAVAILABLE`: there was no answer, and nobody knows whether it ran; or
    *   that node does not take the keys
    */
-  forward(peer: string, frame: Uint8Array): Promise<Uint8Array> {
+  forward(peer: string, frame: Uint8Array, waitMs = 0): Promise<Uint8Array> {
     const { selfId, clock, send } = this.#world;
     const request = ++this.#last;
     return new Promise((resolve, reject) => {
-      const cancel = clock.after(ANSWER_MS, () => {
+      const limitMs = ANSWER_MS + waitMs;
+      const cancel = clock.after(limitMs, () => {
         this.#waiting.delete(request);
-        const text = `the node that has the key did not answer within ${ANSWER_MS} ms`;
+        const text = `the node that has the key did not answer within ${limitMs} ms`;
         reject(new SlabringError('UNAVAILABLE', text));
       });
       this.#waiting.set(request, { peer, resolve, reject, cancel });

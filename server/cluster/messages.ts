@@ -50,15 +50,23 @@ export interface Ack {
   readonly refused: readonly number[];
 }
 
-/** Asks for everything in these slots. */
+/** Asks for what the receiver has of these slots. */
 export interface Pull {
   readonly kind: typeof Kind.PULL;
   readonly from: string;
   readonly pull: number;
+  readonly mode: number;
   readonly slots: Uint8Array;
-  /** Only what is newer than what the sender is known to have. */
-  readonly isCatchUp: boolean;
 }
+
+/** How much is asked for. */
+export const PullMode = {
+  ALL: 0,
+  /** What was written lately. */
+  RECENT: 1,
+  /** What is newer than what the sender is known to have. */
+  CATCH_UP: 2,
+} as const;
 
 /** Asks for the key of a record as a whole. */
 export interface Fetch {
@@ -150,7 +158,7 @@ const FIELDS = {
     done: 'counts',
   },
   [Kind.ACK]: { session: 'count', applied: 'count', complete: 'count', refused: 'counts' },
-  [Kind.PULL]: { pull: 'count', slots: 'slots', isCatchUp: 'boolean' },
+  [Kind.PULL]: { pull: 'count', mode: 'count', slots: 'slots' },
   [Kind.FETCH]: { fetch: 'count', piece: 'count', record: 'bytes' },
   [Kind.FETCHED]: { fetch: 'count', piece: 'count', isLast: 'boolean', bytes: 'bytes' },
   [Kind.LEVELS]: { version: 'count', levels: 'levels' },

@@ -1,24 +1,24 @@
 /**
- * How a node comes to have the slots that it owns: it asks, for each of them, the node that has
- * most of it. One that has nothing asks for everything, one that was away for what it missed. Until
- * a slot is there somebody else serves it (view.ts), and writes come here as to every owner.
+ * How a node comes to have the slots that it owns. Of each it asks the node that has most of it for
+ * everything, and all others that have it for what was written lately: a write that some of these
+ * have acknowledged may be under way to the others. From then on they send it their writes as well.
+ * When all have answered the slot is there; until then somebody else serves it (view.ts).
  */
 import { SLOTS } from '../../engine/slots.js';
-import { Kind, type Message } from './messages.js';
+import { Kind, type Message, PullMode } from './messages.js';
 import type { Clock } from './ports.js';
 import { Level, type Levels, SlotSet } from './slot-set.js';
 import type { View } from './view.js';
 
-/** How often a source is asked again, as long as it has not sent everything: it may not have heard. */
+/** How often a source is asked again that has not sent everything: it may not have heard. */
 const ASK_AGAIN_MS = 1_000;
-/** How long to wait for word from live members of what they have, before they count as empty. */
+/** How long to wait for live members to say what they have, before they count as empty. */
 const UNTOLD_MS = 3_000;
 
 interface Running {
   readonly source: string;
   readonly slots: SlotSet;
-  /** This node has an older state. */
-  readonly isCatchUp: boolean;
+  readonly mode: number;
 }
 
 export interface PullsWorld {
@@ -45,42 +45,38 @@ export class Pulls {
 
   /** Slots that are being pulled. */
   get slotsLeft(): number {
-    let count = 0;
-    for (const { slots } of this.#running.values()) count += slots.size;
-    return count;
+    return this.#runningSlots().size;
   }
 
   /** To be called when the view has changed: asks for what is missing. */
   plan(): void {
     const view = this.#world.view();
     const self = view.indexOf(this.#world.selfId);
-    this.#giveUp(view);
     if (self < 0) return;
-    const wanted = this.#wanted(view, self);
-    for (const [name, slots] of wanted) this.#begin(name, slots);
-    const isWaiting = this.#running.size > 0 || this.#untoldSinceMs !== undefined;
-    if (isWaiting && !this.#cancel) {
-      this.#cancel = this.#world.clock.after(ASK_AGAIN_MS, () => {
-        this.#cancel = undefined;
-        for (const [pull, running] of this.#running) this.#ask(pull, running);
-        this.plan();
-      });
-    }
+    this.#giveUp(view);
+    const isTold = this.#isTold(view);
+    if (isTold) this.#begin(view, self);
+    if (this.#running.size === 0 && isTold) return;
+    this.#cancel ??= this.#world.clock.after(ASK_AGAIN_MS, () => {
+      this.#cancel = undefined;
+      for (const [pull, running] of this.#running) this.#ask(pull, running);
+      this.plan();
+    });
   }
 
-  /** All that a pull was to bring is there. */
+  /** All that these pulls were to bring is there. */
   finish(pulls: readonly number[]): void {
-    let count = 0;
+    const done: SlotSet[] = [];
     for (const pull of pulls) {
       const running = this.#running.get(pull);
-      this.#running.delete(pull);
-      for (const slot of running?.slots ?? []) {
-        this.#world.levels.set(slot, Level.FULL);
-        count++;
-      }
+      if (running && this.#running.delete(pull)) done.push(running.slots);
     }
-    if (count > 0) this.#world.onLevels();
-    if (pulls.length > 0) this.plan();
+    if (done.length === 0) return;
+    const left = this.#runningSlots();
+    for (const slots of done) {
+      for (const slot of slots) if (!left.has(slot)) this.#world.levels.set(slot, Level.FULL);
+    }
+    this.#world.onLevels();
   }
 
   stop(): void {
@@ -88,56 +84,64 @@ export class Pulls {
     this.#running.clear();
   }
 
+  /**
+   * Pulls whose source is dead: what others would have sent late is lost to all; of what was to be
+   * sent as a whole, the slots are asked for anew.
+   */
   #giveUp(view: View): void {
-    for (const [pull, { source }] of this.#running) {
-      const isLive = view.nodes[view.indexOf(source)]?.isLive ?? false;
-      if (!isLive) this.#running.delete(pull);
+    const dead = [...this.#running].filter(
+      ([, { source }]) => !view.nodes[view.indexOf(source)]?.isLive,
+    );
+    for (const [pull, { mode, slots }] of dead) {
+      if (mode === PullMode.RECENT) {
+        this.finish([pull]);
+        continue;
+      }
+      this.#running.delete(pull);
+      for (const [other, running] of this.#running) {
+        for (const slot of slots) running.slots.delete(slot);
+        if (running.slots.isEmpty) this.#running.delete(other);
+      }
     }
   }
 
-  /** By source and whether this node has an older state: the slots to ask for. */
-  #wanted(view: View, self: number): Map<string, SlotSet> {
+  #begin(view: View, self: number): void {
     const { levels, onLevels } = this.#world;
-    const isTold = this.#isTold(view);
-    const wanted = new Map<string, SlotSet>();
+    const running = this.#runningSlots();
+    const wanted = new Wanted();
     let adopted = 0;
     for (let slot = 0; slot < SLOTS; slot++) {
       const level = levels.of(slot);
-      if (level === Level.FULL || !view.isOwner(slot, self) || this.#isRunning(slot)) continue;
-      const source = sourceOf(view, slot, self);
-      if (source >= 0) {
-        const name = `${level} ${view.nodes[source]!.id}`;
-        const slots = wanted.get(name) ?? new SlotSet();
-        slots.add(slot);
-        wanted.set(name, slots);
-      } else if (isTold) {
+      if (level === Level.FULL || running.has(slot) || !view.isOwner(slot, self)) continue;
+      const sources = sourcesOf(view, slot, self);
+      if (sources.length === 0) {
         // Nobody has anything of it: what is here is all there is.
         levels.set(slot, Level.FULL);
         adopted++;
       }
+      for (const [i, source] of sources.entries()) {
+        const { id } = view.nodes[source]!;
+        const rest = i === 0 ? PullMode.ALL : PullMode.RECENT;
+        wanted.add(id, level === Level.STALE ? PullMode.CATCH_UP : rest, slot);
+      }
+    }
+    for (const running of wanted) {
+      const pull = ++this.#last;
+      this.#running.set(pull, running);
+      this.#ask(pull, running);
     }
     if (adopted > 0) onLevels();
-    return wanted;
   }
 
-  #begin(name: string, slots: SlotSet): void {
-    const space = name.indexOf(' ');
-    const source = name.slice(space + 1);
-    const isCatchUp = Number(name.slice(0, space)) === Level.STALE;
-    const pull = ++this.#last;
-    const running = { source, slots, isCatchUp };
-    this.#running.set(pull, running);
-    this.#ask(pull, running);
-  }
-
-  #ask(pull: number, { source, slots, isCatchUp }: Running): void {
+  #ask(pull: number, { source, slots, mode }: Running): void {
     const { selfId, send } = this.#world;
-    send(source, { kind: Kind.PULL, from: selfId, pull, slots: slots.bytes, isCatchUp });
+    send(source, { kind: Kind.PULL, from: selfId, pull, mode, slots: slots.bytes });
   }
 
-  #isRunning(slot: number): boolean {
-    for (const { slots } of this.#running.values()) if (slots.has(slot)) return true;
-    return false;
+  #runningSlots(): SlotSet {
+    const all = new SlotSet();
+    for (const { slots } of this.#running.values()) all.addAll(slots);
+    return all;
   }
 
   /** Whether all live members have said what they have, or had time enough for it. */
@@ -152,15 +156,35 @@ export class Pulls {
   }
 }
 
-/** The live node besides this one that has most of a slot, owners first; -1: nobody has anything. */
-function sourceOf(view: View, slot: number, self: number): number {
-  const owners = view.ownersOf(slot);
-  const all = [...owners, ...view.nodes.keys()];
-  for (const level of [Level.FULL, Level.STALE]) {
-    const source = all.find(
-      (index) => index !== self && view.nodes[index]!.isLive && view.levelOf(slot, index) === level,
-    );
-    if (source !== undefined) return source;
+/** Slots by whom they are asked of, and how. */
+class Wanted {
+  readonly #byName = new Map<string, Running>();
+
+  add(source: string, mode: number, slot: number): void {
+    const name = `${mode} ${source}`;
+    let wanted = this.#byName.get(name);
+    if (!wanted) {
+      wanted = { source, mode, slots: new SlotSet() };
+      this.#byName.set(name, wanted);
+    }
+    wanted.slots.add(slot);
   }
-  return -1;
+
+  [Symbol.iterator](): IterableIterator<Running> {
+    return this.#byName.values();
+  }
+}
+
+/** The other live nodes that have anything of a slot, the one that has most of it first. */
+function sourcesOf(view: View, slot: number, self: number): number[] {
+  const owners = view.ownersOf(slot);
+  const all = new Set([...owners, ...view.nodes.keys()]);
+  const sources: number[] = [];
+  for (const level of [Level.FULL, Level.STALE]) {
+    for (const index of all) {
+      if (index === self || !view.nodes[index]!.isLive) continue;
+      if (view.levelOf(slot, index) === level) sources.push(index);
+    }
+  }
+  return sources;
 }

@@ -7,8 +7,8 @@
 import { SLOTS } from '../../engine/slots.js';
 import { type Differing, type Digests, Kind, type Message } from './messages.js';
 import type { Clock, Random } from './ports.js';
-import { STAMP_MS_SHIFT } from './sender.js';
 import { Level, SlotSet } from './slot-set.js';
+import { stampAt } from './stamp.js';
 import type { ReplicaStore } from './store.js';
 import type { View } from './view.js';
 
@@ -67,7 +67,7 @@ export class Repair {
     const peer = peers[Math.floor(random() * peers.length)]!;
     const slots = sharedSlots(view, self, peer);
     if (slots.isEmpty) return;
-    const stamp = BigInt(Math.floor(clock.now()) - SETTLED_MS) << STAMP_MS_SHIFT;
+    const stamp = stampAt(clock.now() - SETTLED_MS);
     const all = await store.digests(stamp);
     const digests = Buffer.alloc(DIGEST_BYTES * slots.size);
     let at = 0;

@@ -10,9 +10,10 @@
  * hints for an absent node are the entries themselves, and there are never more of them.
  */
 
-import { encodeMessage, Kind } from './messages.js';
+import { type Ack, encodeMessage, Kind, PullMode } from './messages.js';
 import type { Clock } from './ports.js';
 import type { SlotSet } from './slot-set.js';
+import { RECENT_MS, recentStamp, STAMP_MS_SHIFT } from './stamp.js';
 import type { ReplicaStore } from './store.js';
 
 export interface SenderLimits {
@@ -39,10 +40,6 @@ export const DEFAULT_SENDER_LIMITS: SenderLimits = {
   resendMs: 500,
 };
 
-/** What a clock of another machine may be off, and what may have been under way, as ms. */
-const FLOOR_MARGIN_MS = 60_000n;
-/** Stamps count ms above their 22 lowest bits. */
-export const STAMP_MS_SHIFT = 22n;
 /** Batches that are sent again at once; the others follow when these were answered. */
 const RESEND_BATCHES = 16;
 const RESEND_MS_MAX = 5_000;
@@ -130,6 +127,12 @@ export class PeerSender {
     return this.#windowBytes;
   }
 
+  /** Whether the peer has all that there is to send. */
+  get isIdle(): boolean {
+    const isSent = this.#scans.length === 0 && this.#openBytes === 0;
+    return this.#isStreaming && isSent && this.#complete === this.#sealed;
+  }
+
   get scans(): number {
     return this.#scans.length;
   }
@@ -160,14 +163,18 @@ export class PeerSender {
     this.#goOnScanning();
   }
 
-  /**
-   * Sends what the peer has asked for, once in a session.
-   * @param isCatchUp only what is newer than what it is known to have
-   */
-  answerPull(pull: number, slots: SlotSet, isCatchUp: boolean): void {
-    if (!this.#isStreaming || this.#pulls.has(pull)) return;
+  /** Whether a pull is being answered in this session, or was. */
+  hasPull(pull: number): boolean {
+    return this.#pulls.has(pull);
+  }
+
+  /** Sends what the peer has asked for. */
+  answerPull(pull: number, slots: SlotSet, mode: number): void {
+    if (!this.#isStreaming) return;
     this.#pulls.add(pull);
-    const newerThan = isCatchUp ? this.#floorWithMargin() : 0n;
+    let newerThan = 0n;
+    if (mode === PullMode.RECENT) newerThan = recentStamp(this.#world.clock.now());
+    if (mode === PullMode.CATCH_UP) newerThan = this.#floorWithMargin();
     this.scan({ slots, newerThan, pull, isRecovery: false });
   }
 
@@ -206,12 +213,7 @@ export class PeerSender {
   }
 
   /** The peer has told how far it is. */
-  acknowledge(
-    session: number,
-    applied: number,
-    complete: number,
-    refused: readonly number[],
-  ): void {
+  acknowledge({ session, applied, complete, refused }: Ack): void {
     if (session !== this.#session || !this.#isStreaming) return;
     for (const number of refused) this.#refused.add(number);
     while (this.#refused.size > REFUSALS_KEPT) {
@@ -272,7 +274,7 @@ export class PeerSender {
   }
 
   #floorWithMargin(): bigint {
-    const margin = FLOOR_MARGIN_MS << STAMP_MS_SHIFT;
+    const margin = BigInt(RECENT_MS) << STAMP_MS_SHIFT;
     return this.#floor > margin ? this.#floor - margin : 0n;
   }
 

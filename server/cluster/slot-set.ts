@@ -36,6 +36,10 @@ export class SlotSet {
     this.bytes[slot >> 3]! &= ~(1 << (slot & 7));
   }
 
+  addAll({ bytes }: SlotSet): void {
+    for (let at = 0; at < bytes.length; at++) this.bytes[at]! |= bytes[at]!;
+  }
+
   get isEmpty(): boolean {
     return this.bytes.every((byte) => byte === 0);
   }

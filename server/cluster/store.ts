@@ -90,8 +90,6 @@ export interface ReplicaStore {
   writeWhole(record: Uint8Array): WholeWriter;
   /** The position behind all writes of the key so far. */
   positionOf(key: Uint8Array): LogPosition;
-  /** Executes a frame that a peer forwarded; undefined: not all its slots are accepted here. */
-  execute(frame: Uint8Array): Promise<Uint8Array | undefined>;
   /** A stamp as new as any that was given or seen here. */
   stamp(): bigint;
   /** Makes all stamps from now on newer than this one. */

@@ -34,9 +34,11 @@ export const NO_OWNER = 0xffff;
 /** Nodes by their indexes in `nodes`; -1 is no node. */
 export class View {
   readonly nodes: readonly ViewNode[];
+  /** Owners that each slot should have. */
   readonly copies: number;
-  readonly #owners: Int16Array;
-  readonly #primaries: Int16Array;
+  /** `copies` nodes for each slot, dead ones too, the first one first. */
+  readonly owners: Int16Array;
+  readonly #primaries = new Int16Array(SLOTS);
   readonly #indexes: ReadonlyMap<string, number>;
 
   /** @param nodes all that are known, but for those that have gone for good */
@@ -45,17 +47,16 @@ export class View {
     this.nodes = nodes;
     this.copies = copies;
     this.#indexes = new Map(nodes.map(({ id }, index) => [id, index]));
-    this.#owners = new Int16Array(SLOTS * copies).fill(-1);
-    this.#primaries = new Int16Array(SLOTS).fill(-1);
+    this.owners = new Int16Array(SLOTS * copies);
     const placed = new Map(
       nodes.flatMap(({ name, isPlaced }, index) => (isPlaced ? [[name, index] as const] : [])),
     );
     const byPlace = placement.names.map((name) => placed.get(name) ?? -1);
-    for (let i = 0; i < this.#owners.length; i++) {
-      const place = placement.owners[i]!;
-      if (place !== NO_OWNER) this.#owners[i] = byPlace[place]!;
+    for (let at = 0; at < this.owners.length; at++) {
+      const place = placement.owners[at]!;
+      this.owners[at] = place === NO_OWNER ? -1 : byPlace[place]!;
     }
-    for (let slot = 0; slot < SLOTS; slot++) this.#primaries[slot] = this.#choose(slot);
+    this.#choosePrimaries();
   }
 
   /** The node with this id, or -1. */
@@ -70,23 +71,28 @@ export class View {
 
   /** Number `i` of the nodes that are to have a slot, the first one 0; -1: there are not so many. */
   ownerAt(slot: number, i: number): number {
-    return this.#owners[slot * this.copies + i]!;
+    return this.owners[slot * this.copies + i]!;
   }
 
   /** The nodes that are to have a slot, dead ones too. */
   ownersOf(slot: number): number[] {
-    const owners: number[] = [];
-    for (let i = 0; i < this.copies; i++) {
-      const owner = this.#owners[slot * this.copies + i]!;
-      if (owner >= 0) owners.push(owner);
-    }
-    return owners;
+    const first = slot * this.copies;
+    return [...this.owners.subarray(first, first + this.copies)].filter((owner) => owner >= 0);
   }
 
   isOwner(slot: number, index: number): boolean {
     const first = slot * this.copies;
-    for (let i = 0; i < this.copies; i++) if (this.#owners[first + i] === index) return true;
+    for (let at = first; at < first + this.copies; at++) {
+      if (this.owners[at] === index) return index >= 0;
+    }
     return false;
+  }
+
+  /** Whether every slot has the same owners in both; true only if the nodes are the same, too. */
+  hasOwnersOf(other: View): boolean {
+    if (this.nodes.length !== other.nodes.length || this.copies !== other.copies) return false;
+    if (!this.nodes.every(({ id }, index) => other.nodes[index]!.id === id)) return false;
+    return this.owners.every((owner, at) => other.owners[at] === owner);
   }
 
   levelOf(slot: number, index: number): number {
@@ -94,16 +100,15 @@ export class View {
   }
 
   /**
-   * The live node that has most of a slot: the first owner that has it all, else the first that has
-   * an older state of it, else whoever else has it, as before a range is handed over. -1: nobody.
+   * The live node that has most of a slot: the first owner that has it all, else whoever else has
+   * it all, as before a range is handed over; then likewise who has an older state. -1: nobody.
    */
   holderOf(slot: number): number {
     for (const level of [Level.FULL, Level.STALE]) {
       for (let i = 0; i < this.copies; i++) {
-        const owner = this.#owners[slot * this.copies + i]!;
-        if (owner >= 0 && this.nodes[owner]!.isLive && this.levelOf(slot, owner) === level) {
-          return owner;
-        }
+        const owner = this.ownerAt(slot, i);
+        if (owner < 0 || !this.nodes[owner]!.isLive) continue;
+        if (this.levelOf(slot, owner) === level) return owner;
       }
       const other = this.nodes.findIndex(
         ({ isLive, levels }) => isLive && levels?.of(slot) === level,
@@ -111,6 +116,16 @@ export class View {
       if (other >= 0) return other;
     }
     return -1;
+  }
+
+  #choosePrimaries(): void {
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const first = this.owners[slot * this.copies]!;
+      const node = this.nodes[first];
+      // As it nearly always is.
+      const isUsual = node?.isLive && node.levels?.of(slot) === Level.FULL;
+      this.#primaries[slot] = isUsual ? first : this.#choose(slot);
+    }
   }
 
   #choose(slot: number): number {

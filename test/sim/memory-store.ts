@@ -4,8 +4,8 @@
  * real one, so that whoever lacks the state before must fetch the whole.
  */
 import { slotOf } from '#engine/slots.js';
-import { STAMP_MS_SHIFT } from '#server/cluster/sender.js';
 import type { SlotSet } from '#server/cluster/slot-set.js';
+import { stampAt } from '#server/cluster/stamp.js';
 import {
   type Applied,
   type LogPosition,
@@ -239,15 +239,9 @@ export class MemoryStore implements ReplicaStore {
     return { stream, seq: this.#next[stream]! };
   }
 
-  async execute(frame: Uint8Array): Promise<Uint8Array | undefined> {
-    const operation = JSON.parse(Buffer.from(frame).toString()) as Operation;
-    const value = this.run(operation, Service.ACCEPTS);
-    return value === undefined ? undefined : Buffer.from(JSON.stringify(value));
-  }
-
   stamp(): bigint {
-    const wall = BigInt(Math.floor(this.#options.now())) << STAMP_MS_SHIFT;
-    return wall > this.#clock ? wall : this.#clock;
+    const wall = stampAt(this.#options.now());
+    return max(wall, this.#clock);
   }
 
   raiseClock(stamp: bigint): void {

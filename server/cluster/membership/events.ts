@@ -12,6 +12,8 @@ export type MembershipEvent =
   | { readonly type: 'alive'; readonly member: Member; readonly was: 'suspect' | 'dead' | 'left' }
   | { readonly type: 'dead'; readonly member: Member; readonly by: string }
   | { readonly type: 'left'; readonly member: Member }
+  /** Others took this node for what it is not, and it denies that. */
+  | { readonly type: 'denied'; readonly was: 'suspect' | 'dead' | 'left' }
   /**
    * Two living processes have one name. The later one counts; `isSelf`: that is another one, and
    * this node is no member until the other is gone.

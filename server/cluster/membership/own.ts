@@ -102,6 +102,7 @@ export class Own {
     this.#say({ incarnation: news.incarnation + 1 });
     if (this.#member.state !== 'alive') return;
     counters.refutes++;
+    if (news.state !== 'alive') this.#core.emit({ type: 'denied', was: news.state });
     // Others did not hear us in time: perhaps we are the slow one.
     health.add(1);
   }

@@ -1,0 +1,281 @@
+/** A simulated cluster with data: nodes of the cluster's whole logic, and clients that use them. */
+
+import type { Machine } from '#bench/sim/machine.js';
+import type { LinkProfile } from '#bench/sim/network.js';
+import { below, between } from '#bench/sim/random.js';
+import { World } from '#bench/sim/world.js';
+import { SLOTS } from '#engine/slots.js';
+import { type ClusterOptions, DEFAULT_CLUSTER_OPTIONS } from '#server/cluster/cluster.js';
+import { ClusterMember } from '#server/cluster/cluster-member.js';
+import type { Concern } from '#server/cluster/concerns.js';
+import type { MemberInfo } from '#server/cluster/members.js';
+import { LAN } from '#server/cluster/membership/presets.js';
+import { DEFAULT_SENDER_LIMITS } from '#server/cluster/sender.js';
+import { Service } from '#server/cluster/store.js';
+import { NO_OWNER, type Placement, type View } from '#server/cluster/view.js';
+import {
+  type Entry,
+  MemoryStore,
+  type Operation,
+  type StoreBug,
+  slotOfKey,
+} from './memory-store.js';
+
+export const COPIES = 3;
+const SKEW_MS = 5_000;
+const TOMBSTONE_MS = 600_000;
+const CONCERN_MS = 1_000;
+
+export interface SimOptions {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly link?: Partial<LinkProfile>;
+  readonly storeBug?: StoreBug | undefined;
+  readonly cluster?: Partial<ClusterOptions>;
+}
+
+/** Something that a client asked for, and what it came to. */
+export interface Deed {
+  readonly operation: Operation;
+  readonly concern: Concern;
+  readonly fromMs: number;
+  /** Infinity: it has not ended, and may be done yet. */
+  toMs: number;
+  /** Undefined: nobody knows whether it was done. */
+  result: unknown;
+}
+
+export class SimNode {
+  readonly name: string;
+  readonly machine: Machine;
+  readonly #sim: SimCluster;
+  #store: MemoryStore | undefined;
+  #member: ClusterMember | undefined;
+
+  constructor(name: string, machine: Machine, sim: SimCluster) {
+    this.name = name;
+    this.machine = machine;
+    this.#sim = sim;
+  }
+
+  get isUp(): boolean {
+    return this.machine.isUp;
+  }
+
+  get store(): MemoryStore {
+    return this.#store!;
+  }
+
+  get member(): ClusterMember {
+    return this.#member!;
+  }
+
+  get id(): string {
+    return this.member.membership.self.id;
+  }
+
+  start(seeds: readonly SimNode[]): void {
+    const { clock, random, transport } = this.machine.start();
+    const sim = this.#sim;
+    const serial = ++sim.starts;
+    const store = new MemoryStore({
+      node: serial % 1024,
+      now: () => clock.now(),
+      logRecords: 400,
+      tombstoneMs: TOMBSTONE_MS,
+      bug: sim.options.storeBug,
+    });
+    const { address } = this.machine;
+    this.#store = store;
+    this.#member = new ClusterMember({
+      self: {
+        ...{ name: this.name, id: `${this.name}#${serial}`, startedAtMs: clock.now() },
+        ...{ address, clientUrl: `ws://${address}/`, weight: 1 },
+      },
+      ...{ clock, random, transport, store, preset: LAN, place },
+      cluster: {
+        ...DEFAULT_CLUSTER_OPTIONS,
+        replaceAfterMs: 8_000,
+        repairIntervalMs: 4_000,
+        limits: { ...DEFAULT_SENDER_LIMITS, windowBytes: 20_000, batchBytes: 1_000 },
+        ...sim.options.cluster,
+      },
+      execute: async (frame) => {
+        const asked = JSON.parse(Buffer.from(frame).toString()) as [Operation, Concern];
+        const result = await this.#execute(...asked, Service.ACCEPTS);
+        return result && Buffer.from(JSON.stringify(result));
+      },
+      onView: () => {},
+      onEvent: () => {},
+      complain: (text) => sim.complaints.push(`${this.name}: ${text}`),
+    });
+    void this.#member.join(seeds.map(({ machine }) => machine.address));
+  }
+
+  crash(): void {
+    this.machine.crash();
+  }
+
+  /** Does what a client asks for here, or has it done. */
+  async request(operation: Operation, concern: Concern): Promise<unknown> {
+    const here = await this.#execute(operation, concern, Service.SERVES);
+    if (here) return here.value;
+    const { view, forwarder } = this.member.cluster;
+    const primary = view.primaryOf(slotOfKey(operation.key));
+    if (primary < 0) throw new Error('no node has the key');
+    const frame = Buffer.from(JSON.stringify([operation, concern]));
+    const reply = await forwarder.forward(view.nodes[primary]!.id, frame, CONCERN_MS);
+    const { value, error } = JSON.parse(Buffer.from(reply).toString()) as Reply;
+    if (error !== undefined) throw new Error(error);
+    return value;
+  }
+
+  async #execute(
+    operation: Operation,
+    concern: Concern,
+    service: number,
+  ): Promise<Reply | undefined> {
+    const value = this.store.run(operation, service);
+    if (value === undefined) return undefined;
+    if (concern === 'none' || operation.op === 'get') return { value };
+    const position = this.store.positionOf(Buffer.from(operation.key));
+    const { concerns } = this.member.cluster;
+    const slot = slotOfKey(operation.key);
+    try {
+      await concerns.wait(slot, position, concern, CONCERN_MS);
+      return { value };
+    } catch (error) {
+      if (service === Service.SERVES) throw error;
+      return { value, error: String(error) };
+    }
+  }
+
+  /** What a client finds who looks here. */
+  entryOf(key: string): Entry | undefined {
+    return this.store.entries.get(key);
+  }
+
+  /** Who has what to do with each slot, as this node sees it. */
+  duties(): string {
+    const { view } = this.member.cluster;
+    const known = KNOWN_DUTIES.get(view);
+    if (known !== undefined) return known;
+    const names = view.nodes.map(({ name, isLive }) => (isLive ? name : `!${name}`));
+    let hash = 0;
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const primary = view.primaryOf(slot);
+      for (const byte of names[primary] ?? '?')
+        hash = (Math.imul(hash, 31) + byte.charCodeAt(0)) | 0;
+    }
+    const duties = `${[...names].sort().join()} ${hash}`;
+    KNOWN_DUTIES.set(view, duties);
+    return duties;
+  }
+}
+
+/** What `duties` came to: telling it takes long. */
+const KNOWN_DUTIES = new WeakMap<View, string>();
+
+interface Reply {
+  value: unknown;
+  error?: string;
+}
+
+/** Evenly, by name; neighbours by name have the copies. */
+function place(nodes: readonly MemberInfo[]): Placement {
+  const names = nodes.map(({ name }) => name).sort();
+  const owners = new Uint16Array(SLOTS * COPIES).fill(NO_OWNER);
+  for (let slot = 0; slot < SLOTS; slot++) {
+    const first = (Math.imul(slot, 0x9e3779b1) >>> 8) % names.length;
+    for (let i = 0; i < Math.min(COPIES, names.length); i++) {
+      owners[slot * COPIES + i] = (first + i) % names.length;
+    }
+  }
+  return { names, copies: COPIES, owners };
+}
+
+export class SimCluster {
+  readonly options: SimOptions;
+  readonly world: World;
+  readonly nodes: SimNode[] = [];
+  readonly deeds: Deed[] = [];
+  readonly complaints: string[] = [];
+  starts = 0;
+
+  constructor(options: SimOptions) {
+    this.options = options;
+    this.world = new World({ seed: options.seed, link: options.link ?? {} });
+    for (let i = 0; i < options.nodes; i++) this.add();
+  }
+
+  /** One node more, without a process. */
+  add(): SimNode {
+    const { random } = this.world;
+    const fault = { skewMs: Math.floor(between(random, -SKEW_MS, SKEW_MS)), driftPpm: 50 };
+    const i = this.nodes.length;
+    const machine = this.world.machine(`10.0.0.${i}:7708`, fault);
+    const node = new SimNode(`node-${i}`, machine, this);
+    this.nodes.push(node);
+    return node;
+  }
+
+  get up(): SimNode[] {
+    return this.nodes.filter(({ isUp }) => isUp);
+  }
+
+  pick<T>(from: readonly T[]): T {
+    return from[below(this.world.random, from.length)]!;
+  }
+
+  start(): void {
+    const [first, ...others] = this.nodes;
+    first!.start([]);
+    for (const node of others) {
+      this.world.after(between(this.world.random, 0, 500), () => node.start(this.nodes));
+    }
+  }
+
+  /** A client does one thing, at a node that chance picks. */
+  act(operation: Operation, concern: Concern = 'none'): void {
+    const node = this.pick(this.up);
+    const deed: Deed = {
+      ...{ operation, concern, fromMs: this.world.nowMs },
+      ...{ toMs: Number.POSITIVE_INFINITY, result: undefined },
+    };
+    this.deeds.push(deed);
+    void node.request(operation, concern).then(
+      (result) => {
+        deed.result = result;
+        deed.toMs = this.world.nowMs;
+      },
+      () => {},
+    );
+  }
+
+  /** Whether all that run see the same, everything has its owners, and nobody is missing. */
+  isSettled(): boolean {
+    const { up } = this;
+    const duties = up[0]!.duties();
+    if (up.some((node) => node.member.cluster.view.nodes.length !== up.length)) return false;
+    if (up.some((node) => node.duties() !== duties || node.member.cluster.pulls.slotsLeft > 0)) {
+      return false;
+    }
+    return (
+      !duties.includes('-') ||
+      duties
+        .split(' ')[0]!
+        .split(',')
+        .every((n) => n[0] !== '-')
+    );
+  }
+
+  /** Lets time pass until it is settled; false: it was not within the limit. */
+  async settle(limitMs: number): Promise<boolean> {
+    const STEP_MS = 200;
+    for (let ms = 0; ms < limitMs; ms += STEP_MS) {
+      if (this.isSettled()) return true;
+      await this.world.runAwaiting(STEP_MS);
+    }
+    return this.isSettled();
+  }
+}
