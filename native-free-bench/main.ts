@@ -14,6 +14,7 @@ import { pausesCommand } from './pauses/command.js';
 import { openRemote } from './remote.js';
 import { caseAsText, environmentAsText } from './report.js';
 import { saveResult } from './results.js';
+import { ringCommand } from './ring/command.js';
 import { type CaseOutcome, FULL_PLAN, planAsText, QUICK_PLAN, runCase } from './rounds.js';
 import { threadsCommand } from './threads/command.js';
 import { readRows, SHIPPED_TRACES } from './traces.js';
@@ -73,7 +74,10 @@ const program = new Command('bench')
     if (!(await runCorpus(options))) process.exitCode = 1;
   });
 
-const COMMANDS = [collectionsCommand, kernelCCommand, memoryCommand, pausesCommand, threadsCommand];
+const COMMANDS = [
+  ...[collectionsCommand, kernelCCommand, memoryCommand, pausesCommand, ringCommand],
+  threadsCommand,
+];
 for (const command of COMMANDS) {
   program.addCommand(command.copyInheritedSettings(program));
 }

@@ -78,14 +78,15 @@ describe('the layout', () => {
     }
   });
 
-  // So few points that the bounds are met.
   it.each<[string, RingMember[], { copies: number; virtualNodes: number }]>([
-    ['equal members', equal(6, 'a'), { copies: 3, virtualNodes: 16 }],
-    ['other names', equal(5, 'host-'), { copies: 2, virtualNodes: 20 }],
+    // Two of them are at their bound.
+    ['many members', equal(30, 'e'), { copies: 1, virtualNodes: 16 }],
+    ['few members', equal(5, 'host-'), { copies: 3, virtualNodes: 20 }],
     ['more copies than members', equal(2, 'b'), { copies: 3, virtualNodes: 16 }],
     [
+      // All eight light ones are at the bound of their copies.
       'weights',
-      equal(6, 'w').map((member, i) => ({ ...member, weight: 1 + (i % 3) / 2 })),
+      equal(10, 'y').map((member, i) => ({ ...member, weight: i < 2 ? 10 : 1 })),
       { copies: 2, virtualNodes: 16 },
     ],
   ])('is that of the slow twin: %s', (_, members, options) => {
