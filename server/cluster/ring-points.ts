@@ -36,10 +36,10 @@ interface Probes {
 let probes: Probes | undefined;
 
 /**
- * The places that each slot looks from. The halves of its XXH64 are the
- * first place and the stride to the next ones (double hashing, as the paper has it). Then all are
- * moved to equal distances, in the order that they have: an arc of the circle has as many of them
- * as it is long, so members differ by 5.5% instead of 7.8% (standard deviation, 100 members).
+ * The places that each slot looks from. The halves of its XXH64 are the first place and the stride
+ * to the next ones (double hashing, as the paper has it). Then all are moved to equal distances, in
+ * the order that they have: an arc of the circle has as many of them as it is long. Without this
+ * the fullest of 100 members had 1.21 times the mean, with it 1.16 (no bound, mean of 60 rings).
  */
 function makeProbes(): Probes {
   // A probe is one number, its place before its index.
@@ -63,7 +63,11 @@ function makeProbes(): Probes {
   return { places, slots };
 }
 
-/** A slot that meets a member of little weight, or of a small zone, walks for long. */
+/**
+ * To a member of little weight, or of a small zone, the way is long: from here on it is cheaper to
+ * have the distances of all ({@link RingPoints.distancesTo}). Members of one weight are met
+ * in a few steps.
+ */
 const MAX_STEPS = 128;
 
 export class RingPoints {

@@ -110,7 +110,7 @@ describe('the owners of a slot', () => {
         const ownZones = new Set(owners.map((owner) => zoneOf[owner])).size;
         return new Set(owners).size !== count || ownZones !== Math.min(count, zones);
       });
-      expect([SEED, round, wrong]).toEqual([SEED, round, []]);
+      expect([SEED, round, wrong.slice(0, 5)]).toEqual([SEED, round, []]);
     }
   });
 
