@@ -15,6 +15,7 @@ import { pausesCommand } from './pauses/command.js';
 import { openRemote } from './remote.js';
 import { caseAsText, environmentAsText } from './report.js';
 import { saveResult } from './results.js';
+import { ringCommand } from './ring/command.js';
 import { type CaseOutcome, FULL_PLAN, planAsText, QUICK_PLAN, runCase } from './rounds.js';
 import { threadsCommand } from './threads/command.js';
 import { readRows, SHIPPED_TRACES } from './traces.js';
@@ -80,6 +81,7 @@ const COMMANDS = [
   kernelCCommand,
   memoryCommand,
   pausesCommand,
+  ...[collectionsCommand, kernelCCommand, memoryCommand, pausesCommand, ringCommand],
   threadsCommand,
 ];
 for (const command of COMMANDS) {
