@@ -60,13 +60,12 @@ function wrongly(
 }
 
 /** Of what one node says of one name each must be newer than what it said before. */
-function wentBack(cluster: Cluster, ofName?: string): string[] {
+function wentBack(cluster: Cluster): string[] {
   const last = new Map<string, Member>();
   const problems: string[] = [];
   for (const { atMs, node, life, event } of cluster.happenings) {
     if (!('member' in event) || event.type === 'conflict') continue;
     const { member } = event;
-    if (ofName !== undefined && member.name !== ofName) continue;
     const key = `${node}/${life}/${member.name}`;
     const before = last.get(key);
     last.set(key, member);
@@ -112,7 +111,7 @@ export const oneWay = scenario((cluster) => {
   const to = nodes[(nodes.indexOf(from) + 1) % nodes.length]!;
   world.network.cut(from.machine.address, to.machine.address);
   world.run(8000);
-  return wrongly(cluster, 'dead');
+  return [...wrongly(cluster, 'suspected'), ...wrongly(cluster, 'dead')];
 });
 
 export const pause = scenario((cluster) => {
@@ -141,13 +140,17 @@ export const stall = scenario(
     const isSuspected = (): boolean => victim.stateOf(suspect.name) === 'suspect';
     if (world.runUntil(isSuspected, 5000) === undefined)
       return [`${suspect.name} is not suspected`];
+    // Also after its last question.
+    world.run(between(world.random, 0, 1200));
     victim.machine.pause();
+    const pausedAtMs = world.nowMs;
     suspect.machine.resume();
     world.run(between(world.random, 2000, 10_000));
     victim.machine.resume();
-    const { name } = suspect;
     const problems = notSettled(cluster, HEAL_MS);
-    return [...problems, ...wrongly(cluster, 'dead', [victim.name]), ...wentBack(cluster, name)];
+    const deaths = cluster.said('dead', pausedAtMs).filter(({ node }) => node === victim.name);
+    problems.push(...deaths.map(() => `${victim.name} calls ${suspect.name} dead as it wakes`));
+    return [...problems, ...wentBack(cluster)];
   },
   { nodes: 5 },
 );

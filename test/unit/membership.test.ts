@@ -219,18 +219,22 @@ describe('one name', () => {
 });
 
 describe('a suspicion', () => {
-  function suspect(wanted: number): { world: World; suspicion: Suspicion; ends: number[] } {
+  function suspect(wanted: number) {
     const world = new World({ seed: 1 });
     const { clock } = world.machine('a').start();
     const timers = new Timers(clock, { pulseMs: 1e9, stallMs: 0 }, () => {});
     const ends: number[] = [];
-    const times = { minMs: 1000, maxMs: 2000, wanted };
-    const suspicion = new Suspicion(timers, times, 'a', () => ends.push(world.nowMs));
-    return { world, suspicion, ends };
+    const calls: number[] = [];
+    const times = { minMs: 1000, maxMs: 2000, lastCallMs: 300, wanted };
+    const suspicion = new Suspicion(timers, times, 'a', {
+      onLastCall: () => calls.push(Math.round(world.nowMs)),
+      onTimeout: () => ends.push(Math.round(world.nowMs)),
+    });
+    return { world, suspicion, calls, ends };
   }
 
   it('lasts the longest alone, and shorter with each that confirms it', () => {
-    const { world, suspicion, ends } = suspect(3);
+    const { world, suspicion, calls, ends } = suspect(3);
     expect(suspicion.timeoutMs).toBe(2000);
     expect(suspicion.confirm('a')).toBe(false);
     expect(suspicion.confirm('b')).toBe(true);
@@ -242,15 +246,15 @@ describe('a suspicion', () => {
     expect(suspicion.confirm('d')).toBe(true);
     expect(suspicion.confirm('e')).toBe(false);
     world.run(5000);
-    expect(ends.map(Math.round)).toEqual([1000]);
+    expect([calls, ends]).toEqual([[700], [1000]]);
   });
 
   it('lasts the least where nobody is to ask, and all of it again after a stall', () => {
-    const { world, suspicion, ends } = suspect(0);
+    const { world, suspicion, calls, ends } = suspect(0);
     world.run(900);
     suspicion.restart();
     world.run(5000);
-    expect(ends).toEqual([1900]);
+    expect([calls, ends]).toEqual([[700, 1600], [1900]]);
   });
 });
 

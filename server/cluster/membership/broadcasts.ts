@@ -26,6 +26,11 @@ export class Broadcasts {
     return this.#byName.size;
   }
 
+  /** Whether something is told of it. */
+  has(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
   /**
    * News of a name, instead of what was to be told of it before.
    * @param onDone called once it was sent often enough, or was replaced

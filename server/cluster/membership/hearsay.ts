@@ -21,17 +21,23 @@ export interface Source {
   readonly isQuiet: boolean;
 }
 
+export interface SuspicionHooks {
+  /** Another node suspected it first. */
+  readonly onSuspected: (name: string) => void;
+  /** It is about to be called dead. */
+  readonly onLastCall: (suspect: Member) => void;
+}
+
 export class Hearsay {
   readonly #core: Core;
   readonly #own: Own;
-  /** Told of each suspicion that another node had first. */
-  readonly #onSuspected: (name: string) => void;
+  readonly #hooks: SuspicionHooks;
   readonly #suspicions = new Map<string, Suspicion>();
 
-  constructor(core: Core, own: Own, onSuspected: (name: string) => void) {
+  constructor(core: Core, own: Own, hooks: SuspicionHooks) {
     this.#core = core;
     this.#own = own;
-    this.#onSuspected = onSuspected;
+    this.#hooks = hooks;
   }
 
   hear(news: News, source: Source): void {
@@ -114,6 +120,10 @@ export class Hearsay {
       heard.incarnation === known.incarnation;
     if (isConfirmation) this.#confirm(heard);
     else if (isNews(heard, known)) this.#accept(known, heard, source);
+    else if (known.state === 'alive' && !this.#core.broadcasts.has(known.name)) {
+      // It denied that, and the denial has not come to who says so.
+      this.#tell(known);
+    }
   }
 
   #confirm(claim: Claim): void {
@@ -140,12 +150,16 @@ export class Hearsay {
     const living = roster.livingCount();
     // All but the suspect and its accuser.
     const wanted = Math.max(0, Math.min(preset.confirmations, living - 2));
-    const times = { ...suspicionTimesOf(preset, living), wanted };
-    const suspicion = new Suspicion(timers, times, by, () => this.#onTimeout(member.name));
+    const { lastCallMs } = preset;
+    const times = { ...suspicionTimesOf(preset, living), lastCallMs, wanted };
+    const suspicion = new Suspicion(timers, times, by, {
+      onLastCall: () => this.#hooks.onLastCall(member),
+      onTimeout: () => this.#onTimeout(member.name),
+    });
     this.#suspicions.set(member.name, suspicion);
     counters.suspicions++;
     emit({ type: 'suspected', member, by });
-    if (by !== this.#own.member.name) this.#onSuspected(member.name);
+    if (by !== this.#own.member.name) this.#hooks.onSuspected(member.name);
   }
 
   #onTimeout(name: string): void {

@@ -12,7 +12,7 @@
 import { SlabringError } from '../../../engine/errors.js';
 import type { Address, Clock, Random } from '../ports.js';
 import { Broadcasts } from './broadcasts.js';
-import { type Bug, type Core, pickSome } from './core.js';
+import type { Bug, Core } from './core.js';
 import { count, type MembershipCounters, zeroCounters } from './counters.js';
 import type { MembershipEvent } from './events.js';
 import { Health } from './health.js';
@@ -23,6 +23,7 @@ import { Post } from './post.js';
 import { LAN, type Preset, retransmitsOf } from './presets.js';
 import { Prober } from './prober.js';
 import { Roster } from './roster.js';
+import { Rotation } from './rotation.js';
 import { Syncer } from './syncer.js';
 import { Timers } from './timers.js';
 import { checkIdentity, META_BYTES_MAX, type Message, unpackMessage } from './wire.js';
@@ -56,6 +57,8 @@ export class Membership {
   readonly #hearsay: Hearsay;
   readonly #prober: Prober;
   readonly #syncer: Syncer;
+  /** Whom to tell news. */
+  readonly #rotation: Rotation;
   readonly #stampIn: (stamp: bigint) => void;
   /** Ids of processes whose name another has, and that were told of. */
   readonly #conflicts = new Set<string>();
@@ -80,7 +83,11 @@ export class Membership {
     this.#own = new Own(this.#core, self, meta);
     this.#post = new Post(this.#core, { id: self.id, name: self.name, send, stampOut });
     this.#prober = new Prober(this.#core, this.#own, this.#post, () => this.#hearsay);
-    this.#hearsay = new Hearsay(this.#core, this.#own, (name) => this.#prober.onSuspected(name));
+    this.#hearsay = new Hearsay(this.#core, this.#own, {
+      onSuspected: (name) => this.#prober.onSuspected(name),
+      onLastCall: (suspect) => this.#prober.lastCall(suspect),
+    });
+    this.#rotation = new Rotation(random);
     this.#syncer = new Syncer(this.#core, this.#own, this.#post, this.#hearsay);
     this.#own.announce();
     this.#waitForGossip();
@@ -242,10 +249,10 @@ export class Membership {
 
   /** Tells some others the news, also such as died not long ago: they may live, and deny it. */
   #gossip(): void {
-    const { broadcasts, roster, random, timers, preset } = this.#core;
+    const { broadcasts, roster, timers, preset } = this.#core;
     if (broadcasts.size === 0) return;
     const dead = roster.dead(timers.nowMs(), preset.deadGossipMs);
-    for (const member of pickSome([...roster.peers(), ...dead], preset.gossipFanout, random)) {
+    for (const member of this.#rotation.next([...roster.peers(), ...dead], preset.gossipFanout)) {
       if (broadcasts.size === 0) return;
       this.#post.send(member.address, 'gossip', { recipient: member });
     }

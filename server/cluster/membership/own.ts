@@ -96,7 +96,12 @@ export class Own {
     const { incarnation } = this.#member;
     // Nobody but this node raises it: a peer that says more is wrong, and corrected.
     const isTrue = news.state === this.#member.state && news.incarnation <= incarnation;
-    if (this.#isReplaced || isTrue || news.incarnation < incarnation) return;
+    if (this.#isReplaced || isTrue) return;
+    if (news.incarnation < incarnation) {
+      // Denied already, and not heard of by who says so.
+      if (!this.#core.broadcasts.has(news.name)) this.#announce();
+      return;
+    }
     const { bug, health, counters } = this.#core;
     if (bug === 'no-refute') return;
     this.#say({ incarnation: news.incarnation + 1 });

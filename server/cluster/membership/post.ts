@@ -26,6 +26,8 @@ export interface Letter {
    * (Lifeguard, "buddy system").
    */
   readonly recipient?: Member | undefined;
+  /** A suspect of which the message is. */
+  readonly about?: Member;
 }
 
 export class Post {
@@ -39,9 +41,9 @@ export class Post {
 
   /** A short message, filled up with news. */
   send(to: Address, kind: Kind, letter: Letter = {}): void {
-    const { recipient, first = [] } = letter;
+    const { recipient, about = recipient, first = [] } = letter;
     const header = this.#header(kind, letter);
-    const accusation = recipient && this.#accusationOf(recipient);
+    const accusation = about && this.#accusationOf(about);
     const news = first.map(packNews);
     if (accusation !== undefined) news.push(packNews(accusation));
     const usedBytes = news.reduce((sum, { length }) => sum + length, 0);

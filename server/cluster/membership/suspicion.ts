@@ -9,26 +9,34 @@ import type { Timers } from './timers.js';
 export interface SuspicionTimes {
   readonly minMs: number;
   readonly maxMs: number;
+  /** `onLastCall` comes so long before the end. */
+  readonly lastCallMs: number;
   /** Confirmations that make it last the least. 0: nobody else is there to ask. */
   readonly wanted: number;
+}
+
+export interface SuspicionEnd {
+  readonly onLastCall: () => void;
+  readonly onTimeout: () => void;
 }
 
 export class Suspicion {
   readonly #timers: Timers;
   readonly #times: SuspicionTimes;
-  readonly #onTimeout: () => void;
+  readonly #end: SuspicionEnd;
   readonly #accusers: Set<string>;
   #startedAtMs: number;
-  #cancel: () => void;
+  #cancel: () => void = () => {};
+  #isCalled = false;
 
   /** @param accuser the name of the node that holds it */
-  constructor(timers: Timers, times: SuspicionTimes, accuser: string, onTimeout: () => void) {
+  constructor(timers: Timers, times: SuspicionTimes, accuser: string, end: SuspicionEnd) {
     this.#timers = timers;
     this.#times = times;
-    this.#onTimeout = onTimeout;
+    this.#end = end;
     this.#accusers = new Set([accuser]);
     this.#startedAtMs = timers.nowMs();
-    this.#cancel = timers.after(this.timeoutMs, onTimeout);
+    this.#wait(this.timeoutMs);
   }
 
   get confirmations(): number {
@@ -56,6 +64,7 @@ export class Suspicion {
   /** All of the time again: this process could not have heard a denial. */
   restart(): void {
     this.#startedAtMs = this.#timers.nowMs();
+    this.#isCalled = false;
     this.#wait(this.timeoutMs);
   }
 
@@ -65,6 +74,15 @@ export class Suspicion {
 
   #wait(delayMs: number): void {
     this.#cancel();
-    this.#cancel = this.#timers.after(delayMs, this.#onTimeout);
+    const { lastCallMs } = this.#times;
+    if (this.#isCalled) {
+      this.#cancel = this.#timers.after(delayMs, this.#end.onTimeout);
+      return;
+    }
+    this.#cancel = this.#timers.after(Math.max(0, delayMs - lastCallMs), () => {
+      this.#isCalled = true;
+      this.#end.onLastCall();
+      this.#wait(Math.min(delayMs, lastCallMs));
+    });
   }
 }
