@@ -49,9 +49,8 @@ afterEach(async () => {
   await Promise.all(ends.splice(0).map((end) => end()));
 });
 
-/** Addresses that nobody listens on; one below, one above those of nodes. */
-const LOW = '127.0.0.0:1';
-const HIGH = '127.0.0.2:1';
+/** The address that a stand-in announces; nobody dials it while it has its link. */
+const STAND_IN = '127.0.0.0:1';
 
 const wrong: [string, Partial<PeerLinksOptions>, Partial<PeerLinksOptions>, string, string][] = [
   ['another secret', { secret: 'x' }, { secret: 'y' }, 'wrong secret', 'wrong secret'],
@@ -93,7 +92,8 @@ it('needs no secret, and warns of that where others than this machine can dial',
   const [a, b] = [await open('a', none), await open('b', none)];
   a.send(b, 'x');
   await until(() => b.messages.length === 1);
-  const c = await open('c', { ...none, host: '0.0.0.0', address: '127.0.0.9:7' });
+  // 127.0.0.1 in a spelling that is not known for it.
+  const c = await open('c', { ...none, host: '127.1' });
   expect(c.of('warning')).toHaveLength(1);
   expect([...a.of('warning'), ...b.of('warning')]).toEqual([]);
 });
@@ -101,11 +101,11 @@ it('needs no secret, and warns of that where others than this machine can dial',
 it('tells only so many refusals at a time, and counts the others', async () => {
   const clock = new HandClock();
   const node = await open('a', { clock });
-  for (let i = 0; i < 30; i++) await standIn(LOW, node, { secret: 'wrong' });
+  for (let i = 0; i < 30; i++) await standIn(STAND_IN, node, { secret: 'wrong' });
   await until(() => node.links.counters.refused === 30);
   expect(node.of('refused')).toHaveLength(20);
   clock.pass(10_000);
-  await standIn(LOW, node, { secret: 'wrong' });
+  await standIn(STAND_IN, node, { secret: 'wrong' });
   await until(() => node.of('refused').length === 21);
   expect(node.of('refused').at(-1)!.untold).toBe(10);
 });
@@ -185,7 +185,7 @@ it('closes on bytes, texts and lengths that are none of a link, then takes nothi
   const broken = [Buffer.alloc(0), Buffer.of(0, 0, 0, 2, 1), Buffer.of(1), 'text'];
   for (const bytes of broken) {
     const node = await open('a');
-    const { socket } = await standIn(LOW, node);
+    const { socket } = await standIn(STAND_IN, node);
     socket.send(bytes);
     socket.send(Buffer.of(0, 0, 0, 1, 1));
     expect((await closing(socket)).code).toBe(1002);
@@ -207,26 +207,26 @@ it('closes on a message that is longer than allowed', async () => {
 it('bounds what waits for a peer that does not read', async () => {
   const limits = { backlogBytesMax: 20_000_000 };
   const node = await open('a', { limits });
-  const { socket } = await standIn(LOW, node);
+  const { socket } = await standIn(STAND_IN, node);
   socket.pause();
   await node.event('linkUp');
   const message = Buffer.alloc(100_000);
   for (let i = 0; i < 1_000; i++) {
-    node.send(LOW, message);
+    node.send(STAND_IN, message);
     if (i % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
-    expect(node.links.backlogBytes(LOW)).toBeLessThan(limits.backlogBytesMax + 100_000);
+    expect(node.links.backlogBytes(STAND_IN)).toBeLessThan(limits.backlogBytesMax + 100_000);
   }
   const { droppedBacklog, messagesOut } = node.links.counters;
   expect(droppedBacklog).toBeGreaterThan(500);
   expect(messagesOut + droppedBacklog).toBe(1_000);
   socket.resume();
-  await until(() => node.links.backlogBytes(LOW) === 0);
+  await until(() => node.links.backlogBytes(STAND_IN) === 0);
 });
 
 it('takes a link for broken whose peer neither says nor takes anything', async () => {
   const clock = new HandClock();
   const node = await open('a', { clock, limits: { pingMs: 1_000, silentMs: 3_000 } });
-  const { socket } = await standIn(LOW, node);
+  const { socket } = await standIn(STAND_IN, node);
   await node.event('linkUp');
   socket.pause();
   clock.pass(3_000);
@@ -237,13 +237,13 @@ it('takes a link for broken whose peer neither says nor takes anything', async (
 
 it('prefers the link of a peer that has started anew to the one it had', async () => {
   const node = await open('a');
-  const old = await standIn(LOW, node, { run: 'run 1' });
+  const old = await standIn(STAND_IN, node, { run: 'run 1' });
   await node.event('linkUp');
   const closed = closing(old.socket);
-  const anew = await standIn(LOW, node, { run: 'run 2' });
+  const anew = await standIn(STAND_IN, node, { run: 'run 2' });
   expect(await closed).toMatchObject({ code: 4004, reason: 'the peer started anew' });
   expect(node.events.map(({ type }) => type)).toEqual(['linkUp', 'linkDown', 'linkUp']);
-  node.send(LOW, 'x');
+  node.send(STAND_IN, 'x');
   const [frame] = await once(anew.socket, 'message');
   expect(frame).toEqual(Buffer.from('\0\0\0\x01x'));
 });
@@ -251,10 +251,11 @@ it('prefers the link of a peer that has started anew to the one it had', async (
 it('lets a peer in again that has lost the link which this node still has', async () => {
   const clock = new HandClock();
   const node = await open('a', { clock });
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.2' });
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   ends.push(() => server.close());
   await once(server, 'listening');
-  const address = `127.0.0.2:${(server.address() as { port: number }).port}`;
+  // Higher than that of the node, whose dial is the one that stays.
+  const address = `localhost:${(server.address() as { port: number }).port}`;
   const credentials = { cluster: CLUSTER, secret: SECRET, self: announce(address) };
   server.on('connection', (socket, { socket: connection }) => {
     const handshake = new Handshake('acceptor', credentials);
@@ -274,7 +275,7 @@ it('lets a peer in again that has lost the link which this node still has', asyn
 
 it('tells when the connection of a peer breaks', async () => {
   const node = await open('a');
-  const { socket } = await standIn(HIGH, node);
+  const { socket } = await standIn(STAND_IN, node);
   await node.event('linkUp');
   socket.terminate();
   expect(await node.event('linkDown')).toMatchObject({ reason: 'the connection broke' });

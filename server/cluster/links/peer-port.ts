@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import { SlabringError } from '../../../engine/errors.js';
 import type { Address } from '../ports.js';
@@ -54,8 +55,11 @@ export class PeerPort {
     this.#server.on('clientError', (error, connection) => {
       this.#drop(connection, `no peer: ${error.message}`);
     });
-    this.#server.on('tlsClientError', (error: Error, connection: Socket) => {
-      this.#drop(connection, `no TLS: ${error.message}`);
+    // One without the right certificate is closed already, and so has no address any more.
+    this.#server.on('tlsClientError', (error: Error, connection: TLSSocket) => {
+      const why = connection.authorizationError ?? error.message;
+      this.onStranger(addressOf(connection), `no TLS, or not as a peer: ${why}`);
+      connection.destroy();
     });
   }
 
