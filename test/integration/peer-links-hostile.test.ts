@@ -169,6 +169,30 @@ it('lets only so many connections wait for their handshake', async () => {
   await once(socket, 'open');
 });
 
+it('closes on what is no WebSocket, and says so', async () => {
+  const node = await open('a');
+  const garbage = connectTo(node);
+  garbage.write('\0\x01\x02 no HTTP\r\n\r\n');
+  await once(garbage, 'close');
+  const socket = new WebSocket(`ws://${node.address}/`).on('error', () => {});
+  const [{ socket: raw }] = await once(socket, 'upgrade');
+  raw.write(Buffer.of(0xff, 0xff, 0xff, 0xff));
+  await closing(socket);
+  await until(() => node.of('refused').length === 2);
+  expect(node.of('refused').map(({ why }) => why)).toEqual([
+    expect.stringMatching(/^no peer: Parse Error/),
+    expect.stringMatching(/^Invalid WebSocket frame/),
+  ]);
+});
+
+it('says why it cannot listen', async () => {
+  const { address } = await open('a');
+  const port = Number(address.split(':')[1]);
+  await expect(TestNode.open('b', { port })).rejects.toMatchObject({
+    ...{ code: 'OPTION', message: expect.stringContaining(`the peer port ${address}: `) },
+  });
+});
+
 it('buffers little of what comes before the handshake', async () => {
   const node = await open('a');
   const socket = new WebSocket(`ws://${node.address}/`);
@@ -181,7 +205,7 @@ it('buffers little of what comes before the handshake', async () => {
   });
 });
 
-it('closes on bytes, texts and lengths that are none of a link, then takes nothing more', async () => {
+it('closes on what is no frame of a link, then takes nothing more', async () => {
   const broken = [Buffer.alloc(0), Buffer.of(0, 0, 0, 2, 1), Buffer.of(1), 'text'];
   for (const bytes of broken) {
     const node = await open('a');
@@ -201,6 +225,8 @@ it('closes on a message that is longer than allowed', async () => {
   await until(() => b.messages.length === 1);
   a.send(b, Buffer.alloc(70_001));
   expect(await b.event('linkDown')).toMatchObject({ reason: 'Max payload size exceeded' });
+  const toldTo = await a.event('linkDown');
+  expect(toldTo).toMatchObject({ reason: 'a message was longer than the peer allows' });
   expect(b.messages).toHaveLength(1);
 });
 

@@ -45,6 +45,10 @@ export class PeerPort {
     this.#sockets.on('wsClientError', (error, connection) => this.#drop(connection, error.message));
     this.#server = tls ? createTlsServer(serverTls(tls, limits)) : createServer();
     this.#server.maxConnections = CONNECTIONS_MAX;
+    this.#server.on('drop', (data) => {
+      const from = formatAddress(data?.remoteAddress ?? 'unknown', data?.remotePort ?? 0);
+      this.onStranger(from, `more than ${CONNECTIONS_MAX} connections`);
+    });
     // With TLS, a connection that did not get so far has `handshakeTimeout`.
     const event = tls ? 'secureConnection' : 'connection';
     this.#server.on(event, (connection: Socket) => this.#meet(connection));
@@ -71,12 +75,18 @@ export class PeerPort {
   #listen(): Promise<void> {
     const { host, port } = this.#options;
     return new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (error) => {
+      const fail = (error: Error) => {
         const where = `the peer port ${formatAddress(host, port)}`;
         const message = `cannot listen on ${where}: ${error.message}`;
         reject(new SlabringError('OPTION', message, { cause: error }));
+      };
+      this.#server.once('error', fail);
+      this.#server.listen(port, host, () => {
+        this.#server.off('error', fail);
+        // A connection could not be taken, as when files are short; the next one may be.
+        this.#server.on('error', (error) => this.onStranger('unknown', error.message));
+        resolve();
       });
-      this.#server.listen(port, host, resolve);
     });
   }
 
