@@ -9,6 +9,7 @@ import { Handshake } from '#server/cluster/links/handshake.js';
 import { introduce } from '#server/cluster/links/introduction.js';
 import type { PeerLinksOptions } from '#server/cluster/links/options.js';
 import type { Address } from '#server/cluster/ports.js';
+import { SYSTEM_CLOCK } from '#server/cluster/system-clock.js';
 import { freshSeed, Random } from '../support/fuzz-random.mjs';
 import {
   announce,
@@ -37,6 +38,24 @@ async function standIn(
   const outcome = await dialAs(announce(self, options?.run), to.address, options);
   ends.push(() => outcome.socket.terminate());
   return outcome;
+}
+
+/** A port that takes links as a peer of some address would, and hands out the bare sockets. */
+async function listenAs(addressOf: (port: number) => Address) {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  ends.push(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const address = addressOf(port);
+  const credentials = { cluster: CLUSTER, secret: SECRET, self: announce(address) };
+  const dialed: WebSocket[] = [];
+  server.on('connection', (socket, { socket: connection }) => {
+    ends.push(() => socket.terminate());
+    const handshake = new Handshake('acceptor', credentials);
+    const options = { socket, connection, handshake, clock: SYSTEM_CLOCK };
+    introduce({ ...options, deadlineMs: 10_000 }, () => dialed.push(socket));
+  });
+  return { address, port, dialed };
 }
 
 function connectTo(node: TestNode): Socket {
@@ -277,26 +296,68 @@ it('prefers the link of a peer that has started anew to the one it had', async (
 it('lets a peer in again that has lost the link which this node still has', async () => {
   const clock = new HandClock();
   const node = await open('a', { clock });
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
-  ends.push(() => server.close());
-  await once(server, 'listening');
   // Higher than that of the node, whose dial is the one that stays.
-  const address = `localhost:${(server.address() as { port: number }).port}`;
-  const credentials = { cluster: CLUSTER, secret: SECRET, self: announce(address) };
-  server.on('connection', (socket, { socket: connection }) => {
-    const handshake = new Handshake('acceptor', credentials);
-    // Once it is through, it says no more: as if its machine had gone off the network.
-    introduce({ socket, connection, handshake, clock, deadlineMs: 1_000 }, () => socket.pause());
-    ends.push(() => socket.terminate());
-  });
+  const { address, dialed } = await listenAs((port) => `localhost:${port}`);
   node.send(address, 'x');
   await node.event('linkUp');
+  // It says no more: as if its machine had gone off the network.
+  dialed[0]!.pause();
   const second = await standIn(address, node);
   expect(await closing(second.socket)).toMatchObject({ code: 4002 });
   clock.pass(2_000);
   expect(await node.event('linkDown')).toMatchObject({ reason: /dialed anew/ });
   await standIn(address, node);
   await until(() => node.of('linkUp').length === 2);
+});
+
+it('still brings what the link was given that goes when dials cross', async () => {
+  const node = await open('a');
+  // Lower than that of the node: the dial of the peer stays.
+  const { address, port, dialed } = await listenAs(() => '0.example:1');
+  node.send(`127.0.0.1:${port}`, 'x');
+  await node.event('linkUp');
+  const [old] = dialed;
+  old!.pause();
+  // More than the sockets of the system take.
+  const message = Buffer.alloc(15_000_000);
+  node.send(address, message);
+  node.send(address, message);
+  await until(() => node.links.counters.messagesOut === 3);
+  const { socket } = await standIn(address, node);
+  await until(() => node.links.backlogBytes(address) === 0);
+  node.send(address, 'y');
+  await once(socket, 'message');
+  const lengths: number[] = [];
+  old!.on('message', (frame: Buffer) => lengths.push(frame.length));
+  const closed = closing(old!);
+  old!.resume();
+  expect(await closed).toMatchObject({ code: 4002 });
+  expect(lengths.filter((length) => length > 5)).toEqual([15_000_004, 15_000_004]);
+  expect(node.of('linkDown')).toEqual([]);
+});
+
+it('waits longer and longer for a peer whose links break soon', async () => {
+  const clock = new HandClock();
+  const limits = { backoffMs: 100, pingMs: 1_000_000, queueAgeMs: 1_000_000 };
+  const node = await open('a', { clock, random: () => 0.5, limits });
+  const { address, dialed } = await listenAs((port) => `localhost:${port}`);
+  node.send(address, 'x');
+  // The last link stands long enough to be a success.
+  for (const [i, [standsMs, waitMs]] of [
+    [0, 150],
+    [0, 300],
+    [5_000, 75],
+  ].entries()) {
+    await until(() => node.of('linkUp').length === i + 1 && dialed.length === i + 1);
+    clock.pass(standsMs!);
+    dialed[i]!.terminate();
+    await until(() => node.of('linkDown').length === i + 1);
+    node.send(address, 'x');
+    clock.pass(waitMs! - 1);
+    expect(node.links.counters.dials).toBe(i + 1);
+    clock.pass(1);
+    expect(node.links.counters.dials).toBe(i + 2);
+  }
 });
 
 it('tells when the connection of a peer breaks', async () => {
