@@ -280,6 +280,20 @@ it('takes a link for broken whose peer neither says nor takes anything', async (
   expect(await node.event('linkDown')).toMatchObject({ reason: 'silent for 3000 ms' });
 });
 
+it('takes a peer for alive that says nothing, as long as it takes what it is sent', async () => {
+  const clock = new HandClock();
+  const node = await open('a', { clock, limits: { pingMs: 1_000, silentMs: 3_000 } });
+  const { socket } = await standIn(STAND_IN, node, { autoPong: false });
+  for (let i = 0; i < 6; i++) {
+    node.send(STAND_IN, 'x');
+    await once(socket, 'message');
+    clock.pass(1_000);
+  }
+  expect(node.of('linkDown')).toEqual([]);
+  clock.pass(3_000);
+  expect(await node.event('linkDown')).toMatchObject({ reason: 'silent for 3000 ms' });
+});
+
 it('prefers the link of a peer that has started anew to the one it had', async () => {
   const node = await open('a');
   const old = await standIn(STAND_IN, node, { run: 'run 1' });
