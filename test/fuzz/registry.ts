@@ -7,6 +7,7 @@ import type { Random } from '../support/fuzz-random.mjs';
 import { framesBeforeHello } from './before-hello.js';
 import { commandMeaning } from './command-meaning.js';
 import { frameBytes, longFrameBytes } from './frame-bytes.js';
+import { peerLinkFuzzers } from './peer-links.js';
 import { socketFuzzers } from './socket.js';
 
 /** What is being fuzzed, open. */
@@ -36,4 +37,5 @@ export const FUZZERS: readonly Fuzzer[] = [
   framesBeforeHello,
   ...commandMeaning,
   ...socketFuzzers,
+  ...peerLinkFuzzers,
 ];

@@ -9,6 +9,7 @@ import { Handshake } from '#server/cluster/links/handshake.js';
 import { introduce } from '#server/cluster/links/introduction.js';
 import type { PeerLinksOptions } from '#server/cluster/links/options.js';
 import type { Address } from '#server/cluster/ports.js';
+import { SYSTEM_CLOCK } from '#server/cluster/system-clock.js';
 import { freshSeed, Random } from '../support/fuzz-random.mjs';
 import {
   announce,
@@ -39,6 +40,24 @@ async function standIn(
   return outcome;
 }
 
+/** A port that takes links as a peer of some address would, and hands out the bare sockets. */
+async function listenAs(addressOf: (port: number) => Address) {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  ends.push(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const address = addressOf(port);
+  const credentials = { cluster: CLUSTER, secret: SECRET, self: announce(address) };
+  const dialed: WebSocket[] = [];
+  server.on('connection', (socket, { socket: connection }) => {
+    ends.push(() => socket.terminate());
+    const handshake = new Handshake('acceptor', credentials);
+    const options = { socket, connection, handshake, clock: SYSTEM_CLOCK };
+    introduce({ ...options, deadlineMs: 10_000 }, () => dialed.push(socket));
+  });
+  return { address, port, dialed };
+}
+
 function connectTo(node: TestNode): Socket {
   const socket = connect(Number(node.address.split(':')[1]), '127.0.0.1');
   ends.push(() => socket.destroy());
@@ -49,9 +68,8 @@ afterEach(async () => {
   await Promise.all(ends.splice(0).map((end) => end()));
 });
 
-/** Addresses that nobody listens on; one below, one above those of nodes. */
-const LOW = '127.0.0.0:1';
-const HIGH = '127.0.0.2:1';
+/** The address that a stand-in announces; nobody dials it while it has its link. */
+const STAND_IN = '127.0.0.0:1';
 
 const wrong: [string, Partial<PeerLinksOptions>, Partial<PeerLinksOptions>, string, string][] = [
   ['another secret', { secret: 'x' }, { secret: 'y' }, 'wrong secret', 'wrong secret'],
@@ -93,7 +111,8 @@ it('needs no secret, and warns of that where others than this machine can dial',
   const [a, b] = [await open('a', none), await open('b', none)];
   a.send(b, 'x');
   await until(() => b.messages.length === 1);
-  const c = await open('c', { ...none, host: '0.0.0.0', address: '127.0.0.9:7' });
+  // 127.0.0.1 in a spelling that is not known for it.
+  const c = await open('c', { ...none, host: '127.1' });
   expect(c.of('warning')).toHaveLength(1);
   expect([...a.of('warning'), ...b.of('warning')]).toEqual([]);
 });
@@ -101,11 +120,11 @@ it('needs no secret, and warns of that where others than this machine can dial',
 it('tells only so many refusals at a time, and counts the others', async () => {
   const clock = new HandClock();
   const node = await open('a', { clock });
-  for (let i = 0; i < 30; i++) await standIn(LOW, node, { secret: 'wrong' });
+  for (let i = 0; i < 30; i++) await standIn(STAND_IN, node, { secret: 'wrong' });
   await until(() => node.links.counters.refused === 30);
   expect(node.of('refused')).toHaveLength(20);
   clock.pass(10_000);
-  await standIn(LOW, node, { secret: 'wrong' });
+  await standIn(STAND_IN, node, { secret: 'wrong' });
   await until(() => node.of('refused').length === 21);
   expect(node.of('refused').at(-1)!.untold).toBe(10);
 });
@@ -169,6 +188,30 @@ it('lets only so many connections wait for their handshake', async () => {
   await once(socket, 'open');
 });
 
+it('closes on what is no WebSocket, and says so', async () => {
+  const node = await open('a');
+  const garbage = connectTo(node);
+  garbage.write('\0\x01\x02 no HTTP\r\n\r\n');
+  await once(garbage, 'close');
+  const socket = new WebSocket(`ws://${node.address}/`).on('error', () => {});
+  const [{ socket: raw }] = await once(socket, 'upgrade');
+  raw.write(Buffer.of(0xff, 0xff, 0xff, 0xff));
+  await closing(socket);
+  await until(() => node.of('refused').length === 2);
+  expect(node.of('refused').map(({ why }) => why)).toEqual([
+    expect.stringMatching(/^no peer: Parse Error/),
+    expect.stringMatching(/^Invalid WebSocket frame/),
+  ]);
+});
+
+it('says why it cannot listen', async () => {
+  const { address } = await open('a');
+  const port = Number(address.split(':')[1]);
+  await expect(TestNode.open('b', { port })).rejects.toMatchObject({
+    ...{ code: 'OPTION', message: expect.stringContaining(`the peer port ${address}: `) },
+  });
+});
+
 it('buffers little of what comes before the handshake', async () => {
   const node = await open('a');
   const socket = new WebSocket(`ws://${node.address}/`);
@@ -181,11 +224,11 @@ it('buffers little of what comes before the handshake', async () => {
   });
 });
 
-it('closes on bytes, texts and lengths that are none of a link, then takes nothing more', async () => {
+it('closes on what is no frame of a link, then takes nothing more', async () => {
   const broken = [Buffer.alloc(0), Buffer.of(0, 0, 0, 2, 1), Buffer.of(1), 'text'];
   for (const bytes of broken) {
     const node = await open('a');
-    const { socket } = await standIn(LOW, node);
+    const { socket } = await standIn(STAND_IN, node);
     socket.send(bytes);
     socket.send(Buffer.of(0, 0, 0, 1, 1));
     expect((await closing(socket)).code).toBe(1002);
@@ -201,32 +244,34 @@ it('closes on a message that is longer than allowed', async () => {
   await until(() => b.messages.length === 1);
   a.send(b, Buffer.alloc(70_001));
   expect(await b.event('linkDown')).toMatchObject({ reason: 'Max payload size exceeded' });
+  const toldTo = await a.event('linkDown');
+  expect(toldTo).toMatchObject({ reason: 'a message was longer than the peer allows' });
   expect(b.messages).toHaveLength(1);
 });
 
 it('bounds what waits for a peer that does not read', async () => {
   const limits = { backlogBytesMax: 20_000_000 };
   const node = await open('a', { limits });
-  const { socket } = await standIn(LOW, node);
+  const { socket } = await standIn(STAND_IN, node);
   socket.pause();
   await node.event('linkUp');
   const message = Buffer.alloc(100_000);
   for (let i = 0; i < 1_000; i++) {
-    node.send(LOW, message);
+    node.send(STAND_IN, message);
     if (i % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
-    expect(node.links.backlogBytes(LOW)).toBeLessThan(limits.backlogBytesMax + 100_000);
+    expect(node.links.backlogBytes(STAND_IN)).toBeLessThan(limits.backlogBytesMax + 100_000);
   }
   const { droppedBacklog, messagesOut } = node.links.counters;
   expect(droppedBacklog).toBeGreaterThan(500);
   expect(messagesOut + droppedBacklog).toBe(1_000);
   socket.resume();
-  await until(() => node.links.backlogBytes(LOW) === 0);
+  await until(() => node.links.backlogBytes(STAND_IN) === 0);
 });
 
 it('takes a link for broken whose peer neither says nor takes anything', async () => {
   const clock = new HandClock();
   const node = await open('a', { clock, limits: { pingMs: 1_000, silentMs: 3_000 } });
-  const { socket } = await standIn(LOW, node);
+  const { socket } = await standIn(STAND_IN, node);
   await node.event('linkUp');
   socket.pause();
   clock.pass(3_000);
@@ -235,15 +280,29 @@ it('takes a link for broken whose peer neither says nor takes anything', async (
   expect(await node.event('linkDown')).toMatchObject({ reason: 'silent for 3000 ms' });
 });
 
+it('takes a peer for alive that says nothing, as long as it takes what it is sent', async () => {
+  const clock = new HandClock();
+  const node = await open('a', { clock, limits: { pingMs: 1_000, silentMs: 3_000 } });
+  const { socket } = await standIn(STAND_IN, node, { autoPong: false });
+  for (let i = 0; i < 6; i++) {
+    node.send(STAND_IN, 'x');
+    await once(socket, 'message');
+    clock.pass(1_000);
+  }
+  expect(node.of('linkDown')).toEqual([]);
+  clock.pass(3_000);
+  expect(await node.event('linkDown')).toMatchObject({ reason: 'silent for 3000 ms' });
+});
+
 it('prefers the link of a peer that has started anew to the one it had', async () => {
   const node = await open('a');
-  const old = await standIn(LOW, node, { run: 'run 1' });
+  const old = await standIn(STAND_IN, node, { run: 'run 1' });
   await node.event('linkUp');
   const closed = closing(old.socket);
-  const anew = await standIn(LOW, node, { run: 'run 2' });
+  const anew = await standIn(STAND_IN, node, { run: 'run 2' });
   expect(await closed).toMatchObject({ code: 4004, reason: 'the peer started anew' });
   expect(node.events.map(({ type }) => type)).toEqual(['linkUp', 'linkDown', 'linkUp']);
-  node.send(LOW, 'x');
+  node.send(STAND_IN, 'x');
   const [frame] = await once(anew.socket, 'message');
   expect(frame).toEqual(Buffer.from('\0\0\0\x01x'));
 });
@@ -251,19 +310,12 @@ it('prefers the link of a peer that has started anew to the one it had', async (
 it('lets a peer in again that has lost the link which this node still has', async () => {
   const clock = new HandClock();
   const node = await open('a', { clock });
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.2' });
-  ends.push(() => server.close());
-  await once(server, 'listening');
-  const address = `127.0.0.2:${(server.address() as { port: number }).port}`;
-  const credentials = { cluster: CLUSTER, secret: SECRET, self: announce(address) };
-  server.on('connection', (socket, { socket: connection }) => {
-    const handshake = new Handshake('acceptor', credentials);
-    // Once it is through, it says no more: as if its machine had gone off the network.
-    introduce({ socket, connection, handshake, clock, deadlineMs: 1_000 }, () => socket.pause());
-    ends.push(() => socket.terminate());
-  });
+  // Higher than that of the node, whose dial is the one that stays.
+  const { address, dialed } = await listenAs((port) => `localhost:${port}`);
   node.send(address, 'x');
   await node.event('linkUp');
+  // It says no more: as if its machine had gone off the network.
+  dialed[0]!.pause();
   const second = await standIn(address, node);
   expect(await closing(second.socket)).toMatchObject({ code: 4002 });
   clock.pass(2_000);
@@ -272,9 +324,59 @@ it('lets a peer in again that has lost the link which this node still has', asyn
   await until(() => node.of('linkUp').length === 2);
 });
 
+it('still brings what the link was given that goes when dials cross', async () => {
+  const node = await open('a');
+  // Lower than that of the node: the dial of the peer stays.
+  const { address, port, dialed } = await listenAs(() => '0.example:1');
+  node.send(`127.0.0.1:${port}`, 'x');
+  await node.event('linkUp');
+  const [old] = dialed;
+  old!.pause();
+  // More than the sockets of the system take.
+  const message = Buffer.alloc(15_000_000);
+  node.send(address, message);
+  node.send(address, message);
+  await until(() => node.links.counters.messagesOut === 3);
+  const { socket } = await standIn(address, node);
+  await until(() => node.links.backlogBytes(address) === 0);
+  node.send(address, 'y');
+  await once(socket, 'message');
+  const lengths: number[] = [];
+  old!.on('message', (frame: Buffer) => lengths.push(frame.length));
+  const closed = closing(old!);
+  old!.resume();
+  expect(await closed).toMatchObject({ code: 4002 });
+  expect(lengths.filter((length) => length > 5)).toEqual([15_000_004, 15_000_004]);
+  expect(node.of('linkDown')).toEqual([]);
+});
+
+it('waits longer and longer for a peer whose links break soon', async () => {
+  const clock = new HandClock();
+  const limits = { backoffMs: 100, pingMs: 1_000_000, queueAgeMs: 1_000_000 };
+  const node = await open('a', { clock, random: () => 0.5, limits });
+  const { address, dialed } = await listenAs((port) => `localhost:${port}`);
+  node.send(address, 'x');
+  // The last link stands long enough to be a success.
+  for (const [i, [standsMs, waitMs]] of [
+    [0, 150],
+    [0, 300],
+    [5_000, 75],
+  ].entries()) {
+    await until(() => node.of('linkUp').length === i + 1 && dialed.length === i + 1);
+    clock.pass(standsMs!);
+    dialed[i]!.terminate();
+    await until(() => node.of('linkDown').length === i + 1);
+    node.send(address, 'x');
+    clock.pass(waitMs! - 1);
+    expect(node.links.counters.dials).toBe(i + 1);
+    clock.pass(1);
+    expect(node.links.counters.dials).toBe(i + 2);
+  }
+});
+
 it('tells when the connection of a peer breaks', async () => {
   const node = await open('a');
-  const { socket } = await standIn(HIGH, node);
+  const { socket } = await standIn(STAND_IN, node);
   await node.event('linkUp');
   socket.terminate();
   expect(await node.event('linkDown')).toMatchObject({ reason: 'the connection broke' });

@@ -43,9 +43,9 @@ it('carries messages both ways over the link that the first one had dialed', asy
 it('keeps the order and the bytes of messages of all lengths', async () => {
   const seed = freshSeed();
   const random = new Random(seed);
-  const lengths = [0, 1, 3, 60, 125, 126, 5_000, 65_531, 65_532, 65_533, 70_000, 1 << 20];
+  const lengths = [0, 1, 3, 60, 125, 126, 5_000, 65_531, 65_532, 65_533, 70_000, 1 << 18];
   const [a, b] = [await open('a'), await open('b')];
-  const sent = Array.from({ length: 600 }, () => random.bytes(random.pick(lengths)));
+  const sent = Array.from({ length: 300 }, () => random.bytes(random.pick(lengths)));
   for (const message of sent) {
     a.send(b, message);
     // Some in one turn, some in turns of their own; the backlog stays below its limit.
@@ -74,7 +74,6 @@ it('lets the dial of the lower address stay when two cross, and loses nothing', 
       sent.push(`${i}`);
       a.send(b, `${i}`);
       b.send(a, `${i}`);
-      if (i % 4 === 0) await until(() => true);
       if (i % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     const [low, high] = a.address < b.address ? [a, b] : [b, a];
@@ -106,6 +105,7 @@ it('knows a peer that was dialed by another name by the address that it announce
   await until(() => b.messages.length === 1);
   a.send(b, 'two');
   a.send(alias, 'three');
+  expect(a.links.backlogBytes(alias)).toBe('twothree'.length);
   await until(() => b.messages.length === 3);
   expect(a.links.snapshot().map(({ address }) => address)).toEqual([b.address]);
   expect(a.links.counters.dials).toBe(1);

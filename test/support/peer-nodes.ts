@@ -113,9 +113,9 @@ export function announce(address: Address, run = 'run 1'): Announcement {
 export async function dialAs(
   self: Announcement,
   to: Address,
-  { cluster = CLUSTER, secret = SECRET as string | undefined } = {},
+  { cluster = CLUSTER, secret = SECRET as string | undefined, autoPong = true } = {},
 ): Promise<Outcome & { socket: WebSocket }> {
-  const socket = new WebSocket(`ws://${to}/`, { perMessageDeflate: false });
+  const socket = new WebSocket(`ws://${to}/`, { perMessageDeflate: false, autoPong });
   const handshake = new Handshake('dialer', { cluster, secret, self });
   const options = { socket, connection: undefined, handshake, clock: SYSTEM_CLOCK };
   const outcome = await new Promise<Outcome>((resolve) => {

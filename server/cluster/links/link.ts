@@ -41,9 +41,9 @@ export class Link {
   #writtenBytes = 0;
   /** Why we ended it, where we did. */
   #reason: string | undefined;
-  /** Anything came, a ping or its answer included, since the last look. */
+  /** Anything came, a ping or its answer included, since `#hasLived` was asked. */
   #heard = true;
-  /** Of `#writtenBytes`, what the network had taken at the last look. */
+  /** Of `#writtenBytes`, what the network had taken when `#hasLived` was asked. */
   #takenBytes = 0;
   /** Of `#messagesIn` and `#messagesOut`, at the last look. */
   #messagesSeen = 0;
@@ -85,8 +85,7 @@ export class Link {
     });
     socket.on('close', (code: number, reason: Buffer) => {
       this.#cancelDoubt?.();
-      const why = this.#reason ?? (reason.toString() || 'the connection broke');
-      options.onClose(code, why);
+      options.onClose(code, this.#reason ?? (reason.toString() || whyClosed(code)));
     });
   }
 
@@ -135,11 +134,7 @@ export class Link {
   look(): void {
     if (!this.isOpen) return;
     const { pingMs, silentMs, idleMs } = this.#limits;
-    const takenBytes = this.#writtenBytes - this.bufferedBytes;
-    const isAlive = this.#heard || takenBytes > this.#takenBytes;
-    this.#silentLooks = isAlive ? 0 : this.#silentLooks + 1;
-    this.#heard = false;
-    this.#takenBytes = takenBytes;
+    this.#silentLooks = this.#hasLived() ? 0 : this.#silentLooks + 1;
     const messages = this.#messagesIn + this.#messagesOut;
     this.#idleLooks = messages === this.#messagesSeen ? this.#idleLooks + 1 : 0;
     this.#messagesSeen = messages;
@@ -155,11 +150,11 @@ export class Link {
   /** Ends it unless something is heard of the peer within {@link DOUBT_MS}. */
   doubt(): void {
     if (this.#cancelDoubt !== undefined || !this.isOpen) return;
-    this.#heard = false;
+    this.#hasLived();
     this.#ping();
     this.#cancelDoubt = this.#clock.after(DOUBT_MS, () => {
       this.#cancelDoubt = undefined;
-      if (!this.#heard) this.terminate('the peer dialed anew, and does not answer here');
+      if (!this.#hasLived()) this.terminate('the peer dialed anew, and does not answer here');
     });
   }
 
@@ -173,6 +168,15 @@ export class Link {
       bytesOut: this.#bytesOut,
       roundTripMs: this.#roundTripMs,
     };
+  }
+
+  /** Whether the peer has said or taken anything since the last call. */
+  #hasLived(): boolean {
+    const takenBytes = this.#writtenBytes - this.bufferedBytes;
+    const hasLived = this.#heard || takenBytes > this.#takenBytes;
+    this.#heard = false;
+    this.#takenBytes = takenBytes;
+    return hasLived;
   }
 
   #ping(): void {
@@ -189,6 +193,11 @@ export class Link {
     this.#roundTripMs = performance.now() - this.#pingedAtMs;
     this.#pingedAtMs = undefined;
   }
+}
+
+/** For what closes without a reason of its own. */
+function whyClosed(code: number): string {
+  return code === 1009 ? 'a message was longer than the peer allows' : 'the connection broke';
 }
 
 const BROKEN = 'the peer sent bytes that are no frame';

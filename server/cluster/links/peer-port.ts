@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import { SlabringError } from '../../../engine/errors.js';
 import type { Address } from '../ports.js';
@@ -44,6 +45,10 @@ export class PeerPort {
     this.#sockets.on('wsClientError', (error, connection) => this.#drop(connection, error.message));
     this.#server = tls ? createTlsServer(serverTls(tls, limits)) : createServer();
     this.#server.maxConnections = CONNECTIONS_MAX;
+    this.#server.on('drop', (data) => {
+      const from = formatAddress(data?.remoteAddress ?? 'unknown', data?.remotePort ?? 0);
+      this.onStranger(from, `more than ${CONNECTIONS_MAX} connections`);
+    });
     // With TLS, a connection that did not get so far has `handshakeTimeout`.
     const event = tls ? 'secureConnection' : 'connection';
     this.#server.on(event, (connection: Socket) => this.#meet(connection));
@@ -54,8 +59,11 @@ export class PeerPort {
     this.#server.on('clientError', (error, connection) => {
       this.#drop(connection, `no peer: ${error.message}`);
     });
-    this.#server.on('tlsClientError', (error: Error, connection: Socket) => {
-      this.#drop(connection, `no TLS: ${error.message}`);
+    // One without the right certificate is closed already, and so has no address any more.
+    this.#server.on('tlsClientError', (error: Error, connection: TLSSocket) => {
+      const why = connection.authorizationError ?? error.message;
+      this.onStranger(addressOf(connection), `no TLS, or not as a peer: ${why}`);
+      connection.destroy();
     });
   }
 
@@ -67,12 +75,18 @@ export class PeerPort {
   #listen(): Promise<void> {
     const { host, port } = this.#options;
     return new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (error) => {
+      const fail = (error: Error) => {
         const where = `the peer port ${formatAddress(host, port)}`;
         const message = `cannot listen on ${where}: ${error.message}`;
         reject(new SlabringError('OPTION', message, { cause: error }));
+      };
+      this.#server.once('error', fail);
+      this.#server.listen(port, host, () => {
+        this.#server.off('error', fail);
+        // A connection could not be taken, as when files are short; the next one may be.
+        this.#server.on('error', (error) => this.onStranger('unknown', error.message));
+        resolve();
       });
-      this.#server.listen(port, host, resolve);
     });
   }
 
