@@ -6,7 +6,7 @@
  *   a Redis Cluster (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/), so that its clients
  *   find us. CRC16 is the one called XMODEM: polynomial 0x1021, begun with 0, nothing reflected.
  *
- *   0x04800  masks     32 bytes: 16 of 0, 16 of 255                  fixed after format()
+ *   0x04800  masks     48 bytes: 32 of 0, 16 of 255                  fixed after format()
  *   0x05000  service   u8 per slot: SERVES_ALL, SERVES_READS         by the host, read by all
  *   Header.keySlots:
  *   +0       targets   u64 per slot: bit i, link i gets its writes   by the host, read by all
@@ -21,15 +21,14 @@
  * x^12 + x^5 + 1. Squaring doubles exponents, so x^32 is x^24 + x^10 + 1, and x^64 is x^48 + x^20 + 1. With these, 128
  * bits are folded to 64, 32 and 16. What a fold shifts beyond its lower half has to be folded again, and so on: that is
  * T = (>> 16) + (>> 44) of the upper half, then T^2 and T^3 of it; T^4 leaves nothing. 1 + T + T^2 + T^3 is (1 + T)(1 +
- * T^2), and T^2 is (>> 32), because the mixed terms cancel. So a fold is a dozen shifts and exclusive ors, of four keys
- * at once in vectors.
+ * T^2), and T^2 is (>> 32), because the mixed terms cancel. So a fold is a dozen shifts and exclusive ors, of several
+ * keys at once in vectors. A key is a number in base x^64, and folded digit by digit.
  *
  * Zeros in front change nothing. So a key is read as blocks of 16 bytes that end where the key does, the first one
  * filled up with zeros in front: for the usual key that is one block, and no branch depends on its length.
  */
 import { KeyWord, lengthOf } from './entry';
 import { Address, header, KEY_SLOTS } from './layout';
-import { hasOpen } from './route';
 import { requestArea } from './threads';
 
 export const KEY_SLOT_COUNT: u32 = 16384;
@@ -55,7 +54,7 @@ const CLOSE: u32 = 0x7d;
 /** Begins the tables; `rest`: where there are KEY_SLOT_BYTES. Memory is zeroed: nothing is served. */
 export function openKeySlots(rest: Address): void {
   header().keySlots = rest;
-  memory.fill(MASKS + 16, 0xff, 16);
+  memory.fill(MASKS + 32, 0xff, 16);
 }
 
 /** Whether the arena has slots. */
@@ -64,10 +63,28 @@ export function hasKeySlots(): bool {
   return header().keySlots != 0;
 }
 
-/** A key of up to 16 bytes with zeros in front; reads up to 15 bytes in front of it. */
+/** 16 bytes with the first one last: it has the highest powers. */
 @inline
-export function keyBlock(key: Address, bytes: u32): v128 {
-  return v128.and(v128.load(key + bytes - 16), v128.load(MASKS + bytes));
+function reversed(block: v128): v128 {
+  return v128.shuffle<u8>(block, block, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+}
+
+/** A key of up to 16 bytes, reversed, zeros behind it; reads up to 15 bytes in front of it. */
+@inline
+export function shortBlock(key: Address, bytes: u32): v128 {
+  return reversed(v128.and(v128.load(key + bytes - 16), v128.load(MASKS + bytes, 16)));
+}
+
+/** The last 16 bytes of any key, likewise. */
+@inline
+export function lastBlock(key: Address, bytes: u32): v128 {
+  return shortBlock(key + bytes - min<u32>(bytes, 16), min<u32>(bytes, 16));
+}
+
+/** What a key of up to 32 bytes has in front of the last 16, likewise; reads up to 31 bytes in front of it. */
+@inline
+export function blockBefore(key: Address, bytes: u32): v128 {
+  return reversed(v128.and(v128.load(key + bytes - 32), v128.load(MASKS + bytes)));
 }
 
 /** Where a block has an opening brace: not zero there. */
@@ -76,10 +93,32 @@ export function bracesIn(block: v128): v128 {
   return i8x16.eq(block, i8x16.splat(<i8>OPEN));
 }
 
-/** Puts a block's first byte last: the first one has the highest powers. */
+/** The upper halves of two blocks: their first eight bytes. */
 @inline
-function reversed(block: v128): v128 {
-  return v128.shuffle<u8>(block, block, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+export function uppersOf(a: v128, b: v128): v128 {
+  return v128.shuffle<u64>(a, b, 1, 3);
+}
+
+@inline
+export function lowersOf(a: v128, b: v128): v128 {
+  return v128.shuffle<u64>(a, b, 0, 2);
+}
+
+/** `upper * x^64 + lower`, folded to 64 bits. */
+@inline
+function fold(upper: u64, lower: u64): u64 {
+  let sum = upper ^ (upper >> 16) ^ (upper >> 44);
+  sum ^= sum >> 32;
+  return lower ^ sum ^ (sum << 20) ^ (sum << 48);
+}
+
+/** `fold` of two pairs, in the two lanes. */
+@inline
+export function foldTwo(upper: v128, lower: v128): v128 {
+  let sum = v128.xor(v128.xor(upper, i64x2.shr_u(upper, 16)), i64x2.shr_u(upper, 44));
+  sum = v128.xor(sum, i64x2.shr_u(sum, 32));
+  const shifted = v128.xor(i64x2.shl(sum, 20), i64x2.shl(sum, 48));
+  return v128.xor(v128.xor(lower, sum), shifted);
 }
 
 /** The rest of `upper * x^16`, of 16 bits each. */
@@ -90,19 +129,7 @@ function foldLast(upper: u32): u32 {
   return (sum ^ (sum << 5) ^ (sum << 12)) & 0xffff;
 }
 
-/** The CRC16 of 16 bytes: `upper` are the first eight, the very first one its highest. */
-@inline
-function crcOfBlock(upper: u64, lower: u64): u32 {
-  let wide = upper ^ (upper >> 16) ^ (upper >> 44);
-  wide ^= wide >> 32;
-  wide ^= lower ^ (wide << 20) ^ (wide << 48);
-  let sum = <u32>(wide >> 32);
-  sum ^= (sum >> 8) ^ (sum >> 22);
-  sum ^= sum >> 16;
-  sum ^= <u32>wide ^ (sum << 10) ^ (sum << 24);
-  return foldLast((sum & 0xffff) ^ foldLast(sum >> 16));
-}
-
+/** `foldLast` of four, in the four lanes. */
 @inline
 function foldLastOfFour(upper: v128): v128 {
   let sum = v128.xor(v128.xor(upper, i32x4.shr_u(upper, 4)), i32x4.shr_u(upper, 11));
@@ -111,23 +138,19 @@ function foldLastOfFour(upper: v128): v128 {
   return v128.and(sum, i32x4.splat(0xffff));
 }
 
+/** The slot of what was folded to 64 bits. */
 @inline
-function foldBlocks(upper: v128, lower: v128): v128 {
-  let wide = v128.xor(v128.xor(upper, i64x2.shr_u(upper, 16)), i64x2.shr_u(upper, 44));
-  wide = v128.xor(wide, i64x2.shr_u(wide, 32));
-  const shifted = v128.xor(i64x2.shl(wide, 20), i64x2.shl(wide, 48));
-  return v128.xor(v128.xor(lower, wide), shifted);
+function slotOfSum(wide: u64): u32 {
+  let sum = <u32>(wide >> 32);
+  sum ^= (sum >> 8) ^ (sum >> 22);
+  sum ^= sum >> 16;
+  sum ^= <u32>wide ^ (sum << 10) ^ (sum << 24);
+  return foldLast((sum & 0xffff) ^ foldLast(sum >> 16)) & SLOT_MASK;
 }
 
-/** The slots of four keys without braces, in the four lanes, from their blocks. */
+/** `slotOfSum` of two and two, in the four lanes. */
 @inline
-export function fourSlots(a: v128, b: v128, c: v128, d: v128): v128 {
-  const first = reversed(a);
-  const second = reversed(b);
-  const third = reversed(c);
-  const fourth = reversed(d);
-  const ab = foldBlocks(v128.shuffle<u64>(first, second, 1, 3), v128.shuffle<u64>(first, second, 0, 2));
-  const cd = foldBlocks(v128.shuffle<u64>(third, fourth, 1, 3), v128.shuffle<u64>(third, fourth, 0, 2));
+function slotsOfFour(ab: v128, cd: v128): v128 {
   let sum = v128.shuffle<u32>(ab, cd, 1, 3, 5, 7);
   sum = v128.xor(v128.xor(sum, i32x4.shr_u(sum, 8)), i32x4.shr_u(sum, 22));
   sum = v128.xor(sum, i32x4.shr_u(sum, 16));
@@ -141,15 +164,32 @@ export function fourSlots(a: v128, b: v128, c: v128, d: v128): v128 {
 @inline
 export function keySlot(key: Address, bytes: u32): u32 {
   if (bytes > 16) return slotOfLong(key, bytes);
-  const block = keyBlock(key, bytes);
+  const block = shortBlock(key, bytes);
   if (v128.any_true(bracesIn(block))) return slotOfTagged(key, bytes);
-  const words = reversed(block);
-  return crcOfBlock(i64x2.extract_lane(words, 1), i64x2.extract_lane(words, 0)) & SLOT_MASK;
+  return slotOfSum(fold(i64x2.extract_lane(block, 1), i64x2.extract_lane(block, 0)));
+}
+
+/** In what `slotOfBytes` returns: there is an opening brace among them. */
+const HAS_BRACE: u32 = KEY_SLOT_COUNT;
+
+/** The slot of bytes as they are, and whether there is a brace. */
+function slotOfBytes(key: Address, bytes: u32): u32 {
+  const first = ((bytes - 1) & 15) + 1;
+  let block = shortBlock(key, first);
+  let braces = bracesIn(block);
+  let sum = fold(i64x2.extract_lane(block, 1), i64x2.extract_lane(block, 0));
+  for (let at = key + first; at < key + bytes; at += 16) {
+    block = reversed(v128.load(at));
+    braces = v128.or(braces, bracesIn(block));
+    sum = fold(fold(sum, i64x2.extract_lane(block, 1)), i64x2.extract_lane(block, 0));
+  }
+  return slotOfSum(sum) | (v128.any_true(braces) ? HAS_BRACE : 0);
 }
 
 /** Of a key of more than 16 bytes. */
 function slotOfLong(key: Address, bytes: u32): u32 {
-  return hasOpen(key, bytes) ? slotOfTagged(key, bytes) : slotOfPlain(key, bytes);
+  const slot = slotOfBytes(key, bytes);
+  return slot & HAS_BRACE ? slotOfTagged(key, bytes) : slot;
 }
 
 /** Of a key that has an opening brace. */
@@ -160,26 +200,26 @@ function slotOfTagged(key: Address, bytes: u32): u32 {
   tag++;
   let close = tag;
   while (close < end && <u32>load<u8>(close) != CLOSE) close++;
-  return close == end || close == tag ? slotOfPlain(key, bytes) : slotOfPlain(tag, close - tag);
-}
-
-/** Whatever braces there are. */
-function slotOfPlain(key: Address, bytes: u32): u32 {
-  const first = ((bytes - 1) & 15) + 1;
-  let words = reversed(keyBlock(key, first));
-  let sum = crcOfBlock(i64x2.extract_lane(words, 1), i64x2.extract_lane(words, 0));
-  for (let at = key + first; at < key + bytes; at += 16) {
-    words = reversed(v128.load(at));
-    // What came before is in the block's first two bytes, as it were.
-    sum = crcOfBlock(i64x2.extract_lane(words, 1) ^ (<u64>sum << 48), i64x2.extract_lane(words, 0));
-  }
-  return sum & SLOT_MASK;
+  const isTag = close != end && close != tag;
+  return (isTag ? slotOfBytes(tag, close - tag) : slotOfBytes(key, bytes)) & SLOT_MASK;
 }
 
 /** What this node does with a slot. */
 @inline
 export function serviceOf(slot: u32): u32 {
   return <u32>load<u8>(slot, SERVICE);
+}
+
+/** The services that the slots of four keys have in common, which were folded, two and two. */
+@inline
+export function serviceOfFour(ab: v128, cd: v128): u32 {
+  const slots = slotsOfFour(ab, cd);
+  return (
+    serviceOf(i32x4.extract_lane(slots, 0)) &
+    serviceOf(i32x4.extract_lane(slots, 1)) &
+    serviceOf(i32x4.extract_lane(slots, 2)) &
+    serviceOf(i32x4.extract_lane(slots, 3))
+  );
 }
 
 /** The links that get the writes to a slot. */

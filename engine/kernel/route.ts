@@ -37,7 +37,7 @@ function finish(hash: u32): u32 {
 
 /** Whether there is an opening brace; may read up to 15 bytes more than the key has. */
 @inline
-export function hasOpen(key: Address, bytes: u32): bool {
+function hasOpen(key: Address, bytes: u32): bool {
   const open = i8x16.splat(<i8>OPEN);
   const last = key + bytes;
   let at = key;

@@ -18,7 +18,20 @@ import {
   TO_THE_END,
 } from './commands';
 import { KeyWord, lengthOf } from './entry';
-import { bracesIn, fourSlots, hasKeySlots, keyBlock, keySlot, serviceOf, SERVES_ALL } from './keyslots';
+import {
+  blockBefore,
+  bracesIn,
+  foldTwo,
+  hasKeySlots,
+  keySlot,
+  lastBlock,
+  lowersOf,
+  serviceOf,
+  serviceOfFour,
+  SERVES_ALL,
+  shortBlock,
+  uppersOf,
+} from './keyslots';
 import { Address } from './layout';
 import { elementsOf, lastLength, skipBlob, skipValue } from './msgpack';
 import {
@@ -43,7 +56,7 @@ const SET_HEAD: u32 = 0xa01193;
 
 /**
  * The first one of a group's commands that is not run here; `end`: all are. `access`: as of `execWhereServed`. Four at
- * a time, as long as they are what a cache lives on: one short key each, without a tag.
+ * a time, as long as they are what a cache lives on: one key of up to 32 bytes each, without a tag.
  */
 export function firstElsewhere(thread: u32, first: Address, end: Address, access: u32): Address {
   let at = first;
@@ -67,25 +80,41 @@ function areFourServed(at: Address): bool {
   const c = changetype<Staged>(at + 2 * STAGED_BYTES);
   const d = changetype<Staged>(at + 3 * STAGED_BYTES);
   // No key has length 0 here, and one of a namespace a huge one.
-  if (((a.keyWord - 1) | (b.keyWord - 1) | (c.keyWord - 1) | (d.keyWord - 1)) >= 16) return false;
-  const flags = flagsOf(a) | flagsOf(b) | flagsOf(c) | flagsOf(d);
-  if (flags & MANY_KEYS) return false;
-  const blockA = keyBlock(a.key, a.keyWord);
-  const blockB = keyBlock(b.key, b.keyWord);
-  const blockC = keyBlock(c.key, c.keyWord);
-  const blockD = keyBlock(d.key, d.keyWord);
-  const braces = v128.or(
-    v128.or(bracesIn(blockA), bracesIn(blockB)),
-    v128.or(bracesIn(blockC), bracesIn(blockD)),
-  );
-  if (v128.any_true(braces)) return false;
-  const slots = fourSlots(blockA, blockB, blockC, blockD);
-  const services =
-    serviceOf(i32x4.extract_lane(slots, 0)) &
-    serviceOf(i32x4.extract_lane(slots, 1)) &
-    serviceOf(i32x4.extract_lane(slots, 2)) &
-    serviceOf(i32x4.extract_lane(slots, 3));
-  return (services & SERVES_ALL) != 0;
+  const longest = (a.keyWord - 1) | (b.keyWord - 1) | (c.keyWord - 1) | (d.keyWord - 1);
+  if (longest >= 32 || (flagsOf(a) | flagsOf(b) | flagsOf(c) | flagsOf(d)) & MANY_KEYS) return false;
+  if (longest >= 16) return areFourLongServed(a, b, c, d);
+  const blockA = shortBlock(a.key, a.keyWord);
+  const blockB = shortBlock(b.key, b.keyWord);
+  const blockC = shortBlock(c.key, c.keyWord);
+  const blockD = shortBlock(d.key, d.keyWord);
+  if (v128.any_true(bracesInFour(blockA, blockB, blockC, blockD))) return false;
+  const ab = foldTwo(uppersOf(blockA, blockB), lowersOf(blockA, blockB));
+  const cd = foldTwo(uppersOf(blockC, blockD), lowersOf(blockC, blockD));
+  return (serviceOfFour(ab, cd) & SERVES_ALL) != 0;
+}
+
+/** Likewise of keys of up to 32 bytes. */
+function areFourLongServed(a: Staged, b: Staged, c: Staged, d: Staged): bool {
+  let blockA = blockBefore(a.key, a.keyWord);
+  let blockB = blockBefore(b.key, b.keyWord);
+  let blockC = blockBefore(c.key, c.keyWord);
+  let blockD = blockBefore(d.key, d.keyWord);
+  const braces = bracesInFour(blockA, blockB, blockC, blockD);
+  let ab = foldTwo(uppersOf(blockA, blockB), lowersOf(blockA, blockB));
+  let cd = foldTwo(uppersOf(blockC, blockD), lowersOf(blockC, blockD));
+  blockA = lastBlock(a.key, a.keyWord);
+  blockB = lastBlock(b.key, b.keyWord);
+  blockC = lastBlock(c.key, c.keyWord);
+  blockD = lastBlock(d.key, d.keyWord);
+  if (v128.any_true(v128.or(braces, bracesInFour(blockA, blockB, blockC, blockD)))) return false;
+  ab = foldTwo(foldTwo(ab, uppersOf(blockA, blockB)), lowersOf(blockA, blockB));
+  cd = foldTwo(foldTwo(cd, uppersOf(blockC, blockD)), lowersOf(blockC, blockD));
+  return (serviceOfFour(ab, cd) & SERVES_ALL) != 0;
+}
+
+@inline
+function bracesInFour(a: v128, b: v128, c: v128, d: v128): v128 {
+  return v128.or(v128.or(bracesIn(a), bracesIn(b)), v128.or(bracesIn(c), bracesIn(d)));
 }
 
 @inline
