@@ -257,12 +257,45 @@ describe.each([1, 3])('of %i arena(s)', (arenas) => {
     expect(run(stand, frame(7, filler(HERE, large), filler(HERE))).rest).toBeUndefined();
   });
 
+  it('replies in front of it may be longer than an area', () => {
+    const stand = openWithout(arenas);
+    const value = bin(Buffer.alloc(60 * KIB, 7));
+    const gets = Array.from({ length: 50 }, () => command('GET', HERE));
+    const rest = [command('GET', THERE), command('GET', HERE)];
+    const outcome = run(stand, frame(7, command('SET', HERE, value), ...gets, ...rest));
+    expect(outcome.replies.length).toBe(51);
+    expect(outcome.replies.slice(1).every((reply) => reply.equals(value))).toBe(true);
+    expect(outcome.rest).toEqual(Buffer.concat(rest));
+  });
+
   it('arenas without slots run all', () => {
     const stand = open(arenas, {}, false);
     expect(run(stand, frame(7, command('SET', THERE, HERE)))).toEqual({
       replies: [TRUE],
       rest: undefined,
     });
+  });
+
+  it('keys of any length and with braces end where the twin says', () => {
+    const random = new Random(5);
+    const stand = open(arenas);
+    let elsewhere = 0;
+    for (let round = 0; round < 400; round++) {
+      const services = () => (random.chance(0.98) ? Service.ALL : Service.NONE);
+      stand.table.setServices(Array.from({ length: SLOT_COUNT }, services));
+      const longest = random.pick([16, 31, 32, 33, 60]);
+      const commands = Array.from({ length: 64 }, () => {
+        const key = random.bytes(random.between(1, longest));
+        if (random.chance(0.02)) Buffer.from('{a}').copy(key, random.below(key.length));
+        return random.chance(0.5) ? command('GET', bin(key)) : command('SET', str(key), integer(1));
+      });
+      const bytes = frame(7, ...commands);
+      const at = elsewhereIn(bytes, (slot) => stand.table.serviceOf(slot), Access.OWNER);
+      const { rest } = run(stand, bytes);
+      expect(rest && bytes.length - rest.length, bytes.toString('hex')).toBe(at);
+      if (at !== undefined) elsewhere += 1;
+    }
+    expect(elsewhere).toBeGreaterThan(100);
   });
 
   const seed = freshSeed();
