@@ -263,6 +263,7 @@ export class Arena {
       facts.stampBits,
       facts.structureBytes,
       maxNamespaces,
+      facts.slotBytes,
     );
     if (status !== 0) throw new SlabringError('INTERNAL', `the arena was not laid out: ${status}`);
     kernel.setPacked(facts.packedItems, facts.packedBytes);

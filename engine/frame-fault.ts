@@ -1,3 +1,5 @@
+import { Elsewhere } from './elsewhere.js';
+
 /** Why a connection must be closed, and with which WebSocket close code. */
 export interface FrameFault {
   readonly closeCode: 1007 | 1009;
@@ -14,6 +16,6 @@ export function malformedAt(at: number): FrameFault {
   return { closeCode: 1007, reason: `bytes from ${at} on are no whole msgpack value` };
 }
 
-export function isFault(result: Uint8Array | FrameFault): result is FrameFault {
-  return !(result instanceof Uint8Array);
+export function isFault(result: Uint8Array | FrameFault | Elsewhere): result is FrameFault {
+  return !(result instanceof Uint8Array || result instanceof Elsewhere);
 }

@@ -8,6 +8,7 @@ import { CommandWalk } from './command-walk.js';
 import { COMMANDS, type CommandName } from './commands.js';
 import { copyOf, copyTo } from './copy.js';
 import { Desk } from './desk.js';
+import type { Elsewhere } from './elsewhere.js';
 import { encodeError } from './error-reply.js';
 import { SlabringError } from './errors.js';
 import { BAD_FRAME_ID, type FrameFault, malformedAt } from './frame-fault.js';
@@ -21,9 +22,10 @@ import {
   BLOCK_REPLY_BYTES,
 } from './kernel-exports.js';
 import { LargeCommands, readCommand } from './large-command.js';
-import { executeLongFrame, type LongFrameRunner } from './long-frame.js';
+import { endFrame, executeLongFrame, type LongFrameRunner, type RunEnd } from './long-frame.js';
 import { ReplyParts } from './reply-parts.js';
 
+export { Elsewhere } from './elsewhere.js';
 export { encodeError } from './error-reply.js';
 export { type FrameFault, isFault } from './frame-fault.js';
 
@@ -63,6 +65,16 @@ export interface Frames<C> {
    * A fault may come after commands of the frame have run; none has run by half.
    */
   execute(frame: Uint8Array, context: C): Uint8Array | FrameFault;
+  /**
+   * {@link execute} of a client's frame on a node of a cluster: ends where a command comes that is
+   * not this node's to run. Arenas without `slots` run all.
+   * @param access which slots' keys may be read here: of `Access` in slot-table.ts
+   */
+  executeWhereServed(
+    frame: Uint8Array,
+    context: C,
+    access: number,
+  ): Uint8Array | FrameFault | Elsewhere;
 }
 
 const NAMES_BY_CODE = new Map<number, CommandName>(
@@ -92,8 +104,11 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
   readonly #hostCommand: number;
   readonly #largeValue: number;
   readonly #malformed: number;
+  readonly #elsewhere: number;
   readonly #views: ReplyViews;
   readonly #large: LargeCommands;
+  /** Of the frame at hand: as of `executeWhereServed`; 0: all its commands are run here. */
+  #access = 0;
 
   constructor(arena: Arena, host: HostCommands<C>, limits: FrameLimits = {}) {
     const { kernel, facts } = arena;
@@ -108,29 +123,48 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
     this.#hostCommand = kernel.EXEC_HOST_COMMAND.value;
     this.#largeValue = kernel.EXEC_LARGE_VALUE.value;
     this.#malformed = kernel.EXEC_MALFORMED.value;
+    this.#elsewhere = kernel.EXEC_ELSEWHERE.value;
     this.#views = new ReplyViews(arena.reply);
     this.#large = new LargeCommands(new Desk(arena), this.#now);
   }
 
   execute(frame: Uint8Array, context: C): Uint8Array | FrameFault {
+    // Without an access nothing is elsewhere.
+    return this.#execute(frame, context) as Uint8Array | FrameFault;
+  }
+
+  executeWhereServed(
+    frame: Uint8Array,
+    context: C,
+    access: number,
+  ): Uint8Array | FrameFault | Elsewhere {
+    this.#access = access;
+    try {
+      return this.#execute(frame, context);
+    } finally {
+      this.#access = 0;
+    }
+  }
+
+  #execute(frame: Uint8Array, context: C): Uint8Array | FrameFault | Elsewhere {
     const { request, block } = this.#arena;
     if (frame.length > request.length) return executeLongFrame(frame, this, context);
     copyTo(request, frame);
     const outcome = this.#exec(0, frame.length);
     if (outcome === this.#done) return this.#views.of(block[BLOCK_REPLY_BYTES]!);
     const reply = new ReplyParts();
-    return this.#finish(outcome, frame, 0, reply, context) ?? reply.concat();
+    return endFrame(this.#finish(outcome, frame, 0, reply, context), frame, reply);
   }
 
   newReply(): ReplyParts {
     return new ReplyParts();
   }
 
-  begin(bytes: Uint8Array, reply: ReplyParts, context: C): FrameFault | undefined {
+  begin(bytes: Uint8Array, reply: ReplyParts, context: C): RunEnd {
     return this.#run(bytes, 0, reply, context);
   }
 
-  goOn(bytes: Uint8Array, reply: ReplyParts, context: C): FrameFault | undefined {
+  goOn(bytes: Uint8Array, reply: ReplyParts, context: C): RunEnd {
     const { kernel, block } = this.#arena;
     if (reply.totalBytes > this.maxReplyBytes) {
       block[BLOCK_REFUSAL] = kernel.ERROR_REPLY_TOO_LARGE.value;
@@ -144,20 +178,21 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
     return this.#large;
   }
 
-  #run(bytes: Uint8Array, start: number, reply: ReplyParts, context: C): FrameFault | undefined {
+  isElsewhere(key: Uint8Array): boolean {
+    const { kernel, slot, request } = this.#arena;
+    if (this.#access === 0) return false;
+    copyTo(request, key);
+    return kernel.isKeyServed(slot, key.length) === 0;
+  }
+
+  #run(bytes: Uint8Array, start: number, reply: ReplyParts, context: C): RunEnd {
     copyTo(this.#arena.request, bytes, start);
     const outcome = this.#exec(start, start + bytes.length);
     return this.#finish(outcome, bytes, start, reply, context);
   }
 
   /** Executes the rest of what the kernel did not run in one go: `bytes`, which stand at `start`. */
-  #finish(
-    first: number,
-    bytes: Uint8Array,
-    start: number,
-    parts: ReplyParts,
-    context: C,
-  ): FrameFault | undefined {
+  #finish(first: number, bytes: Uint8Array, start: number, parts: ReplyParts, context: C): RunEnd {
     const { kernel, reply, block } = this.#arena;
     const length = start + bytes.length;
     let outcome = first;
@@ -169,6 +204,10 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
         return malformedAt(consumed);
       }
       parts.add(copyOf(reply.subarray(0, block[BLOCK_REPLY_BYTES])));
+      if (outcome === this.#elsewhere) {
+        block[BLOCK_REFUSAL] = 0;
+        return consumed - start;
+      }
       if (outcome === this.#hostCommand) parts.add(this.#runHostCommand(context));
       if (outcome === this.#largeValue) consumed = this.runLarge(bytes, start, parts);
       if (outcome === this.#done || consumed === length) break;
@@ -204,6 +243,9 @@ export class FrameExecutor<C> implements Frames<C>, LongFrameRunner<C> {
   /** Has the kernel execute what stands in the request area from `start` to `length`. */
   #exec(start: number, length: number): number {
     const { kernel, slot } = this.#arena;
+    if (this.#access !== 0) {
+      return kernel.execWhereServed(slot, start, length, this.#now(), this.#access);
+    }
     return this.#isHosts
       ? kernel.execHost(slot, start, length, this.#now())
       : kernel.exec(slot, start, length, this.#now());

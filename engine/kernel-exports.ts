@@ -22,6 +22,11 @@ export interface KernelExports {
   readonly EXEC_MALFORMED: Constant;
   readonly EXEC_BAD_FRAME_ID: Constant;
   readonly EXEC_LARGE_VALUE: Constant;
+  readonly EXEC_ELSEWHERE: Constant;
+  readonly KEY_SLOT_BYTES: Constant;
+  readonly SERVES_ALL: Constant;
+  readonly SERVES_READS: Constant;
+  readonly SHIP_HEAD_BYTES: Constant;
   readonly DRAFT_BEGUN: Constant;
   readonly DRAFT_WITH_KEY: Constant;
   readonly OLD_IS_KNOWN: Constant;
@@ -35,6 +40,7 @@ export interface KernelExports {
   readonly ROW_HOST: Constant;
   readonly ROW_KEYS_APART: Constant;
   readonly ROW_KEYS_TOGETHER: Constant;
+  readonly ROW_WRITE: Constant;
   readonly SPLIT_SOLE: Constant;
   readonly SPLIT_BAD_FRAME_ID: Constant;
   readonly SPLIT_DONE: Constant;
@@ -69,6 +75,7 @@ export interface KernelExports {
     stampBits: number,
     structureBytes: number,
     maxNamespaces: number,
+    slotBytes: number,
   ): number;
   validate(): number;
   addCommand(
@@ -95,6 +102,29 @@ export interface KernelExports {
 
   exec(thread: number, start: number, length: number, nowMs: number): number;
   execHost(thread: number, start: number, length: number, nowMs: number): number;
+  execWhereServed(
+    thread: number,
+    start: number,
+    length: number,
+    nowMs: number,
+    access: number,
+  ): number;
+  findElsewhere(thread: number, start: number, length: number, access: number): number;
+  isKeyServed(thread: number, keyWord: number): number;
+  slotOfKey(thread: number, keyWord: number): number;
+  keySlotServiceAt(): number;
+  keySlotTargetsAt(): number;
+  keySlotDigestsAt(): number;
+  shippingLanes(): number;
+  shipLog(
+    thread: number,
+    start: number,
+    end: number,
+    firstLink: number,
+    links: number,
+    losses: number,
+  ): number;
+  digestRecords(thread: number, start: number, end: number): number;
   getDirect(thread: number, keyWord: number, nowMs: number): number;
   peekDirect(thread: number, keyWord: number, nowMs: number): number;
   takeDirect(thread: number, keyWord: number, nowMs: number): number;

@@ -17,6 +17,16 @@ export interface LogRun {
   readonly lostTo: number;
 }
 
+/** The same, but the records stay where the kernel left them. */
+export interface LogSpan {
+  readonly partition: number;
+  readonly seq: number;
+  /** Where the records begin and end in the arena's reply area. The same: there are none. */
+  readonly start: number;
+  readonly end: number;
+  readonly lostTo: number;
+}
+
 /** Bytes of a position that the kernel writes: its number, where it stands, four of nothing. */
 const POSITION_BYTES = 16;
 /** The holder's part of a partition's lock word. */
@@ -83,7 +93,19 @@ export class LogReader {
    * @param marked leaves out partitions that were read beyond what `mark` noted
    */
   next(marked: boolean): LogRun | undefined {
-    const { kernel, slot, reply } = this.#arena;
+    const span = this.nextInPlace(marked);
+    if (span === undefined) return undefined;
+    const { partition, seq, start, end, lostTo } = span;
+    const bytes = lostTo > 0 ? undefined : copyOf(this.#arena.reply.subarray(start, end));
+    return { partition, seq, bytes, lostTo };
+  }
+
+  /**
+   * {@link next}, without a copy: whoever hands records on (log-lanes.ts) reads them where they
+   * are, before this thread's next call of the kernel that writes to its reply area.
+   */
+  nextInPlace(marked: boolean): LogSpan | undefined {
+    const { kernel, slot } = this.#arena;
     const count = this.#numbers.length;
     for (let looked = 0; looked < count; looked++) {
       const partition = this.#partition;
@@ -95,9 +117,8 @@ export class LogReader {
       if (length === 0) continue;
       this.#takePosition(partition, 0);
       const lostTo = length < 0 ? this.#numbers[partition]! - 1 : 0;
-      const end = POSITION_BYTES + length;
-      const bytes = length < 0 ? undefined : copyOf(reply.subarray(POSITION_BYTES, end));
-      return { partition, seq, bytes, lostTo };
+      const end = POSITION_BYTES + Math.max(length, 0);
+      return { partition, seq, start: POSITION_BYTES, end, lostTo };
     }
     return undefined;
   }

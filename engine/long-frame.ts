@@ -8,6 +8,8 @@
  */
 import { Buffer } from 'node:buffer';
 import { BROKEN, CommandWalk, endOfMany } from './command-walk.js';
+import { copyOf } from './copy.js';
+import { Elsewhere } from './elsewhere.js';
 import { encodeErrorText } from './error-reply.js';
 import { BAD_FRAME_ID, type FrameFault, malformedAt } from './frame-fault.js';
 import { kernelError, type LargeCommands, readCommand } from './large-command.js';
@@ -23,6 +25,12 @@ export const LONG_FRAME_COMMANDS_MAX = 131_072;
 export const COMMAND_TOO_LARGE_TEXT =
   'TOOLARGE the command is longer than this node takes; only the value of a SET may be so long';
 
+/**
+ * How the execution of some bytes of a frame ended. undefined: all was done. A number: the offset
+ * in them of a command that is not this node's to run; nothing from there on was done.
+ */
+export type RunEnd = FrameFault | number | undefined;
+
 /** What executes the commands of a long frame. */
 export interface LongFrameRunner<C> {
   /** The longest frame. */
@@ -34,9 +42,11 @@ export interface LongFrameRunner<C> {
   /** A reply that the other methods add to. */
   newReply(): ReplyParts;
   /** Executes the beginning of a frame: its id, and perhaps commands. */
-  begin(bytes: Buffer, reply: ReplyParts, context: C): FrameFault | undefined;
+  begin(bytes: Buffer, reply: ReplyParts, context: C): RunEnd;
   /** Executes further commands of the frame. */
-  goOn(bytes: Buffer, reply: ReplyParts, context: C): FrameFault | undefined;
+  goOn(bytes: Buffer, reply: ReplyParts, context: C): RunEnd;
+  /** Whether a command that writes this key is not this node's to run. */
+  isElsewhere(key: Uint8Array): boolean;
   /** Who runs a command with a large value on this key. Counts one. */
   largeCommandsOf(key: Uint8Array): LargeCommands;
 }
@@ -45,10 +55,20 @@ export function executeLongFrame<C>(
   frame: Uint8Array,
   runner: LongFrameRunner<C>,
   context: C,
-): Uint8Array | FrameFault {
+): Uint8Array | FrameFault | Elsewhere {
   if (frame.length > runner.frameBytesMax) return tooLong(runner.frameBytesMax);
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
   return new LongFrame(bytes, runner, context).execute();
+}
+
+/** The result of a frame, the execution of whose bytes has ended so. */
+export function endFrame(
+  end: RunEnd,
+  frame: Uint8Array,
+  reply: ReplyParts,
+): Uint8Array | FrameFault | Elsewhere {
+  if (typeof end !== 'number') return end ?? reply.concat();
+  return new Elsewhere(reply.concat(), copyOf(frame.subarray(end)));
 }
 
 function tooLong(bytesMax: number): FrameFault {
@@ -71,7 +91,11 @@ class LongFrame<C> {
     this.#reply = runner.newReply();
   }
 
-  execute(): Uint8Array | FrameFault {
+  execute(): Uint8Array | FrameFault | Elsewhere {
+    return endFrame(this.#execute(), this.#bytes, this.#reply);
+  }
+
+  #execute(): RunEnd {
     const { length } = this.#bytes;
     // One byte of an area is the id of the runs that go on.
     const runBytesMax = this.#runner.areaBytes - 1;
@@ -82,31 +106,34 @@ class LongFrame<C> {
       if (end === BROKEN) return this.#run(at) ?? malformedAt(at);
       if (commands > LONG_FRAME_COMMANDS_MAX) return this.#tooManyCommands();
       if (end - this.#start > runBytesMax) {
-        const fault = this.#run(at);
-        if (fault) return fault;
+        const stopped = this.#run(at);
+        if (stopped !== undefined) return stopped;
       }
       if (end - at > runBytesMax) {
-        this.#runLarge();
+        if (!this.#runLarge()) return at;
         this.#start = end;
       }
       at = end;
     }
-    return this.#run(length) ?? this.#reply.concat();
+    return this.#run(length);
   }
 
   /** Has the commands up to `end` executed. */
-  #run(end: number): FrameFault | undefined {
+  #run(end: number): RunEnd {
     const start = this.#start;
     if (start === end) return undefined;
     this.#start = end;
     const bytes = this.#bytes.subarray(start, end);
-    return start === 0
-      ? this.#runner.begin(bytes, this.#reply, this.#context)
-      : this.#runner.goOn(bytes, this.#reply, this.#context);
+    if (start === 0) return this.#runner.begin(bytes, this.#reply, this.#context);
+    const stopped = this.#runner.goOn(bytes, this.#reply, this.#context);
+    return typeof stopped === 'number' ? start + stopped : stopped;
   }
 
-  /** Runs or refuses the command walked over last, for which an area is too small. */
-  #runLarge(): void {
+  /**
+   * Runs or refuses the command walked over last, for which an area is too small. False: it is not
+   * this node's to run.
+   */
+  #runLarge(): boolean {
     const { maxReplyBytes } = this.#runner;
     const command = readCommand(this.#bytes, this.#walk);
     if (this.#reply.totalBytes > maxReplyBytes) {
@@ -116,8 +143,10 @@ class LongFrame<C> {
     } else if (command.name !== 'SET') {
       this.#reply.add(encodeErrorText(COMMAND_TOO_LARGE_TEXT));
     } else {
+      if (this.#runner.isElsewhere(command.key)) return false;
       this.#runner.largeCommandsOf(command.key).run(this.#bytes, this.#walk, command, this.#reply);
     }
+    return true;
   }
 
   #tooManyCommands(): FrameFault {

@@ -6,6 +6,7 @@
 import type { Arena } from './arena.js';
 import type { ArenaSet } from './arena-set.js';
 import { copyOf, copyTo } from './copy.js';
+import { Elsewhere } from './elsewhere.js';
 import { SlabringError } from './errors.js';
 import {
   answerHostCommand,
@@ -16,10 +17,10 @@ import {
   type HostCommands,
   ReplyViews,
 } from './frame.js';
-import { BAD_FRAME_ID, type FrameFault, malformedAt } from './frame-fault.js';
+import { BAD_FRAME_ID, type FrameFault, isFault, malformedAt } from './frame-fault.js';
 import { BLOCK_CONSUMED, BLOCK_REFUSAL, BLOCK_REPLY_BYTES } from './kernel-exports.js';
 import type { LargeCommands } from './large-command.js';
-import { executeLongFrame, type LongFrameRunner } from './long-frame.js';
+import { executeLongFrame, type LongFrameRunner, type RunEnd } from './long-frame.js';
 import { ReplyParts, type ValueRoom } from './reply-parts.js';
 import type { Routes } from './route.js';
 import {
@@ -67,6 +68,8 @@ class RoutedExecutor<C> implements Frames<C>, LongFrameRunner<C> {
   readonly #largeValue: number;
   /** Whether an arena has counted the frame at hand. */
   #isCounted = false;
+  /** Of the long frame at hand: as of `executeWhereServed`; 0: all its commands are run here. */
+  #access = 0;
   /** By arena: whether it has come to a command whose reply is too large for an area. */
   readonly #hasStopped: boolean[];
 
@@ -91,7 +94,10 @@ class RoutedExecutor<C> implements Frames<C>, LongFrameRunner<C> {
 
   execute(frame: Uint8Array, context: C): Uint8Array | FrameFault {
     const { kernel, head, frame: area } = this.#router;
-    if (frame.length > area.length) return executeLongFrame(frame, this, context);
+    if (frame.length > area.length) {
+      // Without an access nothing is elsewhere.
+      return executeLongFrame(frame, this, context) as Uint8Array | FrameFault;
+    }
     copyTo(area, frame);
     const outcome = kernel.splitFrame(0, frame.length);
     if (outcome === this.#sole) return this.#executors[head[HEAD_LANE]!]!.execute(frame, context);
@@ -102,11 +108,59 @@ class RoutedExecutor<C> implements Frames<C>, LongFrameRunner<C> {
     return parts.isEmpty ? this.#views.of(head[HEAD_OUT_BYTES]!) : parts.concat();
   }
 
+  executeWhereServed(
+    frame: Uint8Array,
+    context: C,
+    access: number,
+  ): Uint8Array | FrameFault | Elsewhere {
+    if (frame.length > this.areaBytes) {
+      this.#access = access;
+      try {
+        return executeLongFrame(frame, this, context);
+      } finally {
+        this.#access = 0;
+      }
+    }
+    const end = this.#findElsewhere(frame, 0, access);
+    if (end === frame.length) return this.execute(frame, context);
+    const result = this.execute(frame.subarray(0, end), context);
+    if (isFault(result)) return result;
+    return new Elsewhere(copyOf(result), copyOf(frame.subarray(end)));
+  }
+
+  /** Where the first command begins that is not run here; the end of `bytes` if all are. */
+  #findElsewhere(bytes: Uint8Array, start: number, access: number): number {
+    const { kernel, slot, request } = this.#arenas[0]!;
+    copyTo(request, bytes, start);
+    return kernel.findElsewhere(slot, start, start + bytes.length, access) - start;
+  }
+
+  isElsewhere(key: Uint8Array): boolean {
+    const { kernel, slot, request } = this.#arenas[0]!;
+    if (this.#access === 0) return false;
+    copyTo(request, key);
+    return kernel.isKeyServed(slot, key.length) === 0;
+  }
+
   newReply(): ReplyParts {
     return new Parts(this.#router);
   }
 
-  begin(bytes: Uint8Array, reply: ReplyParts, context: C): FrameFault | undefined {
+  begin(bytes: Uint8Array, reply: ReplyParts, context: C): RunEnd {
+    const end = this.#access === 0 ? bytes.length : this.#findElsewhere(bytes, 0, this.#access);
+    const stopped = this.#begin(bytes.subarray(0, end), reply, context);
+    return stopped ?? (end < bytes.length ? end : undefined);
+  }
+
+  goOn(bytes: Uint8Array, reply: ReplyParts, context: C): RunEnd {
+    const isRefused = this.#access === 0 || reply.totalBytes > this.maxReplyBytes;
+    const end = isRefused ? bytes.length : this.#findElsewhere(bytes, GO_ON_START, this.#access);
+    if (end === 0) return 0;
+    const stopped = this.#goOn(bytes.subarray(0, end), reply, context);
+    return stopped ?? (end < bytes.length ? end : undefined);
+  }
+
+  #begin(bytes: Uint8Array, reply: ReplyParts, context: C): RunEnd {
     const { kernel, head, frame: area } = this.#router;
     copyTo(area, bytes);
     const outcome = kernel.splitFrame(0, bytes.length);
@@ -117,7 +171,7 @@ class RoutedExecutor<C> implements Frames<C>, LongFrameRunner<C> {
     return this.#executors[head[HEAD_LANE]!]!.begin(bytes, reply, context);
   }
 
-  goOn(bytes: Uint8Array, reply: ReplyParts, context: C): FrameFault | undefined {
+  #goOn(bytes: Uint8Array, reply: ReplyParts, context: C): FrameFault | undefined {
     const { kernel, frame: area } = this.#router;
     copyTo(area, bytes, GO_ON_START);
     const parts = reply as Parts;

@@ -36,7 +36,9 @@ export function writeTables(kernel: KernelExports, area: Uint8Array): void {
 }
 
 function flagsOf(row: CommandRow, kernel: KernelExports): number {
-  if (row.host) return kernel.ROW_HOST.value;
-  if (row.manyKeys === undefined) return 0;
-  return row.manyKeys === 'apart' ? kernel.ROW_KEYS_APART.value : kernel.ROW_KEYS_TOGETHER.value;
+  const write = row.write ? kernel.ROW_WRITE.value : 0;
+  if (row.host) return write | kernel.ROW_HOST.value;
+  if (row.manyKeys === undefined) return write;
+  const { ROW_KEYS_APART, ROW_KEYS_TOGETHER } = kernel;
+  return write | (row.manyKeys === 'apart' ? ROW_KEYS_APART : ROW_KEYS_TOGETHER).value;
 }

@@ -16,6 +16,7 @@ import {
 import { ADAPTIVE_BYTES, resetAdaptive } from './eviction/adaptive';
 import { resetPolicy } from './eviction/policy';
 import { noteClear } from './changelog';
+import { openKeySlots } from './keyslots';
 import { lock, unlock } from './lock';
 import { givePage, PAGE_INFO_BYTES, pageAddress, pageInfo } from './pages';
 import { namespaceBytes } from './namespaces';
@@ -69,7 +70,7 @@ function headBytesFor(budgetBytes: u32, partitionsLog2: u32): u32 {
 
 /**
  * WebAssembly pages that the memory must have for this geometry; 0: more than the 65,536 that there can be.
- * `extraBytes`, here and below: of stamps, structures and namespaces, a multiple of 4,096.
+ * `extraBytes`, here and below: of stamps, structures, slots and namespaces, a multiple of 4,096.
  */
 export function memoryPages(
   budgetBytes: u32,
@@ -98,7 +99,7 @@ export function minBudgetBytes(partitionsLog2: u32, extraBytes: u32): u32 {
 /**
  * Lays out an arena in a fresh, zeroed memory. `firstVersion` is below every version and fence it will hand out. It has
  * 2^stampBits stamps, stampBits being 10 at least, or none with 0; structureBytes is a multiple of 4,096; 0 to 4,095
- * namespaces.
+ * namespaces; slotBytes is KEY_SLOT_BYTES, or 0 for an arena without slots of keys.
  */
 export function format(
   budgetBytes: u32,
@@ -113,9 +114,10 @@ export function format(
   stampBits: u32,
   structureBytes: u32,
   maxNamespaces: u32,
+  slotBytes: u32,
 ): i32 {
   const stampBytes: u32 = stampBits == 0 ? 0 : 4 << stampBits;
-  const extraBytes = stampBytes + structureBytes + namespaceBytes(maxNamespaces, partitionsLog2);
+  const extraBytes = stampBytes + structureBytes + slotBytes + namespaceBytes(maxNamespaces, partitionsLog2);
   if (budgetBytes < minBudgetBytes(partitionsLog2, extraBytes)) return FORMAT_TOO_SMALL;
   const total = memoryPages(budgetBytes, partitionsLog2, maxThreads, areaBytes, extraBytes, maxNamespaces);
   if (total == 0 || total > <u32>memory.size()) return FORMAT_TOO_LARGE;
@@ -135,7 +137,8 @@ export function format(
   head.stamps = stampBits == 0 ? 0 : shadowsEnd;
   head.stampShift = 32 - stampBits;
   head.structures = structureBytes == 0 ? 0 : shadowsEnd + stampBytes;
-  head.namespaces = shadowsEnd + stampBytes + structureBytes;
+  if (slotBytes) openKeySlots(shadowsEnd + stampBytes + structureBytes);
+  head.namespaces = shadowsEnd + stampBytes + structureBytes + slotBytes;
   head.maxNamespaces = maxNamespaces;
   head.threads = headEnd;
   head.threadStride = threadStride(areaBytes, maxNamespaces);

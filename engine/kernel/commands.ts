@@ -12,6 +12,8 @@ export const ROW_HOST: u8 = 2;
 export const ROW_KEYS_APART: u8 = 4;
 /** Several arguments are keys, and must be in one arena. */
 export const ROW_KEYS_TOGETHER: u8 = 8;
+/** It may change what is stored. */
+export const ROW_WRITE: u8 = 16;
 /** `maxArgs` of a command with any number of arguments. */
 const ANY_ARGS: u32 = 255;
 /** `firstKey` of a command without keys. */

@@ -14,8 +14,10 @@ import { isLogging, touchLog } from './changelog';
 import { commandRow, ROW_HOST } from './commands';
 import { touchTables } from './collections/ahead';
 import { touched } from './bytes';
+import { hasKeySlots } from './keyslots';
 import { Address, header, NOTHING } from './layout';
 import { integerOf, IS_INTEGER, lastInteger, skipValue, writeInteger } from './msgpack';
+import { firstElsewhere } from './serving';
 import {
   beginGroup,
   GROUP,
@@ -71,6 +73,12 @@ export const EXEC_BAD_FRAME_ID: i32 = 4;
  */
 export const EXEC_LARGE_VALUE: i32 = 5;
 
+/**
+ * The command at `consumed` is not this node's to run: a key of it is in a slot that the node does not serve. Nothing
+ * of it was done, nor of what is behind it.
+ */
+export const EXEC_ELSEWHERE: i32 = 6;
+
 /** Room that every reply but a value fits in; values ask for theirs. */
 const REPLY_MARGIN: u32 = 256;
 
@@ -105,16 +113,26 @@ const MAX_FRAME_ID: i64 = 0xffff_ffff;
  */
 export function exec(thread: u32, start: u32, length: u32, nowMillis: f64): i32 {
   setHostFrame(false);
-  return execFrame(thread, start, length, nowMillis);
+  return execFrame(thread, start, length, nowMillis, 0);
+}
+
+/**
+ * `exec` of a client's frame on a node of a cluster, in an arena with slots: ends before the first command that the
+ * node does not serve. `access`: the bits of a slot's service any of which lets commands that only read run; all others
+ * need SERVES_ALL.
+ */
+export function execWhereServed(thread: u32, start: u32, length: u32, nowMillis: f64, access: u32): i32 {
+  setHostFrame(false);
+  return execFrame(thread, start, length, nowMillis, hasKeySlots() ? access : 0);
 }
 
 /** `exec` of a frame that the host itself has written, whose keys may be those of namespaces. */
 export function execHost(thread: u32, start: u32, length: u32, nowMillis: f64): i32 {
   setHostFrame(true);
-  return execFrame(thread, start, length, nowMillis);
+  return execFrame(thread, start, length, nowMillis, 0);
 }
 
-function execFrame(thread: u32, start: u32, length: u32, nowMillis: f64): i32 {
+function execFrame(thread: u32, start: u32, length: u32, nowMillis: f64, access: u32): i32 {
   const block = blockOf(thread);
   const request = requestArea(thread);
   const end = request + length;
@@ -131,7 +149,7 @@ function execFrame(thread: u32, start: u32, length: u32, nowMillis: f64): i32 {
     block.hostLeft = HOST_COMMANDS_PER_FRAME;
     block.refusal = 0;
   }
-  return execCommands(thread, request, at, end, out, nowMs);
+  return execCommands(thread, request, at, end, out, nowMs, access);
 }
 
 function execCommands(
@@ -141,6 +159,7 @@ function execCommands(
   end: Address,
   out: Address,
   nowMs: i64,
+  access: u32,
 ): i32 {
   const block = blockOf(thread);
   const reply = replyArea(thread);
@@ -163,6 +182,14 @@ function execCommands(
       stagedEnd += STAGED_BYTES;
     }
     if (block.refusal) refuseGroup(first, stagedEnd, block.refusal);
+    else if (access) {
+      const elsewhere = firstElsewhere(thread, first, stagedEnd, access);
+      if (elsewhere != stagedEnd) {
+        // What is before it is run first. Then it begins a group, and whatever is wrong behind it is not ours to tell.
+        outcome = elsewhere == first ? EXEC_ELSEWHERE : EXEC_DONE;
+        stagedEnd = elsewhere;
+      }
+    }
     touchGroup(first, stagedEnd);
     if (isTouchedAhead()) touchTables(first, stagedEnd);
     if (isLogging()) touchLogs(first, stagedEnd);

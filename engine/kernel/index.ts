@@ -34,7 +34,8 @@ export {
   readLog,
   settleLog,
 } from './logreaders';
-export { addCommand, ROW_HOST, ROW_KEYS_APART, ROW_KEYS_TOGETHER } from './commands';
+export { addCommand, ROW_HOST, ROW_KEYS_APART, ROW_KEYS_TOGETHER, ROW_WRITE } from './commands';
+export { digestRecords } from './digests';
 export {
   deleteDirect,
   expireDirect,
@@ -57,8 +58,10 @@ export {
   countCommand,
   exec,
   execHost,
+  execWhereServed,
   EXEC_BAD_FRAME_ID,
   EXEC_DONE,
+  EXEC_ELSEWHERE,
   EXEC_HOST_COMMAND,
   EXEC_LARGE_VALUE,
   EXEC_MALFORMED,
@@ -66,6 +69,15 @@ export {
 } from './exec';
 export { xxh32 } from './hash';
 export * from './integrity';
+export {
+  KEY_SLOT_BYTES,
+  keySlotDigestsAt,
+  keySlotServiceAt,
+  keySlotTargetsAt,
+  SERVES_ALL,
+  SERVES_READS,
+  slotOfKey,
+} from './keyslots';
 export {
   LAYOUT_VERSION,
   POLICY_ADAPTIVE,
@@ -103,6 +115,8 @@ export {
 export { countEntries, randomKey } from './random';
 export { addNamespaceHits, collectNamespace } from './rows';
 export { scan } from './scan';
+export { findElsewhere, isKeyServed } from './serving';
+export { SHIP_HEAD_BYTES, shipLog, shippingLanes } from './shipping';
 export { claimThread, reapThreads, releaseThread } from './slots';
 export { MERGE_DONE, MERGE_LANE_EMPTY, MERGE_OUT_FULL, mergeReplies } from './merge';
 export { openRouter, routeKey, routerLane, routerPages, routerUsed } from './router';

@@ -9,12 +9,14 @@
  *   0x01000  command rows        256 x 8 bytes, by code                  fixed after format()
  *   0x01800  command names       256 x 16 bytes, by code                 fixed after format()
  *   0x02800  error texts         64 x 128 bytes, by status               fixed after format()
+ *   0x04800  slots of keys       in an arena that has them               most by the host alone (keyslots.ts)
  *   0x10000  partitions          count x PARTITION_BYTES                 each under its own lock (partition.ts)
  *            directories         per partition: u32 segment addresses     under the partition's lock (table.ts)
  *            page infos          PAGE_INFO_BYTES per slab page           under the lock of the page's partition
  *            shadows             for the policy `adaptive`               under a lock of its own (eviction/adaptive.ts)
  *            stamps              in an arena that has them               under the partition's lock (stamps.ts)
  *            structures          in an arena that has them               by the host alone (engine/structures.ts)
+ *            slots of keys       in an arena that has them: the rest     by the host, by addition (keyslots.ts)
  *            namespaces          in an arena that has them               under several locks (namespaces.ts)
  *            thread areas        block, request, reply per thread slot   its thread only; states by compare-and-swap
  *            pages               64 KiB each: table segments and slabs   under the lock of the page's partition
@@ -61,6 +63,8 @@ export const COMMAND_NAME_BYTES: u32 = 16;
 export const ERROR_TEXTS: Address = 0x2800;
 export const ERROR_TEXT_BYTES: u32 = 128;
 export const ERROR_TEXTS_MAX: u32 = 64;
+/** Here, so that their addresses are constants of the code that looks up the slot of each key. */
+export const KEY_SLOTS: Address = ERROR_TEXTS + ERROR_TEXTS_MAX * ERROR_TEXT_BYTES;
 export const PARTITIONS: Address = 0x10000;
 
 /** Bytes of a thread's block: its state and counters, then the staging slots of exec.ts. */
@@ -138,6 +142,8 @@ export class Header {
   packedBytes: u32;
   /** The last fence of a lease (types/lease.ts) or version of a namespace's entry. Changed by atomic addition. */
   lastNumber: u64;
+  /** Slots of keys (keyslots.ts): where the rest of their region is. 0: the arena has none. */
+  keySlots: Address;
 }
 
 @inline

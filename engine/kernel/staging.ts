@@ -188,6 +188,7 @@ function stageAny(staged: Staged, at: Address, end: Address): Address {
   if (next == 0) return 0;
   staged.end = next;
   staged.key = 0;
+  staged.keyWord = 0;
   staged.bucket = NO_BUCKET;
   staged.hash = 0;
   staged.args = next;

@@ -94,6 +94,7 @@ describe('the layout', () => {
         lastNumber: 0,
         packedItems: 128,
         packedBytes: 2048,
+        keySlots: 0,
       },
     ],
     [
@@ -141,6 +142,7 @@ describe('the layout', () => {
         lastNumber: 0,
         packedItems: 128,
         packedBytes: 2048,
+        keySlots: 0,
       },
     ],
   ];

@@ -56,6 +56,7 @@ export const Header = {
   lastNumber: 160,
   packedItems: 152,
   packedBytes: 156,
+  keySlots: 168,
 } as const;
 
 export const CLASS_OF_SIZE = 0x400;

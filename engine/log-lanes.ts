@@ -1,0 +1,91 @@
+/**
+ * Change records sorted by the links to other nodes that get them: engine/kernel/shipping.ts, which
+ * draws the lanes, for the host. They lie in the thread's request area: from {@link LogLanes.clear}
+ * until the last lane is taken, the thread must do nothing else with the arena but read its log.
+ */
+import type { Buffer } from 'node:buffer';
+import type { Arena } from './arena.js';
+import { copyOf } from './copy.js';
+import { SlabringError } from './errors.js';
+
+/** Words at the start of the request area, as indexes. */
+const CLEARS = 64;
+const LEFT_OUT = 65;
+const WORDS = 66;
+
+/** How many links {@link LogLanes} of this arena can serve in one pass: up to 64. */
+export function lanesOf({ kernel }: Arena): number {
+  return kernel.shippingLanes();
+}
+
+export class LogLanes {
+  readonly firstLink: number;
+  readonly links: number;
+  readonly #arena: Arena;
+  readonly #words: Uint32Array;
+  readonly #lanesAt: number;
+  readonly #laneBytes: number;
+
+  /**
+   * @param firstLink the number of the first link, the bit in a slot's targets (slot-table.ts)
+   * @param links how many from there on; more than {@link lanesOf} take further passes
+   * @throws SlabringError `OPTION`
+   */
+  constructor(arena: Arena, firstLink: number, links: number) {
+    const { kernel, request, facts } = arena;
+    const most = Math.min(lanesOf(arena), 64 - firstLink);
+    if (facts.slotBytes === 0) {
+      throw new SlabringError('OPTION', 'the arena was made without `slots`');
+    }
+    if (!Number.isInteger(firstLink) || firstLink < 0 || firstLink > 63) {
+      throw new SlabringError('OPTION', `a link is a whole number below 64, not ${firstLink}`);
+    }
+    if (!Number.isInteger(links) || links < 1 || links > most) {
+      throw new SlabringError('OPTION', `links must be 1 to ${most} here, not ${links}`);
+    }
+    this.firstLink = firstLink;
+    this.links = links;
+    this.#arena = arena;
+    this.#words = new Uint32Array(request.buffer, request.byteOffset, WORDS);
+    this.#lanesAt = kernel.SHIP_HEAD_BYTES.value;
+    this.#laneBytes = Math.floor((request.length - this.#lanesAt) / links / 8) * 8;
+  }
+
+  /** Empties the lanes, and sets the counters to 0. */
+  clear(): void {
+    this.#words.fill(0);
+  }
+
+  /**
+   * Appends the records that stand in the arena's reply area from `start` to `end`, as `readLog`
+   * left them.
+   * @param losses whether also what expired or was evicted
+   * @returns where it came to: before `end` when a lane is full. Take the lanes, clear them, and
+   *   call again with that as `start`: the records must still be there.
+   */
+  append(start: number, end: number, losses = false): number {
+    const { kernel, slot } = this.#arena;
+    return kernel.shipLog(slot, start, end, this.firstLink, this.links, losses ? 1 : 0);
+  }
+
+  /** Bytes in the lane of a link. */
+  bytesFor(link: number): number {
+    return this.#words[link - this.firstLink]!;
+  }
+
+  /** A copy of the lane of a link: whole records, in the order in which they were appended. */
+  copyFor(link: number): Buffer {
+    const lane = this.#lanesAt + (link - this.firstLink) * this.#laneBytes;
+    return copyOf(this.#arena.request.subarray(lane, lane + this.bytesFor(link)));
+  }
+
+  /** Records passed over since {@link clear} that say that a partition or namespace was emptied. */
+  get clears(): number {
+    return this.#words[CLEARS]!;
+  }
+
+  /** Records taken since {@link clear} whose value was too long: it is to be read from the key. */
+  get leftOut(): number {
+    return this.#words[LEFT_OUT]!;
+  }
+}
