@@ -81,7 +81,7 @@ const COMMANDS = [
   kernelCCommand,
   memoryCommand,
   pausesCommand,
-  ...[collectionsCommand, kernelCCommand, memoryCommand, pausesCommand, ringCommand],
+  ringCommand,
   threadsCommand,
 ];
 for (const command of COMMANDS) {
