@@ -3,15 +3,12 @@
  * batch that it went out in is complete there; an owner that had something newer does not count,
  * because there the write is lost.
  */
+import type { Concern } from '../../engine/cluster-view.js';
 import { SlabringError } from '../../engine/errors.js';
 import type { Clock } from './ports.js';
 import type { PeerSender } from './sender.js';
 import type { LogPosition } from './store.js';
 import type { View } from './view.js';
-
-/** How many owners must have a write: this node alone, one more, most of them, all. */
-export const CONCERNS = ['none', 'one', 'quorum', 'all'] as const;
-export type Concern = (typeof CONCERNS)[number];
 
 /** Owners that must have a write of a slot that has so many. */
 export function ownersNeeded(concern: Concern, copies: number): number {
