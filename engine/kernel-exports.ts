@@ -84,6 +84,9 @@ export interface KernelExports {
     nameBytes: number,
   ): void;
   setPacked(items: number, bytes: number): void;
+  setNode(node: number, tombstoneMs: number, nowMs: number): void;
+  raiseClock(high: number, low: number): void;
+  readClock(thread: number): void;
   setErrorText(status: number, textAddress: number, textBytes: number): void;
 
   claimThread(osThread: number, started: number): number;

@@ -14,6 +14,7 @@ import { isLogging, touchLog } from './changelog';
 import { commandRow, ROW_HOST } from './commands';
 import { touchTables } from './collections/ahead';
 import { touched } from './bytes';
+import { startClock } from './hybridclock';
 import { Address, header, NOTHING } from './layout';
 import { integerOf, IS_INTEGER, lastInteger, skipValue, writeInteger } from './msgpack';
 import {
@@ -119,6 +120,7 @@ function execFrame(thread: u32, start: u32, length: u32, nowMillis: f64): i32 {
   const request = requestArea(thread);
   const end = request + length;
   const nowMs = <i64>nowMillis;
+  startClock(nowMs);
   let at = request + start;
   let out = replyArea(thread);
   if (start == 0) {

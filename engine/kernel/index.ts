@@ -65,6 +65,7 @@ export {
   EXEC_REPLY_FULL,
 } from './exec';
 export { xxh32 } from './hash';
+export { raiseClock, readClock, setNode } from './hybridclock';
 export * from './integrity';
 export {
   LAYOUT_VERSION,

@@ -3,7 +3,6 @@
  * rules stand here: table, entries, chains, slab pages, page lists, counts. Runs partition by partition, under its
  * lock.
  */
-import { isLogSound } from './changelog';
 import { areListsSound, chunksWalked, isCollectionSound } from './collections/check';
 import {
   CHAINED,
@@ -27,6 +26,7 @@ import {
   valueBytesOf,
 } from './entry';
 import { Address, header, PAGE_BYTES, PageNumber } from './layout';
+import { isLogSound } from './logcheck';
 import { lockToRead, lockToReadSoon, unlock } from './lock';
 import {
   isDraftOf,

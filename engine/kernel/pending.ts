@@ -10,7 +10,7 @@
 import { LOG_CLEARED, noteStored } from './changelog';
 import { entryAt, flagsOfKey, HAS_EXPIRY, HAS_VERSION, hashOfEntry, KeyWord, PENDING, PENDING_KEY } from './entry';
 import { removeEntry } from './eviction/removal';
-import { Address, PAGE_BYTES } from './layout';
+import { Address, header, PAGE_BYTES } from './layout';
 import { pageInfo, pageOf } from './pages';
 import { Partition, queueOf } from './partition';
 import { stampKey } from './stamps';
@@ -38,7 +38,7 @@ export function addPending(
 ): bool {
   partition.pending = 1;
   cancelPending(partition, hash, key, keyWord);
-  let flags: u32 = (expiryMs != 0 ? HAS_EXPIRY : 0) | flagsOfKey(keyWord | PENDING_KEY);
+  let flags: u32 = (expiryMs != 0 ? HAS_EXPIRY : 0) | flagsOfKey(keyWord | PENDING_KEY) | header().stampFlags;
   if (slot) flags |= entryAt(entryOf(slot)).flags & HAS_VERSION;
   const address = buildEntry(partition, hash, key, keyWord, value, valueBytes, flags, expiryMs, thread, nowMs);
   if (address == 0) return false;

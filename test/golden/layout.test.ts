@@ -94,6 +94,10 @@ describe('the layout', () => {
         lastNumber: 0,
         packedItems: 128,
         packedBytes: 2048,
+        stampFlags: 0,
+        node: 0,
+        clock: 0,
+        tombstoneMs: 0,
       },
     ],
     [
@@ -141,6 +145,10 @@ describe('the layout', () => {
         lastNumber: 0,
         packedItems: 128,
         packedBytes: 2048,
+        stampFlags: 0,
+        node: 0,
+        clock: 0,
+        tombstoneMs: 0,
       },
     ],
   ];

@@ -56,6 +56,10 @@ export const Header = {
   lastNumber: 160,
   packedItems: 152,
   packedBytes: 156,
+  stampFlags: 168,
+  node: 172,
+  clock: 176,
+  tombstoneMs: 184,
 } as const;
 
 export const CLASS_OF_SIZE = 0x400;

@@ -44,7 +44,7 @@ import {
   PENDING_KEY,
 } from '../entry';
 import { removeEntry } from '../eviction/removal';
-import { Address } from '../layout';
+import { Address, header } from '../layout';
 import { numberOf, skipValue, writeFloat } from '../msgpack';
 import { Partition } from '../partition';
 import { cancelPending, settlePending } from '../pending';
@@ -75,7 +75,8 @@ export function beginBuilding(
   cancelPending(partition, hash, key, keyWord);
   const head = scratchOf(thread);
   store<u16>(head, 0);
-  const flags = <u32>COLLECTION | flagsOfKey(keyWord | PENDING_KEY) | (<u32>(kind - CHUNK_BLOB) << KIND_SHIFT);
+  const kindFlags = <u32>COLLECTION | (<u32>(kind - CHUNK_BLOB) << KIND_SHIFT);
+  const flags = kindFlags | flagsOfKey(keyWord | PENDING_KEY) | header().stampFlags;
   const added = add(partition, hash, key, keyWord, head, 2, flags, 0, thread, nowMs);
   const slot = added ? find(homeBucket(hash), hash, key, keyWord | PENDING_KEY) : 0;
   if (slot == 0) partition.pending = 0;
