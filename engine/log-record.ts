@@ -3,6 +3,7 @@
  * host makes one for another node's kernel (replica.ts).
  */
 import { Buffer } from 'node:buffer';
+import { MAX_KEY_BYTES } from './commands.js';
 import { SlabringError } from './errors.js';
 
 export const LOG_SET = 1;
@@ -111,7 +112,7 @@ export interface RecordParts {
 
 /**
  * Makes a record with a stamp; a value of LOG_SET for which there is no room is left out.
- * @throws SlabringError `TOOLARGE` for a key, or an effect, that no record has room for
+ * @throws SlabringError `TOOLARGE` for a key that is none, or an effect that no record has room for
  */
 export function writeRecord(parts: RecordParts): Buffer {
   const { kind, key, stamp, base = 0n, expiryMs = 0 } = parts;
@@ -123,8 +124,11 @@ export function writeRecord(parts: RecordParts): Buffer {
     detail |= VALUE_LEFT_OUT;
   }
   const words = Math.ceil((keyAt + key.length + value.length) / WORD_BYTES);
-  if (words * WORD_BYTES > MAX_RECORD_BYTES) {
-    throw new SlabringError('TOOLARGE', `a key of ${key.length} bytes fits no record of the log`);
+  if (key.length > MAX_KEY_BYTES || (value.length > 0 && words * WORD_BYTES > MAX_RECORD_BYTES)) {
+    throw new SlabringError(
+      'TOOLARGE',
+      `no record has room for a key of ${key.length} and a command of ${value.length} bytes`,
+    );
   }
   const bytes = Buffer.alloc(words * WORD_BYTES);
   bytes.writeUInt16LE(words, 0);

@@ -220,8 +220,19 @@ export function draftCommit(
   knownOld: f64,
   nowMillis: f64,
 ): i32 {
-  const nowMs = <i64>nowMillis;
-  startClock(nowMs);
+  startClock(<i64>nowMillis);
+  return commitDraft(thread, keyWord, ttlMs, flags, version, knownOld, <i64>nowMillis);
+}
+
+export function commitDraft(
+  thread: u32,
+  keyWord: KeyWord,
+  ttlMs: f64,
+  flags: u32,
+  version: f64,
+  knownOld: f64,
+  nowMs: i64,
+): i32 {
   const block = blockOf(thread);
   if (block.draftFirst == 0 || block.draftDone != block.draftBytes) return unreachable();
   const key = requestArea(thread);

@@ -22,10 +22,10 @@ import { hasRunOut, watchRoom } from './room';
 import { Staged } from './staging';
 import { entryOf, Slot } from './table';
 
-const EFFECT_TIME: u32 = 0;
-const EFFECT_CODE: u32 = 8;
-const EFFECT_ARG_COUNT: u32 = 10;
-const EFFECT_ARGS: u32 = 12;
+export const EFFECT_TIME: u32 = 0;
+export const EFFECT_CODE: u32 = 8;
+export const EFFECT_ARG_COUNT: u32 = 10;
+export const EFFECT_ARGS: u32 = 12;
 
 /* Commands that others are told as. */
 export const LPUSH: u32 = 0x30;

@@ -105,22 +105,24 @@ const MAX_FRAME_ID: i64 = 0xffff_ffff;
  * any other `start` goes on with a frame that was interrupted, and the reply area is written from its beginning again.
  */
 export function exec(thread: u32, start: u32, length: u32, nowMillis: f64): i32 {
+  startClock(<i64>nowMillis);
   setHostFrame(false);
   return execFrame(thread, start, length, nowMillis);
 }
 
 /** `exec` of a frame that the host itself has written, whose keys may be those of namespaces. */
 export function execHost(thread: u32, start: u32, length: u32, nowMillis: f64): i32 {
+  startClock(<i64>nowMillis);
   setHostFrame(true);
   return execFrame(thread, start, length, nowMillis);
 }
 
-function execFrame(thread: u32, start: u32, length: u32, nowMillis: f64): i32 {
+/** What both have in common. */
+export function execFrame(thread: u32, start: u32, length: u32, nowMillis: f64): i32 {
   const block = blockOf(thread);
   const request = requestArea(thread);
   const end = request + length;
   const nowMs = <i64>nowMillis;
-  startClock(nowMs);
   let at = request + start;
   let out = replyArea(thread);
   if (start == 0) {
@@ -230,7 +232,7 @@ function refuseGroup(first: Address, end: Address, status: u32): void {
  * long at a million keys.
  */
 @inline
-function touchGroup(first: Address, end: Address): void {
+export function touchGroup(first: Address, end: Address): void {
   let sum: u32 = 0;
   for (let at = first; at < end; at += STAGED_BYTES) {
     sum += load<u32>(changetype<Staged>(at).bucket);
@@ -264,7 +266,7 @@ function touchGroup(first: Address, end: Address): void {
  * Touches where the log's records of a group's writes will go. One by one, these misses took longer than the rest of
  * the write. As above they overlap in a loop that does nothing else.
  */
-function touchLogs(first: Address, end: Address): void {
+export function touchLogs(first: Address, end: Address): void {
   let sum: u32 = 0;
   for (let at = first; at < end; at += STAGED_BYTES) {
     const command = changetype<Staged>(at);

@@ -63,6 +63,7 @@ export function lastStamp(): u64 {
 export function nextStamp(partition: Partition): u64 {
   if (given != 0) {
     last = given;
+    partition.version = max<u64>(partition.version, given);
     return given;
   }
   const seen = max<u64>(partition.version, atomic.load<u64>(offsetof<Header>('clock')));

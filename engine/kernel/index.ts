@@ -34,6 +34,7 @@ export {
   readLog,
   settleLog,
 } from './logreaders';
+export { applyRecords } from './apply';
 export { addCommand, ROW_HOST, ROW_KEYS_APART, ROW_KEYS_TOGETHER } from './commands';
 export {
   deleteDirect,
@@ -104,8 +105,10 @@ export {
 export { countEntries, randomKey } from './random';
 export { addNamespaceHits, collectNamespace } from './rows';
 export { scan } from './scan';
+export { scanRecords } from './scanrecords';
 export { claimThread, reapThreads, releaseThread } from './slots';
 export { MERGE_DONE, MERGE_LANE_EMPTY, MERGE_OUT_FULL, mergeReplies } from './merge';
+export { draftCommitRemote, execRemote, setStamp, stampOf } from './replica';
 export { openRouter, routeKey, routerLane, routerPages, routerUsed } from './router';
 export {
   SPLIT_BAD_FRAME_ID,

@@ -116,7 +116,7 @@ function hasItsPages(partition: Partition): bool {
 /** Makes the partition an empty one, from whatever it is. */
 function empty(partition: Partition): void {
   const index = partitionIndex(partition);
-  partition.lost += partition.entries;
+  partition.lost += partition.entries - min<u32>(partition.tombstones, partition.entries);
   partition.entries = 0;
   partition.spareSegment = 0;
   partition.spareSegments = 0;

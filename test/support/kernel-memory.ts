@@ -124,6 +124,7 @@ export const Partition = {
   pending: 252,
   garbage: 256,
   spareNode: 260,
+  tombstones: 264,
   queues: 320,
   classInfos: 448,
   wheel: 2496,

@@ -127,6 +127,7 @@ export function map(items: readonly Wire[], least = 0): Wire {
 export const CODES = {
   PING: 0x01,
   HELLO: 0x02,
+  ATOMIC: 0x03,
   GET: 0x10,
   SET: 0x11,
   DEL: 0x12,
@@ -199,6 +200,7 @@ export const CODES = {
   HTTL: 0x82,
   HGETEX: 0x84,
   HGETDEL: 0x85,
+  ZMSCORE: 0x63,
 } as const;
 export type Name = keyof typeof CODES;
 

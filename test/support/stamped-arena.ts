@@ -17,7 +17,8 @@ export class StampedBench extends Bench {
     for (let i = 0; i < this.arena.facts.partitions; i++) {
       this.memory.setU64(PARTITIONS + i * PARTITION_BYTES + Partition.version, 0n);
     }
-    this.reader = new LogReader(this.arena, LOG_BYTES * this.arena.facts.partitions);
+    const { partitions, memoryBytes } = this.arena.facts;
+    this.reader = new LogReader(this.arena, Math.min(LOG_BYTES * partitions, memoryBytes / 8));
   }
 
   /** The bytes of what was logged since the last call, partition by partition. */

@@ -244,7 +244,7 @@ export function expire(thread: u32, staged: Staged, out: Address, limit: Address
 }
 
 /** Takes an entry's expiry away. True: shrinking always fits where the entry stands. */
-function dropExpiry(partition: Partition, slot: Slot, thread: u32, nowMs: i64): bool {
+export function dropExpiry(partition: Partition, slot: Slot, thread: u32, nowMs: i64): bool {
   if (isMarked(entryOf(slot))) return changeOwnExpiry(partition, slot, 0, thread, nowMs);
   return reshape(partition, slot, <u32>entryAt(entryOf(slot)).flags & HAS_VERSION, thread, nowMs) != 0;
 }
