@@ -45,6 +45,13 @@ export interface ArenaOptions extends ExtraOptions {
   /** Items and bytes up to which a collection is packed. Default as in `CacheOptions`. */
   readonly packedItems?: number;
   readonly packedBytes?: number;
+  /**
+   * The node of several that the arena belongs to, 0 to MAX_NODE: entries have stamps, and
+   * `maxNamespaces` is 0 (engine/kernel/hybridclock.ts). Default: it is the only one.
+   */
+  readonly node?: number | undefined;
+  /** How long it is remembered that another node deleted a key. Default TOMBSTONE_MS. */
+  readonly tombstoneMs?: number | undefined;
 }
 
 /** What another thread needs to attach; passes through `workerData` and `postMessage`. */
@@ -64,6 +71,8 @@ export interface ArenaFacts extends ArenaExtras {
   readonly maxNamespaces: number;
   readonly packedItems: number;
   readonly packedBytes: number;
+  readonly node: number | undefined;
+  readonly tombstoneMs: number;
   /** Size of the request and of the reply area of each thread. */
   readonly areaBytes: number;
 }
@@ -105,6 +114,12 @@ export const MAX_PACKED_BYTES = 4096;
 export const DEFAULT_PACKED_ITEMS = 128;
 export const DEFAULT_PACKED_BYTES = 2048;
 export const MAX_NAMESPACES = 1024;
+/** A stamp has 10 bits for it. */
+export const MAX_NODE = 1023;
+/** Ten minutes: a write that is under way longer between nodes is repaired by other means. */
+export const TOMBSTONE_MS = 600_000;
+/** A day: they take memory. */
+export const MAX_TOMBSTONE_MS = 86_400_000;
 
 /**
  * The first version handed out is the time of creation in ms times this: versions do not repeat
@@ -175,6 +190,15 @@ function checkNumber(name: string, value: number, least: number, most: number): 
   }
 }
 
+function checkNode(node: number, maxNamespaces: number): void {
+  checkNumber('node', node, 0, MAX_NODE);
+  if (maxNamespaces === 0) return;
+  throw new SlabringError(
+    'OPTION',
+    `maxNamespaces must be 0 where there are several nodes, not ${maxNamespaces}`,
+  );
+}
+
 function checkOptions(options: ArenaOptions): ArenaFacts {
   if (!POLICIES.includes(options.policy)) {
     throw new SlabringError(
@@ -191,6 +215,9 @@ function checkOptions(options: ArenaOptions): ArenaFacts {
   const { packedItems = DEFAULT_PACKED_ITEMS, packedBytes = DEFAULT_PACKED_BYTES } = options;
   checkNumber('packedItems', packedItems, 0, MAX_PACKED_ITEMS);
   checkNumber('packedBytes', packedBytes, 0, MAX_PACKED_BYTES);
+  const { node, tombstoneMs = TOMBSTONE_MS } = options;
+  if (node !== undefined) checkNode(node, maxNamespaces);
+  checkNumber('tombstoneMs', tombstoneMs, 1, MAX_TOMBSTONE_MS);
   if (maxEntries !== undefined) checkNumber('maxEntries', maxEntries, 1, 0xffff_fffe);
   const partitions = options.partitions ?? defaultPartitions(memoryBytes, maxEntries);
   checkNumber('partitions', partitions, 1, MAX_PARTITIONS);
@@ -209,7 +236,7 @@ function checkOptions(options: ArenaOptions): ArenaFacts {
   return {
     ...{ memoryBytes, partitions, policy, maxEntries, maxValueBytes, maxThreads, areaBytes },
     maxNamespaces,
-    ...{ packedItems, packedBytes },
+    ...{ packedItems, packedBytes, node, tombstoneMs },
     ...extras,
   };
 }
@@ -267,6 +294,8 @@ export class Arena {
     );
     if (status !== 0) throw new SlabringError('INTERNAL', `the arena was not laid out: ${status}`);
     kernel.setPacked(facts.packedItems, facts.packedBytes);
+    const { node, tombstoneMs } = facts;
+    if (node !== undefined) kernel.setNode(node, tombstoneMs, Date.now());
     const arena = new Arena({ memory, module, facts }, kernel);
     writeTables(kernel, arena.request);
     return arena;

@@ -11,6 +11,23 @@ import { readValue } from './codec.js';
 import { SlabringError } from './errors.js';
 import { PREFIX_BYTES, readKey } from './keys.js';
 import { LogReader, type LogRun } from './log-reader.js';
+import {
+  DETAIL,
+  fieldBytes,
+  HAS_TIME,
+  HEAD_BYTES,
+  KEY_BYTES,
+  KIND,
+  LOG_CLEAR,
+  LOG_DELETE,
+  LOG_EFFECT,
+  LOG_EXPIRE,
+  LOG_SET,
+  NAMESPACED,
+  REASON_MASK,
+  VALUE_BYTES,
+  VALUE_LEFT_OUT,
+} from './log-record.js';
 import { type EpochWatch, NUMBER_SHIFT, type Spaces } from './space.js';
 import type { Structures } from './structures.js';
 import { checkOptionNames, parseByteSize, show } from './units.js';
@@ -39,21 +56,6 @@ const OPTION_NAMES = [
 
 const TYPES = ['set', 'delete', 'expire', 'clear', 'overrun'] as const satisfies Change['type'][];
 const REASONS = ['deleted', 'expired', 'evicted'] as const;
-
-/* A record of the log, as engine/kernel/changelog.ts draws it. */
-const KEY_BYTES = 2;
-const KIND = 4;
-const DETAIL = 5;
-const VALUE_BYTES = 6;
-const HEAD_BYTES = 8;
-const VALUE_LEFT_OUT = 1;
-const HAS_TIME = 0x80;
-const NAMESPACED = 0x40;
-const REASON_MASK = 3;
-const LOG_SET = 1;
-const LOG_DELETE = 2;
-const LOG_EXPIRE = 3;
-const LOG_CLEAR = 4;
 
 /**
  * The log's share of `memory` that is the default: a page for each partition of 8 MiB. Twice as
@@ -303,19 +305,19 @@ export class Changes implements AsyncIterableIterator<Change, undefined> {
     const kind = bytes[at + KIND]!;
     // Of before the last clear, or that.
     if (epochs < 0 || (prefix !== 0 && kind === LOG_CLEAR)) return undefined;
-    if (!this.#wanted[kind - 1]) return undefined;
+    if (!this.#wanted[(kind === LOG_EFFECT ? LOG_SET : kind) - 1]) return undefined;
     const detail = bytes[at + DETAIL]!;
-    const timeBytes = detail & HAS_TIME ? 8 : 0;
-    const expiresAt = timeBytes ? Number(bytes.readBigInt64LE(at + HEAD_BYTES)) : undefined;
-    const storedAt = at + HEAD_BYTES + timeBytes;
+    const isTimed = (detail & HAS_TIME) !== 0;
+    const expiresAt = isTimed ? Number(bytes.readBigInt64LE(at + HEAD_BYTES)) : undefined;
+    const storedAt = at + HEAD_BYTES + fieldBytes(kind, detail);
     const keyEnd = storedAt + bytes.readUInt16LE(at + KEY_BYTES);
     const keyAt = prefix === 0 ? storedAt : storedAt + PREFIX_BYTES;
     const namespace = prefix === 0 ? undefined : this.#nameOf(prefix >>> NUMBER_SHIFT);
     const base = namespace === undefined ? { partition, seq } : { partition, seq, namespace };
-    if (kind === LOG_SET) {
+    if (kind === LOG_SET || kind === LOG_EFFECT) {
       const key = readKey(bytes, keyAt, keyEnd);
       if (!this.#values) return { type: 'set', ...base, key, value: undefined, expiresAt };
-      if (detail & VALUE_LEFT_OUT) {
+      if (detail & VALUE_LEFT_OUT || kind === LOG_EFFECT) {
         const decode = () => (this.#closed ? undefined : this.#source.currentValue(key, namespace));
         return new LoggedSet(base, key, expiresAt, decode);
       }

@@ -91,6 +91,34 @@ export interface KernelExports {
     nameBytes: number,
   ): void;
   setPacked(items: number, bytes: number): void;
+  setNode(node: number, tombstoneMs: number, nowMs: number): void;
+  raiseClock(high: number, low: number): void;
+  readClock(thread: number): void;
+  applyRecords(thread: number, length: number, nowMs: number): number;
+  execRemote(
+    thread: number,
+    start: number,
+    length: number,
+    nowMs: number,
+    stampHigh: number,
+    stampLow: number,
+  ): number;
+  draftCommitRemote(
+    thread: number,
+    keyWord: number,
+    ttlMs: number,
+    nowMs: number,
+    stampHigh: number,
+    stampLow: number,
+  ): number;
+  stampOf(thread: number, keyWord: number, nowMs: number): void;
+  setStamp(
+    thread: number,
+    keyWord: number,
+    stampHigh: number,
+    stampLow: number,
+    nowMs: number,
+  ): number;
   setErrorText(status: number, textAddress: number, textBytes: number): void;
 
   claimThread(osThread: number, started: number): number;
@@ -193,6 +221,15 @@ export interface KernelExports {
     maxValueBytes: number,
     nowMs: number,
     prefix: number,
+  ): number;
+
+  scanRecords(
+    thread: number,
+    cursor: number,
+    count: number,
+    nowMs: number,
+    stampHigh: number,
+    stampLow: number,
   ): number;
 
   countEntries(prefix: number): number;
@@ -362,6 +399,8 @@ export const INTEGRITY_RULES: Readonly<Record<string, string>> = {
   BROKEN_COLLECTION:
     'the nodes of a collection belong to it, in their order or bucket, and are counted with their items',
   BROKEN_GARBAGE: 'the nodes of collections that are no more are in a list, or below one that is',
+  BROKEN_TOMBSTONES: 'a tombstone is beside its key, expires, and is counted',
+  BROKEN_STAMP: 'in the arena of a node every entry has a stamp',
   BROKEN_EXPIRY:
     'an entry with an expiry has a record in the slot of the wheel that it names, and they are counted',
 };

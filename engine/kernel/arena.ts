@@ -236,7 +236,7 @@ export function collectStats(thread: u32): u32 {
   for (let i: u32 = 0; i < head.partitionCount; i++) {
     const partition = partitionAt(i);
     const cleared = countCleared(partition);
-    entries += partition.entries - cleared;
+    entries += partition.entries - partition.tombstones - cleared;
     namespaced += partition.spaced - cleared;
     // Each of them has a prefix, which the bytes of namespaces leave out.
     payloadBytes += partition.payloadBytes - clearedBytes(partition) - 4 * cleared;
@@ -333,6 +333,6 @@ function clearPartition(partition: Partition): void {
   }
   resetPolicy(partition);
   // What was cleared is gone already, and counted nowhere.
-  partition.deletes += partition.entries - countCleared(partition);
+  partition.deletes += partition.entries - partition.tombstones - countCleared(partition);
   resetPartition(partition);
 }

@@ -11,12 +11,14 @@
  * Record, a multiple of 8 bytes:
  *   +0  words       u16   of 8 bytes, all of it
  *   +2  keyBytes    u16
- *   +4  kind        u8    LOG_SET, LOG_DELETE, LOG_EXPIRE, LOG_CLEAR
- *   +5  detail      u8    LOG_DELETE: the reason; else VALUE_LEFT_OUT; and bits: HAS_TIME, NAMESPACED
+ *   +4  kind        u8    LOG_SET, LOG_DELETE, LOG_EXPIRE, LOG_CLEAR, LOG_EFFECT
+ *   +5  detail      u8    LOG_DELETE: the reason; else VALUE_LEFT_OUT; and bits: HAS_TIME, NAMESPACED, STAMPED, REMOTE
  *   +6  valueBytes  u16
  *   +8  expiry      i64   HAS_TIME: Unix time in ms
+ *       stamp       u64   STAMPED: of the write (hybridclock.ts); of what expired or was evicted, that which it had
+ *       base        u64   STAMPED, of LOG_EXPIRE and LOG_EFFECT: the stamp that the entry had before, 0: there was none
  *       key         keyBytes; NAMESPACED: with its prefix (namespaces.ts), of LOG_CLEAR that alone, the new one
- *       value       valueBytes, msgpack
+ *       value       valueBytes, msgpack; of LOG_EFFECT (effects.ts) the command that made the entry what it is
  * Its number is one more than that of the record before. A key of 16 bytes and a value of 32 make a cache line.
  *
  * Log, at the end of the partition:
@@ -61,11 +63,12 @@ import {
   valueBytesOf,
 } from './entry';
 import { keyExpiryOf } from './collections/root';
-import { Address, Header, header, LARGE_BYTES, PAGE_BYTES, PageNumber } from './layout';
+import { isGiven, isStamped, lastStamp, nextStamp, restamp, stampAt } from './hybridclock';
+import { Address, Header, header, LARGE_BYTES, PAGE_BYTES } from './layout';
 import { orderStores } from './lock';
-import { givePage, PAGE_LOG, pageAddress, pageBelongs, pageInfo, pageKind, pageOf } from './pages';
+import { pageAddress, pageInfo, pageOf } from './pages';
 import { countSet } from './rows';
-import { logOf, Partition, partitionAt, partitionIndex } from './partition';
+import { logOf, Partition, partitionAt } from './partition';
 
 /** What a partition knows of its log. */
 @unmanaged
@@ -83,6 +86,7 @@ export const LOG_SET: u32 = 1;
 export const LOG_DELETE: u32 = 2;
 export const LOG_EXPIRE: u32 = 3;
 export const LOG_CLEAR: u32 = 4;
+export const LOG_EFFECT: u32 = 5;
 
 /* Why an entry is no more. */
 export const LOG_DELETED: u32 = 0;
@@ -95,6 +99,10 @@ export const LOG_CLEARED: u32 = 3;
 export const LOG_VALUE_LEFT_OUT: u32 = 1;
 export const LOG_HAS_TIME: u32 = 0x80;
 export const LOG_NAMESPACED: u32 = 0x40;
+/** In the arena of a node that is one of several. */
+export const LOG_STAMPED: u32 = 0x10;
+/** It came from another node (apply.ts), and need not be told there. */
+export const LOG_REMOTE: u32 = 0x20;
 
 /**
  * The unit in which old records are dropped, and a quarter of the smallest ring: so three quarters of any ring are
@@ -102,14 +110,14 @@ export const LOG_NAMESPACED: u32 = 0x40;
  */
 export const GRANULE_BYTES: u32 = 16384;
 export const GRANULE_MASK: u32 = GRANULE_BYTES - 1;
-const RECORD_HEAD_BYTES: u32 = 8;
+export const RECORD_HEAD_BYTES: u32 = 8;
 /** What records may take of a granule: there is room behind them to say that they end, and for the number. */
-const MAX_RECORD: u32 = GRANULE_BYTES - 16;
+export const MAX_RECORD: u32 = GRANULE_BYTES - 16;
 const NUMBER: u32 = GRANULE_BYTES - 8;
 
 /** The number of the first record of the granule that `at` lies in. */
 @inline
-function granuleNumber(at: Address): u64 {
+export function granuleNumber(at: Address): u64 {
   return load<u64>(at & ~GRANULE_MASK, NUMBER);
 }
 
@@ -143,7 +151,7 @@ function enterGranule(log: Log, at: Address): Address {
  * visible.
  */
 @inline
-function begin(
+export function beginRecord(
   partition: Partition,
   log: Log,
   kind: u32,
@@ -151,6 +159,8 @@ function begin(
   keyWord: KeyWord,
   valueBytes: u32,
   expiryMs: i64,
+  stamp: u64,
+  base: u64,
 ): Address {
   const keyBytes = lengthOf(keyWord);
   if (isNamespaced(keyWord)) detail |= LOG_NAMESPACED;
@@ -158,6 +168,11 @@ function begin(
   if (expiryMs != 0) {
     fields += 8;
     detail |= LOG_HAS_TIME;
+  }
+  const stampAt = fields;
+  if (stamp != 0) {
+    fields += hasBase(kind) ? 16 : 8;
+    detail |= LOG_STAMPED;
   }
   const bytes = (fields + keyBytes + valueBytes + 7) & ~7;
   let at = partition.logHead;
@@ -168,12 +183,28 @@ function begin(
   const head = (bytes >> 3) | (keyBytes << 16);
   store<u64>(at, <u64>head | (<u64>(kind | (detail << 8) | (valueBytes << 16)) << 32));
   if (expiryMs != 0) store<i64>(at, expiryMs, RECORD_HEAD_BYTES);
+  if (stamp != 0) {
+    store<u64>(at + stampAt, stamp);
+    if (hasBase(kind)) store<u64>(at + stampAt, base, 8);
+  }
   partition.logHead = at + bytes;
   return at + fields;
 }
 
+/** Whether a record of this kind with a stamp has that of the entry before, too. */
 @inline
-function publish(log: Log): void {
+export function hasBase(kind: u32): bool {
+  return kind == LOG_EXPIRE || kind == LOG_EFFECT;
+}
+
+/** What is said of a change by somebody else than this node. */
+@inline
+function origin(): u32 {
+  return isGiven() ? LOG_REMOTE : 0;
+}
+
+@inline
+export function publish(log: Log): void {
   orderStores();
   log.next += 1;
   if (header().logSleepers) wakeReaders();
@@ -219,13 +250,16 @@ export function noteSet(
 ): void {
   partition.sets += 1;
   if (isNamespaced(keyWord)) countSet(partition, key);
-  if (partition.logHead) logSet(partition, key, keyWord, value, valueBytes, expiryMs);
+  if (partition.logHead) logSet(partition, key, keyWord, value, valueBytes, expiryMs, lastStamp(), origin());
 }
 
 /** Fields of a hash have expired: that is told of as a change of the hash, but is no write of anybody's. */
 @inline
-export function noteFieldsGone(partition: Partition, key: Address, keyWord: KeyWord, expiryMs: i64): void {
-  if (partition.logHead) logSet(partition, key, keyWord, key, LARGE_BYTES, expiryMs);
+export function noteFieldsGone(partition: Partition, address: Address, expiryMs: i64): void {
+  if (partition.logHead == 0) return;
+  const key = keyAddress(address, entryAt(address).flags);
+  const stamp = isStamped() ? stampAt(address) : 0;
+  logSet(partition, key, keyWordOf(address), key, LARGE_BYTES, expiryMs, stamp, 0);
 }
 
 function logSet(
@@ -235,15 +269,16 @@ function logSet(
   value: Address,
   valueBytes: u32,
   expiryMs: i64,
+  stamp: u64,
+  detail: u32,
 ): void {
   const log = logOf(partition);
   const keyBytes = lengthOf(keyWord);
-  let detail: u32 = 0;
   if (!fitsRecord(keyBytes, valueBytes)) {
     valueBytes = 0;
-    detail = LOG_VALUE_LEFT_OUT;
+    detail |= LOG_VALUE_LEFT_OUT;
   }
-  const at = begin(partition, log, LOG_SET, detail, keyWord, valueBytes, expiryMs);
+  const at = beginRecord(partition, log, LOG_SET, detail, keyWord, valueBytes, expiryMs, stamp, 0);
   if (at == 0) return breakLog(partition);
   if (value == key + keyBytes) {
     // As they lie in a frame.
@@ -269,13 +304,14 @@ function logStored(partition: Partition, key: Address, keyWord: KeyWord, address
   // Of a collection no value is told, as of a long one: whoever wants it reads it.
   const valueBytes = entry.flags & COLLECTION ? LARGE_BYTES : valueBytesOf(address, entry);
   const keyBytes = lengthOf(keyWord);
+  const stamp = isStamped() ? stampAt(address) : 0;
   const isInPieces = (entry.flags & CHAINED) != 0 && fitsRecord(keyBytes, valueBytes);
   if (!isInPieces) {
     // Of a longer chain nothing but the length is looked at.
-    return logSet(partition, key, keyWord, valueAddress(address, entry), valueBytes, expiryMs);
+    return logSet(partition, key, keyWord, valueAddress(address, entry), valueBytes, expiryMs, stamp, origin());
   }
   const log = logOf(partition);
-  const at = begin(partition, log, LOG_SET, 0, keyWord, valueBytes, expiryMs);
+  const at = beginRecord(partition, log, LOG_SET, origin(), keyWord, valueBytes, expiryMs, stamp, 0);
   if (at == 0) return breakLog(partition);
   copyBytes(at, key, keyBytes);
   const low = pageAddress(header().firstPage);
@@ -286,21 +322,24 @@ function logStored(partition: Partition, key: Address, keyWord: KeyWord, address
 
 /** Whether a record has room for a value; with the longest head there is, so that its fate does not depend on that. */
 @inline
-function fitsRecord(keyBytes: u32, valueBytes: u32): bool {
-  return valueBytes + keyBytes <= MAX_RECORD - RECORD_HEAD_BYTES - 8;
+export function fitsRecord(keyBytes: u32, valueBytes: u32): bool {
+  return valueBytes + keyBytes <= MAX_RECORD - RECORD_HEAD_BYTES - (isStamped() ? 24 : 8);
 }
 
 /** An entry in the table goes, for one of the reasons above. */
 @inline
 export function noteDelete(partition: Partition, address: Address, reason: u32): void {
-  if (partition.logHead != 0 && reason != LOG_CLEARED) logDelete(partition, address, reason);
+  if (partition.logHead == 0 || reason == LOG_CLEARED) return;
+  const isWrite = reason == LOG_DELETED;
+  const stamp = isStamped() ? (isWrite ? nextStamp(partition) : stampAt(address)) : 0;
+  logDelete(partition, address, reason | (isWrite ? origin() : 0), stamp);
 }
 
-function logDelete(partition: Partition, address: Address, reason: u32): void {
+export function logDelete(partition: Partition, address: Address, detail: u32, stamp: u64): void {
   const log = logOf(partition);
   const entry = entryAt(address);
   const keyBytes = <u32>entry.keyBytes;
-  const at = begin(partition, log, LOG_DELETE, reason, keyWordOf(address), 0, 0);
+  const at = beginRecord(partition, log, LOG_DELETE, detail, keyWordOf(address), 0, 0, stamp, 0);
   if (at == 0) return breakLog(partition);
   if (entry.flags & LONG_KEY) {
     const low = pageAddress(header().firstPage);
@@ -311,15 +350,22 @@ function logDelete(partition: Partition, address: Address, reason: u32): void {
   publish(log);
 }
 
-/** An entry has another expiry. 0: none. */
+/** An entry has another expiry, which is a write of it: its stamp is the next one. 0: none. */
 @inline
-export function noteExpiry(partition: Partition, key: Address, keyWord: KeyWord, expiryMs: i64): void {
-  if (partition.logHead) logExpiry(partition, key, keyWord, expiryMs);
+export function noteExpiry(
+  partition: Partition,
+  address: Address,
+  key: Address,
+  keyWord: KeyWord,
+  expiryMs: i64,
+): void {
+  const base = isStamped() ? restamp(partition, address) : 0;
+  if (partition.logHead) logExpiry(partition, key, keyWord, expiryMs, base);
 }
 
-function logExpiry(partition: Partition, key: Address, keyWord: KeyWord, expiryMs: i64): void {
+function logExpiry(partition: Partition, key: Address, keyWord: KeyWord, expiryMs: i64, base: u64): void {
   const log = logOf(partition);
-  const at = begin(partition, log, LOG_EXPIRE, 0, keyWord, 0, expiryMs);
+  const at = beginRecord(partition, log, LOG_EXPIRE, origin(), keyWord, 0, expiryMs, lastStamp(), base);
   if (at == 0) return breakLog(partition);
   copyBytes(at, key, lengthOf(keyWord));
   publish(log);
@@ -329,7 +375,7 @@ function logExpiry(partition: Partition, key: Address, keyWord: KeyWord, expiryM
 export function noteClear(partition: Partition): void {
   if (partition.logHead == 0) return;
   const log = logOf(partition);
-  begin(partition, log, LOG_CLEAR, 0, 0, 0, 0);
+  beginRecord(partition, log, LOG_CLEAR, 0, 0, 0, 0, isStamped() ? nextStamp(partition) : 0, 0);
   publish(log);
 }
 
@@ -337,7 +383,7 @@ export function noteClear(partition: Partition): void {
 export function noteNamespaceClear(partition: Partition, prefix: u32): void {
   if (partition.logHead == 0) return;
   const log = logOf(partition);
-  const at = begin(partition, log, LOG_CLEAR, 0, NAMESPACED_KEY | 4, 0, 0);
+  const at = beginRecord(partition, log, LOG_CLEAR, 0, NAMESPACED_KEY | 4, 0, 0, 0, 0);
   store<u32>(at, prefix);
   publish(log);
 }
@@ -368,73 +414,4 @@ export function skipNumber(log: Log): void {
   atomic.store<u64>(changetype<usize>(log) + OLDEST, next);
   orderStores();
   log.next = next;
-}
-
-/**
- * Makes the log of a partition whose writer died at any step whatever sound, and tells every reader that he lost
- * changes: the last write may have been done and not logged. Trusted is what recovery.ts trusts: page infos. If the
- * ring is not whole, it was just being made for a reader in the thread that died, or given back: then the log is off.
- */
-export function recoverLog(partition: Partition): void {
-  const index = partitionIndex(partition);
-  const end = atomic.load<u32>(offsetof<Header>('poolBump'));
-  let pages: u32 = 0;
-  for (let page: PageNumber = header().firstPage; page < end; page++) {
-    if (isLogPage(page, index)) pages += 1;
-  }
-  partition.logPages = pages;
-  if (partition.logHead != 0 && isRing(partition)) return breakLog(partition);
-  skipNumber(logOf(partition));
-  partition.logHead = 0;
-  for (let page: PageNumber = header().firstPage; page < end; page++) {
-    if (isLogPage(page, index)) givePage(page);
-  }
-  partition.logPages = 0;
-}
-
-@inline
-function isLogPage(page: PageNumber, partition: u32): bool {
-  return pageBelongs(page, partition) && pageKind(page) == PAGE_LOG;
-}
-
-/** Whether a partition's log is well-formed: its ring, and its records from the oldest on. Under its lock. */
-export function isLogSound(partition: Partition): bool {
-  if (partition.logHead == 0) return partition.logPages == 0;
-  return isRing(partition) && areRecordsSound(partition);
-}
-
-/** Whether the pages that `logHead` lies in are a ring of as many as there are. */
-function isRing(partition: Partition): bool {
-  const index = partitionIndex(partition);
-  const first = pageOf(partition.logHead);
-  let page = first;
-  for (let i: u32 = 0; i < partition.logPages; i++) {
-    if (page < header().firstPage || page >= header().endPage || !isLogPage(page, index)) return false;
-    page = pageInfo(page).next;
-    if (page == first && i + 1 < partition.logPages) return false;
-  }
-  return page == first;
-}
-
-function areRecordsSound(partition: Partition): bool {
-  const log = logOf(partition);
-  const granules = partition.logPages * (PAGE_BYTES / GRANULE_BYTES);
-  const page = pageOf(log.oldestAt);
-  if (page < header().firstPage || page >= header().endPage) return false;
-  if (log.oldest > log.next || !isLogPage(page, partitionIndex(partition))) return false;
-  let at = log.oldestAt;
-  let number = log.oldest;
-  for (let granule: u32 = 0; granule < granules; granule++) {
-    if (granuleNumber(at) != number) return false;
-    while (number < log.next) {
-      const words = <u32>load<u16>(at);
-      if (words == 0) break;
-      if ((at & GRANULE_MASK) + (words << 3) > MAX_RECORD) return false;
-      at += words << 3;
-      number += 1;
-    }
-    if (number == log.next) return at == partition.logHead;
-    at = granuleBehind(at);
-  }
-  return false;
 }

@@ -5,6 +5,7 @@
  */
 import { KeyWord, lengthOf } from './entry';
 import { hashKey } from './hash';
+import { startClock } from './hybridclock';
 import { Address, header } from './layout';
 import { ABSENT, look, NO_ROOM, peekValue, readValueAgain, WRONG_TYPE } from './read';
 import { Staged, stageKey } from './staging';
@@ -47,6 +48,7 @@ export function peekDirect(thread: u32, keyWord: KeyWord, nowMs: f64): i32 {
 
 /** `getDirect` that removes the key. */
 export function takeDirect(thread: u32, keyWord: KeyWord, nowMs: f64): i32 {
+  startClock(<i64>nowMs);
   const key = requestArea(thread);
   const out = replyArea(thread);
   const limit = out + header().areaBytes;
@@ -59,6 +61,7 @@ const IS_OUT_OF_MEMORY: i32 = -4;
 
 /** `getDirect` that gives the key another expiry (0: none; negative: the one it has); IS_OUT_OF_MEMORY. */
 export function expireDirect(thread: u32, keyWord: KeyWord, ttlMs: f64, nowMs: f64): i32 {
+  startClock(<i64>nowMs);
   const key = requestArea(thread);
   const out = replyArea(thread);
   const limit = out + header().areaBytes;
@@ -77,6 +80,7 @@ export function setDirect(
   version: f64,
   nowMs: f64,
 ): i32 {
+  startClock(<i64>nowMs);
   const key = requestArea(thread);
   const out = replyArea(thread);
   const limit = out + header().areaBytes;
@@ -88,6 +92,7 @@ export function setDirect(
 }
 
 export function deleteDirect(thread: u32, keyWord: KeyWord, nowMs: f64): i32 {
+  startClock(<i64>nowMs);
   const key = requestArea(thread);
   return <i32>removeKey(thread, hashKey(key, lengthOf(keyWord)), key, keyWord, <i64>nowMs);
 }

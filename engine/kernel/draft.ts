@@ -44,6 +44,7 @@ import {
 import { sample } from './eviction/adaptive';
 import { mayEvict, queueOfNew } from './eviction/policy';
 import { hashKey } from './hash';
+import { startClock } from './hybridclock';
 import { Address, header, Header, LARGE_BYTES, PageNumber } from './layout';
 import { lock, unlock } from './lock';
 import { isCleared } from './namespaces';
@@ -63,7 +64,7 @@ import { makeRoomForOne, reclaimPage } from './room';
 import { adoptPage } from './slab';
 import { stampKey } from './stamps';
 import { ERROR_ENTRIES_FULL, ERROR_OUT_OF_MEMORY, ERROR_VALUE_TOO_LARGE } from './status';
-import { addBuilt, countNew, newEntry, nextVersion, takePlace } from './store';
+import { addBuilt, countNew, newEntry, nextChain, takePlace } from './store';
 import { entryOf, Slot } from './table';
 import { blockOf, DRAFT_ABANDONED, draftingAddress, replyArea, requestArea } from './threads';
 import {
@@ -219,7 +220,19 @@ export function draftCommit(
   knownOld: f64,
   nowMillis: f64,
 ): i32 {
-  const nowMs = <i64>nowMillis;
+  startClock(<i64>nowMillis);
+  return commitDraft(thread, keyWord, ttlMs, flags, version, knownOld, <i64>nowMillis);
+}
+
+export function commitDraft(
+  thread: u32,
+  keyWord: KeyWord,
+  ttlMs: f64,
+  flags: u32,
+  version: f64,
+  knownOld: f64,
+  nowMs: i64,
+): i32 {
   const block = blockOf(thread);
   if (block.draftFirst == 0 || block.draftDone != block.draftBytes) return unreachable();
   const key = requestArea(thread);
@@ -265,7 +278,7 @@ function install(
   nowMs: i64,
 ): bool {
   const keyBytes = lengthOf(keyWord);
-  let flags = CHAINED | flagsOfKey(keyWord);
+  let flags = CHAINED | flagsOfKey(keyWord) | header().stampFlags;
   if (expiryMs != 0) flags |= HAS_EXPIRY;
   if (keyBytes > MAX_INLINE_KEY) flags |= LONG_KEY;
   if (slot) {
@@ -303,7 +316,7 @@ function buildHead(
   const entry = entryAt(address);
   const first = block.draftFirst;
   setFirstPiece(address, entry, first);
-  describeChain(address, entry, hash, valueBytes, nextVersion(partition));
+  describeChain(address, entry, hash, valueBytes, nextChain(partition));
   pieceAt(first).previous = address;
   for (let piece = first; piece; piece = pieceAt(piece).next) adoptPage(partition, pageOf(piece));
   block.draftFirst = 0;

@@ -16,7 +16,7 @@
  * Fields that an entry does not use cost nothing: 16-byte key, 32-byte value and no TTL fit a chunk of 56 bytes.
  *
  * A PENDING entry is of a write of several keys that may come to nothing yet (pending.ts); nobody but that writer sees
- * it.
+ * it. Or it is a tombstone (tombstones.ts).
  *
  * The key of a NAMESPACED entry begins with its namespace and epoch (namespaces.ts). No other entry has the same key:
  * a key is its bytes and that flag, which lookups are given as one word, a `KeyWord`.
@@ -57,7 +57,9 @@ export const CHUNK_LIST: u8 = 2;
 export const CHUNK_SET: u8 = 3;
 export const CHUNK_HASH: u8 = 4;
 export const CHUNK_ZSET: u8 = 5;
-const ENTRY_KINDS: u32 = 5;
+/** Not what a key has, but that it has nothing any more (tombstones.ts). */
+export const CHUNK_TOMBSTONE: u8 = 6;
+const ENTRY_KINDS: u32 = 6;
 export const CHUNK_PIECE: u8 = 0xff;
 export const CHUNK_RECORDS: u8 = 0xfe;
 export const CHUNK_TABLE: u8 = 0xfd;
@@ -121,7 +123,8 @@ const KEY_BYTES_MASK: u32 = 0xffff;
 export const NAMESPACED_KEY: KeyWord = <u32>NAMESPACED << 24;
 /**
  * Of the word of a key whose entry is pending (pending.ts): lookups of the key itself do not find it, those with this
- * flag find no other. It is in no key that comes from outside, and in no entry when its partition is unlocked.
+ * flag find no other. It is in no key that comes from outside, and, but for tombstones, in no entry when its partition
+ * is unlocked.
  */
 export const PENDING_KEY: KeyWord = <u32>PENDING << 24;
 const KEY_WORD_MASK: u32 = KEY_BYTES_MASK | NAMESPACED_KEY | PENDING_KEY;

@@ -15,6 +15,7 @@ import { commandRow, ROW_HOST } from './commands';
 import { touchTables } from './collections/ahead';
 import { touched } from './bytes';
 import { hasKeySlots } from './keyslots';
+import { startClock } from './hybridclock';
 import { Address, header, NOTHING } from './layout';
 import { integerOf, IS_INTEGER, lastInteger, skipValue, writeInteger } from './msgpack';
 import { firstElsewhere } from './serving';
@@ -112,6 +113,7 @@ const MAX_FRAME_ID: i64 = 0xffff_ffff;
  * any other `start` goes on with a frame that was interrupted, and the reply area is written from its beginning again.
  */
 export function exec(thread: u32, start: u32, length: u32, nowMillis: f64): i32 {
+  startClock(<i64>nowMillis);
   setHostFrame(false);
   return execFrame(thread, start, length, nowMillis, 0);
 }
@@ -122,17 +124,20 @@ export function exec(thread: u32, start: u32, length: u32, nowMillis: f64): i32 
  * need SERVES_ALL.
  */
 export function execWhereServed(thread: u32, start: u32, length: u32, nowMillis: f64, access: u32): i32 {
+  startClock(<i64>nowMillis);
   setHostFrame(false);
   return execFrame(thread, start, length, nowMillis, hasKeySlots() ? access : 0);
 }
 
 /** `exec` of a frame that the host itself has written, whose keys may be those of namespaces. */
 export function execHost(thread: u32, start: u32, length: u32, nowMillis: f64): i32 {
+  startClock(<i64>nowMillis);
   setHostFrame(true);
   return execFrame(thread, start, length, nowMillis, 0);
 }
 
-function execFrame(thread: u32, start: u32, length: u32, nowMillis: f64, access: u32): i32 {
+/** What all of them have in common. */
+export function execFrame(thread: u32, start: u32, length: u32, nowMillis: f64, access: u32): i32 {
   const block = blockOf(thread);
   const request = requestArea(thread);
   const end = request + length;
@@ -255,7 +260,7 @@ function refuseGroup(first: Address, end: Address, status: u32): void {
  * long at a million keys.
  */
 @inline
-function touchGroup(first: Address, end: Address): void {
+export function touchGroup(first: Address, end: Address): void {
   let sum: u32 = 0;
   for (let at = first; at < end; at += STAGED_BYTES) {
     sum += load<u32>(changetype<Staged>(at).bucket);
@@ -289,7 +294,7 @@ function touchGroup(first: Address, end: Address): void {
  * Touches where the log's records of a group's writes will go. One by one, these misses took longer than the rest of
  * the write. As above they overlap in a loop that does nothing else.
  */
-function touchLogs(first: Address, end: Address): void {
+export function touchLogs(first: Address, end: Address): void {
   let sum: u32 = 0;
   for (let at = first; at < end; at += STAGED_BYTES) {
     const command = changetype<Staged>(at);

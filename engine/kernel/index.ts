@@ -34,6 +34,7 @@ export {
   readLog,
   settleLog,
 } from './logreaders';
+export { applyRecords } from './apply';
 export { addCommand, ROW_HOST, ROW_KEYS_APART, ROW_KEYS_TOGETHER, ROW_WRITE } from './commands';
 export { digestRecords } from './digests';
 export {
@@ -68,6 +69,7 @@ export {
   EXEC_REPLY_FULL,
 } from './exec';
 export { xxh32 } from './hash';
+export { raiseClock, readClock, setNode } from './hybridclock';
 export * from './integrity';
 export {
   KEY_SLOT_BYTES,
@@ -115,10 +117,12 @@ export {
 export { countEntries, randomKey } from './random';
 export { addNamespaceHits, collectNamespace } from './rows';
 export { scan } from './scan';
+export { scanRecords } from './scanrecords';
 export { findElsewhere, isKeyServed } from './serving';
 export { SHIP_HEAD_BYTES, shipLog, shippingLanes } from './shipping';
 export { claimThread, reapThreads, releaseThread } from './slots';
 export { MERGE_DONE, MERGE_LANE_EMPTY, MERGE_OUT_FULL, mergeReplies } from './merge';
+export { draftCommitRemote, execRemote, setStamp, stampOf } from './replica';
 export { openRouter, routeKey, routerLane, routerPages, routerUsed } from './router';
 export {
   SPLIT_BAD_FRAME_ID,

@@ -3,7 +3,6 @@
  * rules stand here: table, entries, chains, slab pages, page lists, counts. Runs partition by partition, under its
  * lock.
  */
-import { isLogSound } from './changelog';
 import { areListsSound, chunksWalked, isCollectionSound } from './collections/check';
 import {
   CHAINED,
@@ -12,6 +11,7 @@ import {
   CHUNK_FREE,
   CHUNK_NODE,
   CHUNK_PIECE,
+  CHUNK_TOMBSTONE,
   COLLECTION,
   entryAt,
   entryBytes,
@@ -27,6 +27,7 @@ import {
   valueBytesOf,
 } from './entry';
 import { Address, header, PAGE_BYTES, PageNumber } from './layout';
+import { isLogSound } from './logcheck';
 import { lockToRead, lockToReadSoon, unlock } from './lock';
 import {
   isDraftOf,
@@ -82,6 +83,8 @@ export const BROKEN_DRAFT: u32 = 29;
 export const BROKEN_NAMESPACES: u32 = 30;
 export const BROKEN_COLLECTION: u32 = 31;
 export const BROKEN_GARBAGE: u32 = 32;
+export const BROKEN_TOMBSTONES: u32 = 33;
+export const BROKEN_STAMP: u32 = 34;
 
 const BUCKET_BYTES: u32 = 64;
 
@@ -91,6 +94,7 @@ let payloadSeen: u64 = 0;
 let chunksSeen: u64 = 0;
 let expiriesSeen: u32 = 0;
 let recordsSeen: u32 = 0;
+let tombstonesSeen: u32 = 0;
 
 /** 0, or the number of the first broken rule. */
 export function checkIntegrity(thread: u32): u32 {
@@ -118,10 +122,12 @@ export function checkPartition(partition: Partition): u32 {
   payloadSeen = 0;
   chunksSeen = 0;
   expiriesSeen = 0;
+  tombstonesSeen = 0;
   beginSums();
   let broken = checkSegments(partition);
   if (broken) return broken;
   if (entriesSeen != partition.entries) return BROKEN_ENTRY_COUNT;
+  if (tombstonesSeen != partition.tombstones) return BROKEN_TOMBSTONES;
   if (partition.entries > partition.maxEntries) return BROKEN_ENTRY_LIMIT;
   if (payloadSeen != partition.payloadBytes) return BROKEN_PAYLOAD_BYTES;
   if (!areSumsRight(partition)) return BROKEN_NAMESPACES;
@@ -226,15 +232,19 @@ function checkSlot(partition: Partition, segment: Address, slot: Slot): u32 {
   if (info.kind != PAGE_SLAB || info.partition != <u16>partitionIndex(partition)) return BROKEN_SLOT_ENTRY;
   const entry = entryAt(address);
   if (!isEntryKind(entry.kind) || entry.keyBytes == 0) return BROKEN_ENTRY_CHUNK;
-  if ((entry.kind != CHUNK_BLOB) != ((entry.flags & COLLECTION) != 0)) return BROKEN_ENTRY_CHUNK;
+  const isTombstone = entry.kind == CHUNK_TOMBSTONE;
+  if ((entry.kind != CHUNK_BLOB && !isTombstone) != ((entry.flags & COLLECTION) != 0)) return BROKEN_ENTRY_CHUNK;
+  if ((entry.flags & header().stampFlags) != header().stampFlags) return BROKEN_STAMP;
+  if (isTombstone && !(entry.flags & PENDING && entry.flags & HAS_EXPIRY)) return BROKEN_TOMBSTONES;
   if (entryBytes(entry) > chunkBytesOf(info.sizeClass)) return BROKEN_ENTRY_CHUNK;
-  if (entry.flags & PENDING && partition.pending == 0) return BROKEN_PIN;
+  if (entry.flags & PENDING && !isTombstone && partition.pending == 0) return BROKEN_PIN;
   const hash = hashOfEntry(address);
   if (tagOf(hash) != load<u8>(slot)) return BROKEN_SLOT_TAG;
   if (segmentOf(hash) != segment) return BROKEN_SLOT_UNREACHABLE;
   if (changetype<u32>(partitionOfHash(hash)) != changetype<u32>(partition)) return BROKEN_SLOT_UNREACHABLE;
   if (findEntry(hash, address) != slot) return BROKEN_SLOT_UNREACHABLE;
   entriesSeen += 1;
+  tombstonesSeen += <u32>isTombstone;
   expiriesSeen += entry.flags & HAS_EXPIRY;
   payloadSeen += <u64>entry.keyBytes + <u64>valueBytesOf(address, entry);
   chunksSeen += chunkBytesOf(info.sizeClass);

@@ -35,6 +35,7 @@ import { lengthOrWhy, setDirect } from './direct';
 import { OLD_IS_KNOWN } from './draft';
 import { removeEntry } from './eviction/removal';
 import { hashKey } from './hash';
+import { startClock } from './hybridclock';
 import { touchStamped } from './kept';
 import { Address, header, LARGE_BYTES, PAGE_BYTES } from './layout';
 import { isLocked, lock, lockToRead, orderLoads, readIsValid, readWord, unlock } from './lock';
@@ -151,6 +152,7 @@ function partitionOfKey(thread: u32, keyWord: KeyWord): Partition {
 
 /** Removes the key if its value is the chain with this number: 1, or 0. Counted as a read and a delete. */
 export function largeRemove(thread: u32, keyWord: KeyWord, chain: f64, nowMs: f64): i32 {
+  startClock(<i64>nowMs);
   const key = requestArea(thread);
   const hash = hashKey(key, lengthOf(keyWord));
   const partition = partitionOfHash(hash);
@@ -175,6 +177,7 @@ export function largeRemove(thread: u32, keyWord: KeyWord, chain: f64, nowMs: f6
  * IS_OUT_OF_MEMORY. Counted as a read.
  */
 export function largeExpire(thread: u32, keyWord: KeyWord, chain: f64, ttlMs: f64, nowMs: f64): i32 {
+  startClock(<i64>nowMs);
   const key = requestArea(thread);
   const hash = hashKey(key, lengthOf(keyWord));
   const partition = partitionOfHash(hash);

@@ -142,9 +142,19 @@ export class Header {
   packedBytes: u32;
   /** The last fence of a lease (types/lease.ts) or version of a namespace's entry. Changed by atomic addition. */
   lastNumber: u64;
+  // -- of a node of several (hybridclock.ts): what flag every entry gets for it (NO_STAMPS: it is no such node), which
+  // node, the highest stamp that was seen, which changes by compare-and-swap, and how long a tombstone lasts
+  stampFlags: u32;
+  node: u32;
+  clock: u64;
+  tombstoneMs: u64;
   /** Slots of keys (keyslots.ts): where the rest of their region is. 0: the arena has none. */
   keySlots: Address;
 }
+
+/* Values of `stampFlags`; the latter is HAS_VERSION of entry.ts. */
+export const NO_STAMPS: u32 = 0;
+export const STAMPED: u32 = 2;
 
 @inline
 export function header(): Header {

@@ -105,6 +105,8 @@ export class Partition {
   // -- collections: lists of nodes (collections/node.ts), of garbage, and of what is reserved for the write at hand
   garbage: Address;
   spareNode: Address;
+  /** Of the entries those that are no keys' (tombstones.ts). */
+  tombstones: u32;
 }
 
 /**
@@ -126,6 +128,7 @@ export function resetPartition(partition: Partition): void {
   partition.chainEnd = 0;
   partition.garbage = 0;
   partition.spareNode = 0;
+  partition.tombstones = 0;
   resetRows(partition);
   memory.fill(changetype<usize>(partition) + WHEEL, 0, WHEEL_BYTES);
   memory.fill(changetype<usize>(partition) + CLASS_INFOS, 0, CLASS_INFO_BYTES * MAX_CLASSES);

@@ -8,19 +8,30 @@
  * finds `Partition.pending` set, and drops those entries.
  */
 import { LOG_CLEARED, noteStored } from './changelog';
-import { entryAt, flagsOfKey, HAS_EXPIRY, HAS_VERSION, hashOfEntry, KeyWord, PENDING, PENDING_KEY } from './entry';
+import {
+  CHUNK_TOMBSTONE,
+  entryAt,
+  flagsOfKey,
+  HAS_EXPIRY,
+  HAS_VERSION,
+  hashOfEntry,
+  KeyWord,
+  PENDING,
+  PENDING_KEY,
+} from './entry';
 import { removeEntry } from './eviction/removal';
-import { Address, PAGE_BYTES } from './layout';
+import { Address, header, PAGE_BYTES } from './layout';
 import { pageInfo, pageOf } from './pages';
 import { Partition, queueOf } from './partition';
 import { stampKey } from './stamps';
 import { addBuilt, buildEntry } from './store';
 import { BUCKET_BYTES, entryOf, find, homeBucket, occupiedIn, Slot } from './table';
+import { findBeside } from './tombstones';
 
 /** The slot of the key's pending entry, or 0. */
 @inline
-function findPending(hash: u32, key: Address, keyWord: KeyWord): Slot {
-  return find(homeBucket(hash), hash, key, keyWord | PENDING_KEY);
+export function findPending(hash: u32, key: Address, keyWord: KeyWord): Slot {
+  return findBeside(hash, key, keyWord, false);
 }
 
 /** Adds an entry beside the one in `slot` (0: there is none), in place of a pending one. False: out of memory. */
@@ -38,7 +49,7 @@ export function addPending(
 ): bool {
   partition.pending = 1;
   cancelPending(partition, hash, key, keyWord);
-  let flags: u32 = (expiryMs != 0 ? HAS_EXPIRY : 0) | flagsOfKey(keyWord | PENDING_KEY);
+  let flags: u32 = (expiryMs != 0 ? HAS_EXPIRY : 0) | flagsOfKey(keyWord | PENDING_KEY) | header().stampFlags;
   if (slot) flags |= entryAt(entryOf(slot)).flags & HAS_VERSION;
   const address = buildEntry(partition, hash, key, keyWord, value, valueBytes, flags, expiryMs, thread, nowMs);
   if (address == 0) return false;
@@ -84,6 +95,8 @@ function dropIn(partition: Partition, bucket: Address): void {
   for (let bits = occupiedIn(bucket); bits; bits &= bits - 1) {
     const slot = bucket + <u32>ctz(bits);
     const address = entryOf(slot);
-    if (entryAt(address).flags & PENDING) removeEntry(partition, slot, hashOfEntry(address), LOG_CLEARED);
+    const entry = entryAt(address);
+    if (!(entry.flags & PENDING) || entry.kind == CHUNK_TOMBSTONE) continue;
+    removeEntry(partition, slot, hashOfEntry(address), LOG_CLEARED);
   }
 }

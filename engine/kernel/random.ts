@@ -15,6 +15,7 @@ import {
   keyPrefixOf,
   LONG_KEY,
   NAMESPACED,
+  PENDING,
 } from './entry';
 import { Address, header } from './layout';
 import { lockToRead, unlock } from './lock';
@@ -57,7 +58,7 @@ function below(count: u64): u64 {
 
 /** Entries of the partition that are wanted, expired ones too. Without the lock it may be a little wrong. */
 function countWanted(partition: Partition, prefix: u32): u32 {
-  if (prefix == 0) return partition.entries - min<u32>(partition.spaced, partition.entries);
+  if (prefix == 0) return partition.entries - min<u32>(partition.spaced + partition.tombstones, partition.entries);
   const row = rowAt(partition, numberOf(prefix));
   return row.prefix == prefix ? row.entries : 0;
 }
@@ -154,7 +155,8 @@ function slotNumber(segment: Address, left: u32): Slot {
 function isWanted(slot: Slot): bool {
   const address = entryOf(slot);
   const entry = entryAt(address);
-  if (isExpired(address, entry, nowMs)) return false;
+  // A tombstone is no key's.
+  if (entry.flags & PENDING || isExpired(address, entry, nowMs)) return false;
   if (!(entry.flags & NAMESPACED)) return wantedPrefix == 0;
   return wantedPrefix != 0 && keyPrefixOf(address) == wantedPrefix;
 }

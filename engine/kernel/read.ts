@@ -21,6 +21,7 @@ import {
   KeyWord,
   LONG_KEY,
   NAMESPACED,
+  PENDING,
   valueAddress,
   valueBytesOf,
 } from './entry';
@@ -171,7 +172,7 @@ export function readValue(
 ): u32 {
   // The entry that pass three found stands there as long as the partition's word is the staged one. Until that is
   // known, at the end, all of this may be garbage: it is bounded by MAX_CHUNK and the key's length. The word of a
-  // namespace's key is no length that an entry has, so such keys are not looked at here.
+  // namespace's key is no length that an entry has, so such keys are not looked at here. A tombstone has the key, too.
   if (staged.slot) {
     const address = staged.entry;
     const head = load<u64>(address);
@@ -181,7 +182,7 @@ export function readValue(
     const value = key + staged.keyWord;
     if (
       (<u32>head >> 16) == staged.keyWord &&
-      (flags & (CHAINED | LONG_KEY | NAMESPACED | COLLECTION)) == 0 &&
+      (flags & (CHAINED | LONG_KEY | NAMESPACED | COLLECTION | PENDING)) == 0 &&
       bytes <= MAX_CHUNK &&
       out + bytes <= limit &&
       ((flags & HAS_EXPIRY) == 0 || expiryOf(address) > nowMs) &&

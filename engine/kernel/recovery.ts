@@ -19,7 +19,8 @@
  * Its kind is free, and it is not in the pool. `sweepPages` finds such pages while no partition's lock is held by
  * anybody else, because pages are taken and given under some partition's lock only.
  */
-import { LOG_DELETED, noteClear, recoverLog } from './changelog';
+import { LOG_DELETED, noteClear } from './changelog';
+import { recoverLog } from './logcheck';
 import { dropReserved } from './collections/reserve';
 import { BROKEN_PAGE_TOTAL, BROKEN_RECORDS, checkPartition } from './integrity';
 import { Address, header, Header, PAGE_BYTES, PageNumber } from './layout';
@@ -115,7 +116,7 @@ function hasItsPages(partition: Partition): bool {
 /** Makes the partition an empty one, from whatever it is. */
 function empty(partition: Partition): void {
   const index = partitionIndex(partition);
-  partition.lost += partition.entries;
+  partition.lost += partition.entries - min<u32>(partition.tombstones, partition.entries);
   partition.entries = 0;
   partition.spareSegment = 0;
   partition.spareSegments = 0;

@@ -8,7 +8,7 @@
  */
 import { entryAt, flagsOfKey, HAS_EXPIRY, HAS_VERSION, isNamespaced, KeyWord } from './entry';
 import { mayEvict, queueOfNew } from './eviction/policy';
-import { Address } from './layout';
+import { Address, header } from './layout';
 import { isCleared } from './namespaces';
 import { Partition } from './partition';
 import { Queue } from './records';
@@ -43,7 +43,7 @@ export function beginEntry(
   thread: u32,
   nowMs: i64,
 ): Address {
-  let flags: u32 = (expiryMs != 0 ? HAS_EXPIRY : 0) | flagsOfKey(keyWord);
+  let flags: u32 = (expiryMs != 0 ? HAS_EXPIRY : 0) | flagsOfKey(keyWord) | header().stampFlags;
   if (slot) {
     const old = entryOf(slot);
     flags |= entryAt(old).flags & HAS_VERSION;

@@ -45,11 +45,26 @@ function allocateSlowly(partition: Partition, sizeClass: u32, thread: u32, nowMs
       const larger = takeLargerChunk(partition, sizeClass);
       if (larger) return larger;
     }
-    if (!findPage(partition, sizeClass, thread, nowMs)) return 0;
+    if (!findPage(partition, sizeClass, thread, nowMs)) break;
     const chunk = takeChunk(partition, sizeClass);
     if (chunk) return chunk;
   }
+  ranOut = true;
   return 0;
+}
+
+/** Whether memory was not to be had since `watchRoom`. Not state. */
+let ranOut: bool = false;
+
+@inline
+export function watchRoom(): void {
+  ranOut = false;
+}
+
+/** Whether a change may have come to be half done only. */
+@inline
+export function hasRunOut(): bool {
+  return ranOut;
 }
 
 /** Makes the pool have a page. */

@@ -52,11 +52,13 @@ import {
   LINK_VALUE_BYTES,
   LONG_KEY,
   NAMESPACED,
+  PENDING,
 } from './entry';
 import { Address, alignUp, header, MAX_CHUNK } from './layout';
 import { isLocked, lockToRead, readIsValid, readWord, unlock } from './lock';
 import { pageAddress, pageInfo, pageOf } from './pages';
 import { Partition, partitionOfHash } from './partition';
+import { copyRecord } from './scanrecords';
 import {
   BUCKET_INDEX_MASK,
   BUCKET_SHIFT,
@@ -93,9 +95,9 @@ const PREFIX_BYTES: u32 = 4;
 const NO_WORD: u64 = 0xffff;
 
 /* What copying came to, where addresses are above both of these. */
-const NO_ROOM: u32 = 1;
+export const NO_ROOM: u32 = 1;
 /** What lay there made no sense: somebody was writing. */
-const TORN: u32 = 2;
+export const TORN: u32 = 2;
 
 /* Second results of the functions below, read right after them by the same thread. Not state. */
 let groupEntries: u32 = 0;
@@ -108,6 +110,14 @@ let groupWord: u64 = 0;
 let copiedTo: Address = 0;
 /** An argument of `scan`, set at its start: the prefix of the namespace's keys; 0: the entries of none. */
 let wantedPrefix: u32 = 0;
+/** Likewise: records of the change log are wanted (scanrecords.ts). */
+let wantsRecords: bool = false;
+
+@inline
+export function beginScan(prefix: u32, records: bool): void {
+  wantedPrefix = prefix;
+  wantsRecords = records;
+}
 
 /** Bits below the leading `depth` ones. */
 @inline
@@ -130,7 +140,12 @@ export function scan(
   nowMs: f64,
   prefix: u32,
 ): f64 {
-  wantedPrefix = prefix;
+  beginScan(prefix, false);
+  return scanFrom(thread, cursor, count, maxValueBytes, nowMs);
+}
+
+/** `scan` of what `beginScan` said. */
+export function scanFrom(thread: u32, cursor: f64, count: u32, maxValueBytes: u32, nowMs: f64): f64 {
   const area = replyArea(thread);
   const limit = area + header().areaBytes;
   const now = <i64>nowMs;
@@ -147,7 +162,7 @@ export function scan(
   let isOver = !isCursor;
   for (let groups: u32 = 0; groups < MAX_GROUPS && entries < count && !isOver; groups++) {
     if (partitionOfHash(at) != partition) {
-      if (entries) break;
+      if (entries != 0 || wantsRecords) break;
       partition = partitionOfHash(at);
     }
     const end = readGroup(thread, partition, at, region, out, limit, mostBytes, now);
@@ -288,7 +303,9 @@ function copyRange(
         const hash = hashOfEntry(entry);
         if (((hash ^ first) & BUCKET_INDEX_MASK) != 0 || hash < first || hash > last) continue;
       }
-      const end = copyEntry(entry, out, limit, maxValueBytes, nowMs);
+      const end = wantsRecords
+        ? copyRecord(entry, out, limit, maxValueBytes, nowMs)
+        : copyEntry(entry, out, limit, maxValueBytes, nowMs);
       if (end <= TORN) return end;
       groupEntries += <u32>(end != out);
       out = end;
@@ -319,7 +336,8 @@ function copyEntry(
   const valueBytes = flags & CHAINED ? load<u32>(link, LINK_VALUE_BYTES) : <u32>head & 0xffff;
   const expiryMs = flags & HAS_EXPIRY ? expiryOf(address) : 0;
   if (expiryMs != 0 && expiryMs <= nowMs) return out;
-  if (((flags & NAMESPACED) != 0) != (wantedPrefix != 0)) return out;
+  // What is pending is no key's entry: a tombstone, or seen beside a writer.
+  if (((flags & NAMESPACED) != 0) != (wantedPrefix != 0) || flags & PENDING) return out;
   const low = pageAddress(header().firstPage);
   const high = header().endAddress;
   let skip: u32 = 0;

@@ -105,7 +105,9 @@ export function stageKey(staged: Staged, key: Address, keyWord: KeyWord, word: b
 /** For the second key of a command. */
 @inline
 export function otherStaged(thread: u32): Staged {
-  return changetype<Staged>(otherStagingOf(thread));
+  const staged = changetype<Staged>(otherStagingOf(thread));
+  staged.code = 0;
+  return staged;
 }
 
 /** For a command inside of another one. */

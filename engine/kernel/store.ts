@@ -32,7 +32,8 @@ import { sample } from './eviction/adaptive';
 import { mayEvict, queueOfNew, settle } from './eviction/policy';
 import { evictEntry, freeEntry } from './eviction/removal';
 import { changeExpiry, enroll, inherit } from './enrollment';
-import { Address, Header, MAX_CHUNK } from './layout';
+import { isStamped, nextStamp } from './hybridclock';
+import { Address, header, Header, MAX_CHUNK } from './layout';
 import { isCleared } from './namespaces';
 import { enterNamespace, resizeInNamespace } from './rows';
 import { Partition } from './partition';
@@ -82,7 +83,7 @@ export function buildEntry(
       giveChunk(partition, address);
       return 0;
     }
-    describeChain(address, entryAt(address), hash, valueBytes, nextVersion(partition));
+    describeChain(address, entryAt(address), hash, valueBytes, nextChain(partition));
   } else if (value) {
     copyBytes(address + fields + keyBytes, value, valueBytes);
   }
@@ -126,8 +127,15 @@ export function countNew(partition: Partition, address: Address, valueBytes: u32
 
 @inline
 export function nextVersion(partition: Partition): u64 {
+  if (isStamped()) return nextStamp(partition);
   partition.version += 1;
   return partition.version;
+}
+
+/** The number of a new chain, which the host gets as f64: a stamp is too large for that. */
+@inline
+export function nextChain(partition: Partition): u64 {
+  return isStamped() ? nextOfArena() : nextVersion(partition);
 }
 
 /** The next number of the arena's own counter, which is no partition's. */
@@ -189,7 +197,7 @@ export function put(
   thread: u32,
   nowMs: i64,
 ): bool {
-  let flags: u32 = (expiryMs != 0 ? HAS_EXPIRY : 0) | flagsOfKey(keyWord);
+  let flags: u32 = (expiryMs != 0 ? HAS_EXPIRY : 0) | flagsOfKey(keyWord) | header().stampFlags;
   if (slot) {
     const keyBytes = lengthOf(keyWord);
     const address = entryOf(slot);

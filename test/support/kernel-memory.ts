@@ -56,7 +56,11 @@ export const Header = {
   lastNumber: 160,
   packedItems: 152,
   packedBytes: 156,
-  keySlots: 168,
+  stampFlags: 168,
+  node: 172,
+  clock: 176,
+  tombstoneMs: 184,
+  keySlots: 192,
 } as const;
 
 export const CLASS_OF_SIZE = 0x400;
@@ -121,6 +125,7 @@ export const Partition = {
   pending: 252,
   garbage: 256,
   spareNode: 260,
+  tombstones: 264,
   queues: 320,
   classInfos: 448,
   wheel: 2496,

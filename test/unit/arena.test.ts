@@ -64,6 +64,10 @@ describe('the options of an arena', () => {
       'maxValue must be a whole number from 1 to 67108864, not 67108865',
     ],
     [{ maxThreads: 0 }, 'maxThreads must be a whole number from 1 to 64, not 0'],
+    [{ node: 1024 }, 'node must be a whole number from 0 to 1023, not 1024'],
+    [{ node: 1.5 }, 'node must be a whole number from 0 to 1023, not 1.5'],
+    [{ node: 1, tombstoneMs: 0 }, 'tombstoneMs must be a whole number from 1 to 86400000, not 0'],
+    [{ node: 1, maxNamespaces: 5 }, 'maxNamespaces must be 0 where there are several nodes, not 5'],
     [{ maxThreads: 65 }, 'maxThreads must be a whole number from 1 to 64, not 65'],
     [{ maxEntries: 0 }, 'maxEntries must be a whole number from 1 to 4294967294, not 0'],
     [
@@ -114,6 +118,8 @@ describe('the options of an arena', () => {
       structureBytes: 0,
       packedItems: 128,
       packedBytes: 2048,
+      node: undefined,
+      tombstoneMs: 600_000,
     });
     expect(arena.request).toHaveLength(192 * KIB);
     expect(arena.reply).toHaveLength(192 * KIB);

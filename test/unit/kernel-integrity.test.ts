@@ -24,6 +24,9 @@ import {
 } from '../support/kernel-memory.js';
 import { bin, command, integer, str } from '../support/kernel-wire.js';
 
+/** The kind of entries that are tombstones. */
+const TOMBSTONE = 6;
+
 /** An arena with something of everything: entries in chunks and chains, free chunks, free pages, several segments. */
 class Patient extends Bench {
   readonly plain = Buffer.from('plain');
@@ -184,6 +187,14 @@ const COLLECTION_RULES = ['BROKEN_COLLECTION', 'BROKEN_GARBAGE'];
 
 /** By rule: ways to break it. Each is applied to an arena of its own. */
 const HARMS: Record<string, Record<string, Harm>> = {
+  BROKEN_STAMP: {
+    'entries without one': (p) => p.memory.setU32(Header.stampFlags, 2),
+  },
+  BROKEN_TOMBSTONES: {
+    'one more': (p) => add(p, p.partitionField('tombstones'), 1),
+    'in the place of an entry': (p) =>
+      p.memory.setU8(p.memory.entry(p.plain) + Entry.kind, TOMBSTONE),
+  },
   BROKEN_DIRECTORY: {
     'an address outside of the pages': (p) => p.memory.setU32(p.directory, 0),
     'an address behind the pages': (p) =>

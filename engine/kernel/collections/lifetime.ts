@@ -23,11 +23,10 @@ import {
   HAS_EXPIRY,
   HAS_VERSION,
   hashOfEntry,
-  keyAddress,
-  keyWordOf,
   moveExpiry,
   setExpiry,
 } from '../entry';
+import { isStamped } from '../hybridclock';
 import { Address } from '../layout';
 import { Partition } from '../partition';
 import { reshape } from '../reshape';
@@ -145,8 +144,9 @@ export function sweepFields(partition: Partition, slot: Slot, limit: u32, nowMs:
   const address = entryOf(slot);
   const flags = <u32>entryAt(address).flags;
   stampKey(hashOfEntry(address));
-  if (flags & HAS_VERSION) renewVersion(partition, address, flags);
-  noteFieldsGone(partition, keyAddress(address, flags), keyWordOf(address), ownExpiryOf(address));
+  // Every node's clock lets them go: of that no other node need be told.
+  if (flags & HAS_VERSION && !isStamped()) renewVersion(partition, address, flags);
+  noteFieldsGone(partition, address, ownExpiryOf(address));
   return done;
 }
 

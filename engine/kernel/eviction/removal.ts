@@ -10,6 +10,7 @@ import {
   hashOfEntry,
   isExpired,
   NAMESPACED,
+  PENDING,
   pieceAt,
   ROOTED,
   valueBytesOf,
@@ -17,12 +18,12 @@ import {
 import { freeSoon } from '../collections/garbage';
 import { eachOfEntry, ON_DISCARD } from '../collections/node';
 import { Address } from '../layout';
-import { leaveNamespace } from '../rows';
 import { Partition } from '../partition';
 import { dropQueues } from '../records';
 import { giveChunk } from '../slab';
 import { stampKey } from '../stamps';
 import { entryOf, erase, isRecordOf, Slot } from '../table';
+import { reasonOfOther } from '../tombstones';
 import { dropWheel, wheelOf } from '../wheel';
 
 /** Frees an entry's chunks, those of a large collection in part (collections/garbage.ts). It is in no slot any more. */
@@ -51,7 +52,7 @@ export function freeChain(partition: Partition, piece: Address): void {
  */
 export function removeEntry(partition: Partition, slot: Slot, hash: u32, reason: u32): void {
   const address = entryOf(slot);
-  if (entryAt(address).flags & NAMESPACED) reason = leaveNamespace(partition, address, reason);
+  if (entryAt(address).flags & (NAMESPACED | PENDING)) reason = reasonOfOther(partition, address, reason);
   if (reason == LOG_EXPIRED) partition.expired += 1;
   else if (reason == LOG_EVICTED) partition.evictions += 1;
   noteDelete(partition, address, reason);

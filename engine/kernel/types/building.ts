@@ -44,15 +44,15 @@ import {
   PENDING_KEY,
 } from '../entry';
 import { removeEntry } from '../eviction/removal';
-import { Address } from '../layout';
+import { Address, header } from '../layout';
 import { numberOf, skipValue, writeFloat } from '../msgpack';
 import { Partition } from '../partition';
-import { cancelPending, settlePending } from '../pending';
+import { cancelPending, findPending, settlePending } from '../pending';
 import { findLive } from '../read';
 import { expireAt } from '../reshape';
 import { ERROR_COLLECTION_KEY, ERROR_OUT_OF_MEMORY } from '../status';
 import { add, KIND_SHIFT } from '../store';
-import { entryOf, find, homeBucket, Slot } from '../table';
+import { entryOf, Slot } from '../table';
 import { scratchOf } from '../threads';
 import { copyField, FIELD_NO_MEMORY, putField } from './hash';
 import { copyElement, putElement } from './list';
@@ -75,9 +75,10 @@ export function beginBuilding(
   cancelPending(partition, hash, key, keyWord);
   const head = scratchOf(thread);
   store<u16>(head, 0);
-  const flags = <u32>COLLECTION | flagsOfKey(keyWord | PENDING_KEY) | (<u32>(kind - CHUNK_BLOB) << KIND_SHIFT);
+  const kindFlags = <u32>COLLECTION | (<u32>(kind - CHUNK_BLOB) << KIND_SHIFT);
+  const flags = kindFlags | flagsOfKey(keyWord | PENDING_KEY) | header().stampFlags;
   const added = add(partition, hash, key, keyWord, head, 2, flags, 0, thread, nowMs);
-  const slot = added ? find(homeBucket(hash), hash, key, keyWord | PENDING_KEY) : 0;
+  const slot = added ? findPending(hash, key, keyWord) : 0;
   if (slot == 0) partition.pending = 0;
   partition.pinnedOld = slot ? entryOf(slot) : 0;
   return slot;

@@ -8,7 +8,7 @@
  *   ...           collections/ changes it
  *   close         counts, marks, logs and versions the change, or removes the key; unlock
  */
-import { LOG_DELETED, noteSet } from '../changelog';
+import { LOG_DELETED } from '../changelog';
 import { shrinkEntry } from '../collections/fit';
 import { freeSoon } from '../collections/garbage';
 import { hasDue, settleExpiry, sweepFields } from '../collections/lifetime';
@@ -26,8 +26,9 @@ import {
 } from '../entry';
 import { sample } from '../eviction/adaptive';
 import { mayEvict } from '../eviction/policy';
+import { beginEffect, noteChange } from '../effects';
 import { removeEntry } from '../eviction/removal';
-import { Address, LARGE_BYTES } from '../layout';
+import { Address, header } from '../layout';
 import { lock, lockToRead, unlock } from '../lock';
 import { mark } from '../marks';
 import { Partition } from '../partition';
@@ -65,6 +66,7 @@ export function open(thread: u32, staged: Staged, kind: u8, creates: bool, nowMs
 export function openHeld(partition: Partition, thread: u32, staged: Staged, kind: u8, creates: bool, nowMs: i64): Slot {
   failure = 0;
   let slot = findStaged(partition, staged, nowMs);
+  beginEffect(slot, nowMs);
   if (slot) {
     if (entryAt(entryOf(slot)).kind != kind) {
       failure = ERROR_WRONG_TYPE;
@@ -95,7 +97,8 @@ function create(partition: Partition, thread: u32, staged: Staged, kind: u8, now
   }
   const head = scratchOf(thread);
   store<u16>(head, 0);
-  const flags = <u32>COLLECTION | flagsOfKey(staged.keyWord) | (<u32>(kind - CHUNK_BLOB) << KIND_SHIFT);
+  const kindFlags = <u32>COLLECTION | (<u32>(kind - CHUNK_BLOB) << KIND_SHIFT);
+  const flags = kindFlags | flagsOfKey(staged.keyWord) | header().stampFlags;
   const added = add(
     partition, staged.hash, staged.key, staged.keyWord, head, 2, flags, 0, thread, nowMs,
   );
@@ -138,8 +141,7 @@ export function closeHeld(partition: Partition, staged: Staged, slot: Slot, chan
   const flags = <u32>entryAt(address).flags;
   if (changed) {
     if (flags & HAS_VERSION) renewVersion(partition, address, flags);
-    // The log leaves out what is so long: whoever wants the collection reads it.
-    noteSet(partition, staged.key, staged.keyWord, staged.key, LARGE_BYTES, keyExpiryOf(address));
+    noteChange(partition, staged, keyExpiryOf(address));
   }
   partition.overwriting = 0;
   freeSoon(partition);

@@ -161,7 +161,7 @@ export function changeHeld(
       ? expireAt(partition, slot, hash, expiryMs, thread, nowMs)
       : dropExpiry(partition, slot, thread, nowMs);
     if (!done) return false;
-    noteExpiry(partition, key, keyWord, expiryMs);
+    noteExpiry(partition, entryOf(slot), key, keyWord, expiryMs);
   }
   mark(partition, slot);
   return true;
@@ -234,7 +234,7 @@ export function expire(thread: u32, staged: Staged, out: Address, limit: Address
     if (ttlMs > 0) done = expireAt(partition, slot, staged.hash, nowMs + ttlMs, thread, nowMs);
     else done = dropExpiry(partition, slot, thread, nowMs);
     if (done) {
-      noteExpiry(partition, staged.key, staged.keyWord, ttlMs > 0 ? nowMs + ttlMs : 0);
+      noteExpiry(partition, entryOf(slot), staged.key, staged.keyWord, ttlMs > 0 ? nowMs + ttlMs : 0);
       mark(partition, slot);
     }
   }
@@ -244,7 +244,7 @@ export function expire(thread: u32, staged: Staged, out: Address, limit: Address
 }
 
 /** Takes an entry's expiry away. True: shrinking always fits where the entry stands. */
-function dropExpiry(partition: Partition, slot: Slot, thread: u32, nowMs: i64): bool {
+export function dropExpiry(partition: Partition, slot: Slot, thread: u32, nowMs: i64): bool {
   if (isMarked(entryOf(slot))) return changeOwnExpiry(partition, slot, 0, thread, nowMs);
   return reshape(partition, slot, <u32>entryAt(entryOf(slot)).flags & HAS_VERSION, thread, nowMs) != 0;
 }
@@ -273,7 +273,7 @@ export function persist(thread: u32, staged: Staged, out: Address, limit: Addres
     had = keyExpiryOf(entryOf(slot)) != 0;
     if (had) {
       dropExpiry(partition, slot, thread, nowMs);
-      noteExpiry(partition, staged.key, staged.keyWord, 0);
+      noteExpiry(partition, entryOf(slot), staged.key, staged.keyWord, 0);
     }
     mark(partition, slot);
   }

@@ -33,7 +33,7 @@ import { ERROR_LEASE_TTL, ERROR_NOT_A_LEASE, ERROR_OUT_OF_MEMORY, ERROR_OWNER, w
 import { stampKey } from '../stamps';
 import { nextOfArena } from '../store';
 import { mark } from '../marks';
-import { Slot } from '../table';
+import { entryOf, Slot } from '../table';
 import { MAX_TTL_MS, storeHeld } from './blob';
 import { bytesInSlot, shortValue } from './short';
 
@@ -163,7 +163,7 @@ function prolong(partition: Partition, thread: u32, slot: Slot, staged: Staged, 
   const expiryMs = nowMs + ttlMs;
   stampKey(staged.hash);
   if (!expireAt(partition, slot, staged.hash, expiryMs, thread, nowMs)) return false;
-  noteExpiry(partition, staged.key, staged.keyWord, expiryMs);
+  noteExpiry(partition, entryOf(slot), staged.key, staged.keyWord, expiryMs);
   mark(partition, slot);
   return true;
 }

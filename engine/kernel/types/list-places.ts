@@ -3,6 +3,7 @@ import { equalBytes } from '../bytes';
 import { countOf, isRooted } from '../collections/root';
 import { removeItems, startAt, startBefore, takeNext, takePrevious } from '../collections/sequence';
 import { isElement, removeEqual } from '../collections/tree-filter';
+import { LPOP, LPUSH, RPOP, RPUSH, tellAs } from '../effects';
 import { CHUNK_LIST, entryAt, lengthOf } from '../entry';
 import { Address, header } from '../layout';
 import { addToSet, beginSet, lockSet, unlockSet } from '../locks';
@@ -284,11 +285,13 @@ function moveHeld(
   if (done && isSameKey(staged, other)) {
     removeItems(target, otherSlot, isFromLeft ? <u32>isToLeft : length - <u32>!isToLeft, 1, thread);
   }
+  if (!isSameKey(staged, other)) tellAs(isToLeft ? LPUSH : RPUSH, 1, out, end);
   closeHeld(target, other, otherSlot, done);
   if (!done) return writeError(out, ERROR_OUT_OF_MEMORY);
   if (!isSameKey(staged, other)) {
     const sourceSlot = openHeld(source, thread, staged, CHUNK_LIST, false, nowMs);
     removeItems(source, sourceSlot, isFromLeft ? 0 : length - 1, 1, thread);
+    tellAs(isFromLeft ? LPOP : RPOP, 0, out, out);
     closeHeld(source, staged, sourceSlot, true);
   }
   return end;

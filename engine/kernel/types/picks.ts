@@ -9,6 +9,7 @@ import { MAX_MEMBER_BYTES, readMember } from '../collections/member';
 import { randomBelow, randomItem, seedRandom } from '../collections/random';
 import { countOf } from '../collections/root';
 import { findMember, removeItem } from '../collections/table';
+import { SREM, tellAs } from '../effects';
 import { CHUNK_HASH, CHUNK_SET, entryAt, valueBytesOf } from '../entry';
 import { Address, header } from '../layout';
 import { integerOf, IS_INTEGER, isNil, isTrue, lastInteger, skipValue, writeArrayHead, writeNil } from '../msgpack';
@@ -74,6 +75,7 @@ export function setPop(thread: u32, staged: Staged, out: Address, limit: Address
     readMember(thread, memberOf(item));
     removeItem(partition, slot, findMember(entryOf(slot)));
   }
+  if (done) tellAs(SREM, done, hasCount ? out + HEAD_BYTES : out, end);
   close(thread, staged, slot, done != 0);
   if (done < count && done == 0) return 0;
   if (!hasCount) return end;

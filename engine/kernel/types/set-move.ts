@@ -2,6 +2,7 @@
 import { readMember } from '../collections/member';
 import { findMember, removeItem } from '../collections/table';
 import { CHUNK_SET, entryAt, lengthOf } from '../entry';
+import { SADD, SREM, tellAs } from '../effects';
 import { Address } from '../layout';
 import { addToSet, beginSet, lockSet, unlockSet } from '../locks';
 import { writeBoolean } from '../msgpack';
@@ -42,12 +43,15 @@ function moveHeld(thread: u32, staged: Staged, other: Staged, out: Address, nowM
   source.pinnedSource = entryOf(slot);
   const opened = openHeld(target, thread, other, CHUNK_SET, true, nowMs);
   const outcome = opened ? addMember(target, opened, thread, nowMs) : NO_MEMORY;
+  const member = other.key + lengthOf(other.keyWord);
+  tellAs(SADD, 1, member, staged.end);
   if (opened) closeHeld(target, other, opened, outcome != NO_MEMORY);
   source.pinnedSource = 0;
   if (opened == 0) return writeError(out, lastFailure());
   if (outcome == NO_MEMORY) return writeError(out, ERROR_OUT_OF_MEMORY);
   const again = openHeld(source, thread, staged, CHUNK_SET, false, nowMs);
   removeItem(source, again, findMember(entryOf(again)));
+  tellAs(SREM, 1, member, staged.end);
   closeHeld(source, staged, again, true);
   return writeBoolean(out, true);
 }

@@ -53,7 +53,7 @@ import {
   ERROR_VALUE_TOO_LARGE,
   writeError,
 } from '../status';
-import { nextVersion, renewVersion } from '../store';
+import { nextChain, renewVersion } from '../store';
 import { entryOf, Slot } from '../table';
 import { scratchOf } from '../threads';
 import { expiryOfSlot } from './blob';
@@ -189,7 +189,7 @@ function writeInPlace(
   if (entry.flags & NAMESPACED) resizeInNamespace(partition, address, valueBytes);
   if (isChained) {
     // Other bytes, another number: who reads its pages meanwhile (large.ts) begins again.
-    describeChain(address, entry, staged.hash, valueBytes, nextVersion(partition));
+    describeChain(address, entry, staged.hash, valueBytes, nextChain(partition));
   } else {
     entry.valueBytes = <u16>valueBytes;
     const value = valueAddress(address, entry);

@@ -1,0 +1,237 @@
+/**
+ * Arenas of several nodes that tell each other what they write, as a host would, but in any order,
+ * twice, or not at all; and what each of them has then.
+ */
+import type { ArenaOptions } from '#engine/arena.js';
+import {
+  DELETED,
+  LOG_DELETE,
+  LOG_EFFECT,
+  type LogRecord,
+  REASON_MASK,
+  REMOTE,
+  readRecord,
+} from '#engine/log-record.js';
+import { Replica } from '#engine/replica.js';
+import { Random } from './fuzz-random.mjs';
+import {
+  array,
+  command,
+  frame,
+  integer,
+  integerOf,
+  itemsOf,
+  NIL,
+  str,
+  valuesOf,
+  type Wire,
+} from './kernel-wire.js';
+import { recordsOf, StampedBench } from './stamped-arena.js';
+
+/* Kinds of entries, as engine/kernel/entry.ts numbers them. */
+const LIST = 2;
+const SET = 3;
+const HASH = 4;
+
+export class Peer extends StampedBench {
+  readonly replica: Replica;
+  /** Records that others wrote and that are under way, each with who did. */
+  inbox: { readonly from: Peer; readonly bytes: Buffer }[] = [];
+  /** Keys that were, and commands of others that were run here. */
+  fetched = 0;
+  repeated = 0;
+
+  constructor(node: number, options: Partial<ArenaOptions> = {}, nowMs?: number) {
+    super(node, options, nowMs);
+    this.replica = new Replica(this.arena);
+  }
+
+  /** What is at a key, as text that is the same for the same content; undefined: nothing. */
+  contentOf(key: string): string | undefined {
+    const { stamp, kind, expiryMs } = this.replica.stampOf(Buffer.from(key), this.nowMs);
+    if (stamp === 0n) return undefined;
+    const parts = this.#partsOf(key, kind);
+    const sorted = kind === SET || kind === HASH ? parts.sort() : parts;
+    return `${stamp} ${kind} ${expiryMs} ${sorted.join(' ')}`;
+  }
+
+  /** A hash's fields come with their values and when they expire. */
+  #partsOf(key: string, kind: number): string[] {
+    const hex = (wire: Wire) => wire.toString('hex');
+    const at = str(key);
+    if (kind === LIST) {
+      return itemsOf(this.one(command('LRANGE', at, integer(0), integer(-1)))).map(hex);
+    }
+    if (kind === SET) return itemsOf(this.one(command('SMEMBERS', at))).map(hex);
+    if (kind === HASH) {
+      return this.#fieldsOf(key).map(([field, value, ttlMs]) => {
+        const expiryMs = ttlMs < 0 ? -1 : this.nowMs + ttlMs;
+        return `${hex(field)}=${hex(value)}@${expiryMs}`;
+      });
+    }
+    if (kind === 1) return [hex(this.one(command('GET', at)))];
+    return this.#scoresOf(key).map(([member, score]) => `${hex(member)}:${hex(score)}`);
+  }
+
+  #fieldsOf(key: string): [field: Wire, value: Wire, ttlMs: number][] {
+    const map = this.one(command('HGETALL', str(key)));
+    const headBytes = map[0]! >= 0x80 && map[0]! < 0x90 ? 1 : map[0] === 0xde ? 3 : 5;
+    const all = valuesOf(map.subarray(headBytes));
+    const fields = all.filter((_, i) => i % 2 === 0);
+    if (fields.length === 0) return [];
+    const ttls = itemsOf(this.one(command('HTTL', str(key), ...fields)));
+    return fields.map((field, i) => [field, all[2 * i + 1]!, Number(integerOf(ttls[i]!))]);
+  }
+
+  #scoresOf(key: string): [member: Wire, score: Wire][] {
+    const members = itemsOf(this.one(command('ZRANGE', str(key), integer(0), integer(-1))));
+    const scores = itemsOf(this.one(command('ZMSCORE', str(key), ...members)));
+    return members.map((member, i) => [member, scores[i]!]);
+  }
+
+  /** Commands that make a key on another node, whose clock stands at `nowMs`, what it is here. */
+  #commandsFor(key: string, kind: number, expiryMs: number, nowMs: number): Wire[] {
+    const at = str(key);
+    const ttl = integer(expiryMs === 0 ? 0 : expiryMs - nowMs);
+    const commands = [command('DEL', at)];
+    if (kind === 1) return [command('SET', at, this.one(command('GET', at)), ttl)];
+    if (kind === LIST) {
+      const items = itemsOf(this.one(command('LRANGE', at, integer(0), integer(-1))));
+      commands.push(command('RPUSH', at, ...items));
+    } else if (kind === SET) {
+      commands.push(command('SADD', at, ...itemsOf(this.one(command('SMEMBERS', at)))));
+    } else if (kind === HASH) {
+      for (const [field, value, ttlMs] of this.#fieldsOf(key)) {
+        const leftMs = integer(ttlMs < 0 ? 0 : ttlMs + this.nowMs - nowMs);
+        commands.push(command('HSETEX', at, leftMs, NIL, field, value));
+      }
+    } else {
+      const pairs = this.#scoresOf(key).flatMap(([member, score]) => [score, member]);
+      commands.push(command('ZADD', at, NIL, ...pairs));
+    }
+    if (expiryMs !== 0) commands.push(command('EXPIRE', at, ttl));
+    return commands;
+  }
+
+  /** Takes a key over from another node as it is there, unless what is here is newer. */
+  fetch(from: Peer, key: string): void {
+    this.fetched++;
+    const bytes = Buffer.from(key);
+    const there = from.replica.stampOf(bytes, from.nowMs);
+    const here = this.replica.stampOf(bytes, this.nowMs);
+    if (there.stamp <= here.stamp || there.stamp <= here.tombstone) return;
+    const commands = from.#commandsFor(key, there.kind, there.expiryMs, this.nowMs);
+    const guard = array([str(key), here.stamp === 0n ? NIL : integer(here.stamp)]);
+    const request = frame(1, command('ATOMIC', array(commands), array([guard])));
+    const reply = this.replica.execute(request, there.stamp, this.nowMs);
+    const wrong = valuesOf(reply).find((value) => value[0] === 0xc7);
+    if (wrong) throw new Error(`${key} was not made anew: ${wrong.toString('latin1')}`);
+  }
+
+  /** Applies records of another node, and fetches what is missing. */
+  apply(from: Peer, bytes: Buffer): void {
+    const { applied, missing, unstored } = this.replica.applyRecords(bytes, this.nowMs);
+    if (readRecord(bytes, 0).kind === LOG_EFFECT) this.repeated += applied;
+    if (unstored.length > 0) throw new Error(`no memory for ${unstored.length} records`);
+    for (const at of missing) this.fetch(from, readRecord(bytes, at).key.toString());
+  }
+
+  /** Applies all that another node has by now. */
+  repair(from: Peer, newerThan = 0n): void {
+    for (let cursor = -1; cursor !== 0; ) {
+      const page = from.replica.scanRecords(Math.max(cursor, 0), from.nowMs, newerThan);
+      if (page.bytes.length > 0) this.apply(from, page.bytes);
+      cursor = page.cursor;
+    }
+  }
+}
+
+/** Some nodes, and the writes that won by now. */
+export class Peers {
+  readonly peers: readonly Peer[];
+  readonly random: Random;
+  /** By key: the highest stamp that a write of it had, and what it had made of the key. */
+  readonly winners = new Map<string, { stamp: bigint; content: string | undefined }>();
+
+  constructor(count: number, seed: number, options: Partial<ArenaOptions> = {}, nowMs?: number) {
+    this.random = new Random(seed);
+    this.peers = Array.from({ length: count }, (_, i) => new Peer(i + 1, options, nowMs));
+  }
+
+  /** Runs a command on a node, whose log is told to all. */
+  write(peer: Peer, request: Wire): void {
+    peer.one(request);
+    this.tell(peer);
+  }
+
+  /** What a node has written goes to all others, and a deletion to itself, too. */
+  tell(peer: Peer): void {
+    const bytes = peer.logged();
+    let at = 0;
+    for (const record of recordsOf(bytes)) {
+      const one = bytes.subarray(at, record.end);
+      at = record.end;
+      if (record.detail & REMOTE) continue;
+      this.#note(peer, record);
+      for (const other of this.peers) {
+        if (other !== peer) other.inbox.push({ from: peer, bytes: one });
+      }
+      if (record.kind === LOG_DELETE && isDeleted(record)) peer.apply(peer, one);
+    }
+    // Of what was applied just now.
+    for (const record of recordsOf(peer.logged())) {
+      if (!(record.detail & REMOTE)) throw new Error('applying is told of as a write of its own');
+    }
+  }
+
+  #note(peer: Peer, record: LogRecord): void {
+    const key = record.key.toString();
+    const won = this.winners.get(key);
+    if (won !== undefined && won.stamp > record.stamp) return;
+    const isGone = record.kind === LOG_DELETE;
+    const content = isGone ? undefined : peer.contentOf(key);
+    this.winners.set(key, { stamp: record.stamp, content });
+  }
+
+  /**
+   * A node takes some of what is under way to it, half the time in any order, some of it twice;
+   * some gets lost.
+   */
+  deliver(peer: Peer, share: number, lost: number): void {
+    const { random } = this;
+    const isInOrder = random.chance(0.5);
+    const taken: typeof peer.inbox = [];
+    const left: typeof peer.inbox = [];
+    for (const message of peer.inbox) {
+      if (!random.chance(share)) left.push(message);
+      else if (random.chance(lost)) continue;
+      else taken.splice(isInOrder ? taken.length : random.below(taken.length + 1), 0, message);
+    }
+    peer.inbox = left;
+    for (const message of taken) {
+      if (random.chance(0.1)) peer.inbox.push(message);
+      peer.apply(message.from, message.bytes);
+    }
+    this.tell(peer);
+  }
+
+  /** Delivers all that is under way; then every node looks at what every other one has. */
+  settle(): void {
+    for (const peer of this.peers) while (peer.inbox.length > 0) this.deliver(peer, 1, 0);
+    for (const peer of this.peers) {
+      for (const other of this.peers) if (other !== peer) peer.repair(other);
+    }
+    for (const peer of this.peers) this.tell(peer);
+  }
+
+  check(): void {
+    for (const peer of this.peers) {
+      const broken = peer.arena.checkIntegrity();
+      if (broken) throw new Error(broken);
+    }
+  }
+}
+
+function isDeleted(record: LogRecord): boolean {
+  return (record.detail & REASON_MASK) === DELETED;
+}
