@@ -152,7 +152,13 @@ export interface KernelExports {
     links: number,
     losses: number,
   ): number;
-  digestRecords(thread: number, start: number, end: number): number;
+  digestRecords(
+    thread: number,
+    start: number,
+    end: number,
+    newestHigh: number,
+    newestLow: number,
+  ): number;
   getDirect(thread: number, keyWord: number, nowMs: number): number;
   peekDirect(thread: number, keyWord: number, nowMs: number): number;
   takeDirect(thread: number, keyWord: number, nowMs: number): number;

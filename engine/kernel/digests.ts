@@ -6,10 +6,10 @@
  *
  * XXH64: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
  */
-import { LOG_CLEAR, LOG_NAMESPACED } from './changelog';
+import { LOG_NAMESPACED, LOG_SET, LOG_STAMPED } from './changelog';
 import { addToDigest, hasKeySlots, keySlot } from './keyslots';
 import { Address } from './layout';
-import { LOG_HAS_STAMP, recordKey } from './shipping';
+import { recordKey } from './shipping';
 import { replyArea } from './threads';
 
 const PRIME1: u64 = 0x9e3779b185ebca87;
@@ -65,11 +65,13 @@ function xxh64(start: Address, end: Address, seed: u64): u64 {
 }
 
 /**
- * Adds the records from offset `start` to `end` of the reply area, as `readLog` leaves them, to the digests of their
- * keys' slots; how many: those with a stamp, and in no namespace.
+ * Adds the entries that the records from offset `start` to `end` of the reply area tell of, as scanrecords.ts leaves
+ * them, to the digests of their keys' slots, as far as their stamps are not newer than the one in two halves; how many.
+ * Tombstones are passed over: they end in each node's own time.
  */
-export function digestRecords(thread: u32, start: u32, end: u32): u32 {
+export function digestRecords(thread: u32, start: u32, end: u32, newestHigh: u32, newestLow: u32): u32 {
   if (!hasKeySlots()) return 0;
+  const newest = (<u64>newestHigh << 32) | <u64>newestLow;
   const reply = replyArea(thread);
   const last = reply + end;
   let count: u32 = 0;
@@ -77,12 +79,14 @@ export function digestRecords(thread: u32, start: u32, end: u32): u32 {
   for (let at = reply + start; at < last; at += bytes) {
     const word = load<u64>(at);
     bytes = (<u32>word & 0xffff) << 3;
+    const kind = <u32>(word >> 32) & 0xff;
     const detail = <u32>(word >> 40) & 0xff;
-    const isClear = (<u32>(word >> 32) & 0xff) == LOG_CLEAR;
-    if (isClear || (detail & LOG_NAMESPACED) != 0 || (detail & LOG_HAS_STAMP) == 0) continue;
-    const key = recordKey(at, detail);
+    if (kind != LOG_SET || (detail & LOG_NAMESPACED) != 0 || (detail & LOG_STAMPED) == 0) continue;
+    const key = recordKey(at, kind, detail);
+    const stamp = load<u64>(key - 8);
+    if (stamp > newest) continue;
     const keyBytes = <u32>word >> 16;
-    addToDigest(keySlot(key, keyBytes), xxh64(key, key + keyBytes, load<u64>(key - 8)));
+    addToDigest(keySlot(key, keyBytes), xxh64(key, key + keyBytes, stamp));
     count += 1;
   }
   return count;

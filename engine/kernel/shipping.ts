@@ -13,34 +13,35 @@
 import { copyBytes } from './bytes';
 import {
   GRANULE_BYTES,
+  hasBase,
   LOG_CLEAR,
   LOG_DELETE,
   LOG_DELETED,
   LOG_HAS_TIME,
   LOG_NAMESPACED,
+  LOG_REMOTE,
   LOG_SET,
+  LOG_STAMPED,
   LOG_VALUE_LEFT_OUT,
+  RECORD_HEAD_BYTES,
 } from './changelog';
 import { keySlot, targetsOf } from './keyslots';
 import { Address, header } from './layout';
 import { replyArea, requestArea } from './threads';
 
-/** It came from another node. */
-const LOG_REMOTE: u32 = 0x20;
-/** A u64 behind the time: the version of the entry in the cluster. */
-export const LOG_HAS_STAMP: u32 = 0x10;
-const RECORD_HEAD_BYTES: u32 = 8;
-
 /** A bit for each in a slot's targets. */
 const MAX_LINKS: u32 = 64;
 const CLEARS: u32 = 4 * MAX_LINKS;
 const LEFT_OUT: u32 = CLEARS + 4;
+const DELETES: u32 = LEFT_OUT + 4;
 export const SHIP_HEAD_BYTES: u32 = 320;
 
-/** Where the key of a record with these details begins. */
+/** Where the key of a record of this kind and detail begins. */
 @inline
-export function recordKey(record: Address, detail: u32): Address {
-  return record + RECORD_HEAD_BYTES + ((detail & LOG_HAS_TIME) >> 4) + ((detail & LOG_HAS_STAMP) >> 1);
+export function recordKey(record: Address, kind: u32, detail: u32): Address {
+  const isStamped = detail & LOG_STAMPED;
+  const stamps = isStamped != 0 && hasBase(kind) ? isStamped : isStamped >> 1;
+  return record + RECORD_HEAD_BYTES + ((detail & LOG_HAS_TIME) >> 4) + stamps;
 }
 
 /** Lanes that there is room for, each for what `readLog` copies at a time. */
@@ -76,7 +77,7 @@ export function shipLog(
     const detail = <u32>(word >> 40) & 0xff;
     if (kind == LOG_CLEAR) store<u32>(head, load<u32>(head, CLEARS) + 1, CLEARS);
     else if (isShipped(kind, detail, losses)) {
-      const found = (targetsOf(keySlot(recordKey(at, detail), keyBytes)) >> <u64>firstLink) & mask;
+      const found = (targetsOf(keySlot(recordKey(at, kind, detail), keyBytes)) >> <u64>firstLink) & mask;
       for (let left = found; left != 0; left &= left - 1) {
         const link = <u32>ctz(left);
         if (load<u32>(head + (link << 2)) + bytes > laneBytes) return at - reply;
@@ -87,6 +88,7 @@ export function shipLog(
         copyBytes(lanes + link * laneBytes + used, at, bytes);
         store<u32>(head + (link << 2), used + bytes);
       }
+      if (kind == LOG_DELETE && (detail & 0xf) == LOG_DELETED) store<u32>(head, load<u32>(head, DELETES) + 1, DELETES);
       if (found != 0 && kind == LOG_SET && detail & LOG_VALUE_LEFT_OUT) {
         store<u32>(head, load<u32>(head, LEFT_OUT) + 1, LEFT_OUT);
       }

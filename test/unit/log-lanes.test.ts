@@ -17,6 +17,8 @@ const CLEAR = 4;
 const Detail = { TIME: 0x80, NAMESPACED: 0x40, REMOTE: 0x20, STAMP: 0x10, LEFT_OUT: 1 } as const;
 /** Where `readLog` leaves records in the reply area. */
 const START = 16;
+/** Half of a stamp that none is above. */
+const NEWEST = 0xffff_ffff;
 const NOTHING = Buffer.alloc(0);
 const STAMP = 0x0123_4567_89ab_cdefn;
 
@@ -41,7 +43,9 @@ function recordOf({ kind, detail, key, value, stamp }: Change): Buffer {
   const time = Buffer.alloc(detail & Detail.TIME ? 8 : 0, 0x77);
   const stampBytes = Buffer.alloc(detail & Detail.STAMP ? 8 : 0);
   if (stampBytes.length > 0) stampBytes.writeBigUInt64LE(stamp);
-  const bytes = Buffer.concat([head, time, stampBytes, key, value]);
+  // The stamp of the entry before.
+  const base = Buffer.alloc(stampBytes.length > 0 && kind === EXPIRE ? 8 : 0, 0x66);
+  const bytes = Buffer.concat([head, time, stampBytes, base, key, value]);
   const record = Buffer.concat([bytes, Buffer.alloc(-bytes.length & 7)]);
   record.writeUInt16LE(record.length / 8, 0);
   record.writeUInt16LE(key.length, 2);
@@ -49,6 +53,12 @@ function recordOf({ kind, detail, key, value, stamp }: Change): Buffer {
   record[5] = detail;
   record.writeUInt16LE(value.length, 6);
   return record;
+}
+
+/** A key that this node has deleted itself. */
+function isOwnDelete({ kind, detail }: Change): boolean {
+  const others = Detail.REMOTE | Detail.NAMESPACED | 0xf;
+  return kind === DELETE && (detail & others) === 0;
 }
 
 /** Puts records where `readLog` does; where they end. */
@@ -205,6 +215,7 @@ describe('lanes', () => {
         expect(lanes.copyFor(link).equals(laneOf(changes, table, link, losses))).toBe(true);
       }
       expect(lanes.clears).toBe(changes.filter(({ kind }) => kind === CLEAR).length);
+      expect(lanes.deletes).toBe(changes.filter(isOwnDelete).length);
     }
   });
 });
@@ -222,12 +233,26 @@ describe('digests', () => {
       change('{t}d', { detail: Detail.STAMP | Detail.NAMESPACED }),
       change('', { kind: CLEAR, value: NOTHING }),
     ];
-    expect(kernel.digestRecords(slot, START, place(arena, [a, ...others, b]))).toBe(2);
+    expect(kernel.digestRecords(slot, START, place(arena, [a, ...others, b]), NEWEST, NEWEST)).toBe(
+      2,
+    );
     const tag = slotOf(Buffer.from('t'));
     expect(table.digestOf(tag)).toBe(BigInt.asUintN(64, term(a) + term(b)));
     expect(table.digestOf(tag - 1)).toBe(0n);
     table.clearDigests();
     expect(table.digestOf(tag)).toBe(0n);
+  });
+
+  it('leave out what is newer than they are asked for, and tombstones', () => {
+    const { arena, table } = open();
+    const { kernel, slot } = arena;
+    const detail = Detail.STAMP;
+    const old = change('{t}a', { detail, stamp: (7n << 32n) | 5n });
+    const newer = change('{t}b', { detail, stamp: (7n << 32n) | 6n });
+    const gone = change('{t}c', { kind: DELETE, detail, stamp: 1n, value: NOTHING });
+    const end = place(arena, [newer, gone, old]);
+    expect(kernel.digestRecords(slot, START, end, 7, 5)).toBe(1);
+    expect(table.digestOf(slotOf(Buffer.from('t')))).toBe(term(old));
   });
 
   it('are the same on nodes with other seeds, in any order', () => {
@@ -236,7 +261,7 @@ describe('digests', () => {
     const tables = [7, 8].map((hashSeed) => {
       const arena = createArena({ slots: true }, hashSeed);
       const some = hashSeed === 7 ? changes : changes.toReversed();
-      arena.kernel.digestRecords(arena.slot, START, place(arena, some));
+      arena.kernel.digestRecords(arena.slot, START, place(arena, some), NEWEST, NEWEST);
       return new SlotTable({ arenas: [arena] });
     });
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
@@ -255,14 +280,14 @@ describe('digests', () => {
       changes.push(long);
       const counted = changes.filter(
         ({ kind, detail }) =>
-          kind !== CLEAR && (detail & Detail.STAMP) !== 0 && (detail & Detail.NAMESPACED) === 0,
+          kind === SET && (detail & Detail.STAMP) !== 0 && (detail & Detail.NAMESPACED) === 0,
       );
       for (const one of counted) {
         const slot = slotOf(one.key);
         sums.set(slot, BigInt.asUintN(64, (sums.get(slot) ?? 0n) + term(one)));
       }
       const { kernel, slot } = arena;
-      const count = kernel.digestRecords(slot, START, place(arena, changes));
+      const count = kernel.digestRecords(slot, START, place(arena, changes), NEWEST, NEWEST);
       expect(count).toBe(counted.length);
     }
     for (const [slot, sum] of sums) expect(table.digestOf(slot)).toBe(sum);

@@ -64,7 +64,7 @@ describe('a member', () => {
     expect(cluster.settle(3000)).toBeDefined();
   });
 
-  it('that did nothing wrong costs little: messages are short, and no bytes are for nothing', () => {
+  it('that did nothing wrong costs little: messages are short, no bytes are for nothing', () => {
     const sent = (): number => cluster.world.network.counters.bytes;
     const before = sent();
     cluster.world.run(10_000);

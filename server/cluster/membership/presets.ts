@@ -84,8 +84,8 @@ const COMMON = {
 
 /**
  * One site: round trips of some milliseconds, processes that now and then stall for some hundred.
- * Of 5 nodes a crashed one is known dead by all after 1.1 s, seldom 1.4 s: up to 0.4 s until a probe
- * was sent and has failed, then the suspicion.
+ * Of 5 nodes a crashed one is known dead by all after 1.1 s, seldom 1.4 s: up to 0.4 s until a
+ * probe was sent and has failed, then the suspicion.
  */
 export const LAN: Preset = {
   ...COMMON,
