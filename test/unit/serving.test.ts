@@ -147,6 +147,8 @@ describe.each([1, 3])('of %i arena(s)', (arenas) => {
     const stand = openWithout(arenas);
     const set = command('MSET', HERE, THERE, integer(5));
     expect(run(stand, frame(7, set))).toEqual({ replies: [TRUE], rest: undefined });
+    // Nor is a str without a value behind it.
+    expect(run(stand, frame(7, command('MSET', HERE, THERE, THERE))).rest).toBeUndefined();
   });
 
   it('ATOMIC is run where all keys of its commands and guards are', () => {
