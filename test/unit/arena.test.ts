@@ -116,6 +116,7 @@ describe('the options of an arena', () => {
       areaBytes: 192 * KIB,
       stampBits: 0,
       structureBytes: 0,
+      slotBytes: 0,
       packedItems: 128,
       packedBytes: 2048,
       node: undefined,

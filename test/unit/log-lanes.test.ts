@@ -293,6 +293,17 @@ describe('digests', () => {
     for (const [slot, sum] of sums) expect(table.digestOf(slot)).toBe(sum);
   });
 
+  it('of several arenas are added up', () => {
+    const arenas = [createArena({ slots: true }, 7), createArena({ slots: true }, 8)];
+    const changes = [change('{t}a'), change('{t}b')];
+    for (const [index, { kernel, slot }] of arenas.entries()) {
+      changes[index]!.detail = Detail.STAMP;
+      kernel.digestRecords(slot, START, place(arenas[index]!, [changes[index]!]));
+    }
+    const sum = BigInt.asUintN(64, term(changes[0]!) + term(changes[1]!));
+    expect(new SlotTable({ arenas }).digestOf(slotOf(Buffer.from('t')))).toBe(sum);
+  });
+
   it('and what else is kept of slots count as memory', () => {
     const { arena } = open();
     expect(arena.facts.slotBytes).toBe(arena.kernel.KEY_SLOT_BYTES.value);
