@@ -95,9 +95,19 @@ export class LogReader {
   next(marked: boolean): LogRun | undefined {
     const span = this.nextInPlace(marked);
     if (span === undefined) return undefined;
-    const { partition, seq, start, end, lostTo } = span;
-    const bytes = lostTo > 0 ? undefined : copyOf(this.#arena.reply.subarray(start, end));
+    const { partition, seq, lostTo } = span;
+    const bytes = lostTo > 0 ? undefined : this.copyOf(span);
     return { partition, seq, bytes, lostTo };
+  }
+
+  /** A copy of records that are still where {@link nextInPlace} left them. */
+  copyOf({ start, end }: LogSpan): Buffer {
+    return copyOf(this.#arena.reply.subarray(start, end));
+  }
+
+  /** The number of a partition's next record for this reader. */
+  numberOf(partition: number): number {
+    return this.#numbers[partition]!;
   }
 
   /**

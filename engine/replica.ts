@@ -180,6 +180,30 @@ export class Replica {
     return { bytes: copyOf(reply.subarray(SCAN_RECORDS, end)), cursor: next };
   }
 
+  /**
+   * Adds a page of the entries that are not newer than a stamp to the digests of their slots
+   * (slot-table.ts).
+   * @param cursor as of `scanRecords`
+   * @returns where the next page goes on; 0: this was the last one
+   */
+  addDigests(cursor: number, nowMs: number, notNewerThan: bigint): number {
+    const { kernel, slot } = this.#arena;
+    const next = kernel.scanRecords(slot, cursor, PAGE_RECORDS, nowMs, 0, 0);
+    const end = this.#reply.getUint32(SCAN_END, true);
+    kernel.digestRecords(slot, SCAN_RECORDS, end, ...halvesOf(notNewerThan));
+    return next;
+  }
+
+  /** The partition of a key, and the number of the next record in its change log. */
+  logPositionOf(key: Uint8Array): { partition: number; next: number } {
+    const { kernel, slot, request, reply } = this.#arena;
+    copyTo(request, key);
+    const partition = kernel.partitionOfKey(slot, key.length);
+    const at = kernel.logNextAddress(partition) >>> 2;
+    const words = new Uint32Array(reply.buffer);
+    return { partition, next: 2 ** 32 * words[at + 1]! + Atomics.load(words, at) };
+  }
+
   /** `scanRecords` of one partition of the arena only; 0 as the first cursor. */
   scanPartition(partition: number, cursor: number, nowMs: number, newerThan = 0n): RecordPage {
     const hashes = HASHES / this.#arena.facts.partitions;

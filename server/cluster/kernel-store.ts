@@ -1,0 +1,335 @@
+/** The data of a real node: its arenas, as the cluster's logic sees them (store.ts). */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { ArenaSet } from '../../engine/arena-set.js';
+import { LogLanes, lanesOf } from '../../engine/log-lanes.js';
+import { LogReader } from '../../engine/log-reader.js';
+import {
+  DELETED,
+  EVICTED,
+  LOG_DELETE,
+  REASON_MASK,
+  REMOTE,
+  readRecord,
+  writeRecord,
+} from '../../engine/log-record.js';
+import { Replica } from '../../engine/replica.js';
+import { SlotTable } from '../../engine/slot-table.js';
+import { SLOTS, slotOf } from '../../engine/slots.js';
+import { WholeKeys } from '../../engine/whole-key.js';
+import type { SlotSet } from './slot-set.js';
+import { stampAt } from './stamp.js';
+import {
+  type Applied,
+  LINKS_MAX,
+  type LogPosition,
+  type ReplicaStore,
+  type ScanPage,
+  Service,
+  type Shipment,
+  type WholeReader,
+  type WholeWriter,
+} from './store.js';
+
+/** Cursors of the arenas are below it. */
+const CURSORS = 2 ** 40;
+/** Pages of a walk in one turn of the event loop: some hundred microseconds. */
+const PAGES_PER_TURN = 4;
+
+/** One arena, and what is done with it. */
+interface Part {
+  readonly reader: LogReader;
+  readonly replica: Replica;
+  /** All links, in as many passes as the arena's lanes ask for. */
+  readonly lanes: readonly LogLanes[];
+  /** The number of its first stream. */
+  readonly firstStream: number;
+}
+
+export interface KernelStoreOptions {
+  /** Bytes of the change log in all. */
+  readonly logBytes: number;
+  readonly now: () => number;
+}
+
+export class KernelStore implements ReplicaStore {
+  onGrowth = () => {};
+  readonly streams: number;
+  readonly #arenas: ArenaSet;
+  readonly #now: () => number;
+  readonly #parts: readonly Part[];
+  readonly #slots: SlotTable;
+  /** By slot, what the tables in the arenas have no room for: all bits of `Service`. */
+  readonly #services = new Uint8Array(SLOTS);
+  readonly #whole: WholeKeys;
+  #next = 0;
+  #isWatching = false;
+  #isClosed = false;
+  /** Ends when what uses the tables of digests now is done. */
+  #digesting: Promise<unknown> = Promise.resolve();
+
+  /**
+   * @param arenas made with `slots` and `node`; this thread's own
+   * @throws SlabringError `OOM`: there is no memory for the change log
+   */
+  constructor(arenas: ArenaSet, { logBytes, now }: KernelStoreOptions) {
+    const { partitions } = arenas.facts;
+    this.#arenas = arenas;
+    this.#now = now;
+    this.#slots = new SlotTable(arenas);
+    this.#whole = new WholeKeys(arenas, now);
+    this.#parts = arenas.arenas.map((arena, index) => ({
+      reader: new LogReader(arena, logBytes / arenas.arenas.length),
+      replica: new Replica(arena),
+      lanes: passes(lanesOf(arena)).map(([first, links]) => new LogLanes(arena, first, links)),
+      firstStream: index * partitions,
+    }));
+    this.streams = this.#parts.length * partitions;
+  }
+
+  /** What is done with a slot here: bits of `Service`. */
+  serviceOf(slot: number): number {
+    return this.#services[slot]!;
+  }
+
+  setSlot(slot: number, service: number, linksLow: number, linksHigh: number): void {
+    const targets = (BigInt(linksHigh >>> 0) << 32n) | BigInt(linksLow >>> 0);
+    this.#slots.setTargets(slot, targets);
+    // After the links: what is written from now on goes to all of them.
+    this.#services[slot] = service;
+    this.#slots.setService(slot, service & (Service.SERVES | Service.REPLICA));
+  }
+
+  ship(): Shipment | undefined {
+    for (let looked = 0; looked < this.#parts.length; looked++) {
+      const part = this.#parts[this.#next]!;
+      const shipment = this.#shipFrom(part);
+      if (shipment) return shipment;
+      this.#next = (this.#next + 1) % this.#parts.length;
+    }
+    void this.#watch();
+    return undefined;
+  }
+
+  apply(records: Uint8Array): Applied {
+    const outcome = { refused: 0, missing: [] as Uint8Array[] };
+    for (const [part, bytes] of this.#byArena(records)) {
+      const { capacityBytes } = this.#parts[part]!.replica;
+      for (const run of runsOf(bytes, capacityBytes)) this.#applyRun(part, run, outcome);
+    }
+    return outcome;
+  }
+
+  scan(cursor: number, slots: SlotSet, newerThan: bigint): ScanPage {
+    const index = Math.floor(cursor / CURSORS);
+    const { replica } = this.#parts[index]!;
+    const page = replica.scanRecords(cursor % CURSORS, this.#now(), newerThan);
+    const records = recordsOf(page.bytes, slots);
+    if (page.cursor !== 0) return { cursor: index * CURSORS + page.cursor, records };
+    const isLast = index + 1 === this.#parts.length;
+    return { cursor: isLast ? 0 : (index + 1) * CURSORS, records };
+  }
+
+  digests(notNewerThan: bigint): Promise<BigUint64Array> {
+    const digests = this.#digesting.then(() => this.#computeDigests(notNewerThan));
+    this.#digesting = digests.catch(() => {});
+    return digests;
+  }
+
+  async drop(slots: SlotSet): Promise<void> {
+    let pages = 0;
+    let cursor = 0;
+    do {
+      const page = this.scan(cursor, slots, 0n);
+      this.apply(lossesOf(page.records));
+      cursor = page.cursor;
+      if (++pages % PAGES_PER_TURN === 0) await nextTurn();
+    } while (cursor !== 0 && !this.#isClosed);
+  }
+
+  readWhole(record: Uint8Array): WholeReader {
+    return this.#whole.read(keyOf(record));
+  }
+
+  writeWhole(record: Uint8Array): WholeWriter {
+    return this.#whole.write(keyOf(record));
+  }
+
+  positionOf(key: Uint8Array): LogPosition {
+    const { replica, firstStream } = this.#parts[this.#arenas.routes?.arenaOf(key) ?? 0]!;
+    const { partition, next } = replica.logPositionOf(key);
+    return { stream: firstStream + partition, seq: next };
+  }
+
+  /** Whether everything before a position was taken by `ship`. */
+  isShipped({ stream, seq }: LogPosition): boolean {
+    const { partitions } = this.#arenas.facts;
+    const { reader } = this.#parts[Math.floor(stream / partitions)]!;
+    return reader.numberOf(stream % partitions) >= seq;
+  }
+
+  stamp(): bigint {
+    let newest = stampAt(this.#now());
+    for (const { replica } of this.#parts) {
+      const stamp = replica.clock();
+      if (stamp > newest) newest = stamp;
+    }
+    return newest;
+  }
+
+  raiseClock(stamp: bigint): void {
+    for (const { replica } of this.#parts) replica.raiseClock(stamp);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.onGrowth = () => {};
+    for (const { reader } of this.#parts) reader.close();
+  }
+
+  #shipFrom({ reader, replica, lanes, firstStream }: Part): Shipment | undefined {
+    const span = reader.nextInPlace(false);
+    if (!span) return undefined;
+    const { partition, start, end, lostTo } = span;
+    const stream = firstStream + partition;
+    if (lostTo > 0) return { stream, to: lostTo + 1, isLost: true, lanes: [] };
+    const copies: Uint8Array[][] = [];
+    let deleted: Uint8Array | undefined;
+    for (const pass of lanes) {
+      for (let at = start; at < end; ) {
+        pass.clear();
+        at = pass.append(at, end);
+        for (let link = pass.firstLink; link < pass.firstLink + pass.links; link++) {
+          if (pass.bytesFor(link) === 0) continue;
+          const parts = copies[link] ?? [];
+          parts.push(pass.copyFor(link));
+          copies[link] = parts;
+        }
+        if (pass.deletes > 0) deleted ??= reader.copyOf(span);
+      }
+    }
+    // What this node deletes it remembers as it remembers what others delete.
+    if (deleted) this.#bury(replica, deleted);
+    const whole = copies.map((parts) => (parts.length === 1 ? parts[0]! : Buffer.concat(parts)));
+    return { stream, to: reader.numberOf(partition), isLost: false, lanes: whole };
+  }
+
+  #bury(replica: Replica, records: Uint8Array): void {
+    const bytes = Buffer.from(records.buffer, records.byteOffset, records.byteLength);
+    const deletions: Uint8Array[] = [];
+    for (let at = 0; at < bytes.length; ) {
+      const { kind, detail, end } = readRecord(bytes, at);
+      const isOwn = (detail & REMOTE) === 0 && (detail & REASON_MASK) === DELETED;
+      if (kind === LOG_DELETE && isOwn) deletions.push(bytes.subarray(at, end));
+      at = end;
+    }
+    if (deletions.length > 0) replica.applyRecords(Buffer.concat(deletions), this.#now());
+  }
+
+  #applyRun(part: number, run: Buffer, outcome: { refused: number; missing: Uint8Array[] }): void {
+    const applied = this.#parts[part]!.replica.applyRecords(run, this.#now());
+    // What there was no memory for is not here, as if it had lost.
+    outcome.refused += applied.refused + applied.unstored.length;
+    for (const at of applied.missing) {
+      outcome.missing.push(Uint8Array.from(run.subarray(at, readRecord(run, at).end)));
+    }
+  }
+
+  /** Records by the arena of their keys. */
+  #byArena(records: Uint8Array): [part: number, records: Buffer][] {
+    const bytes = Buffer.from(records.buffer, records.byteOffset, records.byteLength);
+    const { routes } = this.#arenas;
+    if (!routes) return [[0, bytes]];
+    const parts: Buffer[][] = this.#parts.map(() => []);
+    for (let at = 0; at < bytes.length; ) {
+      const { key, end } = readRecord(bytes, at);
+      parts[routes.arenaOf(key)]!.push(bytes.subarray(at, end));
+      at = end;
+    }
+    return parts.flatMap((some, part) => (some.length > 0 ? [[part, Buffer.concat(some)]] : []));
+  }
+
+  async #computeDigests(notNewerThan: bigint): Promise<BigUint64Array> {
+    this.#slots.clearDigests();
+    let pages = 0;
+    for (const { replica } of this.#parts) {
+      let cursor = 0;
+      do {
+        cursor = replica.addDigests(cursor, this.#now(), notNewerThan);
+        if (++pages % PAGES_PER_TURN === 0) await nextTurn();
+      } while (cursor !== 0 && !this.#isClosed);
+    }
+    return BigUint64Array.from({ length: SLOTS }, (_, slot) => this.#slots.digestOf(slot));
+  }
+
+  /** Waits until there is something to ship, and says so. */
+  async #watch(): Promise<void> {
+    if (this.#isWatching || this.#isClosed) return;
+    this.#isWatching = true;
+    const sleeps = this.#parts.map(({ reader }) => reader.growth(sleep));
+    if (sleeps.every((growth) => growth !== undefined)) await Promise.race(sleeps);
+    this.#isWatching = false;
+    if (!this.#isClosed) this.onGrowth();
+  }
+}
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Links in as many passes as there must be with so many lanes: the first of each, and how many. */
+function passes(lanes: number): [first: number, links: number][] {
+  const all: [number, number][] = [];
+  for (let first = 0; first < LINKS_MAX; first += lanes) {
+    all.push([first, Math.min(lanes, LINKS_MAX - first)]);
+  }
+  return all;
+}
+
+function keyOf(record: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength);
+  return readRecord(bytes, 0).key;
+}
+
+/** Whole records in runs of up to so many bytes. */
+function* runsOf(bytes: Buffer, limitBytes: number): Generator<Buffer> {
+  let start = 0;
+  while (bytes.length - start > limitBytes) {
+    let end = start;
+    for (let next = start; next - start <= limitBytes; next = readRecord(bytes, next).end) {
+      end = next;
+    }
+    yield bytes.subarray(start, end);
+    start = end;
+  }
+  if (start < bytes.length) yield bytes.subarray(start);
+}
+
+/** Those of these slots, one after the other. */
+function recordsOf(bytes: Buffer, slots: SlotSet): Uint8Array {
+  const kept: Uint8Array[] = [];
+  // Neighbours go together.
+  let from = -1;
+  for (let at = 0; at < bytes.length; ) {
+    const { key, end } = readRecord(bytes, at);
+    const isWanted = slots.has(slotOf(key));
+    if (isWanted && from < 0) from = at;
+    if (!isWanted && from >= 0) {
+      kept.push(bytes.subarray(from, at));
+      from = -1;
+    }
+    at = end;
+  }
+  if (from >= 0) kept.push(bytes.subarray(from));
+  return kept.length === 1 ? kept[0]! : Buffer.concat(kept);
+}
+
+/** Records that say of the entries of others that they are lost, as if they had been evicted. */
+function lossesOf(records: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(records.buffer, records.byteOffset, records.byteLength);
+  const losses: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const { kind, key, stamp, end } = readRecord(bytes, at);
+    const loss = { kind: LOG_DELETE, detail: EVICTED | REMOTE, key, stamp };
+    if (kind !== LOG_DELETE) losses.push(writeRecord(loss));
+    at = end;
+  }
+  return Buffer.concat(losses);
+}
