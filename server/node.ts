@@ -3,10 +3,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { ArenaSet } from '../engine/arena-set.js';
 import { SlabringError } from '../engine/errors.js';
 import { CacheJobs, type ImportResult } from '../engine/jobs/cache-jobs.js';
 import { type Acceptor, createAcceptor } from './acceptor.js';
+import type { ClusterConfig } from './cluster/config.js';
+import { ClusterThread } from './cluster/thread/handle.js';
 import { createCounters } from './counters.js';
 import { loadUws, NoBinary, type UwsModule } from './front-end.js';
 import { DRAIN_DEADLINE_MS, LINGER_MS, STOP_DEADLINE_MS } from './limits.js';
@@ -28,6 +31,15 @@ export interface NodeHooks {
   onFailure?: (error: Error) => void;
 }
 
+/** A node's part in its cluster. */
+export interface NodeCluster {
+  readonly name: string;
+  /** Where other nodes reach it. */
+  readonly address: string;
+  /** Whether others were there when it started; false: it was the first node. */
+  readonly isJoined: boolean;
+}
+
 /** A running node. */
 export interface SlabringNode {
   readonly nodeId: string;
@@ -39,6 +51,8 @@ export interface SlabringNode {
   readonly memoryBytes: number;
   readonly policy: string;
   readonly frontEnd: 'uws' | 'ws';
+  /** Its part in a cluster; undefined: it is in none. */
+  readonly cluster: NodeCluster | undefined;
   /** What came of the option `import`; undefined without it. */
   readonly imported: ImportResult | undefined;
   /**
@@ -87,9 +101,20 @@ export async function startNode(
   const counters = createCounters(config.threads);
   const quiet = new SharedArrayBuffer(config.threads * Int32Array.BYTES_PER_ELEMENT);
   const threads: ThreadHandle[] = [];
+  const ports: MessagePort[] = [];
   const startThread = (listen: ListenPlan) => {
     const thread = threads.length;
-    const start = { arenas: arenas.handle, config, facts, thread, counters, quiet, listen };
+    const cluster = read.cluster && { name: read.cluster.name, port: portTo(ports) };
+    const start = {
+      arenas: arenas.handle,
+      config,
+      facts,
+      thread,
+      counters,
+      quiet,
+      listen,
+      cluster,
+    };
     const handle = new ThreadHandle(start, onFailure);
     threads.push(handle);
     return handle.ready;
@@ -102,6 +127,9 @@ export async function startNode(
     const listening = uws
       ? await listenForAll(uws, startThread, config, plan)
       : await listenEach(startThread, config, plan);
+    const member =
+      read.cluster &&
+      (await joinCluster(read.cluster, arenas, facts, config, listening.port, ports, hooks));
     const releaseUnix = config.unix === undefined ? () => {} : ownUnixPath(config.unix);
     let closing: Promise<void> | undefined;
     for (const warning of warnings) onWarning(warning);
@@ -114,8 +142,13 @@ export async function startNode(
       policy: arenas.facts.policy,
       frontEnd: facts.frontEnd,
       imported,
+      cluster: member && {
+        name: read.cluster!.name,
+        address: member.address,
+        isJoined: member.isJoined,
+      },
       close: () => {
-        closing ??= stop(threads, listening, releaseUnix).then(() => {
+        closing ??= stop(threads, listening, releaseUnix, member).then(() => {
           unguardExit();
           arenas.close();
         });
@@ -195,6 +228,46 @@ function urlsOf(config: ServeConfig, port: number): string[] {
 
 type StartThread = (listen: ListenPlan) => Promise<{ descriptor?: number; port?: number }>;
 
+/** A node's part in its cluster. */
+interface Member {
+  readonly thread: ClusterThread;
+  readonly address: string;
+  readonly isJoined: boolean;
+}
+
+/** A serving thread's end of a channel whose other end is for the cluster thread. */
+function portTo(ports: MessagePort[]): MessagePort {
+  const { port1, port2 } = new MessageChannel();
+  ports.push(port2);
+  return port1;
+}
+
+async function joinCluster(
+  cluster: ClusterConfig,
+  arenas: ArenaSet,
+  facts: NodeFacts,
+  serve: ServeConfig,
+  port: number,
+  ports: readonly MessagePort[],
+  { onWarning = warnProcess, onFailure = throwLater }: NodeHooks,
+): Promise<Member> {
+  const { nodeId, software, startedAtMs } = facts;
+  const thread = new ClusterThread(
+    {
+      ...{ arenas: arenas.handle, config: cluster, nodeId, software, startedAtMs, ports },
+      clientUrl: `ws://${hostPort(cluster.advertise, port)}`,
+      maxMessageBytes: serve.maxMessageBytes,
+    },
+    { onWarning, onFailure },
+  );
+  try {
+    return { thread, ...(await thread.ready) };
+  } catch (error) {
+    await thread.stop();
+    throw error;
+  }
+}
+
 /** uWebSockets.js: the main thread listens for all. */
 async function listenForAll(
   uws: UwsModule,
@@ -223,6 +296,21 @@ async function listenEach(
 }
 
 async function stop(
+  threads: readonly ThreadHandle[],
+  listening: Acceptor,
+  releaseUnix: () => void,
+  member: Member | undefined,
+): Promise<void> {
+  // Clients are served meanwhile.
+  await member?.thread.leave();
+  try {
+    await stopServing(threads, listening, releaseUnix);
+  } finally {
+    await member?.thread.stop();
+  }
+}
+
+async function stopServing(
   threads: readonly ThreadHandle[],
   listening: Acceptor,
   releaseUnix: () => void,

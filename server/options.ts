@@ -2,7 +2,7 @@
  * The options of a node: what they are, their defaults (some from the machine), and where they are
  * read and refused.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import { availableParallelism, totalmem } from 'node:os';
 import type { ByteSize } from '../engine/api.js';
 import type { ArenaSetOptions } from '../engine/arena-set.js';
@@ -10,6 +10,11 @@ import { DEFAULT_PORT } from '../engine/commands.js';
 import { type Policy, readCacheOptions } from '../engine/config.js';
 import { SlabringError } from '../engine/errors.js';
 import { checkOptionNames, parseByteSize, show } from '../engine/units.js';
+import {
+  type ClusterConfig,
+  type ClusterNodeOptions,
+  readClusterOptions,
+} from './cluster/config.js';
 import {
   DEFAULT_MAX_BACKLOG_BYTES,
   DEFAULT_MEMORY_MAX_BYTES,
@@ -93,6 +98,8 @@ export interface NodeOptions {
    * embedded cache reads it. Default: none.
    */
   import?: string | undefined;
+  /** Makes the node one of a cluster. Default: it is alone. */
+  cluster?: ClusterNodeOptions | undefined;
   /** The WebSocket implementation. Default `'auto'`. */
   frontEnd?: FrontEndChoice | undefined;
 }
@@ -115,6 +122,7 @@ export interface NodeConfig {
   readonly serve: ServeConfig;
   readonly arena: ArenaSetOptions;
   readonly importPath: string | undefined;
+  readonly cluster: ClusterConfig | undefined;
 }
 
 /** What defaults depend on; a parameter so that tests can be any machine. */
@@ -142,8 +150,12 @@ const OPTION_NAMES = [
   'maxMessage',
   'maxBacklog',
   'import',
+  'cluster',
   'frontEnd',
 ] as const satisfies readonly (keyof NodeOptions)[];
+
+/** Numbers of nodes in stamps have ten bits. */
+const NODE_NUMBERS = 1024;
 
 /**
  * The path field of a socket address holds this many bytes, less one for the final zero (macOS:
@@ -180,10 +192,14 @@ export function defaultThreads(machine: Machine): number {
 export function readNodeOptions(options: NodeOptions = {}, machine = thisMachine()): NodeConfig {
   checkOptionNames(options, OPTION_NAMES, 'startNode');
   const threads = readWhole(options.threads ?? defaultThreads(machine), 'threads', 1, THREADS_MAX);
+  const host = readHost(options.host ?? '127.0.0.1');
+  const port = readWhole(options.port ?? DEFAULT_PORT, 'port', 0, 65_535);
+  const cluster = options.cluster && readClusterOptions(options.cluster, host, port);
   const { arena } = readCacheOptions({
     memory: options.memory ?? defaultMemoryBytes(machine),
-    // One more for the thread that starts the others and answers for the node as a whole.
-    maxThreads: threads + 1,
+    // One more for the thread that starts the others and answers for the node as a whole, and one
+    // for that of the cluster.
+    maxThreads: threads + (cluster ? 2 : 1),
     // Not to be had over the network yet.
     maxNamespaces: 0,
     ...(options.maxValue !== undefined && { maxValue: options.maxValue }),
@@ -196,8 +212,8 @@ export function readNodeOptions(options: NodeOptions = {}, machine = thisMachine
   });
   const largestFrameBytes = arena.maxValueBytes + FRAME_OVERHEAD_BYTES;
   const serve: ServeConfig = {
-    host: readHost(options.host ?? '127.0.0.1'),
-    port: readWhole(options.port ?? DEFAULT_PORT, 'port', 0, 65_535),
+    host,
+    port,
     unix: readUnixPath(options.unix),
     threads,
     frontEnd: readFrontEnd(options.frontEnd ?? 'auto'),
@@ -216,7 +232,14 @@ export function readNodeOptions(options: NodeOptions = {}, machine = thisMachine
       MAX_BACKLOG_BYTES_MAX,
     ),
   };
-  return { serve, arena, importPath: readImportPath(options.import) };
+  const clustered = cluster && {
+    slots: true,
+    // Which of two nodes wrote at the same time only has to be told apart.
+    node: randomInt(NODE_NUMBERS),
+    tombstoneMs: cluster.tombstoneMs,
+  };
+  const importPath = readImportPath(options.import);
+  return { serve, arena: { ...arena, ...clustered }, importPath, cluster };
 }
 
 /** The digest that a shown token is compared by. */

@@ -12,6 +12,7 @@
  * the process. So each thread notes in `quiet` that it has no socket left, and the main thread
  * waits for that before it lets the process exit (threads.ts).
  */
+import type { MessagePort } from 'node:worker_threads';
 import type { ArenaSetHandle } from '../engine/arena-set.js';
 import type { ServeConfig } from './options.js';
 
@@ -40,6 +41,8 @@ export interface ThreadStart {
   readonly quiet: SharedArrayBuffer;
   /** Only with `ws`, where each thread listens by itself: what on. */
   readonly listen: ListenPlan;
+  /** On a node of a cluster: its name, and the way to the cluster thread. */
+  readonly cluster?: { readonly name: string; readonly port: MessagePort } | undefined;
 }
 
 /** How a thread of the `ws` front end listens. */

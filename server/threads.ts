@@ -26,6 +26,7 @@ export class ThreadHandle {
   constructor(start: ThreadStart, onFailure: (error: SlabringError) => void) {
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: start,
+      transferList: start.cluster ? [start.cluster.port] : [],
       name: `slabring-${start.thread}`,
     });
     this.#worker = worker;

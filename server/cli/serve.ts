@@ -4,10 +4,11 @@ import { POLICIES, type Policy } from '../../engine/arena.js';
 import { DEFAULT_POLICY } from '../../engine/config.js';
 import { SlabringError } from '../../engine/errors.js';
 import { type SlabringNode, startNode } from '../node.js';
-import type { FrontEndChoice } from '../options.js';
+import type { FrontEndChoice, NodeOptions } from '../options.js';
 import { defaultMemoryBytes, defaultThreads, FRONT_ENDS, thisMachine } from '../options.js';
 import { SOFTWARE_VERSION } from '../software.js';
 import { byteSize, powerOfTwo, wholeNumber } from './arguments.js';
+import { addClusterOptions, type ClusterFlags, readClusterFlags } from './cluster-flags.js';
 import * as format from './format.js';
 
 interface ServeFlags {
@@ -41,6 +42,8 @@ Examples:
   slabring serve
   slabring serve --port 7800 --memory 2gb --threads 4
   slabring serve --unix /run/slabring.sock --max-entries 100000 --policy lfu
+  slabring serve --cluster shop
+  slabring serve --cluster shop --port 7708 --join 127.0.0.1:17707
   SLABRING_TOKEN=secret slabring serve --host 0.0.0.0
 
 Exit code: 0 after a signal, or 1 with one line on stderr when the node cannot start or fails.`;
@@ -52,7 +55,7 @@ const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 export function registerServe(program: Command): void {
   const machine = thisMachine();
   const memory = defaultMemoryBytes(machine);
-  program
+  const command = program
     .command('serve')
     .summary('start a node')
     .description('Start a node: a cache that clients reach over WebSocket.')
@@ -131,14 +134,15 @@ export function registerServe(program: Command): void {
     )
     .addHelpText('after', HELP)
     .action(serve);
+  addClusterOptions(command);
 }
 
-async function serve(flags: ServeFlags): Promise<void> {
-  const { allowOrigin, ...options } = flags;
+async function serve(flags: ServeFlags & ClusterFlags): Promise<void> {
   let node: SlabringNode;
   try {
+    const cluster = await readClusterFlags(flags);
     node = await startNode(
-      { ...options, allowOrigins: allowOrigin },
+      { ...nodeOptions(flags), cluster },
       { onWarning: (text) => say(`warning: ${text}`), onFailure: fail },
     );
   } catch (error) {
@@ -147,6 +151,18 @@ async function serve(flags: ServeFlags): Promise<void> {
   }
   stopOnSignals(node);
   process.stdout.write(greeting(node, flags.token !== undefined));
+}
+
+/** The options of the node itself. */
+function nodeOptions(flags: ServeFlags): NodeOptions {
+  const { port, host, memory, threads, policy, maxEntries, packedItems, packedBytes } = flags;
+  const { partitions, arenas, unix, token, allowOrigin, maxValue, maxMessage } = flags;
+  const { maxBacklog, import: path, frontEnd } = flags;
+  return {
+    ...{ port, host, memory, threads, policy, maxEntries, packedItems, packedBytes },
+    ...{ partitions, arenas, unix, token, allowOrigins: allowOrigin, maxValue, maxMessage },
+    ...{ maxBacklog, import: path, frontEnd },
+  };
 }
 
 function say(text: string): void {
@@ -186,13 +202,17 @@ function greeting(node: SlabringNode, hasToken: boolean): string {
       `process.stdout.write(await cache.get('greeting') + '\\n'); await cache.close();"`,
   ];
   if (!hasToken) tries.push(`npx slabring bench --url ${url} --seconds 2`);
-  const { imported } = node;
+  const { imported, cluster } = node;
+  const others = cluster?.isJoined ? 'with others' : 'the first node';
+  const member = cluster
+    ? `\n  cluster ${cluster.name}, ${others}; other nodes join at ${cluster.address}`
+    : '';
   const found =
     imported === undefined
       ? ''
       : `\n  ${imported.entries} entries imported in ${imported.seconds.toFixed(1)} s`;
   return `slabring ${SOFTWARE_VERSION} listens on ${node.urls.join(' and ')}
-  ${threads}, ${memory}, policy ${node.policy}, ${through}, node ${node.nodeId}${found}
+  ${threads}, ${memory}, policy ${node.policy}, ${through}, node ${node.nodeId}${member}${found}
 
 Try, in another terminal:
 ${tries.map((line) => `  ${line}`).join('\n')}

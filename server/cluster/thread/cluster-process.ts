@@ -1,0 +1,190 @@
+/** A node's membership of a cluster, on its real arenas, links and clock. */
+import type { ArenaSet } from '../../../engine/arena-set.js';
+import type { ClusterView } from '../../../engine/cluster-view.js';
+import { SlabringError } from '../../../engine/errors.js';
+import type { Frames } from '../../../engine/frame.js';
+import { createExecutor } from '../../../engine/routed-frame.js';
+import { clientViewOf, emptyView } from '../client-view.js';
+import { DEFAULT_CLUSTER_OPTIONS } from '../cluster.js';
+import { ClusterMember } from '../cluster-member.js';
+import { KernelStore } from '../kernel-store.js';
+import type { LinkEvent } from '../links/link-event.js';
+import { PeerLinks } from '../links/peer-links.js';
+import { PRESETS } from '../membership/presets.js';
+import { lookUpSeeds, readSeedSource, SeedWatch, SYSTEM_LOOKUPS } from '../membership/seeds.js';
+import { placer } from '../placement.js';
+import { executeForwarded } from '../routing/forwarded.js';
+import { Service } from '../store.js';
+import { SYSTEM_CLOCK } from '../system-clock.js';
+import type { View } from '../view.js';
+import { administer } from './administration.js';
+import type { Ask, ClusterStart } from './contract.js';
+import { LocalDesk } from './local-desk.js';
+
+export interface ClusterHooks {
+  onView(view: ClusterView): void;
+  onWarning(text: string): void;
+}
+
+/** A warning is told once in so long: a peer that is refused dials again and again. */
+const SAME_WARNING_MS = 60_000;
+
+export class ClusterProcess {
+  /** Opens the links; nobody is asked for anything before `join`. */
+  static async start(
+    arenas: ArenaSet,
+    start: ClusterStart,
+    hooks: ClusterHooks,
+  ): Promise<ClusterProcess> {
+    const { config, nodeId, software } = start;
+    let tell: (event: LinkEvent) => void = () => {};
+    const links = await PeerLinks.open({
+      ...{ cluster: config.name, id: nodeId, software },
+      ...(config.secret !== undefined && { secret: config.secret }),
+      ...(config.nodeName !== undefined && { name: config.nodeName }),
+      ...(config.tls !== undefined && { tls: config.tls }),
+      ...{ host: config.peerHost, port: config.peerPort },
+      ...{ clock: SYSTEM_CLOCK, random: Math.random, onEvent: (event) => tell(event) },
+    });
+    const process = new ClusterProcess(arenas, start, hooks, links);
+    tell = (event) => process.#onLink(event);
+    return process;
+  }
+
+  readonly member: ClusterMember;
+  readonly store: KernelStore;
+  readonly links: PeerLinks;
+  readonly #config: ClusterStart['config'];
+  readonly #hooks: ClusterHooks;
+  readonly #desk: LocalDesk;
+  readonly #executor: Frames<undefined>;
+  readonly #nodeId: string;
+  readonly #warned = new Map<string, number>();
+  #watch: SeedWatch | undefined;
+  #version = 0;
+
+  private constructor(
+    arenas: ArenaSet,
+    start: ClusterStart,
+    hooks: ClusterHooks,
+    links: PeerLinks,
+  ) {
+    const { config, nodeId, clientUrl, startedAtMs } = start;
+    this.#config = config;
+    this.#hooks = hooks;
+    this.#nodeId = nodeId;
+    this.links = links;
+    this.store = new KernelStore(arenas, { logBytes: config.logBytes, now: SYSTEM_CLOCK.now });
+    this.#executor = createExecutor<undefined>(arenas, () => {
+      throw new SlabringError('UNKNOWN', 'this command is not one for another node');
+    });
+    const address = this.address;
+    this.member = new ClusterMember({
+      self: {
+        ...{ id: nodeId, name: config.nodeName ?? address, startedAtMs, address, clientUrl },
+        ...{ weight: config.weight, ...(config.zone !== undefined && { zone: config.zone }) },
+      },
+      ...{ clock: SYSTEM_CLOCK, random: Math.random, transport: links, store: this.store },
+      preset: PRESETS[config.preset],
+      cluster: {
+        ...DEFAULT_CLUSTER_OPTIONS,
+        minOwners: config.minOwners,
+        replaceAfterMs: config.replaceAfterMs,
+        repairIntervalMs: config.repairIntervalMs,
+      },
+      place: placer(config.copies),
+      execute: (frame) => this.#execute(frame),
+      onView: (view) => this.#onView(view),
+      onEvent: () => {},
+      complain: (text) => this.#warn(text),
+    });
+    this.#desk = new LocalDesk(this.member.cluster, this.store, emptyView(config.name));
+  }
+
+  /** Where other nodes reach this one. */
+  get address(): string {
+    return this.links.self.address;
+  }
+
+  get view(): ClusterView {
+    return this.#desk.view;
+  }
+
+  /** Finds the others; false: there are none, and this is the first node. */
+  async join(): Promise<boolean> {
+    const { join } = this.#config;
+    if (join === undefined) return this.member.join([]);
+    const source = readSeedSource(join);
+    const { membership } = this.member;
+    let seeds: string[] = [];
+    try {
+      seeds = await lookUpSeeds(source, SYSTEM_LOOKUPS);
+    } catch (error) {
+      this.#warn(`seeds were not found: ${String(error)}`);
+    }
+    const isJoined = await this.member.join(seeds);
+    this.#watch = new SeedWatch({
+      ...{ source, lookups: SYSTEM_LOOKUPS, clock: SYSTEM_CLOCK },
+      isAlone: () => membership.isAlone,
+      join: (addresses) => membership.join(addresses),
+      onWarning: (text) => this.#warn(text),
+    });
+    void this.#watch.start();
+    return isJoined;
+  }
+
+  /** Hands over and says goodbye; whether others have everything. */
+  leave(): Promise<boolean> {
+    return this.member.leave(this.#config.leaveTimeoutMs);
+  }
+
+  async stop(): Promise<void> {
+    this.#watch?.stop();
+    this.member.stop();
+    this.store.close();
+    await this.links.close();
+  }
+
+  /** What a serving thread asks. */
+  async answer(ask: Ask): Promise<unknown> {
+    switch (ask.kind) {
+      case 'forward':
+        return this.member.cluster.forwarder.forward(ask.node, ask.frame, ask.waitMs);
+      case 'wait':
+        return this.#desk.waitAt(ask.slot, ask, ask.concern, ask.deadlineMs);
+      case 'admin':
+        return administer(this, ask.action);
+    }
+  }
+
+  #execute(frame: Uint8Array): Promise<Uint8Array | undefined> {
+    const accepts = (slot: number) => (this.store.serviceOf(slot) & Service.ACCEPTS) !== 0;
+    return executeForwarded(this.#executor, accepts, frame, this.#desk);
+  }
+
+  #onView(view: View): void {
+    const zones = new Map<string, string>();
+    for (const { id, zone } of this.member.membership.members.values()) {
+      if (zone !== undefined) zones.set(id, zone);
+    }
+    const { name } = this.#config;
+    const version = ++this.#version;
+    this.#desk.view = clientViewOf(view, { name, version, selfId: this.#nodeId, zones });
+    this.#hooks.onView(this.#desk.view);
+  }
+
+  #onLink(event: LinkEvent): void {
+    if (event.type === 'refused') {
+      this.#warn(`${event.address} was refused or refused this node: ${event.why}`);
+    } else if (event.type === 'warning') {
+      this.#warn(event.text);
+    }
+  }
+
+  #warn(text: string): void {
+    const now = SYSTEM_CLOCK.now();
+    if (now - (this.#warned.get(text) ?? Number.NEGATIVE_INFINITY) < SAME_WARNING_MS) return;
+    this.#warned.set(text, now);
+    this.#hooks.onWarning(text);
+  }
+}

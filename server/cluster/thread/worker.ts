@@ -1,0 +1,67 @@
+/**
+ * The cluster thread of a node: has the arenas open as the serving threads have, ships their writes
+ * to other nodes and applies theirs, and answers what serving threads ask.
+ */
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { ArenaSet } from '../../../engine/arena-set.js';
+import { SlabringError } from '../../../engine/errors.js';
+import { ClusterProcess } from './cluster-process.js';
+import type { Ask, ClusterStart, FromClusterThread, ToClusterThread, Told } from './contract.js';
+
+const start = workerData as ClusterStart;
+const port = parentPort!;
+const tell = (message: FromClusterThread) => port.postMessage(message);
+
+const arenas = ArenaSet.attach(start.arenas);
+arenas.startUpkeep();
+
+process.once('exit', () => arenas.close());
+process.on('uncaughtException', (error) => {
+  tell({ kind: 'failed', reason: error.stack ?? String(error) });
+  process.exit(1);
+});
+
+const views: ((told: Told) => void)[] = [];
+const cluster = await ClusterProcess.start(arenas, start, {
+  onView: (view) => {
+    for (const told of views) told({ kind: 'view', view });
+  },
+  onWarning: (text) => tell({ kind: 'warning', text }),
+});
+
+/** Answers a serving thread. */
+function serve(served: MessagePort): void {
+  const answer = (told: Told) => served.postMessage(told);
+  served.on('message', (ask: Ask) => {
+    const { request } = ask;
+    cluster.answer(ask).then(
+      (value) => answer({ kind: 'done', request, value }),
+      (error: unknown) => answer({ kind: 'failed', request, error: errorOf(error) }),
+    );
+  });
+  views.push(answer);
+  answer({ kind: 'view', view: cluster.view });
+}
+
+function errorOf(error: unknown): { code: SlabringError['code']; message: string } {
+  if (error instanceof SlabringError) return { code: error.code, message: error.message };
+  return { code: 'INTERNAL', message: String(error) };
+}
+
+port.on('message', (message: ToClusterThread) => {
+  if (message.kind === 'leave') {
+    cluster.leave().then(
+      (isHandedOver) => tell({ kind: 'left', isHandedOver }),
+      (error: unknown) => tell({ kind: 'failed', reason: String(error) }),
+    );
+  } else {
+    cluster.stop().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  }
+});
+
+for (const served of start.ports) serve(served);
+const isJoined = await cluster.join();
+tell({ kind: 'ready', address: cluster.address, isJoined });
