@@ -104,7 +104,7 @@ export async function createWsFrontEnd(thread: ServingThread, plan: ListenPlan):
     else sockets.handleUpgrade(request, socket, head, accept);
   };
   const createOne = () =>
-    createServer((request, response) => respond(request, response, thread)).on(
+    createServer((request, response) => void respond(request, response, thread)).on(
       'upgrade',
       onUpgrade,
     );
@@ -149,8 +149,12 @@ function pathOf(request: IncomingMessage): string {
   return request.url!.split('?', 1)[0]!;
 }
 
-function respond(request: IncomingMessage, response: ServerResponse, thread: ServingThread): void {
-  const answer = answerHttp(
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  thread: ServingThread,
+): Promise<void> {
+  const answer = await answerHttp(
     {
       method: request.method!,
       path: pathOf(request),

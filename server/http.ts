@@ -5,6 +5,7 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import { PROTOCOL_VERSION, SUBPROTOCOL } from '../engine/commands.js';
+import type { SlabringError } from '../engine/errors.js';
 import { readCounters, sumCounters } from './counters.js';
 import { nodeLimits } from './hello.js';
 import { digestToken } from './options.js';
@@ -50,13 +51,15 @@ const PHRASES = {
   404: 'Not Found',
   405: 'Method Not Allowed',
   426: 'Upgrade Required',
+  500: 'Internal Server Error',
   503: 'Service Unavailable',
 } as const;
 type Status = keyof typeof PHRASES;
 
 const TEXT = 'text/plain; charset=utf-8';
 const JSON_TYPE = 'application/json; charset=utf-8';
-const WHERE = 'this is a Slabring node: WebSocket (slabring.1) on /, GET /healthz, GET /stats';
+const WHERE =
+  'this is a Slabring node: WebSocket (slabring.1) on /, GET /healthz, GET /stats, GET /cluster';
 
 function answer(status: Status, contentType: string, body: string): HttpAnswer {
   return { status, statusLine: `${status} ${PHRASES[status]}`, contentType, body };
@@ -66,9 +69,13 @@ function fail(status: Status, error: string): HttpAnswer {
   return answer(status, JSON_TYPE, `${JSON.stringify({ error })}\n`);
 }
 
-/** Answers a plain HTTP request. */
-export function answerHttp(request: HttpRequest, thread: ServingThread): HttpAnswer {
+/** Answers a plain HTTP request; what the cluster thread is asked for comes later. */
+export function answerHttp(
+  request: HttpRequest,
+  thread: ServingThread,
+): HttpAnswer | Promise<HttpAnswer> {
   const { method, path } = request;
+  if (path === CLUSTER || path.startsWith(`${CLUSTER}/`)) return answerCluster(request, thread);
   const isKnown = path === '/healthz' || path === '/stats';
   if (path === '/') return fail(426, WHERE);
   if (!isKnown) return fail(404, `nothing is at ${path.slice(0, 100)}; ${WHERE}`);
@@ -80,6 +87,28 @@ export function answerHttp(request: HttpRequest, thread: ServingThread): HttpAns
     return fail(401, 'this node asks for its token: Authorization: Bearer TOKEN');
   }
   return answer(200, JSON_TYPE, `${JSON.stringify(nodeStats(thread), null, 2)}\n`);
+}
+
+const CLUSTER = '/cluster';
+
+/** GET /cluster: its state; POST /cluster/ACTION: has something done. */
+async function answerCluster(request: HttpRequest, thread: ServingThread): Promise<HttpAnswer> {
+  const { method, path } = request;
+  const action = path === CLUSTER ? 'status' : path.slice(CLUSTER.length + 1);
+  const wanted = path === CLUSTER ? 'GET' : 'POST';
+  if (method !== wanted) return fail(405, `${path.slice(0, 100)} takes ${wanted}`);
+  if (!mayReadStats(request.authorization, thread)) {
+    return fail(401, 'this node asks for its token: Authorization: Bearer TOKEN');
+  }
+  const administer = thread.cluster?.administer;
+  if (!administer) return fail(404, 'this node is in no cluster: start it with --cluster NAME');
+  try {
+    const result = await administer(action);
+    return answer(200, JSON_TYPE, `${JSON.stringify(result, null, 2)}\n`);
+  } catch (error) {
+    const { code, message } = error as SlabringError;
+    return fail(code === 'UNKNOWN' ? 404 : code === 'UNAVAILABLE' ? 503 : 500, message);
+  }
 }
 
 function mayReadStats(authorization: string, thread: ServingThread): boolean {

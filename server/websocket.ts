@@ -88,7 +88,8 @@ export function createUwsFrontEnd(uws: UwsModule, thread: ServingThread): FrontE
       { method, path: request.getUrl(), authorization: request.getHeader('authorization') },
       thread,
     );
-    respond(response, answer, method === 'HEAD', thread.draining);
+    if (answer instanceof Promise) respondLater(response, answer, thread);
+    else respond(response, answer, method === 'HEAD', thread.draining);
   });
   return {
     descriptor: app.getDescriptor(),
@@ -124,6 +125,22 @@ function upgrade(
     '',
     context,
   );
+}
+
+/** uWebSockets.js lets nobody touch a response whose connection has gone. */
+function respondLater(
+  response: Uws.HttpResponse,
+  answer: Promise<HttpAnswer>,
+  thread: ServingThread,
+): void {
+  let isGone = false;
+  response.onAborted(() => {
+    isGone = true;
+  });
+  void answer.then((ready) => {
+    if (isGone) return;
+    response.cork(() => respond(response, ready, false, thread.draining));
+  });
 }
 
 function respond(

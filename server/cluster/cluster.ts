@@ -5,6 +5,7 @@
  */
 import { SLOTS } from '../../engine/slots.js';
 import { Concerns } from './concerns.js';
+import { CopyCheck } from './copy-check.js';
 import { Duties } from './duties.js';
 import { Fetcher } from './fetcher.js';
 import { Forwarder } from './forwarder.js';
@@ -82,6 +83,7 @@ export class Cluster {
   readonly forwarder: Forwarder;
   readonly pulls: Pulls;
   readonly repair: Repair;
+  readonly check: CopyCheck;
   readonly peers: Peers;
   readonly #world: ClusterWorld;
   readonly #levels: LevelsExchange;
@@ -126,6 +128,11 @@ export class Cluster {
       sendSlots: (peer, slots) => sendAll(this.peers, new Map([[peer, slots]]), 0n),
       onError: (error) => complain(`repair: ${String(error)}`),
     });
+    this.check = new CopyCheck({
+      ...{ selfId, clock, view, send },
+      digests: (stamp) => store.digests(stamp),
+      keysOf: (slots, stamp) => store.keysOf(slots, stamp),
+    });
     this.concerns = new Concerns({
       ...{ selfId, clock, view },
       senderOf: (id) => this.peers.get(id)?.sender,
@@ -167,7 +174,7 @@ export class Cluster {
     for (const part of [this.peers, this.#levels, this.#fetcher, this.pulls, this.repair]) {
       part.stop();
     }
-    for (const part of [this.concerns, this.forwarder, this.#shipping]) part.stop();
+    for (const part of [this.concerns, this.forwarder, this.check, this.#shipping]) part.stop();
   }
 
   /** The node hands its slots over, to go then. */
@@ -256,6 +263,12 @@ export class Cluster {
         break;
       case Kind.FORWARDED:
         this.forwarder.take(message);
+        break;
+      case Kind.CHECK:
+        this.#watch(this.check.answer(message));
+        break;
+      case Kind.CHECKED:
+        this.check.take(message);
         break;
     }
   }

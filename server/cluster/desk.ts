@@ -23,4 +23,6 @@ export interface ClusterDesk {
    * @throws SlabringError `UNAVAILABLE` when they are too few at the deadline
    */
   wait(key: Uint8Array, concern: Concern, deadlineMs: number): Promise<number>;
+  /** Does something for whoever runs the node, as thread/administration.ts lists; what came of it. */
+  administer?(action: string): Promise<unknown>;
 }

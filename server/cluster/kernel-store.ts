@@ -135,6 +135,25 @@ export class KernelStore implements ReplicaStore {
     return digests;
   }
 
+  async keysOf(slots: SlotSet, notNewerThan: bigint): Promise<{ key: string; stamp: bigint }[]> {
+    const found: { key: string; stamp: bigint }[] = [];
+    let pages = 0;
+    let cursor = 0;
+    do {
+      const page = this.scan(cursor, slots, 0n);
+      const bytes = bufferOf(page.records);
+      for (let at = 0; at < bytes.length; ) {
+        const { kind, key, stamp, end } = readRecord(bytes, at);
+        const isWanted = kind !== LOG_DELETE && stamp <= notNewerThan;
+        if (isWanted) found.push({ key: key.toString('latin1'), stamp });
+        at = end;
+      }
+      cursor = page.cursor;
+      if (++pages % PAGES_PER_TURN === 0) await nextTurn();
+    } while (cursor !== 0 && !this.#isClosed);
+    return found;
+  }
+
   async drop(slots: SlotSet): Promise<void> {
     let pages = 0;
     let cursor = 0;
@@ -214,7 +233,7 @@ export class KernelStore implements ReplicaStore {
   }
 
   #bury(replica: Replica, records: Uint8Array): void {
-    const bytes = Buffer.from(records.buffer, records.byteOffset, records.byteLength);
+    const bytes = bufferOf(records);
     const deletions: Uint8Array[] = [];
     for (let at = 0; at < bytes.length; ) {
       const { kind, detail, end } = readRecord(bytes, at);
@@ -236,7 +255,7 @@ export class KernelStore implements ReplicaStore {
 
   /** Records by the arena of their keys. */
   #byArena(records: Uint8Array): [part: number, records: Buffer][] {
-    const bytes = Buffer.from(records.buffer, records.byteOffset, records.byteLength);
+    const bytes = bufferOf(records);
     const { routes } = this.#arenas;
     if (!routes) return [[0, bytes]];
     const parts: Buffer[][] = this.#parts.map(() => []);
@@ -274,6 +293,11 @@ export class KernelStore implements ReplicaStore {
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** The same bytes. */
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
 /** Links in as many passes as there must be with so many lanes: the first of each, and how many. */
 function passes(lanes: number): [first: number, links: number][] {
   const all: [number, number][] = [];
@@ -284,7 +308,7 @@ function passes(lanes: number): [first: number, links: number][] {
 }
 
 function keyOf(record: Uint8Array): Uint8Array {
-  const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength);
+  const bytes = bufferOf(record);
   return readRecord(bytes, 0).key;
 }
 
@@ -323,7 +347,7 @@ function recordsOf(bytes: Buffer, slots: SlotSet): Uint8Array {
 
 /** Records that say of the entries of others that they are lost, as if they had been evicted. */
 function lossesOf(records: Uint8Array): Uint8Array {
-  const bytes = Buffer.from(records.buffer, records.byteOffset, records.byteLength);
+  const bytes = bufferOf(records);
   const losses: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; ) {
     const { kind, key, stamp, end } = readRecord(bytes, at);

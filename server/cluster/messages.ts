@@ -18,6 +18,8 @@ export const Kind = {
   DIFFERING: 0x99,
   FORWARD: 0x9a,
   FORWARDED: 0x9b,
+  CHECK: 0x9c,
+  CHECKED: 0x9d,
 } as const;
 
 /** Records that are to be applied, in order; one of a session's numbered messages. */
@@ -134,6 +136,24 @@ export interface Forwarded {
   readonly reply: Uint8Array;
 }
 
+/** Asks for digests of all slots, or for the keys of some, of what is not newer than a stamp. */
+export interface Check {
+  readonly kind: typeof Kind.CHECK;
+  readonly from: string;
+  readonly check: number;
+  readonly stamp: bigint;
+  readonly slots: Uint8Array;
+  readonly isDetailed: boolean;
+}
+
+export interface Checked {
+  readonly kind: typeof Kind.CHECKED;
+  readonly from: string;
+  readonly check: number;
+  /** 8 bytes for each slot; or JSON of pairs of a key and its stamp. */
+  readonly digests: Uint8Array;
+}
+
 export type Message =
   | Batch
   | Ack
@@ -145,7 +165,9 @@ export type Message =
   | Digests
   | Differing
   | Forward
-  | Forwarded;
+  | Forwarded
+  | Check
+  | Checked;
 
 /** Fields in the order in which they are sent, and what each must be. */
 const FIELDS = {
@@ -172,6 +194,8 @@ const FIELDS = {
   [Kind.DIFFERING]: { round: 'count', slots: 'slots' },
   [Kind.FORWARD]: { request: 'count', frame: 'bytes' },
   [Kind.FORWARDED]: { request: 'count', reply: 'bytes' },
+  [Kind.CHECK]: { check: 'count', stamp: 'stamp', slots: 'slots', isDetailed: 'boolean' },
+  [Kind.CHECKED]: { check: 'count', digests: 'bytes' },
 } as const satisfies Record<number, Record<string, FieldType>>;
 
 type FieldType = 'count' | 'counts' | 'bytes' | 'slots' | 'levels' | 'boolean' | 'stamp';

@@ -83,6 +83,8 @@ export interface ReplicaStore {
   scan(cursor: number, slots: SlotSet, newerThan: bigint): ScanPage;
   /** By slot: a digest of the keys and stamps, as far as these are not newer than a stamp. */
   digests(notNewerThan: bigint): Promise<BigUint64Array>;
+  /** The keys of these slots and their stamps, as far as these are not newer than one. */
+  keysOf(slots: SlotSet, notNewerThan: bigint): Promise<{ key: string; stamp: bigint }[]>;
   /** Forgets everything of these slots, tombstones too; other copies stay as they are. */
   drop(slots: SlotSet): Promise<void>;
   /** The key of a record, to be read as a whole. */

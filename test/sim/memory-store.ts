@@ -199,6 +199,12 @@ export class MemoryStore implements ReplicaStore {
     return digests;
   }
 
+  async keysOf(slots: SlotSet, notNewerThan: bigint): Promise<{ key: string; stamp: bigint }[]> {
+    return [...this.entries]
+      .filter(([key, { stamp }]) => slots.has(slotOfKey(key)) && stamp <= notNewerThan)
+      .map(([key, { stamp }]) => ({ key, stamp }));
+  }
+
   async drop(slots: SlotSet): Promise<void> {
     for (const map of [this.entries, this.tombstones]) {
       for (const key of map.keys()) if (slots.has(slotOfKey(key))) map.delete(key);

@@ -4,11 +4,12 @@ import { SLOTS } from '../../../engine/slots.js';
 import { Level } from '../slot-set.js';
 import type { ClusterProcess } from './cluster-process.js';
 
-export const ADMIN_ACTIONS = ['status', 'check', 'leave', 'rebalance'] as const;
+export const ADMIN_ACTIONS = ['status', 'check'] as const;
 
 /** @throws SlabringError `UNKNOWN` for an action that is none */
 export function administer(process: ClusterProcess, action: string): unknown {
   if (action === 'status') return statusOf(process);
+  if (action === 'check') return process.member.cluster.check.run();
   const allowed = ADMIN_ACTIONS.join(', ');
   throw new SlabringError('UNKNOWN', `there is no action '${action}' of a cluster, but ${allowed}`);
 }

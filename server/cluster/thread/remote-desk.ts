@@ -59,10 +59,9 @@ export class RemoteDesk implements ClusterDesk {
     return this.#ask(asked as WithoutRequest<Ask>) as Promise<number>;
   }
 
-  /** Has the cluster thread do something for whoever runs the node; what came of it. */
-  administer(action: string): Promise<unknown> {
+  readonly administer = (action: string): Promise<unknown> => {
     return this.#ask({ kind: 'admin', action });
-  }
+  };
 
   #ask(asked: WithoutRequest<Ask>): Promise<unknown> {
     if (this.#isClosed) return Promise.reject(gone());
