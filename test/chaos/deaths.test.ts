@@ -331,7 +331,7 @@ const CANARIES: Record<string, Canary> = {
     from: '  partition.tombstones += 1;',
     to: '',
     operation: 'applying records',
-    words: /BROKEN_TOMBSTONES/,
+    words: /BROKEN_TOMBSTONES|is not buried/,
   },
   'what was pending stays': {
     file: 'recovery.ts',
