@@ -114,8 +114,8 @@ export class Peer extends StampedBench {
   }
 
   /**
-   * Takes a key over from another node as it is there, unless what is here is newer. Threads of both
-   * may write it meanwhile: what was read there had that stamp if it has it still, and what is
+   * Takes a key over from another node as it is there, unless what is here is newer. Threads of
+   * both may write it meanwhile: what was read there had that stamp if it has it still, and what is
    * written here is written only if what was here is.
    */
   fetch(from: Peer, key: string): void {
