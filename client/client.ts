@@ -423,7 +423,7 @@ function writeSet(
   writer.integer(ttlMs);
   if (flags === 0) return;
   writer.integer(flags);
-  if (versioned) writer.integer(version);
+  if (versioned) writer.value(version);
 }
 
 /**

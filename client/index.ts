@@ -14,6 +14,7 @@ export type {
   SetOptions,
   TimeLeft,
   TtlOptions,
+  Version,
   Versioned,
 } from '../engine/api.js';
 export type { CommandName } from '../engine/commands.js';

@@ -153,7 +153,7 @@ export class ReplyReader {
   }
 
   /** The reply of GETV, `[value, version]`, or undefined for nil. */
-  versioned(): { value: unknown; version: number } | undefined {
+  versioned(): { value: unknown; version: number | bigint } | undefined {
     if (this.#bytes[this.#position] !== 0x92) {
       const value = this.value();
       if (value === null || this.failure !== undefined) return undefined;
@@ -162,7 +162,8 @@ export class ReplyReader {
     this.#position++;
     const value = this.value();
     const version = this.value();
-    if (typeof version !== 'number') throw new RangeError('the version of a value is no number');
+    if (typeof version !== 'number' && typeof version !== 'bigint')
+      throw new RangeError('the version of a value is no number');
     return { value, version };
   }
 

@@ -27,7 +27,7 @@ export interface SetOptions {
   /** Keep the expiry that the entry has; a new entry has none. Not together with `ttl`. */
   keepTtl?: boolean;
   /** Store only when the entry's version (see `getVersioned`) is this one. */
-  ifVersion?: number;
+  ifVersion?: Version;
 }
 
 /** Options of `increment`. */
@@ -54,13 +54,16 @@ export interface CopyOptions {
   replace?: boolean;
 }
 
+/** A version of a value: a bigint where it is more than a number holds, as in a cluster. */
+export type Version = number | bigint;
+
 /**
  * A value with the version that `ifVersion` compares. A version never comes back for a key, also
  * not after a delete.
  */
 export interface Versioned<T = unknown> {
   value: T;
-  version: number;
+  version: Version;
 }
 
 /** `ttl()`: milliseconds left, `Infinity` without expiry, `undefined` when the key is absent. */
@@ -128,5 +131,5 @@ export interface KeyDescription {
   /** What eviction knows of its use, 0 to 3; what that means is the policy's business. */
   mark: number;
   /** As `getVersioned` gives it, if it was ever asked for. */
-  version: number | undefined;
+  version: Version | undefined;
 }

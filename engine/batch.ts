@@ -12,6 +12,7 @@ import {
   MAX_SCALAR_BYTES,
   Tag,
   writeArrayHeader,
+  writeBigInteger,
   writeBinHeader,
   writeCode,
   writeExtHeader,
@@ -146,9 +147,12 @@ export class Batch {
     }
   }
 
-  integer(value: number): void {
+  integer(value: number | bigint): void {
     this.#reserve(MAX_SCALAR_BYTES);
-    this.#end = writeInteger(value, this.#bytes, this.#end);
+    this.#end =
+      typeof value === 'number'
+        ? writeInteger(value, this.#bytes, this.#end)
+        : writeBigInteger(value, this.#bytes, this.#end);
   }
 
   nil(): void {

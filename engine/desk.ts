@@ -3,7 +3,7 @@
  * written, and where what was read stands.
  */
 import { Buffer } from 'node:buffer';
-import type { Key } from './api.js';
+import type { Key, Version } from './api.js';
 import type { Arena } from './arena.js';
 import { SetFlag } from './commands.js';
 import { copyOf } from './copy.js';
@@ -25,6 +25,7 @@ import {
   type VersionedBytes,
 } from './large.js';
 import { ShortBytes } from './short-bytes.js';
+import { VersionScratch } from './version.js';
 
 /** What the kernel says instead of the length of a value that is not there. */
 export const ABSENT = -1;
@@ -62,6 +63,8 @@ export class Desk {
   /** The place of a namespace's prefix: the first word of the request area. */
   readonly #prefix: Int32Array;
 
+  readonly #versions: VersionScratch;
+
   constructor(arena: Arena, space?: DeskSpace) {
     const { buffer, byteOffset, byteLength } = arena.reply;
     this.arena = arena;
@@ -73,6 +76,7 @@ export class Desk {
     this.keys = new KeyArea(space === undefined ? request : request.subarray(PREFIX_BYTES));
     this.request = request;
     this.reply = Buffer.from(buffer, byteOffset, byteLength);
+    this.#versions = new VersionScratch(arena);
     this.shortBytes = new ShortBytes(this.reply);
     this.passingBytes = Math.min(arena.facts.maxValueBytes, LARGE_BYTES);
     this.large = new LargeValues(this, now, space === undefined ? 0 : NAMESPACED_KEY);
@@ -137,7 +141,7 @@ export class Desk {
     parts: readonly Uint8Array[],
     ttlMs: number,
     flags: number,
-    version: number,
+    version: Version,
   ): SetOutcome {
     return this.large.set(this.#copyKey(keyWord), parts, ttlMs, flags, version);
   }
@@ -151,12 +155,13 @@ export class Desk {
     valueLength: number,
     ttlMs: number,
     flags: number,
-    version: number,
+    version: Version,
   ): Buffer | undefined {
     const { kernel, slot, request } = this;
     const now = Date.now();
     const all = flags | SetFlag.GET;
-    const status = kernel.setDirect(slot, keyWord, valueLength, ttlMs, all, version, now);
+    const wanted = this.#versions.argumentOf(version);
+    const status = kernel.setDirect(slot, keyWord, valueLength, ttlMs, all, wanted, now);
     if (status < 0) throw this.arena.errorOf(status);
     if (status !== NO_ROOM_FOR_OLD) return undefined;
     const start = lengthOfWord(keyWord);
@@ -178,11 +183,12 @@ export class Desk {
     valueLength: number,
     ttlMs: number,
     flags: number,
-    version: number,
+    version: Version,
   ): boolean {
     const { kernel, slot } = this;
     const now = Date.now();
-    const status = kernel.setDirect(slot, keyWord, valueLength, ttlMs, flags, version, now);
+    const wanted = this.#versions.argumentOf(version);
+    const status = kernel.setDirect(slot, keyWord, valueLength, ttlMs, flags, wanted, now);
     if (status < 0) throw this.arena.errorOf(status);
     return status === 1;
   }

@@ -14,6 +14,7 @@ export type {
   SetOptions,
   TimeLeft,
   TtlOptions,
+  Version,
   Versioned,
 } from './api.js';
 export type { ArenaStats as CacheStats } from './arena.js';

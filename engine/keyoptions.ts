@@ -11,6 +11,7 @@ import type {
   LimitOptions,
   LimitResult,
   TimeLeft,
+  Version,
 } from './api.js';
 import { KEY_TYPES } from './commands.js';
 import { SlabringError } from './errors.js';
@@ -123,7 +124,7 @@ export interface WireDescription {
   readonly memoryBytes: number;
   readonly ttlMs: number;
   readonly mark: number;
-  readonly version: number | null;
+  readonly version: Version | null;
 }
 
 export function readTypeName(reply: unknown): KeyType | undefined {

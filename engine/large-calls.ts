@@ -1,6 +1,6 @@
 /** What the cache's calls do where a value is too large for the areas: values to bytes and back. */
 import type { Buffer } from 'node:buffer';
-import type { Key, Versioned } from './api.js';
+import type { Key, Version, Versioned } from './api.js';
 import {
   encodedParts,
   type Packed,
@@ -47,7 +47,7 @@ export class LargeCalls {
     const found = desk.readLargeVersioned(key);
     if (found === undefined) return undefined;
     const value = readOwnValue(found.bytes, this.#structures) as T;
-    return { value, version: Number(found.version) };
+    return { value, version: found.version };
   }
 
   /**
@@ -61,7 +61,7 @@ export class LargeCalls {
     packed: Packed | undefined,
     ttlMs: number,
     flags: number,
-    version: number,
+    version: Version,
   ): SetOutcome {
     const parts = encodedParts(value, packed, this.#maxValueBytes);
     return desk.storeLarge(keyWord, parts, ttlMs, flags, version);
@@ -79,7 +79,7 @@ export class LargeCalls {
     packed: Packed | undefined,
     ttlMs: number,
     flags: number,
-    version: number,
+    version: Version,
   ): unknown {
     const large =
       end === TOO_LONG

@@ -4,6 +4,7 @@
  * as the kernel does it (engine/kernel/staging.ts, types/blob.ts), and run on `LargeValues`.
  */
 import { Buffer } from 'node:buffer';
+import type { Version } from './api.js';
 import type { CommandWalk } from './command-walk.js';
 import {
   ANY_ARGS,
@@ -18,7 +19,14 @@ import { encodeError, encodeErrorText } from './error-reply.js';
 import { KERNEL_ERROR_TEXTS } from './kernel-exports.js';
 import { NAMESPACED_KEY, PREFIX_BYTES } from './keys.js';
 import { LargeValues, type ReadMode } from './large.js';
-import { MAX_SCALAR_BYTES, readInteger64, Tag, writeBinHeader, writeInteger } from './msgpack.js';
+import {
+  MAX_SCALAR_BYTES,
+  readInteger64,
+  Tag,
+  writeBigInteger,
+  writeBinHeader,
+  writeInteger,
+} from './msgpack.js';
 import { rangeOf } from './range.js';
 import type { ReplyParts, ValueRoom } from './reply-parts.js';
 import { MAX_TTL_MS } from './units.js';
@@ -55,7 +63,7 @@ interface SetCommand {
   /** A sum of {@link SetFlag}. */
   readonly flags: number;
   /** Counts only with {@link SetFlag.IF_VERSION}. */
-  readonly version: number;
+  readonly version: Version;
 }
 
 const ROWS = new Map<number | string, CommandName>();
@@ -111,7 +119,7 @@ function readSet(bytes: Buffer, walk: CommandWalk, argCount: number): SetCommand
   const [, keyEnd, valueEnd, ttlEnd, flagsEnd] = ends;
   let ttlMs = 0;
   let flags = 0;
-  let version: number | undefined;
+  let version: Version | undefined;
   if (argCount > 2) {
     const read = optionalAt(bytes, valueEnd!);
     if (read === undefined || read < 0 || read > MAX_TTL_MS) return 'ERROR_TTL';
@@ -123,14 +131,21 @@ function readSet(bytes: Buffer, walk: CommandWalk, argCount: number): SetCommand
     flags = read;
   }
   if (argCount > 4 && bytes[flagsEnd!] !== Tag.NIL) {
-    version = integerAt(bytes, flagsEnd!);
-    if (version === undefined || version < 0) return 'ERROR_VERSION';
+    version = versionAt(bytes, flagsEnd!);
+    if (version === undefined) return 'ERROR_VERSION';
   }
   const { NX, XX, KEEP_TTL, IF_VERSION } = SetFlag;
   const isBoth = (flags & (NX | XX)) === (NX | XX);
   if (isBoth || (flags & KEEP_TTL && ttlMs > 0)) return 'ERROR_FLAGS_CONFLICT';
   if (((flags & IF_VERSION) !== 0) !== (version !== undefined)) return 'ERROR_VERSION';
   return { value: bytes.subarray(keyEnd, valueEnd), ttlMs, flags, version: version ?? 0 };
+}
+
+/** A version at an argument: all 64 bits count. */
+function versionAt(bytes: Buffer, at: number): Version | undefined {
+  const isLong = bytes[at] === Tag.UINT64 || bytes[at] === Tag.INT64;
+  const version = isLong ? readInteger64(true, bytes, at + 1) : integerAt(bytes, at);
+  return version === undefined || version < 0 ? undefined : version;
 }
 
 /** All flags of SET. */
@@ -217,7 +232,10 @@ export class LargeCommands {
       return;
     }
     const version = Buffer.alloc(MAX_SCALAR_BYTES);
-    const end = writeInteger(Number(found.version), version, 0);
+    const end =
+      typeof found.version === 'number'
+        ? writeInteger(found.version, version, 0)
+        : writeBigInteger(found.version, version, 0);
     reply.add(PAIR);
     reply.add(found.bytes);
     reply.add(version.subarray(0, end));

@@ -5,13 +5,14 @@
  * held while bytes are copied.
  */
 import { Buffer } from 'node:buffer';
-import { unsigned } from './arena.js';
+import type { Version } from './api.js';
 import { SetFlag } from './commands.js';
 import { copyTo } from './copy.js';
 import type { Desk } from './desk.js';
 import type { SlabringError } from './errors.js';
 import type { KernelExports } from './kernel-exports.js';
 import { valueEnd } from './msgpack.js';
+import { VersionScratch } from './version.js';
 
 const NIL = 0xc0;
 
@@ -55,7 +56,7 @@ export interface SetOutcome {
 /** An encoded value with its version. */
 export interface VersionedBytes {
   readonly bytes: Buffer;
-  readonly version: bigint;
+  readonly version: Version;
 }
 
 /** A large value as it was read, with the number of its chain. */
@@ -80,6 +81,7 @@ export class LargeValues {
   readonly #floats: Float64Array;
   readonly #now: () => number;
   readonly #keyFlag: number;
+  readonly #versions: VersionScratch;
 
   /**
    * @param now the clock, in ms of Unix time
@@ -92,6 +94,7 @@ export class LargeValues {
     this.#slot = slot;
     this.#now = now;
     this.#keyFlag = keyFlag;
+    this.#versions = new VersionScratch(desk.arena);
     this.#words = new Uint32Array(reply.buffer, reply.byteOffset, reply.length >> 2);
     this.#floats = new Float64Array(reply.buffer, reply.byteOffset, 1);
   }
@@ -110,7 +113,7 @@ export class LargeValues {
     value: Uint8Array | readonly Uint8Array[],
     ttlMs: number,
     flags: number,
-    version: number,
+    version: Version,
   ): SetOutcome {
     const parts = value instanceof Uint8Array ? [value] : value;
     const length = parts.reduce((sum, part) => sum + part.length, 0);
@@ -194,8 +197,7 @@ export class LargeValues {
       if (length === IS_COLLECTION) throw this.#wrongType();
       if (length !== IS_LARGE) {
         if (length < 0 && length !== IS_KNOWN) return undefined;
-        const at = unsigned(kernel.stampedAt(this.#slot));
-        const version = BigInt(new Float64Array(this.#desk.reply.buffer, at, 1)[0]!);
+        const version = this.#versions.read();
         return { bytes: length === IS_KNOWN ? found!.bytes : this.#copyReply(length), version };
       }
       found = this.#read(key, inOnePiece);
@@ -230,12 +232,13 @@ export class LargeValues {
     parts: readonly Uint8Array[],
     length: number,
     flags: number,
-    version: number,
+    version: Version,
   ): boolean {
     const kernel = this.#kernel;
     const keyWord = this.#writeKey(key);
     const now = this.#now();
-    const begun = kernel.draftBegin(this.#slot, keyWord, length, flags, version, now);
+    const wanted = this.#versions.argumentOf(version);
+    const begun = kernel.draftBegin(this.#slot, keyWord, length, flags, wanted, now);
     if (begun < 0) throw this.#desk.arena.errorOf(begun);
     if (begun === 0) return false;
     const payload = begun === kernel.DRAFT_WITH_KEY.value ? [key, ...parts] : parts;
@@ -273,12 +276,13 @@ export class LargeValues {
     key: Uint8Array,
     ttlMs: number,
     flags: number,
-    version: number,
+    version: Version,
     knownOld: number,
   ): number {
     const keyWord = this.#writeKey(key);
     const now = this.#now();
-    return this.#kernel.draftCommit(this.#slot, keyWord, ttlMs, flags, version, knownOld, now);
+    const wanted = this.#versions.argumentOf(version);
+    return this.#kernel.draftCommit(this.#slot, keyWord, ttlMs, flags, wanted, knownOld, now);
   }
 
   #setPlainly(
@@ -286,7 +290,7 @@ export class LargeValues {
     parts: readonly Uint8Array[],
     ttlMs: number,
     flags: number,
-    version: number,
+    version: Version,
     knownOld: number,
   ): number {
     const { request } = this.#desk;
@@ -299,7 +303,8 @@ export class LargeValues {
     const length = end - key.length;
     const now = this.#now();
     const { setKnowing } = this.#kernel;
-    return setKnowing(this.#slot, keyWord, length, ttlMs, flags, version, knownOld, now);
+    const wanted = this.#versions.argumentOf(version);
+    return setKnowing(this.#slot, keyWord, length, ttlMs, flags, wanted, knownOld, now);
   }
 
   /** Reads a value that fits the reply area: its length, or why there is none. */

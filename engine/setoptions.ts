@@ -2,10 +2,10 @@
  * Reads the options of `set` into what SET takes on the wire: a time to live, flags, a version to
  * compare.
  */
-import type { SetOptions } from './api.js';
+import type { SetOptions, Version } from './api.js';
 import { SetFlag } from './commands.js';
 import { SlabringError } from './errors.js';
-import { checkOptionNames, parseDuration, show } from './units.js';
+import { checkOptionNames, isVersion, parseDuration, show } from './units.js';
 
 const OPTION_NAMES = [
   'ttl',
@@ -25,7 +25,7 @@ export class SetArguments {
   /** A sum of {@link SetFlag}. */
   flags = 0;
   /** Counts only with {@link SetFlag.IF_VERSION}. */
-  version = 0;
+  version: Version = 0;
 
   /**
    * Reads `options`; an entry whose options give no `ttl` gets `defaultTtlMs`.
@@ -50,7 +50,7 @@ export class SetArguments {
     if (readSwitch(ifPresent, 'ifPresent')) this.flags |= SetFlag.XX;
     if (readSwitch(keepTtl, 'keepTtl')) this.flags |= SetFlag.KEEP_TTL;
     if (ifVersion !== undefined) {
-      if (!Number.isSafeInteger(ifVersion) || ifVersion < 0) {
+      if (!isVersion(ifVersion)) {
         throw new SlabringError(
           'OPTION',
           `ifVersion must be a version that getVersioned returned, not ${show(ifVersion)}`,

@@ -2,7 +2,7 @@
  * Reads options as people write them: sizes, durations, names. Imports only errors: the client uses
  * it too.
  */
-import type { ByteSize, Duration } from './api.js';
+import type { ByteSize, Duration, Version } from './api.js';
 import { SlabringError } from './errors.js';
 
 const SIZE_UNITS: Readonly<Record<string, number>> = {
@@ -164,4 +164,13 @@ function showObject(value: object): string {
   const named = `${/^[aeio]/i.test(name) ? 'an' : 'a'} ${name}`;
   if (!(value instanceof Uint8Array)) return named;
   return `${named} of ${value.length === 1 ? '1 byte' : `${value.length} bytes`}`;
+}
+
+/** No version of an entry is as large. */
+const VERSIONS_END = 2n ** 64n;
+
+/** Whether this is a version as `getVersioned` tells one. */
+export function isVersion(version: unknown): version is Version {
+  if (typeof version === 'bigint') return version >= 0n && version < VERSIONS_END;
+  return Number.isSafeInteger(version) && (version as number) >= 0;
 }

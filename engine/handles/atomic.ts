@@ -1,8 +1,8 @@
 /** Commands in one step (ATOMIC): what `atomic` takes, and what it comes to. */
-import type { Key } from '../api.js';
+import type { Key, Version } from '../api.js';
 import { ANY_ARGS, COMMANDS, type CommandName, type CommandRow } from '../commands.js';
 import { SlabringError } from '../errors.js';
-import { checkOptionNames, show } from '../units.js';
+import { checkOptionNames, isVersion, show } from '../units.js';
 import { checkIterable } from './arguments.js';
 import { ArrayHead, type Mode, OtherKey, type Reading, type Reply, type Runner } from './runner.js';
 
@@ -23,7 +23,7 @@ export type AtomicCommand = readonly [command: AtomicCommandName, ...args: unkno
 export interface Guard {
   readonly key: Key;
   /** That `getVersioned` told; undefined: the key must be absent. */
-  readonly version: number | undefined;
+  readonly version: Version | undefined;
 }
 
 export interface AtomicOptions {
@@ -139,7 +139,7 @@ function addGuards(guards: Iterable<Guard>, list: unknown[], checked: Guard[]): 
   for (const guard of checked) {
     checkOptionNames(guard, ['key', 'version'], 'a guard');
     const { key, version } = guard;
-    if (version !== undefined && !(Number.isSafeInteger(version) && version >= 0)) {
+    if (version !== undefined && !isVersion(version)) {
       const allowed = 'a version of getVersioned, or undefined for a key that must be absent';
       throw new SlabringError('OPTION', `version must be ${allowed}, not ${show(version)}`);
     }

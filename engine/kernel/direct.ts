@@ -10,7 +10,7 @@ import { Address, header } from './layout';
 import { ABSENT, look, NO_ROOM, peekValue, readValueAgain, WRONG_TYPE } from './read';
 import { Staged, stageKey } from './staging';
 import { replyArea, requestArea, stagingOf } from './threads';
-import { setValue } from './types/blob';
+import { setValue, versionGiven } from './types/blob';
 import { EXPIRE_FAILED, expireKey, removeKey, takeKey } from './types/keys';
 
 /** The value does not fit the reply area: it is read in parts (large.ts), and nothing was done. */
@@ -86,9 +86,9 @@ export function setDirect(
   const limit = out + header().areaBytes;
   const staged = changetype<Staged>(stagingOf(thread));
   stageKey(staged, key, keyWord, false);
-  return setValue(
-    thread, staged, key + lengthOf(keyWord), valueBytes, <i64>ttlMs, flags, <u64>version, out, limit, <i64>nowMs,
-  );
+  const value = key + lengthOf(keyWord);
+  const wanted = versionGiven(thread, version);
+  return setValue(thread, staged, value, valueBytes, <i64>ttlMs, flags, wanted, out, limit, <i64>nowMs);
 }
 
 export function deleteDirect(thread: u32, keyWord: KeyWord, nowMs: f64): i32 {

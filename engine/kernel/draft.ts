@@ -75,6 +75,7 @@ import {
   SET_GET,
   SET_KEEPTTL,
   STORED,
+  versionGiven,
 } from './types/blob';
 
 /** `draftBegin`: the payload is the value. */
@@ -115,7 +116,7 @@ export function draftBegin(
     lock(partition, thread);
     const slot = findLive(partition, hash, key, keyWord, <i64>nowMs);
     // With GET, the host reads the old value.
-    const outcome = checkConditions(thread, slot, flags & ~SET_GET, <u64>version, 0, 0);
+    const outcome = checkConditions(thread, slot, flags & ~SET_GET, versionGiven(thread, version), 0, 0);
     unlock(partition);
     if (outcome != STORED) return outcome;
   }
@@ -243,7 +244,8 @@ export function commitDraft(
   const slot = findLive(partition, hash, key, keyWord, nowMs);
   let expiryMs: i64 = ttlMs > 0 ? nowMs + <i64>ttlMs : 0;
   block.knownOld = <u64>knownOld;
-  let outcome = checkConditions(thread, slot, flags, <u64>version, out, out + header().areaBytes);
+  const limit = out + header().areaBytes;
+  let outcome = checkConditions(thread, slot, flags, versionGiven(thread, version), out, limit);
   block.knownOld = 0;
   if (outcome == STORED) {
     if (flags & SET_KEEPTTL && slot) expiryMs = expiryOfSlot(slot);

@@ -220,7 +220,7 @@ const IS_KNOWN: i32 = -3;
 const IS_OUT_OF_MEMORY: i32 = -4;
 
 /**
- * `getDirect` with the entry's version, as f64 in the thread's scratch (kept.ts). IS_KNOWN instead of IS_LARGE, with
+ * `getDirect` with the entry's version, as u64 in the thread's scratch (kept.ts). IS_KNOWN instead of IS_LARGE, with
  * the version, when the value's chain has the number `known`.
  */
 export function getVersionedDirect(thread: u32, keyWord: KeyWord, known: f64, nowMs: f64): i32 {
@@ -244,7 +244,7 @@ export function getVersionedDirect(thread: u32, keyWord: KeyWord, known: f64, no
     if (isKnown || end != NO_ROOM) {
       const version = versionOf(partition, thread, slot, key, keyWord, <i64>nowMs);
       if (version == 0) length = IS_OUT_OF_MEMORY;
-      store<f64>(scratchOf(thread), <f64>version);
+      store<u64>(scratchOf(thread), version);
     }
   }
   unlock(partition);

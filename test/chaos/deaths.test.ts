@@ -4,6 +4,7 @@
  * CHAOS_SECONDS: every step of long operations, too, and more deaths within recoveries.
  */
 import { describe, expect, test } from 'vitest';
+import { APPLY_OPERATIONS } from '../support/chaos-apply.js';
 import { COLLECTION_OPERATIONS } from '../support/chaos-collections.js';
 import {
   type DeathPlan,
@@ -236,6 +237,7 @@ const OPERATIONS: Record<string, PlannedOperation> = {
   ...SPACE_OPERATIONS,
   ...SEVERAL_OPERATIONS,
   ...COLLECTION_OPERATIONS,
+  ...APPLY_OPERATIONS,
 };
 
 /** A read takes no lock where nobody disturbs it, and where nobody has died nothing is to be done. */
@@ -323,6 +325,13 @@ const CANARIES: Record<string, Canary> = {
     to: 'return true;',
     operation: 'SET that evicts beside stale records',
     words: /cannot be evicted|BROKEN_RECORDS/,
+  },
+  'a tombstone is not counted': {
+    file: 'tombstones.ts',
+    from: '  partition.tombstones += 1;',
+    to: '',
+    operation: 'applying records',
+    words: /BROKEN_TOMBSTONES|is not buried/,
   },
   'what was pending stays': {
     file: 'recovery.ts',

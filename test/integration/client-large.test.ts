@@ -51,7 +51,7 @@ describe('large values', () => {
     expect((await client.swap('text', 'short')) === text).toBe(true);
     const { value, version } = (await client.getVersioned<typeof list>('list'))!;
     expect(value).toHaveLength(300_000);
-    expect(await client.set('list', text, { ifVersion: version + 1 })).toBe(false);
+    expect(await client.set('list', text, { ifVersion: Number(version) + 1 })).toBe(false);
     expect(await client.set('list', text, { ifVersion: version })).toBe(true);
   });
 

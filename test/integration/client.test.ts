@@ -95,7 +95,7 @@ describe('commands', () => {
     expect(await client.ttl('a')).toBeGreaterThan(50_000);
     const { value, version } = (await client.getVersioned('a'))!;
     expect(value).toBe(3);
-    expect(await client.set('a', 4, { ifVersion: version - 1 })).toBe(false);
+    expect(await client.set('a', 4, { ifVersion: Number(version) - 1 })).toBe(false);
     expect(await client.set('a', 4, { ifVersion: version })).toBe(true);
     expect(await client.swap('a', 5)).toBe(4);
     expect(await client.swap('new', 5)).toBeUndefined();
@@ -106,7 +106,7 @@ describe('commands', () => {
       [60_000, 1],
       [0, 1],
       [0, 4],
-      [0, 16, version - 1],
+      [0, 16, Number(version) - 1],
       [0, 16, version],
       [0, 8],
       [0, 8],

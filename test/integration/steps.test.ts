@@ -2,7 +2,7 @@
  * `atomic`: commands in one step, with guards. One body of tests for the cache, a namespace of it,
  * a cache of several arenas with structures, and a client of a real node.
  */
-import { type AtomicCommand, type Cache, openCache, SlabringError } from 'slabring';
+import { type AtomicCommand, type Cache, openCache, SlabringError, type Version } from 'slabring';
 import { type Client, connect } from 'slabring/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, it } from 'vitest';
 import { COMMANDS, type CommandName } from '#engine/commands.js';
@@ -120,7 +120,7 @@ describe.each(STORES)('%s', (_, open) => {
   it('runs nothing when a guard does not hold, and names its key', async () => {
     await store.set(one, 1);
     const { version } = (await store.getVersioned(one))!;
-    const run = (...guards: { key: string | Uint8Array; version: number | undefined }[]) =>
+    const run = (...guards: { key: string | Uint8Array; version: Version | undefined }[]) =>
       store.atomic([['SET', other, 1]], { guards });
     const guard = { key: one, version };
     const absent = { key: other, version: undefined };

@@ -3,7 +3,9 @@
  * at any moment, a key may be in one of several states; a reply must fit one of them, and the
  * others are dropped. Where nothing is evicted there is one state, and one reply that is right.
  */
+
 import { isDeepStrictEqual } from 'node:util';
+import type { Version } from 'slabring';
 import { SlabringError } from 'slabring';
 import { rangeOf } from './kernel-strings.js';
 
@@ -13,7 +15,7 @@ export interface Entry {
   /** Unix time in ms; Infinity: it does not expire. */
   readonly deadline: number;
   /** The version that was handed out for it as it is; undefined: none. */
-  readonly version: number | undefined;
+  readonly version: Version | undefined;
   /** The same as long as the key is there all the time, however it is written; 0: not known. */
   readonly born: number;
   /** A sum of `incrementFloat`, which is no integer even where it is whole. */
@@ -60,7 +62,7 @@ export interface Write {
   readonly ifAbsent?: boolean;
   readonly ifPresent?: boolean;
   readonly keepTtl?: boolean;
-  readonly ifVersion?: number | undefined;
+  readonly ifVersion?: Version | undefined;
 }
 
 export interface ModelOptions {

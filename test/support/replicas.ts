@@ -12,7 +12,7 @@ import {
   REMOTE,
   readRecord,
 } from '#engine/log-record.js';
-import { Replica } from '#engine/replica.js';
+import { type KeyStamp, Replica } from '#engine/replica.js';
 import { Random } from './fuzz-random.mjs';
 import {
   array,
@@ -90,7 +90,7 @@ export class Peer extends StampedBench {
   }
 
   /** Commands that make a key on another node, whose clock stands at `nowMs`, what it is here. */
-  #commandsFor(key: string, kind: number, expiryMs: number, nowMs: number): Wire[] {
+  #commandsFor(key: string, { kind, expiryMs }: KeyStamp, nowMs: number): Wire[] {
     const at = str(key);
     const ttl = integer(expiryMs === 0 ? 0 : expiryMs - nowMs);
     const commands = [command('DEL', at)];
@@ -113,19 +113,33 @@ export class Peer extends StampedBench {
     return commands;
   }
 
-  /** Takes a key over from another node as it is there, unless what is here is newer. */
+  /**
+   * Takes a key over from another node as it is there, unless what is here is newer. Threads of
+   * both may write it meanwhile: what was read there had that stamp if it has it still, and what is
+   * written here is written only if what was here is.
+   */
   fetch(from: Peer, key: string): void {
     this.fetched++;
     const bytes = Buffer.from(key);
-    const there = from.replica.stampOf(bytes, from.nowMs);
-    const here = this.replica.stampOf(bytes, this.nowMs);
-    if (there.stamp <= here.stamp || there.stamp <= here.tombstone) return;
-    const commands = from.#commandsFor(key, there.kind, there.expiryMs, this.nowMs);
-    const guard = array([str(key), here.stamp === 0n ? NIL : integer(here.stamp)]);
+    for (;;) {
+      const there = from.replica.stampOf(bytes, from.nowMs);
+      const here = this.replica.stampOf(bytes, this.nowMs);
+      if (there.stamp <= here.stamp || there.stamp <= here.tombstone) return;
+      const commands = from.#commandsFor(key, there, this.nowMs);
+      const isStill = from.replica.stampOf(bytes, from.nowMs).stamp === there.stamp;
+      if (isStill && this.#make(key, commands, there.stamp, here.stamp)) return;
+    }
+  }
+
+  /** Makes a key by commands; false: it has another stamp than `before`. */
+  #make(key: string, commands: readonly Wire[], stamp: bigint, before: bigint): boolean {
+    const guard = array([str(key), before === 0n ? NIL : integer(before)]);
     const request = frame(1, command('ATOMIC', array(commands), array([guard])));
-    const reply = this.replica.execute(request, there.stamp, this.nowMs);
-    const wrong = valuesOf(reply).find((value) => value[0] === 0xc7);
+    const [, reply] = valuesOf(this.replica.execute(request, stamp, this.nowMs));
+    if (reply!.equals(str(key))) return false;
+    const wrong = itemsOf(reply!).find((value) => value[0] === 0xc7);
     if (wrong) throw new Error(`${key} was not made anew: ${wrong.toString('latin1')}`);
+    return true;
   }
 
   /** Applies records of another node, and fetches what is missing. */

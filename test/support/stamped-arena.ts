@@ -4,7 +4,7 @@ import { LogReader } from '#engine/log-reader.js';
 import { type LogRecord, readRecord } from '#engine/log-record.js';
 import { Bench, Header, PARTITION_BYTES, PARTITIONS, Partition } from './kernel-memory.js';
 
-const LOG_BYTES = 1024 * 1024;
+const LOG_BYTES = 8 * 1024 * 1024;
 
 export class StampedBench extends Bench {
   readonly reader: LogReader;

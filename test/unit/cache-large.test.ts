@@ -78,7 +78,7 @@ describe.each(Object.entries(OPTIONS))('large values: %s', (_name, options) => {
     expect(same(other.swap('key', value), value)).toBe(true);
     const found = cache.getVersioned('key')!;
     expect(same(found.value, value)).toBe(true);
-    expect(other.set('key', value, { ifVersion: found.version + 1 })).toBe(false);
+    expect(other.set('key', value, { ifVersion: Number(found.version) + 1 })).toBe(false);
     expect(other.set('key', value, { ifVersion: found.version })).toBe(true);
     expect(same(cache.take('key'), value)).toBe(true);
     expect(other.take('key')).toBeUndefined();

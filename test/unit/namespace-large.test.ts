@@ -80,7 +80,7 @@ describe.each(Object.entries(OPTIONS))('large values of a namespace: %s', (_name
       expect(alsoUsers.setBytes(key, value)).toBe(true);
       const found = users.getVersioned(key)!;
       expect(same(found.value, value)).toBe(true);
-      expect(alsoUsers.set(key, value, { ifVersion: found.version + 1 })).toBe(false);
+      expect(alsoUsers.set(key, value, { ifVersion: Number(found.version) + 1 })).toBe(false);
       expect(alsoUsers.set(key, value, { ifVersion: found.version, ttl: '1h' })).toBe(true);
       expect(users.set(key, value, { ifAbsent: true })).toBe(false);
       expect(same(users.swap(key, mine, { ifAbsent: true }), value)).toBe(true);

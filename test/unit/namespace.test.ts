@@ -87,7 +87,7 @@ describe.each([
       expect(users.touch('a')).toBe(true);
       const { value, version } = users.getVersioned<string>('a')!;
       expect(value).toBe('six');
-      expect(users.set('a', 7, { ifVersion: version + 1 })).toBe(false);
+      expect(users.set('a', 7, { ifVersion: Number(version) + 1 })).toBe(false);
       expect(users.set('a', 7, { ifVersion: version })).toBe(true);
       expect(users.take('a')).toBe(7);
       expect(users.take('a')).toBeUndefined();
@@ -455,7 +455,7 @@ it('a version never comes back, though each clear moves the key to another parti
     const { version } = users.getVersioned('a')!;
     expect(version).toBeGreaterThan(last);
     users.set('a', clears, { ifVersion: version });
-    last = users.getVersioned('a')!.version;
+    last = Number(users.getVersioned('a')!.version);
     users.clear();
   }
   users.set('a', 1);

@@ -51,7 +51,7 @@ import { stampKey } from '../stamps';
 import { overwrite, put, renewVersion } from '../store';
 import { mark } from '../marks';
 import { entryOf, Slot } from '../table';
-import { blockOf } from '../threads';
+import { blockOf, scratchOf } from '../threads';
 
 export const SET_NX: u32 = 1;
 export const SET_XX: u32 = 2;
@@ -188,6 +188,12 @@ export function setValue(
 export function expiryOfSlot(slot: Slot): i64 {
   const address = entryOf(slot);
   return keyExpiryOf(address);
+}
+
+/** A version as the host gives it: below 0, it stands in the thread's scratch, being more than an f64 holds. */
+@inline
+export function versionGiven(thread: u32, version: f64): u64 {
+  return version < 0 ? load<u64>(scratchOf(thread)) : <u64>version;
 }
 
 /** Under the lock: STORED when the flags let the value in the slot (0: none) be replaced. */
