@@ -12,7 +12,8 @@ import {
   readRecord,
   writeRecord,
 } from '../../engine/log-record.js';
-import { Replica } from '../../engine/replica.js';
+import type { Replica } from '../../engine/replica.js';
+import { ReplicaSet } from '../../engine/replica-set.js';
 import { SlotTable } from '../../engine/slot-table.js';
 import { SLOTS, slotOf } from '../../engine/slots.js';
 import { WholeKeys } from '../../engine/whole-key.js';
@@ -58,6 +59,7 @@ export class KernelStore implements ReplicaStore {
   readonly #now: () => number;
   readonly #parts: readonly Part[];
   readonly #slots: SlotTable;
+  readonly #replicas: ReplicaSet;
   /** By slot, what the tables in the arenas have no room for: all bits of `Service`. */
   readonly #services = new Uint8Array(SLOTS);
   readonly #whole: WholeKeys;
@@ -76,10 +78,11 @@ export class KernelStore implements ReplicaStore {
     this.#arenas = arenas;
     this.#now = now;
     this.#slots = new SlotTable(arenas);
+    this.#replicas = new ReplicaSet(arenas);
     this.#whole = new WholeKeys(arenas, now);
     this.#parts = arenas.arenas.map((arena, index) => ({
       reader: new LogReader(arena, logBytes / arenas.arenas.length),
-      replica: new Replica(arena),
+      replica: this.#replicas.replicas[index]!,
       lanes: passes(lanesOf(arena)).map(([first, links]) => new LogLanes(arena, first, links)),
       firstStream: index * partitions,
     }));
@@ -111,12 +114,17 @@ export class KernelStore implements ReplicaStore {
   }
 
   apply(records: Uint8Array): Applied {
-    const outcome = { refused: 0, missing: [] as Uint8Array[] };
-    for (const [part, bytes] of this.#byArena(records)) {
-      const { capacityBytes } = this.#parts[part]!.replica;
-      for (const run of runsOf(bytes, capacityBytes)) this.#applyRun(part, run, outcome);
+    let refused = 0;
+    const missing: Uint8Array[] = [];
+    for (const run of runsOf(bufferOf(records), this.#replicas.capacityBytes)) {
+      const applied = this.#replicas.applyRecords(run, this.#now());
+      // What there was no memory for is not here, as if it had lost.
+      refused += applied.refused + applied.unstored.length;
+      for (const at of applied.missing) {
+        missing.push(Uint8Array.from(run.subarray(at, readRecord(run, at).end)));
+      }
     }
-    return outcome;
+    return { refused, missing };
   }
 
   scan(cursor: number, slots: SlotSet, newerThan: bigint): ScanPage {
@@ -187,16 +195,14 @@ export class KernelStore implements ReplicaStore {
   }
 
   stamp(): bigint {
-    let newest = stampAt(this.#now());
-    for (const { replica } of this.#parts) {
-      const stamp = replica.clock();
-      if (stamp > newest) newest = stamp;
-    }
-    return newest;
+    const wall = stampAt(this.#now());
+    const seen = this.#replicas.clock();
+    if (seen > wall) return seen;
+    return wall;
   }
 
   raiseClock(stamp: bigint): void {
-    for (const { replica } of this.#parts) replica.raiseClock(stamp);
+    this.#replicas.raiseClock(stamp);
   }
 
   close(): void {
@@ -242,29 +248,6 @@ export class KernelStore implements ReplicaStore {
       at = end;
     }
     if (deletions.length > 0) replica.applyRecords(Buffer.concat(deletions), this.#now());
-  }
-
-  #applyRun(part: number, run: Buffer, outcome: { refused: number; missing: Uint8Array[] }): void {
-    const applied = this.#parts[part]!.replica.applyRecords(run, this.#now());
-    // What there was no memory for is not here, as if it had lost.
-    outcome.refused += applied.refused + applied.unstored.length;
-    for (const at of applied.missing) {
-      outcome.missing.push(Uint8Array.from(run.subarray(at, readRecord(run, at).end)));
-    }
-  }
-
-  /** Records by the arena of their keys. */
-  #byArena(records: Uint8Array): [part: number, records: Buffer][] {
-    const bytes = bufferOf(records);
-    const { routes } = this.#arenas;
-    if (!routes) return [[0, bytes]];
-    const parts: Buffer[][] = this.#parts.map(() => []);
-    for (let at = 0; at < bytes.length; ) {
-      const { key, end } = readRecord(bytes, at);
-      parts[routes.arenaOf(key)]!.push(bytes.subarray(at, end));
-      at = end;
-    }
-    return parts.flatMap((some, part) => (some.length > 0 ? [[part, Buffer.concat(some)]] : []));
   }
 
   async #computeDigests(notNewerThan: bigint): Promise<BigUint64Array> {
