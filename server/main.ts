@@ -11,6 +11,7 @@ type Register = (program: Command) => void;
 /** `serve` must start fast, so it does not wait for what only the other commands need. */
 const COMMANDS: Record<string, () => Promise<Register>> = {
   serve: async () => (await import('./cli/serve.js')).registerServe,
+  cluster: async () => (await import('./cli/cluster.js')).registerCluster,
   replay: async () => (await import('./cli/replay.js')).registerReplay,
   bench: async () => (await import('./cli/bench.js')).registerBench,
 };

@@ -3,16 +3,15 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import { ArenaSet } from '../engine/arena-set.js';
 import { SlabringError } from '../engine/errors.js';
 import { CacheJobs, type ImportResult } from '../engine/jobs/cache-jobs.js';
 import { type Acceptor, createAcceptor } from './acceptor.js';
-import type { ClusterConfig } from './cluster/config.js';
-import { ClusterThread } from './cluster/thread/handle.js';
 import { createCounters } from './counters.js';
 import { loadUws, NoBinary, type UwsModule } from './front-end.js';
 import { DRAIN_DEADLINE_MS, LINGER_MS, STOP_DEADLINE_MS } from './limits.js';
+import { joinCluster, type Member, portTo } from './node-cluster.js';
 import { type NodeOptions, readNodeOptions, type ServeConfig } from './options.js';
 import { SOFTWARE_VERSION } from './software.js';
 import { hostPort, probePort, resolveHost } from './tcp-port.js';
@@ -29,6 +28,11 @@ export interface NodeHooks {
    * Default: thrown.
    */
   onFailure?: (error: Error) => void;
+  /**
+   * Somebody has asked the node to leave its cluster, by `slabring cluster leave`; `close` does it.
+   * Default: it is closed.
+   */
+  onLeaveAsked?: () => void;
 }
 
 /** A node's part in its cluster. */
@@ -121,6 +125,7 @@ export async function startNode(
   };
 
   const unguardExit = guardExit(threads, quiet);
+  let onLeaveAsked = () => {};
 
   try {
     const plan: ListenPlan = { address, port: config.port, sharePort, unix: config.unix };
@@ -129,9 +134,20 @@ export async function startNode(
       : await listenEach(startThread, config, plan);
     const member =
       read.cluster &&
-      (await joinCluster(read.cluster, arenas, facts, config, listening.port, ports, hooks));
+      (await joinCluster(read.cluster, {
+        ...{ arenas, facts, serve: config, port: listening.port, ports, onWarning, onFailure },
+        onLeaveAsked: () => onLeaveAsked(),
+      }));
     const releaseUnix = config.unix === undefined ? () => {} : ownUnixPath(config.unix);
     let closing: Promise<void> | undefined;
+    onLeaveAsked = hooks.onLeaveAsked ?? (() => void close().catch(onFailure));
+    const close = () => {
+      closing ??= stop(threads, listening, releaseUnix, member).then(() => {
+        unguardExit();
+        arenas.close();
+      });
+      return closing;
+    };
     for (const warning of warnings) onWarning(warning);
     return {
       nodeId: facts.nodeId,
@@ -147,13 +163,7 @@ export async function startNode(
         address: member.address,
         isJoined: member.isJoined,
       },
-      close: () => {
-        closing ??= stop(threads, listening, releaseUnix, member).then(() => {
-          unguardExit();
-          arenas.close();
-        });
-        return closing;
-      },
+      close,
     };
   } catch (error) {
     // No thread has a connection yet.
@@ -227,46 +237,6 @@ function urlsOf(config: ServeConfig, port: number): string[] {
 }
 
 type StartThread = (listen: ListenPlan) => Promise<{ descriptor?: number; port?: number }>;
-
-/** A node's part in its cluster. */
-interface Member {
-  readonly thread: ClusterThread;
-  readonly address: string;
-  readonly isJoined: boolean;
-}
-
-/** A serving thread's end of a channel whose other end is for the cluster thread. */
-function portTo(ports: MessagePort[]): MessagePort {
-  const { port1, port2 } = new MessageChannel();
-  ports.push(port2);
-  return port1;
-}
-
-async function joinCluster(
-  cluster: ClusterConfig,
-  arenas: ArenaSet,
-  facts: NodeFacts,
-  serve: ServeConfig,
-  port: number,
-  ports: readonly MessagePort[],
-  { onWarning = warnProcess, onFailure = throwLater }: NodeHooks,
-): Promise<Member> {
-  const { nodeId, software, startedAtMs } = facts;
-  const thread = new ClusterThread(
-    {
-      ...{ arenas: arenas.handle, config: cluster, nodeId, software, startedAtMs, ports },
-      clientUrl: `ws://${hostPort(cluster.advertise, port)}`,
-      maxMessageBytes: serve.maxMessageBytes,
-    },
-    { onWarning, onFailure },
-  );
-  try {
-    return { thread, ...(await thread.ready) };
-  } catch (error) {
-    await thread.stop();
-    throw error;
-  }
-}
 
 /** uWebSockets.js: the main thread listens for all. */
 async function listenForAll(

@@ -59,12 +59,29 @@ export class Repair {
 
   /** Compares with one peer, whichever chance picks. */
   async compare(): Promise<void> {
-    const { clock, random, selfId, store } = this.#world;
+    const peers = this.#livePeers();
+    if (peers.length === 0) return;
+    await this.#compareWith(peers[Math.floor(this.#world.random() * peers.length)]!);
+  }
+
+  /** Compares with all peers. */
+  async compareAll(): Promise<void> {
+    for (const peer of this.#livePeers()) await this.#compareWith(peer);
+  }
+
+  /** Their indexes in the view. */
+  #livePeers(): number[] {
+    const view = this.#world.view();
+    const self = view.indexOf(this.#world.selfId);
+    if (self < 0) return [];
+    return [...view.nodes.keys()].filter((i) => i !== self && view.nodes[i]!.isLive);
+  }
+
+  async #compareWith(peer: number): Promise<void> {
+    const { clock, selfId, store } = this.#world;
     const view = this.#world.view();
     const self = view.indexOf(selfId);
-    const peers = [...view.nodes.keys()].filter((i) => i !== self && view.nodes[i]!.isLive);
-    if (self < 0 || peers.length === 0) return;
-    const peer = peers[Math.floor(random() * peers.length)]!;
+    if (self < 0 || !view.nodes[peer]) return;
     const slots = sharedSlots(view, self, peer);
     if (slots.isEmpty) return;
     const stamp = stampAt(clock.now() - SETTLED_MS);

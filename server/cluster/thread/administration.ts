@@ -1,23 +1,84 @@
 /** What whoever runs a node asks of its cluster thread. */
 import { SlabringError } from '../../../engine/errors.js';
 import { SLOTS } from '../../../engine/slots.js';
+import { readSeedSource } from '../membership/seeds.js';
 import { Level } from '../slot-set.js';
 import type { ClusterProcess } from './cluster-process.js';
 
-export const ADMIN_ACTIONS = ['status', 'check'] as const;
-
-/** @throws SlabringError `UNKNOWN` for an action that is none */
-export function administer(process: ClusterProcess, action: string): unknown {
-  if (action === 'status') return statusOf(process);
-  if (action === 'check') return process.member.cluster.check.run();
-  const allowed = ADMIN_ACTIONS.join(', ');
-  throw new SlabringError('UNKNOWN', `there is no action '${action}' of a cluster, but ${allowed}`);
+/** One node of the cluster, as another one sees it. */
+export interface NodeStatus {
+  readonly name: string;
+  readonly id: string;
+  readonly address: string;
+  readonly url: string;
+  readonly zone: string | null;
+  readonly weight: number;
+  readonly state: string;
+  /** Slots whose commands it runs; those that it should have; those that it has completely. */
+  readonly primary?: number;
+  readonly slots?: number;
+  readonly full?: number;
 }
 
-function statusOf({ member, links }: ClusterProcess): unknown {
+export interface ClusterStatus {
+  readonly cluster: string;
+  readonly self: string;
+  /** Nodes that each slot should be on. */
+  readonly copies: number;
+  readonly slots: {
+    readonly all: number;
+    /** Nobody runs their commands. */
+    readonly unserved: number;
+    /** Fewer live nodes than asked for have them completely. */
+    readonly short: number;
+    /** On their way to this node. */
+    readonly pulling: number;
+  };
+  readonly nodes: readonly NodeStatus[];
+  readonly peers: readonly {
+    readonly name: string;
+    readonly isLive: boolean;
+    readonly isStreaming: boolean;
+    readonly isIdle: boolean;
+    readonly underWayBytes: number;
+    readonly scans: number;
+  }[];
+  readonly repair: { readonly rounds: number; readonly slots: number };
+  readonly links: readonly unknown[];
+}
+
+const JOIN = 'join/';
+
+/**
+ * Does what an action of `POST /cluster/ACTION` says.
+ * @throws SlabringError `UNKNOWN` for one that is none
+ */
+export async function administer(process: ClusterProcess, action: string): Promise<unknown> {
+  const { cluster, membership } = process.member;
+  if (action === 'status') return statusOf(process);
+  if (action === 'check') return await cluster.check.run();
+  if (action === 'rebalance') {
+    await cluster.repair.compareAll();
+    return { rounds: cluster.repair.rounds };
+  }
+  if (action === 'leave') {
+    process.askToLeave();
+    return { leaving: true };
+  }
+  if (action.startsWith(JOIN)) {
+    const source = readSeedSource(decodeURIComponent(action.slice(JOIN.length)));
+    if (source.kind !== 'list') throw new SlabringError('OPTION', 'join takes host:port,...');
+    return { isJoined: await membership.join(source.addresses) };
+  }
+  const allowed = 'check, rebalance, leave and join/SEEDS';
+  throw new SlabringError('UNKNOWN', `there is no action '${action}' of a cluster: ${allowed}`);
+}
+
+function statusOf({ clusterName, member, links }: ClusterProcess): ClusterStatus {
   const { cluster, membership } = member;
   const { view } = cluster;
   const counts = new Map(view.nodes.map(({ id }) => [id, { primary: 0, slots: 0, full: 0 }]));
+  const wanted = Math.min(view.copies, view.nodes.filter(({ isPlaced }) => isPlaced).length);
   let unserved = 0;
   let short = 0;
   for (let slot = 0; slot < SLOTS; slot++) {
@@ -32,9 +93,10 @@ function statusOf({ member, links }: ClusterProcess): unknown {
       if (isFull) count.full++;
       if (isFull && view.nodes[owner]!.isLive) copies++;
     }
-    if (copies < Math.min(view.copies, view.nodes.length)) short++;
+    if (copies < wanted) short++;
   }
   return {
+    cluster: clusterName,
     self: membership.self.name,
     copies: view.copies,
     slots: { all: SLOTS, unserved, short, pulling: cluster.pulls.slotsLeft },

@@ -24,6 +24,8 @@ import { LocalDesk } from './local-desk.js';
 export interface ClusterHooks {
   onView(view: ClusterView): void;
   onWarning(text: string): void;
+  /** Somebody wants the node to leave, and end. */
+  onLeaveAsked(): void;
 }
 
 /** A warning is told once in so long: a peer that is refused dials again and again. */
@@ -106,8 +108,16 @@ export class ClusterProcess {
     return this.links.self.address;
   }
 
+  get clusterName(): string {
+    return this.#config.name;
+  }
+
   get view(): ClusterView {
     return this.#desk.view;
+  }
+
+  askToLeave(): void {
+    this.#hooks.onLeaveAsked();
   }
 
   /** Finds the others; false: there are none, and this is the first node. */

@@ -36,6 +36,8 @@ export type FromClusterThread =
     }
   | { readonly kind: 'left'; readonly isHandedOver: boolean }
   | { readonly kind: 'warning'; readonly text: string }
+  /** Somebody wants the node to leave, and end. */
+  | { readonly kind: 'leaveAsked' }
   | { readonly kind: 'failed'; readonly reason: string };
 
 /** What a serving thread asks. `request` is answered by a `done` with the same number. */

@@ -9,6 +9,8 @@ const STOP_MS = 3_000;
 
 export interface ClusterThreadHooks {
   onWarning(text: string): void;
+  /** Somebody wants the node to leave, and end. */
+  onLeaveAsked(): void;
   /** It has ended without having been asked to: the node is in no cluster any more. */
   onFailure(error: Error): void;
 }
@@ -46,6 +48,7 @@ export class ClusterThread {
       };
       worker.on('message', (message: FromClusterThread) => {
         if (message.kind === 'warning') hooks.onWarning(message.text);
+        if (message.kind === 'leaveAsked') hooks.onLeaveAsked();
         if (message.kind === 'failed') fail(failure(message.reason));
         if (message.kind !== 'ready') return;
         isReady = true;

@@ -27,6 +27,7 @@ const cluster = await ClusterProcess.start(arenas, start, {
     for (const told of views) told({ kind: 'view', view });
   },
   onWarning: (text) => tell({ kind: 'warning', text }),
+  onLeaveAsked: () => tell({ kind: 'leaveAsked' }),
 });
 
 /** Answers a serving thread. */
