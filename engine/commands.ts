@@ -58,6 +58,20 @@ export const COMMANDS = {
     summary:
       'Runs commands in one step, if each guard, an array of key and version, holds; their replies, or the key of a guard that failed.',
   },
+  WAIT: {
+    code: 0x04,
+    args: ['key', 'concern', 'deadlineMs?'],
+    minArgs: 2,
+    maxArgs: 3,
+    firstKey: 0,
+    write: false,
+    host: true,
+    reply: 'count',
+    since: 1,
+    complexity: 'O(1), and a round trip to other nodes',
+    summary:
+      'Waits until so many owners have the writes of the key that came before: concern is "none", "one", "quorum" or "all"; how many have them.',
+  },
   GET: {
     code: 0x10,
     args: ['key'],

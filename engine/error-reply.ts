@@ -1,4 +1,5 @@
 /** Error replies as the host writes them; the kernel writes its own (engine/kernel/status.ts). */
+import { Buffer } from 'node:buffer';
 import { ERROR_EXT_TYPE } from './commands.js';
 import { SlabringError } from './errors.js';
 
@@ -6,14 +7,14 @@ import { SlabringError } from './errors.js';
 const MAX_ERROR_BYTES = 255;
 
 /** An error reply: ext type 1, `CODE message`. Anything but a SlabringError is INTERNAL. */
-export function encodeError(error: unknown): Uint8Array {
+export function encodeError(error: unknown): Buffer {
   const code = error instanceof SlabringError ? error.code : 'INTERNAL';
   const message = error instanceof Error ? error.message : String(error);
   return encodeErrorText(`${code} ${message}`);
 }
 
 /** An error reply of this text, `CODE message`. */
-export function encodeErrorText(message: string): Uint8Array {
+export function encodeErrorText(message: string): Buffer {
   const text = Buffer.from(message);
   let length = Math.min(text.length, MAX_ERROR_BYTES);
   // Cut between characters: what continues one begins with the bits 10.

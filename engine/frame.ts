@@ -56,7 +56,7 @@ export interface FrameLimits {
 const KEPT_VIEW_BYTES = 1024;
 
 /** One largest value, and the short replies around it. */
-const DEFAULT_MAX_REPLY_BYTES = MAX_VALUE_BYTES + AREA_MARGIN_BYTES;
+export const DEFAULT_MAX_REPLY_BYTES = MAX_VALUE_BYTES + AREA_MARGIN_BYTES;
 
 /** What executes frames. */
 export interface Frames<C> {

@@ -43,7 +43,8 @@ type ErrorName =
   | 'ERROR_VERSION'
   | 'ERROR_VALUE_TOO_LARGE'
   | 'ERROR_NOT_BYTES'
-  | 'ERROR_REPLY_TOO_LARGE';
+  | 'ERROR_REPLY_TOO_LARGE'
+  | 'ERROR_HOST_COMMANDS';
 
 /** A command that the kernel would stage. */
 export interface ReadCommand {
@@ -81,7 +82,7 @@ const FALSE = Uint8Array.of(Tag.FALSE);
 const PAIR = Uint8Array.of(Tag.FIXARRAY | 2);
 
 /** An error reply with one of the kernel's texts. */
-export function kernelError(name: ErrorName): Uint8Array {
+export function kernelError(name: ErrorName): Buffer {
   return encodeErrorText(KERNEL_ERROR_TEXTS[name]!);
 }
 
@@ -265,7 +266,7 @@ function nameOf(text: Buffer): CommandName | undefined {
 }
 
 /** The bytes of the str or bin from `at` to `end`; undefined for any other type. */
-function payloadOf(bytes: Buffer, at: number, end: number): Buffer | undefined {
+export function payloadOf(bytes: Buffer, at: number, end: number): Buffer | undefined {
   const tag = bytes[at]!;
   const isFixed = tag >= Tag.FIXSTR && tag < Tag.NIL;
   const isLong = (tag >= Tag.BIN8 && tag <= Tag.BIN32) || (tag >= Tag.STR8 && tag <= Tag.STR32);
@@ -288,7 +289,7 @@ function namespacedKeyOf(bytes: Buffer, at: number, end: number): Buffer | undef
  * The integer at `at`, rounded where a double cannot hold it; undefined for any other type and, as
  * in the kernel, for unsigned integers from 2^63 on.
  */
-function integerAt(bytes: Buffer, at: number): number | undefined {
+export function integerAt(bytes: Buffer, at: number): number | undefined {
   const tag = bytes[at]!;
   if (tag < Tag.FIXMAP) return tag;
   if (tag >= Tag.NEGATIVE_FIXINT) return tag - 0x100;

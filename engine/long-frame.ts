@@ -75,6 +75,12 @@ function tooLong(bytesMax: number): FrameFault {
   return { closeCode: 1009, reason: `a message has at most ${bytesMax} bytes here` };
 }
 
+/** The fault of a frame longer than an area that has more than LONG_FRAME_COMMANDS_MAX. */
+export function tooManyCommands(areaBytes: number): FrameFault {
+  const most = `${LONG_FRAME_COMMANDS_MAX} commands`;
+  return { closeCode: 1009, reason: `a message above ${areaBytes} bytes has at most ${most}` };
+}
+
 class LongFrame<C> {
   readonly #bytes: Buffer;
   readonly #runner: LongFrameRunner<C>;
@@ -104,7 +110,7 @@ class LongFrame<C> {
     for (let commands = 1; at < length; commands++) {
       const end = this.#walk.walk(this.#bytes, at);
       if (end === BROKEN) return this.#run(at) ?? malformedAt(at);
-      if (commands > LONG_FRAME_COMMANDS_MAX) return this.#tooManyCommands();
+      if (commands > LONG_FRAME_COMMANDS_MAX) return tooManyCommands(this.#runner.areaBytes);
       if (end - this.#start > runBytesMax) {
         const stopped = this.#run(at);
         if (stopped !== undefined) return stopped;
@@ -147,11 +153,5 @@ class LongFrame<C> {
       this.#runner.largeCommandsOf(command.key).run(this.#bytes, this.#walk, command, this.#reply);
     }
     return true;
-  }
-
-  #tooManyCommands(): FrameFault {
-    const { areaBytes } = this.#runner;
-    const most = `${LONG_FRAME_COMMANDS_MAX} commands`;
-    return { closeCode: 1009, reason: `a message above ${areaBytes} bytes has at most ${most}` };
   }
 }

@@ -5,7 +5,7 @@
  */
 import { COMMANDS } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
-import { encodeError, type FrameFault, type Frames, isFault } from '../engine/frame.js';
+import { Elsewhere, encodeError, type FrameFault, type Frames, isFault } from '../engine/frame.js';
 import { Tag, valueEnd } from '../engine/msgpack.js';
 import { NOAUTH_TEXT } from './hello.js';
 import { CloseCode, COMMANDS_BEFORE_HELLO_MAX } from './limits.js';
@@ -16,16 +16,17 @@ const NOAUTH_REPLY = encodeError(new SlabringError('NOAUTH', NOAUTH_TEXT));
 
 /**
  * Executes a frame of a connection that has not shown its token. From a HELLO with the right token
- * on, the rest of the frame runs as usual.
+ * on, the rest of the frame runs as usual: on a node of a cluster, as far as it is this node's.
  */
 export function executeBeforeHello(
   executor: Frames<Session>,
   frame: Uint8Array,
   session: Session,
-): Uint8Array | FrameFault {
+  isInCluster: boolean,
+): Uint8Array | FrameFault | Elsewhere {
   try {
     const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
-    return executeGuarded(executor, bytes, session);
+    return executeGuarded(executor, bytes, session, isInCluster);
   } catch (error) {
     // What `valueEnd` throws at bytes that are no msgpack.
     if (!(error instanceof RangeError)) throw error;
@@ -37,7 +38,8 @@ function executeGuarded(
   executor: Frames<Session>,
   frame: Buffer,
   session: Session,
-): Uint8Array | FrameFault {
+  isInCluster: boolean,
+): Uint8Array | FrameFault | Elsewhere {
   const idEnd = skip(frame, 0);
   const id = frame.subarray(0, idEnd);
   // The id alone is a frame without commands: the executor says whether it is an id, and its reply
@@ -52,11 +54,16 @@ function executeGuarded(
       return { closeCode: CloseCode.BAD_FRAME, reason: NOAUTH_TEXT };
     }
     if (session.authenticated || isHello(frame, start)) {
-      const result = executor.execute(Buffer.concat([id, frame.subarray(start, end)]), session);
+      const part = Buffer.concat([id, frame.subarray(start, end)]);
+      const result = isInCluster
+        ? executor.executeWhereServed(part, session, session.access)
+        : executor.execute(part, session);
       if (isFault(result)) return result;
       // Each reply has the frame id in front.
-      const reply = Buffer.from(result);
+      const reply = Buffer.from(result instanceof Elsewhere ? result.reply : result);
       replies.push(reply.subarray(skip(reply, 0)));
+      // It was the last part: what is in front of the token has no keys.
+      if (result instanceof Elsewhere) return new Elsewhere(Buffer.concat(replies), result.rest);
     } else {
       replies.push(NOAUTH_REPLY);
     }

@@ -1,10 +1,14 @@
 /** HELLO: what a client says of itself, what the node says of itself, and the token. */
 import { timingSafeEqual } from 'node:crypto';
 import { ArenaCommands } from '../engine/arena-commands.js';
+import type { ClusterView } from '../engine/cluster-view.js';
 import { type CommandName, MAX_KEY_BYTES, PROTOCOL_VERSION } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
 import type { HostCommands } from '../engine/frame.js';
+import { Access } from '../engine/slot-table.js';
 import { show } from '../engine/units.js';
+import { viewFor } from './cluster/routing/view-pushes.js';
+import { waitAlone } from './cluster/routing/wait.js';
 import { Counter } from './counters.js';
 import { HELLO_DEADLINE_MS } from './limits.js';
 import { digestToken } from './options.js';
@@ -22,7 +26,7 @@ export interface HelloReply {
   role: 'primary';
   limits: NodeLimits;
   /** nil: this node is in no cluster. */
-  cluster: null;
+  cluster: ClusterView | null;
 }
 
 /** What a client must keep to. */
@@ -43,7 +47,9 @@ export const NOAUTH_TEXT = 'this node asks for a token: send HELLO {token} first
 export function hostCommands(thread: ServingThread): HostCommands<Session> {
   const commands = new ArenaCommands(thread.arenas);
   return (name: CommandName, args: unknown[], session: Session) => {
-    return name === 'HELLO' ? hello(thread, args[0], session) : commands.answer(name, args);
+    if (name === 'HELLO') return hello(thread, args[0], session);
+    // In a cluster, WAITs are answered by whoever completes frames: none comes here.
+    return name === 'WAIT' ? waitAlone(args) : commands.answer(name, args);
   };
 }
 
@@ -57,13 +63,16 @@ export function nodeLimits(thread: ServingThread): NodeLimits {
 }
 
 function hello(thread: ServingThread, options: unknown, session: Session): HelloReply {
-  const { version, token } = readOptions(options);
+  const { version, token, routes, replicas } = readOptions(options);
   if (version !== undefined && version !== PROTOCOL_VERSION) {
     const message = `this node speaks protocol version ${PROTOCOL_VERSION}, not ${show(version)}`;
     throw new SlabringError('SYNTAX', message);
   }
   const { tokenDigest } = thread.config;
   if (tokenDigest !== undefined) admit(thread, tokenDigest, token, session);
+  if (routes !== undefined) session.routes = routes;
+  if (replicas !== undefined) session.access = replicas ? Access.REPLICA : Access.OWNER;
+  const view = thread.cluster?.desk.view;
   return {
     version: PROTOCOL_VERSION,
     server: 'slabring',
@@ -71,7 +80,7 @@ function hello(thread: ServingThread, options: unknown, session: Session): Hello
     nodeId: thread.facts.nodeId,
     role: 'primary',
     limits: nodeLimits(thread),
-    cluster: null,
+    cluster: view ? viewFor(view, session.routes) : null,
   };
 }
 
@@ -88,16 +97,34 @@ function admit(thread: ServingThread, digest: Uint8Array, token: unknown, sessio
   session.authenticated = true;
 }
 
+interface HelloOptions {
+  readonly version: unknown;
+  readonly token: unknown;
+  readonly routes: boolean | undefined;
+  readonly replicas: boolean | undefined;
+}
+
 /**
  * Names that a later version of the protocol adds are passed over, so that newer clients can greet
  * older nodes.
  */
-function readOptions(options: unknown): { version?: unknown; token?: unknown } {
-  if (options === undefined || options === null) return {};
-  const fields = options instanceof Map ? Object.fromEntries(options) : options;
-  if (typeof fields !== 'object' || Array.isArray(fields) || ArrayBuffer.isView(fields)) {
-    throw new SlabringError('SYNTAX', 'HELLO takes a map {version?, token?, user?, client?}');
+function readOptions(options: unknown): HelloOptions {
+  const given = options instanceof Map ? Object.fromEntries(options) : (options ?? {});
+  if (typeof given !== 'object' || Array.isArray(given) || ArrayBuffer.isView(given)) {
+    const names = 'version?, token?, user?, client?, routes?, replicas?';
+    throw new SlabringError('SYNTAX', `HELLO takes a map {${names}}`);
   }
-  const { version, token } = fields as { version?: unknown; token?: unknown };
-  return { version: version ?? undefined, token: token ?? undefined };
+  const { version, token, routes, replicas } = given as Record<string, unknown>;
+  return {
+    version: version ?? undefined,
+    token: token ?? undefined,
+    routes: readFlag('routes', routes),
+    replicas: readFlag('replicas', replicas),
+  };
+}
+
+function readFlag(name: string, value: unknown): boolean | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'boolean') return value;
+  throw new SlabringError('SYNTAX', `${name} is true or false, not ${show(value)}`);
 }

@@ -91,6 +91,15 @@ export const PAUSE_BYTES = MIB;
 export const RESUME_BYTES = 256 * KIB;
 
 /**
+ * A connection whose frames other nodes are at work on, and that are more than this, in bytes, is
+ * paused, too: what a fast link carries in 10 ms, many times what others take to answer.
+ */
+export const FORWARDED_BYTES_MAX = MIB;
+
+/** What a frame that other nodes are at work on costs besides its bytes. */
+export const FORWARDED_FRAME_OVERHEAD_BYTES = 1024;
+
+/**
  * A connection silent for this long, pings unanswered, is gone. uWebSockets.js takes 8 to 960
  * seconds.
  */

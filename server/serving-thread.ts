@@ -2,6 +2,7 @@
 import { ArenaSet } from '../engine/arena-set.js';
 import type { Frames } from '../engine/frame.js';
 import { createExecutor } from '../engine/routed-frame.js';
+import { ClusterService, type OpenDesk } from './cluster/routing/service.js';
 import { counterRow } from './counters.js';
 import { hostCommands } from './hello.js';
 import type { ServeConfig } from './options.js';
@@ -17,12 +18,15 @@ export class ServingThread {
   readonly allCounters: SharedArrayBuffer;
   readonly counters: Float64Array;
   readonly executor: Frames<Session>;
+  /** undefined: the node is in no cluster. */
+  readonly cluster: ClusterService<Session> | undefined;
   /** The open connections. */
   readonly sessions = new Set<Session>();
 
   #draining: (() => void) | undefined;
 
-  constructor(start: ThreadStart) {
+  /** @param openDesk of a node in a cluster, whose arenas have slots */
+  constructor(start: ThreadStart, openDesk?: OpenDesk) {
     this.arenas = ArenaSet.attach(start.arenas);
     this.config = start.config;
     this.facts = start.facts;
@@ -30,6 +34,9 @@ export class ServingThread {
     this.allCounters = start.counters;
     this.counters = counterRow(start.counters, start.thread);
     this.executor = createExecutor<Session>(this.arenas, hostCommands(this));
+    this.cluster =
+      openDesk &&
+      new ClusterService(openDesk(this.arenas), this.executor, this.arenas, this.sessions);
     this.arenas.startUpkeep();
   }
 

@@ -7,14 +7,21 @@
  *   paused: frames wait; more than maxBacklogBytes of them close the connection with 1013
  *   (a single one may be longer)
  *   draining (the node stops): what waits is still executed, then the connection closes with 1001
+ *
+ * In a cluster, frames may be with other nodes while later ones are executed. Their replies are
+ * sent when they come; those frames pause the connection, too, when they pass FORWARDED_BYTES_MAX.
  */
-import { isFault } from '../engine/frame.js';
+import { Elsewhere, type FrameFault, isFault } from '../engine/frame.js';
+import { Access } from '../engine/slot-table.js';
+import type { ClusterService } from './cluster/routing/service.js';
 import { Counter } from './counters.js';
 import { executeBeforeHello } from './guard.js';
 import { NO_TOKEN_TEXT } from './hello.js';
 import {
   CLOSE_REASON_BYTES_MAX,
   CloseCode,
+  FORWARDED_BYTES_MAX,
+  FORWARDED_FRAME_OVERHEAD_BYTES,
   HELLO_DEADLINE_MS,
   MESSAGE_BYTES_BEFORE_HELLO_MAX,
   PAUSE_BYTES,
@@ -39,6 +46,10 @@ export interface Connection {
 export class Session {
   /** Whether commands other than HELLO may run. */
   authenticated: boolean;
+  /** Whether the client finds the nodes of keys by itself. */
+  routes = false;
+  /** Which nodes of a key may answer what only reads. */
+  access: number = Access.OWNER;
 
   readonly #thread: ServingThread;
   readonly #connection: Connection;
@@ -49,6 +60,10 @@ export class Session {
   #waiting: Uint8Array[] = [];
   #waitingStart = 0;
   #waitingBytes = 0;
+  /** What the frames cost that are with other nodes. */
+  #forwardedBytes = 0;
+  /** The client does not read, and has not got the cluster's latest view. */
+  #owesView = false;
   /** Runs out on a client that does not show the token. */
   readonly #helloTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -90,12 +105,24 @@ export class Session {
   /** Some of the buffered replies have been sent. */
   sent(): void {
     if (this.#closed) return;
-    if (this.#paused && this.#connection.bufferedBytes() <= RESUME_BYTES) this.#resume();
+    if (this.#paused && this.#mayResume()) this.#resume();
     if (this.#draining) this.#closeWhenDone();
+  }
+
+  /** A push frame with the cluster's view is there to be sent. */
+  push(): void {
+    this.#owesView = this.#paused;
+    if (!this.#owesView) this.#send(this.#thread.cluster!.pushes.frame);
+  }
+
+  #mayResume(): boolean {
+    const isRoom = this.#forwardedBytes <= FORWARDED_BYTES_MAX;
+    return isRoom && this.#connection.bufferedBytes() <= RESUME_BYTES;
   }
 
   #resume(): void {
     this.#paused = false;
+    if (this.#owesView) this.push();
     while (!this.#paused && !this.#closed && this.#waitingStart < this.#waiting.length) {
       const frame = this.#waiting[this.#waitingStart++]!;
       this.#waitingBytes -= frame.length + WAITING_FRAME_OVERHEAD_BYTES;
@@ -129,21 +156,70 @@ export class Session {
   }
 
   #execute(frame: Uint8Array): void {
-    const { counters, executor } = this.#thread;
+    const { executor, cluster } = this.#thread;
+    if (cluster !== undefined) {
+      this.#executeInCluster(frame, cluster);
+    } else if (this.authenticated) {
+      this.#answer(executor.execute(frame, this), frame.length);
+    } else {
+      // In no cluster nothing is elsewhere.
+      const result = executeBeforeHello(executor, frame, this, false) as Uint8Array | FrameFault;
+      this.#answer(result, frame.length);
+    }
+  }
+
+  #executeInCluster(frame: Uint8Array, { router }: ClusterService<Session>): void {
+    const { executor } = this.#thread;
     const result = this.authenticated
-      ? executor.execute(frame, this)
-      : executeBeforeHello(executor, frame, this);
+      ? executor.executeWhereServed(frame, this, this.access)
+      : executeBeforeHello(executor, frame, this, true);
+    if (!(result instanceof Elsewhere)) {
+      this.#answer(result, frame.length);
+      return;
+    }
+    const reply = router.complete(result, frame.length, this);
+    if (reply instanceof Promise) void this.#answerLater(reply, frame.length, result.rest.length);
+    else this.#fault(reply.closeCode, reply.reason);
+  }
+
+  /** Answers a frame of which so many bytes are with other nodes, when they have answered. */
+  async #answerLater(
+    reply: Promise<Uint8Array>,
+    frameBytes: number,
+    forwardedBytes: number,
+  ): Promise<void> {
+    const cost = forwardedBytes + FORWARDED_FRAME_OVERHEAD_BYTES;
+    this.#forwardedBytes += cost;
+    if (this.#forwardedBytes > FORWARDED_BYTES_MAX) this.#pause();
+    const bytes = await reply;
+    this.#forwardedBytes -= cost;
+    if (this.#closed) return;
+    this.#answer(bytes, frameBytes);
+    this.sent();
+  }
+
+  #answer(result: Uint8Array | FrameFault, frameBytes: number): void {
     if (isFault(result)) {
       this.#fault(result.closeCode, result.reason);
       return;
     }
+    const { counters } = this.#thread;
     counters[Counter.frames]!++;
-    counters[Counter.bytesIn]! += frame.length;
+    counters[Counter.bytesIn]! += frameBytes;
     counters[Counter.bytesOut]! += result.length;
-    if (this.#connection.send(result) && this.#connection.bufferedBytes() > PAUSE_BYTES) {
-      this.#paused = true;
-      counters[Counter.pauses]!++;
+    this.#send(result);
+  }
+
+  #send(bytes: Uint8Array): void {
+    if (this.#connection.send(bytes) && this.#connection.bufferedBytes() > PAUSE_BYTES) {
+      this.#pause();
     }
+  }
+
+  #pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#thread.counters[Counter.pauses]!++;
   }
 
   #wait(frame: Uint8Array): void {
@@ -152,11 +228,16 @@ export class Session {
     const isAlone = this.#waitingBytes === 0;
     if (!isAlone && this.#waitingBytes + cost > this.#thread.config.maxBacklogBytes) {
       this.#thread.counters[Counter.backlogCloses]!++;
-      this.#close(CloseCode.BACKLOG, 'replies are not read, and too many frames wait');
+      this.#close(CloseCode.BACKLOG, `${this.#pauseReason}, and too many frames wait`);
       return;
     }
     this.#waiting.push(new Uint8Array(frame));
     this.#waitingBytes += cost;
+  }
+
+  get #pauseReason(): string {
+    const isForwarding = this.#forwardedBytes > FORWARDED_BYTES_MAX;
+    return isForwarding ? 'other nodes are slow to answer' : 'replies are not read';
   }
 
   #closeStranger(): void {
@@ -170,7 +251,8 @@ export class Session {
 
   /** Bytes in our hands are lost when the process ends, bytes in the operating system's are not. */
   #closeWhenDone(): void {
-    if (this.#closed || this.#paused || this.#connection.bufferedBytes() > 0) return;
+    if (this.#closed || this.#paused || this.#forwardedBytes > 0) return;
+    if (this.#connection.bufferedBytes() > 0) return;
     this.#close(CloseCode.GOING_AWAY, 'the node is shutting down');
   }
 

@@ -8,7 +8,7 @@ import { ArrayHead, type Mode, OtherKey, type Reading, type Reply, type Runner }
 
 /** Commands that cannot be part of a step: those of the node itself, and a step. */
 export const NOT_IN_STEPS = [
-  ...(['ATOMIC', 'HELLO', 'SCAN', 'RANDOMKEY', 'DBSIZE', 'FLUSH'] as const),
+  ...(['ATOMIC', 'HELLO', 'SCAN', 'RANDOMKEY', 'DBSIZE', 'FLUSH', 'WAIT'] as const),
 ] as const satisfies readonly CommandName[];
 
 export type AtomicCommandName = Exclude<CommandName, (typeof NOT_IN_STEPS)[number]>;

@@ -1,7 +1,8 @@
 /*
  * Which commands of a client this node of a cluster runs: those all of whose keys are in slots that it serves
  * (keyslots.ts). Such keys may be in several slots: what counts is that one node has them all. A command without keys,
- * or with something wrong about it, is run here, and answered as ever.
+ * or with something wrong about it, is run here, and answered as ever. The host's only command with a key, WAIT, is
+ * never run here: it takes its time, so that whoever has other nodes run commands has it answered, too.
  *
  * A frame for one arena is looked at group by group, between staging and running (exec.ts). One for several arenas is
  * looked at as a whole, in the first arena, before the router splits it: the table is there, the same for all threads,
@@ -12,6 +13,7 @@
 import {
   commandRow,
   CommandRow,
+  ROW_HOST,
   ROW_KEYS_APART,
   ROW_KEYS_TOGETHER,
   ROW_WRITE,
@@ -49,6 +51,8 @@ import { requestArea } from './threads';
 
 const ATOMIC: u32 = 0x03;
 const MANY_KEYS: u32 = <u32>(ROW_KEYS_APART | ROW_KEYS_TOGETHER);
+/** Commands that take more than a look at their first key. */
+const NOT_SIMPLE: u32 = MANY_KEYS | ROW_HOST;
 
 /* As in split.ts. */
 const GET_HEAD: u32 = 0xa01092;
@@ -81,7 +85,7 @@ function areFourServed(at: Address): bool {
   const d = changetype<Staged>(at + 3 * STAGED_BYTES);
   // No key has length 0 here, and one of a namespace a huge one.
   const longest = (a.keyWord - 1) | (b.keyWord - 1) | (c.keyWord - 1) | (d.keyWord - 1);
-  if (longest >= 32 || (flagsOf(a) | flagsOf(b) | flagsOf(c) | flagsOf(d)) & MANY_KEYS) return false;
+  if (longest >= 32 || (flagsOf(a) | flagsOf(b) | flagsOf(c) | flagsOf(d)) & NOT_SIMPLE) return false;
   if (longest >= 16) return areFourLongServed(a, b, c, d);
   const blockA = shortBlock(a.key, a.keyWord);
   const blockB = shortBlock(b.key, b.keyWord);
@@ -125,6 +129,7 @@ function flagsOf(staged: Staged): u32 {
 function isCommandServed(thread: u32, staged: Staged, access: u32): bool {
   if (staged.key == 0) return staged.code != ATOMIC || isAtomicServed(thread, staged);
   const row = commandRow(staged.code);
+  if (row.flags & ROW_HOST) return false;
   return areKeysServed(staged, row, row.flags & ROW_WRITE ? SERVES_ALL : access);
 }
 

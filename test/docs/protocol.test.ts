@@ -20,7 +20,9 @@ import {
   COMMANDS_BEFORE_HELLO_MAX,
   MESSAGE_BYTES_BEFORE_HELLO_MAX,
 } from '#server/limits.js';
+import { NodesInThread } from '../support/cluster-nodes.js';
 import { code, readParts, table, updateParts } from '../support/generated.js';
+import { slotOf } from '../support/slot-twin.js';
 import { type Command, decodeFrame, encodeFrame, Wire, WireError } from '../support/wire.js';
 
 const MIB = 1024 ** 2;
@@ -78,7 +80,7 @@ const HELLO_MEANINGS: Record<string, string> = {
   nodeId: 'chosen at random when the node starts',
   role: 'what the node is in its cluster; without a cluster always this',
   limits: 'what a client must keep to, see [Limits](#limits)',
-  cluster: 'this node is in no cluster',
+  cluster: 'this node is in no cluster; otherwise the [view](#clusters)',
 };
 /** What is shown instead of the value. */
 const HELLO_KINDS: Record<string, string> = { nodeId: 'str', limits: 'map', cluster: 'nil' };
@@ -104,9 +106,9 @@ const CODE_MEANINGS: Record<ErrorCode, string> = {
   NOAUTH: 'the node wants its token first',
   DENIED: 'the token is wrong',
   BUSY: 'the frame asks too much of the node',
-  MOVED: 'another node has the key; not sent by version 1',
-  CROSSSLOT: 'the keys of the command lie in several arenas',
-  UNAVAILABLE: 'the node cannot serve the key now; not sent by version 1',
+  MOVED: 'another node has the key, and the client said that it routes',
+  CROSSSLOT: 'the keys of the command lie in several arenas, or on several nodes',
+  UNAVAILABLE: 'no node can serve the key now, or too few have a write in time',
   INTERNAL: 'a mistake of ours: please report it',
 };
 
@@ -352,6 +354,7 @@ async function helloMessages(): Promise<string[][]> {
   const said = [
     [await open.call(['HELLO', 'me']), '["HELLO", "me"]'],
     [await open.call(['HELLO', { version: 2 }]), '["HELLO", {"version": 2}]'],
+    [await open.call(['HELLO', { routes: 1 }]), '["HELLO", {"routes": 1}]'],
     [await closed.call(['GET', 'k']), 'any command before HELLO on a node with a token'],
     [await closed.call(['HELLO', { token: 'guess' }]), '["HELLO", {"token": "guess"}]'],
   ] as const;
@@ -361,9 +364,38 @@ async function helloMessages(): Promise<string[][]> {
   ]);
 }
 
+/** Of a node in a cluster, and of one that is in none. */
+async function clusterMessages(): Promise<string[][]> {
+  const alone = await connect(await start());
+  const cluster = new NodesInThread();
+  cluster.owners[slotOf(Buffer.from('lost'))] = -1;
+  cluster.serve();
+  const client = cluster.nodes[0]!.connect();
+  const call = async (...commands: Command[]) =>
+    decodeFrame(await client.call(encodeFrame(1, ...commands))).replies.slice(-1);
+  const said = [
+    [await call(['SINTER', 'from', 'to']), '["SINTER", "from", "to"]', ' on several nodes'],
+    [await call(['GET', 'lost']), '["GET", "lost"]', ' while no node serves the slot'],
+    [
+      (await call(['HELLO', { routes: true }])) && (await call(['GET', 'from'])),
+      '["GET", "from"]',
+      ' of a client that routes, on another node',
+    ],
+    [await alone.call(['WAIT', 'k', 'one']), '["WAIT", "k", "one"]', ' on a node in no cluster'],
+    [await alone.call(['WAIT', 'k', 'two']), '["WAIT", "k", "two"]', ''],
+    [await alone.call(['WAIT', 'k', 'all', 0]), '["WAIT", "k", "all", 0]', ''],
+  ] as const;
+  cluster.close();
+  return said.map(([[error], shown, when]) => [
+    code((error as WireError).text),
+    code(shown) + when,
+  ]);
+}
+
 async function codesPart(): Promise<string> {
   const meanings = ERROR_CODES.map((name) => [code(name), CODE_MEANINGS[name]]);
   const messages = [...kernelMessages(), ...longMessages(), ...(await helloMessages())];
+  messages.push(...(await clusterMessages()));
   return [
     table(['code', 'meaning'], meanings),
     'The messages of version 1, and what brings them up:\n',

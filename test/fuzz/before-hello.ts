@@ -5,7 +5,7 @@
  */
 import { Packr } from 'msgpackr';
 import { COMMANDS } from '#engine/commands.js';
-import { isFault } from '#engine/frame.js';
+import { type FrameFault, isFault } from '#engine/frame.js';
 import { counterRow, createCounters } from '#server/counters.js';
 import { executeBeforeHello } from '#server/guard.js';
 import { hostCommands } from '#server/hello.js';
@@ -99,10 +99,12 @@ class FramesBeforeHello implements FuzzTarget {
     }
   }
 
-  #execute(frame: Buffer) {
+  #execute(frame: Buffer): Uint8Array | FrameFault {
     const { executor } = this.#target;
     if (this.#canary !== 'commands run before HELLO') {
-      return executeBeforeHello(executor, frame, this.#session);
+      // In no cluster nothing is elsewhere.
+      const session = this.#session;
+      return executeBeforeHello(executor, frame, session, false) as Uint8Array | FrameFault;
     }
     const result = executor.execute(frame, this.#session);
     // A view of the reply area, which the next look at the counters overwrites.

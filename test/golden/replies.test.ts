@@ -220,7 +220,7 @@ describe('errors', () => {
     ],
     'UNKNOWN no such command; docs/PROTOCOL.md has the table': [
       '91 00',
-      '91 04',
+      '91 05',
       '91 ff',
       '91 cd 01 10',
       '91 a3 46 4c 59',

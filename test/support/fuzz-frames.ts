@@ -78,6 +78,10 @@ function argument(random: Random, name: string, depth = 0): Buffer {
     case 'maxLength':
     case 'limit':
       return packInteger(random, someNumber(random));
+    case 'concern':
+      return packBytes(random, Buffer.from(random.pick(['none', 'one', 'quorum', 'all', 'both'])));
+    case 'deadlineMs':
+      return packInteger(random, BigInt(random.pick([0, 1, 20, 1000, 60_000, 60_001])));
     case 'cursor':
       return packInteger(
         random,

@@ -44,10 +44,11 @@ function keyOf(value: Buffer | undefined): Buffer[] {
   return key !== undefined && key.length >= 1 && key.length <= 65_535 ? [key] : [];
 }
 
-/** What decides where a command runs: its keys, and whether it may write. */
+/** What decides where a command runs: its keys, and whether it may write, or waits for others. */
 export interface Needs {
   readonly keys: readonly Buffer[];
   readonly write: boolean;
+  readonly waits?: boolean;
 }
 
 const NOTHING: Needs = { keys: [], write: false };
@@ -68,7 +69,9 @@ export function needsOf(value: Buffer, isInner = false): Needs {
   if (row.maxArgs !== 255 && args.length > row.maxArgs) return NOTHING;
   if (row === (COMMANDS.ATOMIC as CommandRow)) return isInner ? NOTHING : needsOfAtomic(args);
   if (row.firstKey < 0 || keyOf(args[0]).length === 0) return NOTHING;
-  if (row.manyKeys === undefined) return { keys: keyOf(args[0]), write: row.write };
+  if (row.manyKeys === undefined) {
+    return { keys: keyOf(args[0]), write: row.write, waits: row.host };
+  }
   const { keyStep = 1, lastKey = args.length - 1 } = row;
   const keys: Buffer[] = [];
   for (let i = 0; i <= lastKey && i + keyStep <= args.length; i += keyStep) {
@@ -98,7 +101,8 @@ export function elsewhereIn(
   let at = 0;
   for (const [index, value] of wholeValues(frame).entries()) {
     if (index > 0) {
-      const { keys, write } = needsOf(value);
+      const { keys, write, waits } = needsOf(value);
+      if (waits) return at;
       const needed = write ? 1 : access;
       if (keys.some((key) => (serviceOf(slotOf(key)) & needed) === 0)) return at;
     }

@@ -96,7 +96,29 @@ function commandOf(row: CommandRow, keys: readonly Wire[], first: Wire = integer
 }
 
 describe.each([1, 3])('of %i arena(s)', (arenas) => {
-  const KEYED = Object.entries<CommandRow>(COMMANDS).filter(([, row]) => row.firstKey === 0);
+  const KEYED = Object.entries<CommandRow>(COMMANDS).filter(
+    ([, row]) => row.firstKey === 0 && !row.host,
+  );
+
+  it('WAIT is left to who can wait, wherever its key is', () => {
+    const stand = openWithout(arenas);
+    const ping = command('PING');
+    for (const key of [HERE, THERE]) {
+      for (const before of [[], [ping], [ping, ping, command('GET', HERE)]]) {
+        const wait = array([integer(COMMANDS.WAIT.code), key, str('all')]);
+        const { replies, rest } = run(stand, frame(7, ...before, wait, ping, ping, ping));
+        expect(replies.length).toBe(before.length);
+        expect(rest).toEqual(Buffer.concat([wait, ping, ping, ping]));
+      }
+    }
+    // What is wrong about it is told at once.
+    const { replies, rest } = run(
+      stand,
+      frame(7, array([integer(COMMANDS.WAIT.code), HERE]), ping),
+    );
+    expect([replies.length, rest]).toEqual([2, undefined]);
+    expect(stand.hosts).toEqual([]);
+  });
 
   it.each(KEYED)('%s of a key that is elsewhere is not run', (name, row) => {
     const stand = openWithout(arenas);

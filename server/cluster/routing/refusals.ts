@@ -1,0 +1,20 @@
+/** How commands are answered that a node neither runs nor has run. */
+import type { Buffer } from 'node:buffer';
+import type { ClusterView } from '../../../engine/cluster-view.js';
+import { encodeErrorText } from '../../../engine/error-reply.js';
+
+/** A command that promises one step over keys which several nodes have. */
+export const CROSS_NODE_TEXT =
+  'CROSSSLOT the keys lie on several nodes of the cluster; a common {tag} puts them on one';
+export const CROSS_NODE = encodeErrorText(CROSS_NODE_TEXT);
+
+/** No node serves the slot: nothing was done. */
+export function nowhere(slot: number): Buffer {
+  return encodeErrorText(`UNAVAILABLE no node serves slot ${slot} now; try again`);
+}
+
+/** Another node has the slot, and the client said that it would go there by itself. */
+export function moved(slot: number, node: number, { nodes }: ClusterView): Buffer {
+  const url = nodes[node]?.url;
+  return url === undefined ? nowhere(slot) : encodeErrorText(`MOVED ${slot} ${url}`);
+}
