@@ -100,7 +100,7 @@ async function answerCluster(request: HttpRequest, thread: ServingThread): Promi
   if (!mayReadStats(request.authorization, thread)) {
     return fail(401, 'this node asks for its token: Authorization: Bearer TOKEN');
   }
-  const administer = thread.cluster?.administer;
+  const administer = thread.cluster?.desk.administer;
   if (!administer) return fail(404, 'this node is in no cluster: start it with --cluster NAME');
   try {
     const result = await administer(action);

@@ -3,6 +3,7 @@
  * itself then.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { RemoteDesk } from './cluster/thread/remote-desk.js';
 import { type FrontEnd, loadUws } from './front-end.js';
 import { ServingThread } from './serving-thread.js';
 import type { FromThread, ThreadStart, ToThread } from './thread-contract.js';
@@ -10,7 +11,11 @@ import type { FromThread, ThreadStart, ToThread } from './thread-contract.js';
 const start = workerData as ThreadStart;
 const port = parentPort!;
 
-const thread = new ServingThread(start);
+const { cluster } = start;
+const thread = new ServingThread(
+  start,
+  cluster && ((arenas) => new RemoteDesk(cluster.port, arenas, cluster.name)),
+);
 // The fallback is loaded only where it serves: it brings a whole HTTP server along.
 const frontEnd: FrontEnd =
   start.facts.frontEnd === 'uws'

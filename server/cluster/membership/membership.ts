@@ -49,6 +49,8 @@ export interface MembershipOptions {
 
 /** As many as one gets in a short while, which says that a stall was short, or that it was long. */
 const STALL_HEALTH = 1;
+/** Shorter stalls come when a busy machine starts something; nobody has to do anything about them. */
+const STALL_TOLD_MS = 1000;
 
 export class Membership {
   readonly #core: Core;
@@ -264,6 +266,7 @@ export class Membership {
     health.add(STALL_HEALTH);
     this.#prober.onStall();
     this.#hearsay.onStall();
+    if (gapMs < STALL_TOLD_MS) return;
     emit({ type: 'warning', text: `this process stalled for ${Math.round(gapMs)} ms` });
   }
 }
