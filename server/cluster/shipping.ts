@@ -22,6 +22,7 @@ export class Shipping {
   constructor(world: ShippingWorld) {
     this.#world = world;
     world.store.onGrowth = () => this.#shipSoon();
+    this.#shipSoon();
   }
 
   stop(): void {
