@@ -46,8 +46,10 @@ export interface Ack {
   readonly applied: number;
   /** The last batch all of whose keys are there, those too that had to be fetched. */
   readonly complete: number;
-  /** Batches in which a record lost, or could not be had, as far as the sender has not heard. */
+  /** Batches in which a record lost, as far as the sender has not heard. */
   readonly refused: readonly number[];
+  /** Something of this session is lost here: the sender is to begin anew. */
+  readonly isBroken: boolean;
 }
 
 /** Asks for what the receiver has of these slots. */
@@ -56,6 +58,8 @@ export interface Pull {
   readonly from: string;
   readonly pull: number;
   readonly mode: number;
+  /** What the receiver has said it has of these slots; with less it does not answer. */
+  readonly level: number;
   readonly slots: Uint8Array;
 }
 
@@ -93,6 +97,8 @@ export interface LevelsTold {
   readonly from: string;
   readonly version: number;
   readonly levels: Uint8Array;
+  /** Ids of dead members whose places others have, as the sender sees it. */
+  readonly replaced: readonly string[];
 }
 
 export interface LevelsWanted {
@@ -157,11 +163,17 @@ const FIELDS = {
     records: 'bytes',
     done: 'counts',
   },
-  [Kind.ACK]: { session: 'count', applied: 'count', complete: 'count', refused: 'counts' },
-  [Kind.PULL]: { pull: 'count', mode: 'count', slots: 'slots' },
+  [Kind.ACK]: {
+    session: 'count',
+    applied: 'count',
+    complete: 'count',
+    refused: 'counts',
+    isBroken: 'boolean',
+  },
+  [Kind.PULL]: { pull: 'count', mode: 'count', level: 'count', slots: 'slots' },
   [Kind.FETCH]: { fetch: 'count', piece: 'count', record: 'bytes' },
   [Kind.FETCHED]: { fetch: 'count', piece: 'count', isLast: 'boolean', bytes: 'bytes' },
-  [Kind.LEVELS]: { version: 'count', levels: 'levels' },
+  [Kind.LEVELS]: { version: 'count', levels: 'levels', replaced: 'texts' },
   [Kind.LEVELS_WANTED]: {},
   [Kind.DIGESTS]: {
     round: 'count',
@@ -174,7 +186,7 @@ const FIELDS = {
   [Kind.FORWARDED]: { request: 'count', reply: 'bytes' },
 } as const satisfies Record<number, Record<string, FieldType>>;
 
-type FieldType = 'count' | 'counts' | 'bytes' | 'slots' | 'levels' | 'boolean' | 'stamp';
+type FieldType = 'count' | 'counts' | 'texts' | 'bytes' | 'slots' | 'levels' | 'boolean' | 'stamp';
 
 const SLOT_SET_BYTES = 2048;
 const LEVELS_BYTES = 4096;
@@ -229,6 +241,8 @@ function read(type: FieldType, value: unknown): unknown {
       return isCount(value) ? value : undefined;
     case 'counts':
       return Array.isArray(value) && value.every(isCount) ? value : undefined;
+    case 'texts':
+      return Array.isArray(value) && value.every(isText) ? value : undefined;
     case 'bytes':
       return bytes;
     case 'slots':
@@ -244,6 +258,10 @@ function read(type: FieldType, value: unknown): unknown {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
 }
 
 function stampBytes(stamp: bigint): Uint8Array {
