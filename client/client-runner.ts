@@ -1,6 +1,6 @@
 /** Sends the commands of handles (engine/handles/runner.ts). */
 import type { Key } from '../engine/api.js';
-import { COMMANDS, type CommandName } from '../engine/commands.js';
+import { COMMANDS, type CommandName, type CommandRow } from '../engine/commands.js';
 import type { Page } from '../engine/handles/replies.js';
 import {
   ArrayHead,
@@ -10,14 +10,14 @@ import {
   type Runner,
 } from '../engine/handles/runner.js';
 import { needsPacking, packValue } from './codec.js';
-import type { Pipeline } from './pipeline.js';
+import type { Sender } from './sender.js';
 import type { FrameWriter } from './writer.js';
 
 export class ClientRunner implements Runner<'async'> {
-  readonly #pipeline: Pipeline;
+  readonly #sender: Sender;
 
-  constructor(pipeline: Pipeline) {
-    this.#pipeline = pipeline;
+  constructor(sender: Sender) {
+    this.#sender = sender;
   }
 
   run<T>(
@@ -31,14 +31,16 @@ export class ClientRunner implements Runner<'async'> {
       const list = args();
       const packed = packAll(list);
       if (nothing !== undefined && list.length === 0) return Promise.resolve(nothing);
-      const writer = this.#pipeline.open();
-      writer.command(COMMANDS[command].code, 1 + countArguments(list));
+      const row: CommandRow = COMMANDS[command];
+      const others = row.manyKeys === undefined ? undefined : keysIn(list);
+      const writer = this.#sender.open(row.code, key, others);
+      writer.command(row.code, 1 + countArguments(list));
       writer.key(key);
       for (let i = 0; i < list.length; i++) writeArgument(writer, list[i], packed?.[i]);
     } catch (error) {
-      return this.#pipeline.abandon(error);
+      return this.#sender.abandon(error);
     }
-    return this.#pipeline.commit(read) as Promise<T>;
+    return this.#sender.commit(read) as Promise<T>;
   }
 
   runKeyless<T>(
@@ -50,13 +52,15 @@ export class ClientRunner implements Runner<'async'> {
     try {
       const list = args();
       const packed = packAll(list);
-      const writer = this.#pipeline.open();
-      writer.command(COMMANDS[command].code, count);
+      const { code } = COMMANDS[command];
+      const keys = keysIn(list);
+      const writer = this.#sender.open(code, keys[0], keys.slice(1));
+      writer.command(code, count);
       for (let i = 0; i < list.length; i++) writeArgument(writer, list[i], packed?.[i]);
     } catch (error) {
-      return this.#pipeline.abandon(error);
+      return this.#sender.abandon(error);
     }
-    return this.#pipeline.commit(read) as Promise<T>;
+    return this.#sender.commit(read) as Promise<T>;
   }
 
   async *walk<T>(page: (cursor: number) => Promise<Page<T>>): AsyncGenerator<T, void, undefined> {
@@ -67,6 +71,10 @@ export class ClientRunner implements Runner<'async'> {
       cursor = found.cursor;
     } while (cursor !== 0);
   }
+}
+
+function keysIn(args: readonly unknown[]): Key[] {
+  return args.filter((arg) => arg instanceof OtherKey).map(({ key }) => key);
 }
 
 /** The bytes of those that need packing; undefined: there are none. */

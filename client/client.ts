@@ -1,56 +1,32 @@
-/** The client: a cache on another machine, with the methods of the embedded `Cache` as promises. */
-import type {
-  Duration,
-  IncrementOptions,
-  Key,
-  SetOptions,
-  TimeLeft,
-  Versioned,
-} from '../engine/api.js';
-import { readIncrementTtl } from '../engine/arguments.js';
-import { COMMANDS, type CommandName, SetFlag } from '../engine/commands.js';
+/** The client: a cache on other machines, its connections, and commands of any kind. */
+import type { Key } from '../engine/api.js';
+import type { ClusterView } from '../engine/cluster-view.js';
+import { COMMANDS, type CommandName, type CommandRow } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
-import { checkDelta } from '../engine/handles/arguments.js';
-import {
-  type AtomicCommand,
-  type AtomicOptions,
-  type AtomicResult,
-  runAtomic,
-} from '../engine/handles/atomic.js';
-import { Hash } from '../engine/handles/hash.js';
-import { List } from '../engine/handles/list.js';
-import { Members } from '../engine/handles/members.js';
-import type { Runner } from '../engine/handles/runner.js';
-import { SortedSet } from '../engine/handles/sorted.js';
-import type { Store } from '../engine/handles/store.js';
-import { SetArguments } from '../engine/setoptions.js';
-import { checkOptionNames, parseDuration, show } from '../engine/units.js';
-import { ClientRunner, packAll, writeArgument } from './client-runner.js';
-import { needsPacking, packValue } from './codec.js';
-import { type ClientEvents, type ClientState, Connection, type ServerFacts } from './connection.js';
+import { isKey } from '../engine/handles/atomic.js';
+import { checkOptionNames, show } from '../engine/units.js';
+import { packAll, writeArgument } from './client-runner.js';
+import { ClientView } from './client-view.js';
+import type { ClientEvents, ClientState, ServerFacts } from './connection.js';
 import { Emitter } from './emitter.js';
-import { KeyCommands } from './key-commands.js';
-import { type ClientOptions, checkUrl, readOptions } from './options.js';
+import { type ClientOptions, checkUrls, readOptions } from './options.js';
 import { Result } from './pending.js';
-import type { Pipeline } from './pipeline.js';
-import type { FrameWriter } from './writer.js';
+import { Router } from './router.js';
 
-/** How long a list of keys one command carries; longer lists become several commands. */
-const KEYS_PER_COMMAND = 500;
-
-const GET = COMMANDS.GET.code;
-const SET = COMMANDS.SET.code;
+/** Where a node is, or several of which any will do: those of one cluster. */
+export type Seeds = string | URL | readonly (string | URL)[];
 
 /**
  * Connects, and resolves once commands can be sent.
  *
- * @param url `ws://HOST:PORT`, `wss://HOST:PORT`, or in Node `ws+unix:PATH:/`
+ * @param urls `ws://HOST:PORT`, `wss://HOST:PORT`, or in Node `ws+unix:PATH:/`; of several, the
+ *   first that answers
  * @throws SlabringError `OPTION` for wrong arguments, `CONNECTION` when the first attempt fails,
  *   `NOAUTH` or `DENIED` when the server does not accept the token. To keep trying instead, use
  *   `new Client`.
  */
-export async function connect(url: string | URL, options?: ClientOptions): Promise<Client> {
-  const client = new Client(url, options);
+export async function connect(urls: Seeds, options?: ClientOptions): Promise<Client> {
+  const client = new Client(urls, options);
   try {
     await client.ready();
   } catch (error) {
@@ -61,48 +37,46 @@ export async function connect(url: string | URL, options?: ClientOptions): Promi
 }
 
 /**
- * Every command returns a promise, rejected with a `SlabringError` when it cannot be carried out.
- * Commands of one turn of the event loop leave in one frame, so do not `await` them one by one
- * where they are independent.
+ * A cache on one node, or on all nodes of a cluster: then each command goes to the node of its key.
+ * What one node is asked in one turn of the event loop leaves in one frame.
  */
-export class Client extends KeyCommands implements Store<'async'> {
-  readonly #connection: Connection;
-  readonly #pipeline: Pipeline;
+export class Client extends ClientView {
+  readonly #router: Router;
   readonly #emitter: Emitter<ClientEvents>;
-  readonly #ttlMs: number;
-  readonly #setArguments = new SetArguments();
-  readonly #runner: Runner<'async'>;
 
   /**
    * Starts to connect in the background, and keeps trying. Commands may be called at once: they
    * wait.
    * @throws SlabringError `OPTION`
    */
-  constructor(url: string | URL, options?: ClientOptions) {
+  constructor(urls: Seeds, options: ClientOptions = {}) {
     const settings = readOptions(options);
     const emitter = new Emitter<ClientEvents>();
-    const connection = new Connection(checkUrl(url), settings, emitter);
-    super(connection.pipeline, settings.ttlMs);
-    this.#ttlMs = settings.ttlMs;
+    const router = new Router(checkUrls(urls), settings, emitter);
+    const { concern, deadline, read, hedge, readYourWrites } = options;
+    super(router, settings, { concern, deadline, read, hedge, readYourWrites } as ClientOptions);
     this.#emitter = emitter;
-    this.#connection = connection;
-    this.#pipeline = connection.pipeline;
-    this.#runner = new ClientRunner(this.#pipeline);
-    connection.start();
+    this.#router = router;
+    router.control.start();
   }
 
   get state(): ClientState {
-    return this.#connection.state;
+    return this.#router.control.state;
   }
 
   /** What the server said of itself when the client last connected; undefined before. */
   get facts(): ServerFacts | undefined {
-    return this.#connection.facts;
+    return this.#router.control.facts;
+  }
+
+  /** The cluster as the node connected to tells it; undefined: none, or the client does not route. */
+  get cluster(): ClusterView | undefined {
+    return this.#router.routes?.view;
   }
 
   /** How many commands were called and are not answered yet. */
   get outstanding(): number {
-    return this.#pipeline.outstanding;
+    return this.#router.outstanding;
   }
 
   /** Calls `listener` at every `event`. The function returned takes the listener away. */
@@ -118,16 +92,16 @@ export class Client extends KeyCommands implements Store<'async'> {
    * fails.
    */
   ready(): Promise<ServerFacts> {
-    return this.#connection.ready();
+    return this.#router.control.ready();
   }
 
   /**
    * Refuses new commands with `CLOSED`, waits for the replies to those on their way, and closes the
-   * connection. With `wait: false` those are rejected too.
+   * connections. With `wait: false` those are rejected too.
    */
   async close(options: { wait?: boolean } = {}): Promise<void> {
     checkOptionNames(options, ['wait'], 'close');
-    await this.#connection.close(options.wait ?? true);
+    await this.#router.close(options.wait ?? true);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -140,298 +114,55 @@ export class Client extends KeyCommands implements Store<'async'> {
   }
 
   /**
-   * The value, or undefined when the key is absent (or null was stored: use `getVersioned` to
-   * tell).
-   * @throws SlabringError `WRONGTYPE` when it is a list, set, hash or sorted set
-   */
-  get<T = unknown>(key: Key): Promise<T | undefined> {
-    return this.#one(GET, key, Result.VALUE) as Promise<T | undefined>;
-  }
-
-  /**
-   * The value as bytes, for values stored by `setBytes` (or strings: their UTF-8).
-   * @throws SlabringError `WRONGTYPE` for other values
-   */
-  getBytes(key: Key): Promise<Uint8Array | undefined> {
-    return this.#one(GET, key, Result.BYTES) as Promise<Uint8Array | undefined>;
-  }
-
-  /** The value with its version, or undefined when the key is absent. */
-  getVersioned<T = unknown>(key: Key): Promise<Versioned<T> | undefined> {
-    return this.#one(COMMANDS.GETV.code, key, Result.VERSIONED) as Promise<
-      Versioned<T> | undefined
-    >;
-  }
-
-  /**
-   * The values in the order of their keys, undefined for each that is absent, or is a list,
-   * set, hash or sorted set.
-   */
-  async getMany<T = unknown>(keys: Iterable<Key>): Promise<(T | undefined)[]> {
-    const list = listOf(keys, 'getMany', 'keys');
-    return (await this.#pipeline.many(list.length, Result.PLAIN_VALUE, (index) => {
-      const writer = this.#pipeline.open();
-      writer.command(GET, 1);
-      writer.key(list[index]!);
-    })) as (T | undefined)[];
-  }
-
-  /** Stores the value; false when a condition in the options did not hold. */
-  set(key: Key, value: unknown, options?: SetOptions): Promise<boolean> {
-    return this.#set(key, value, options, 0, Result.RAW) as Promise<boolean>;
-  }
-
-  /** Stores bytes as they are; false when a condition in the options did not hold. */
-  setBytes(key: Key, bytes: Uint8Array, options?: SetOptions): Promise<boolean> {
-    if (!(bytes instanceof Uint8Array)) {
-      const message = `setBytes takes a Uint8Array, not ${show(bytes)}`;
-      return Promise.reject(new SlabringError('OPTION', message));
-    }
-    return this.set(key, bytes, options);
-  }
-
-  /**
-   * Stores each value under its key, all with the same options; for each whether it was stored. The
-   * first error rejects the whole call, though other entries may have been stored.
-   */
-  async setMany(
-    entries: Iterable<readonly [Key, unknown]>,
-    options?: SetOptions,
-  ): Promise<boolean[]> {
-    const list = listOf(entries, 'setMany', '[key, value] pairs');
-    const args = new SetArguments().read(options, this.#defaultTtlFor(options));
-    return (await this.#pipeline.many(list.length, Result.RAW, (index) => {
-      const entry = list[index]!;
-      if (!Array.isArray(entry) || entry.length !== 2) {
-        throw new SlabringError('OPTION', `setMany takes [key, value] pairs, not ${show(entry)}`);
-      }
-      const [key, value] = entry as [Key, unknown];
-      const packed = needsPacking(value) ? packValue(value) : undefined;
-      writeSet(this.#pipeline.open(), key, value, packed, args, args.flags);
-    })) as boolean[];
-  }
-
-  /**
-   * Stores the value and returns the old one, also where a condition did not hold; undefined when
-   * there was none.
-   */
-  swap<T = unknown>(key: Key, value: unknown, options?: SetOptions): Promise<T | undefined> {
-    return this.#set(key, value, options, SetFlag.GET, Result.VALUE) as Promise<T | undefined>;
-  }
-
-  /** Removes the key; whether it was there. */
-  delete(key: Key): Promise<boolean> {
-    return this.#one(COMMANDS.DEL.code, key, Result.ANY) as Promise<boolean>;
-  }
-
-  /** Removes the keys; how many were there. */
-  deleteMany(keys: Iterable<Key>): Promise<number> {
-    return this.#count('deleteMany', COMMANDS.DEL.code, keys);
-  }
-
-  /** Whether the key is present. */
-  has(key: Key): Promise<boolean> {
-    return this.#one(COMMANDS.EXISTS.code, key, Result.ANY) as Promise<boolean>;
-  }
-
-  /** How many of the keys are present; one given twice counts twice. */
-  hasMany(keys: Iterable<Key>): Promise<number> {
-    return this.#count('hasMany', COMMANDS.EXISTS.code, keys);
-  }
-
-  /** Marks the entry as just used, for eviction; whether it is present. */
-  touch(key: Key): Promise<boolean> {
-    return this.#one(COMMANDS.TOUCH.code, key, Result.ANY) as Promise<boolean>;
-  }
-
-  /** Marks the entries as just used; how many are present. */
-  touchMany(keys: Iterable<Key>): Promise<number> {
-    return this.#count('touchMany', COMMANDS.TOUCH.code, keys);
-  }
-
-  /** Milliseconds left, `Infinity` without expiry, undefined when the key is absent. */
-  ttl(key: Key): Promise<TimeLeft> {
-    return this.#one(COMMANDS.TTL.code, key, Result.TIME_LEFT) as Promise<TimeLeft>;
-  }
-
-  /** Sets the time to live, 0 for none; whether the key is present. */
-  expire(key: Key, ttl: Duration): Promise<boolean> {
-    try {
-      const ttlMs = parseDuration(ttl, 'ttl');
-      const writer = this.#pipeline.open();
-      writer.command(COMMANDS.EXPIRE.code, 2);
-      writer.key(key);
-      writer.integer(ttlMs);
-    } catch (error) {
-      return this.#pipeline.abandon(error);
-    }
-    return this.#pipeline.commit(Result.RAW) as Promise<boolean>;
-  }
-
-  /** Removes the expiry; whether there was one. */
-  persist(key: Key): Promise<boolean> {
-    return this.#one(COMMANDS.PERSIST.code, key, Result.RAW) as Promise<boolean>;
-  }
-
-  /**
-   * Adds `delta` to the integer stored, 0 when the key is absent, and returns the sum: a bigint
-   * when a number could not hold it exactly.
-   * @throws SlabringError `WRONGTYPE` when the value is no integer, `OVERFLOW` when the sum passes
-   *   64 bits
-   */
-  increment(
-    key: Key,
-    delta: number | bigint = 1,
-    options?: IncrementOptions,
-  ): Promise<number | bigint> {
-    try {
-      const ttlMs = readIncrementTtl(options, this.#ttlMs);
-      checkDelta(delta);
-      const writer = this.#pipeline.open();
-      writer.command(COMMANDS.INCR.code, ttlMs === 0 ? 2 : 3);
-      writer.key(key);
-      writer.value(delta);
-      if (ttlMs !== 0) writer.integer(ttlMs);
-    } catch (error) {
-      return this.#pipeline.abandon(error);
-    }
-    return this.#pipeline.commit(Result.RAW) as Promise<number | bigint>;
-  }
-
-  /**
-   * Runs commands on any keys in one step, if all guards hold: nobody sees some of them done and
-   * others not, or does anything in between.
-   *
-   * Commands are arrays of a name and its arguments as docs/PROTOCOL.md tells them. All that can be
-   * told before is: then none runs. One that fails when it runs, such as an INCR of text, has its
-   * error for a reply, and the others run all the same.
-   * @throws SlabringError `OPTION`, `SYNTAX`, `TOOLARGE`; `CROSSSLOT` when the keys are in several
-   * arenas. Nothing was done then
-   */
-  atomic(commands: Iterable<AtomicCommand>, options?: AtomicOptions): Promise<AtomicResult> {
-    return runAtomic<'async'>(this.#runner, commands, options);
-  }
-
-  /** The list at the key, to work with; it need not be there yet. */
-  list(key: Key): List<'async'> {
-    return new List(this.#runner, key);
-  }
-
-  /** The set at the key, by its members, to work with; it need not be there yet. */
-  members(key: Key): Members<'async'> {
-    return new Members(this.#runner, key);
-  }
-
-  /** The hash at the key, to work with; it need not be there yet. */
-  hash(key: Key): Hash<'async'> {
-    return new Hash(this.#runner, key);
-  }
-
-  /** The sorted set at the key, to work with; it need not be there yet. */
-  sorted(key: Key): SortedSet<'async'> {
-    return new SortedSet(this.#runner, key);
-  }
-
-  /**
    * Sends any command of the protocol by name; resolves to its reply as it is on the wire, nil
    * being null. An argument that is undefined goes as nil, "as if absent".
+   *
+   * In a cluster, a command goes to the node of its keys, and one without a key to the node that
+   * the client is connected to for the view. Of those with several keys, DEL, EXISTS, TOUCH and
+   * MGET are asked of each node for its own.
+   * @throws SlabringError `CROSSSLOT` when another command has keys on several nodes
    */
   send(command: CommandName, ...args: unknown[]): Promise<unknown> {
+    let keys: Key[];
     try {
       if (!Object.hasOwn(COMMANDS, command)) {
         const names = Object.keys(COMMANDS).join(', ');
         throw new SlabringError('OPTION', `unknown command ${show(command)}; there are: ${names}`);
       }
+      const row: CommandRow = COMMANDS[command];
+      keys = args.filter((_, index) => isKey(row, index, args)) as Key[];
+      const parts = canSplit(command, row) ? this.#router.split(keys) : undefined;
+      if (parts !== undefined) return this.#sendParts(command, keys, parts);
       const packed = packAll(args);
-      const writer = this.#pipeline.open();
-      writer.command(COMMANDS[command].code, args.length);
+      const writer = this.sender.open(row.code, keys[0], keys.slice(1));
+      writer.command(row.code, args.length);
       args.forEach((argument, index) => {
         writeArgument(writer, argument === undefined ? null : argument, packed?.[index]);
       });
     } catch (error) {
-      return this.#pipeline.abandon(error);
+      return this.sender.abandon(error);
     }
-    return this.#pipeline.commit(Result.RAW);
+    return this.sender.commit(Result.RAW);
   }
 
-  /** A command whose only argument is a key. */
-  #one(code: number, key: Key, result: Result): Promise<unknown> {
-    try {
-      const writer = this.#pipeline.open();
-      writer.command(code, 1);
-      writer.key(key);
-    } catch (error) {
-      return this.#pipeline.abandon(error);
-    }
-    return this.#pipeline.commit(result);
-  }
-
-  /** On the wire, KEEPTTL excludes a time to live. */
-  #defaultTtlFor(options: SetOptions | undefined): number {
-    return options?.keepTtl === true ? 0 : this.#ttlMs;
-  }
-
-  #set(
-    key: Key,
-    value: unknown,
-    options: SetOptions | undefined,
-    flags: number,
-    result: Result,
+  async #sendParts(
+    command: CommandName,
+    keys: readonly Key[],
+    parts: readonly (readonly number[])[],
   ): Promise<unknown> {
-    try {
-      const packed = needsPacking(value) ? packValue(value) : undefined;
-      const args = this.#setArguments.read(options, this.#defaultTtlFor(options));
-      writeSet(this.#pipeline.open(), key, value, packed, args, args.flags | flags);
-    } catch (error) {
-      return this.#pipeline.abandon(error);
+    const replies = await Promise.all(
+      parts.map((part) => this.send(command, ...part.map((index) => keys[index]))),
+    );
+    if (command !== 'MGET') return (replies as number[]).reduce((sum, count) => sum + count, 0);
+    const values = new Array<unknown>(keys.length);
+    for (const [at, part] of parts.entries()) {
+      for (const [i, index] of part.entries()) values[index] = (replies[at] as unknown[])[i];
     }
-    return this.#pipeline.commit(result);
-  }
-
-  /** A command that counts keys, cut into several where there are many. */
-  async #count(method: string, code: number, keys: Iterable<Key>): Promise<number> {
-    const list = listOf(keys, method, 'keys');
-    const commands = Math.ceil(list.length / KEYS_PER_COMMAND);
-    const counts = await this.#pipeline.many(commands, Result.RAW, (index) => {
-      const writer = this.#pipeline.open();
-      const start = index * KEYS_PER_COMMAND;
-      const end = Math.min(start + KEYS_PER_COMMAND, list.length);
-      writer.command(code, end - start);
-      for (let i = start; i < end; i++) writer.key(list[i]!);
-    });
-    return (counts as number[]).reduce((sum, count) => sum + count, 0);
+    return values;
   }
 }
 
-/** `packed` are the bytes of a value that needs packing. */
-function writeSet(
-  writer: FrameWriter,
-  key: Key,
-  value: unknown,
-  packed: Uint8Array | undefined,
-  args: SetArguments,
-  flags: number,
-): void {
-  const { ttlMs, version } = args;
-  // Optional arguments end with the last one that says something.
-  const versioned = (flags & SetFlag.IF_VERSION) !== 0;
-  writer.command(SET, versioned ? 5 : flags !== 0 ? 4 : ttlMs !== 0 ? 3 : 2);
-  writer.key(key);
-  if (packed === undefined) writer.value(value);
-  else writer.packed(packed);
-  if (flags === 0 && ttlMs === 0) return;
-  writer.integer(ttlMs);
-  if (flags === 0) return;
-  writer.integer(flags);
-  if (versioned) writer.value(version);
-}
-
-/**
- * @throws SlabringError `OPTION` also for a string: it is iterable, but its characters were not
- * meant as keys
- */
-function listOf<T>(items: Iterable<T>, method: string, what: string): readonly T[] {
-  if (Array.isArray(items)) return items;
-  if (typeof items === 'object' && items !== null && Symbol.iterator in items) return [...items];
-  throw new SlabringError('OPTION', `${method} takes an iterable of ${what}, not ${show(items)}`);
+/** Whether a command may be cut: a count of its keys, or values of which each is for itself. */
+function canSplit(command: CommandName, row: CommandRow): boolean {
+  return row.manyKeys === 'apart' || command === 'MGET';
 }

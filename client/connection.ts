@@ -7,6 +7,7 @@
  * `close` leads from anywhere over closing to closed. Commands do not pass through here: see
  * `pipeline.ts`.
  */
+import type { ClusterView } from '../engine/cluster-view.js';
 import { COMMANDS, PROTOCOL_VERSION, SUBPROTOCOL } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
 import { backoffMs } from './backoff.js';
@@ -39,6 +40,8 @@ export type ClientEvents = {
   /** An attempt to connect failed. */
   error: SlabringError;
   state: ClientState;
+  /** The cluster is another one than before, as the node connected to tells. */
+  view: ClusterView;
   /** The server sent a message that answers no command: `[kind, ...]`. */
   push: unknown;
 };
@@ -69,9 +72,25 @@ interface Waiter {
   reject(error: SlabringError): void;
 }
 
+/** What a connection is for. */
+export interface Role {
+  /** Where to connect: tried in turn. */
+  urls: readonly string[];
+  /** What HELLO says besides version, name and token. */
+  readonly hello: Readonly<Record<string, unknown>>;
+  /** HELLO was answered; commands that wait have not been sent yet. */
+  welcome?(facts: ServerFacts): void;
+  /** The connection is gone; its commands have not failed yet. */
+  lost?(): void;
+  /** A message of a push frame. */
+  pushed?(message: unknown): void;
+}
+
 export class Connection {
   readonly pipeline: Pipeline;
-  readonly #url: string;
+  readonly #role: Role;
+  /** Which of the urls, counted on and on. */
+  #turn = 0;
   readonly #settings: ClientSettings;
   readonly #emitter: Emitter<ClientEvents>;
   readonly #factory: SocketFactory;
@@ -81,12 +100,14 @@ export class Connection {
   #attempt: Attempt | undefined;
   /** Attempts that failed since the last connection. */
   #failures = 0;
+  /** Addresses that were tried in vain, one after the other. */
+  #tried = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed: Promise<void> | undefined;
   #finishClose: (() => void) | undefined;
 
-  constructor(url: string, settings: ClientSettings, emitter: Emitter<ClientEvents>) {
-    this.#url = url;
+  constructor(role: Role, settings: ClientSettings, emitter: Emitter<ClientEvents>) {
+    this.#role = role;
     this.#settings = settings;
     this.#emitter = emitter;
     this.#factory = settings.socketFactory ?? defaultSocketFactory();
@@ -94,9 +115,18 @@ export class Connection {
       broken: (error) => this.#lose(this.#attempt, error),
       drained: () => this.#finish(),
       push: (reader) => {
-        while (!reader.atEnd) this.#emitter.emit('push', reader.value());
+        while (!reader.atEnd) {
+          const message = reader.value();
+          role.pushed?.(message);
+          this.#emitter.emit('push', message);
+        }
       },
     });
+  }
+
+  get #url(): string {
+    const { urls } = this.#role;
+    return urls[this.#turn % urls.length]!;
   }
 
   get state(): ClientState {
@@ -140,6 +170,11 @@ export class Connection {
       this.#finish();
     }
     return this.#closed;
+  }
+
+  /** Gives the present connection up. */
+  drop(error: SlabringError): void {
+    this.#lose(this.#attempt, error);
   }
 
   #setState(state: ClientState): void {
@@ -199,6 +234,7 @@ export class Connection {
         client: name,
         ...(token !== undefined && { token }),
         ...(user !== undefined && { user }),
+        ...this.#role.hello,
       }),
     );
     writer.commit();
@@ -244,7 +280,14 @@ export class Connection {
     clearTimeout(this.#timer);
     attempt.greeted = true;
     this.#failures = 0;
+    this.#tried = 0;
     this.#facts = facts;
+    try {
+      this.#role.welcome?.(facts);
+    } catch (error) {
+      this.#lose(attempt, error as SlabringError);
+      return;
+    }
     this.pipeline.attach(attempt.socket!, {
       messageBytesMax: limit(facts, 'maxMessageBytes'),
       backlogBytesMax: limit(facts, 'maxBacklogBytes'),
@@ -262,26 +305,33 @@ export class Connection {
     this.#attempt = undefined;
     clearTimeout(this.#timer);
     attempt.socket?.terminate();
+    this.#turn++;
+    const isLast = attempt.greeted || ++this.#tried >= this.#role.urls.length;
+    if (isLast) this.#tried = 0;
+    this.#role.lost?.();
     this.pipeline.detach(error);
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+    if (isLast) {
+      for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+    }
     this.#emitter.emit(attempt.greeted ? 'disconnect' : 'error', error);
     // A listener may have closed the client.
     if (this.#state === 'closing') {
       this.#finish();
     } else if (this.#state !== 'closed') {
-      this.#again(error);
+      this.#again(error, isLast);
     }
   }
 
-  #again(error: SlabringError): void {
+  /** @param isLast whether all addresses were tried; if not, the next is tried at once */
+  #again(error: SlabringError, isLast: boolean): void {
     const { reconnect, reconnectDelayMs, reconnectDelayMaxMs } = this.#settings;
-    if (!reconnect) {
+    if (!reconnect && isLast) {
       const message = `the connection is gone and reconnect is off: ${error.message}`;
       this.pipeline.shut(new SlabringError('CLOSED', message, { cause: error }));
       this.#setState('closed');
       return;
     }
-    const delayMs = backoffMs(this.#failures++, reconnectDelayMs, reconnectDelayMaxMs);
+    const delayMs = isLast ? backoffMs(this.#failures++, reconnectDelayMs, reconnectDelayMaxMs) : 0;
     this.#timer = setTimeout(() => this.#dial(), delayMs);
     this.#setState('waiting');
   }
@@ -322,6 +372,6 @@ function limit(facts: ServerFacts, name: string): number | undefined {
   return typeof value === 'number' && value > 0 ? value : undefined;
 }
 
-function closedError(): SlabringError {
+export function closedError(): SlabringError {
   return new SlabringError('CLOSED', 'the client is closed');
 }

@@ -2,6 +2,23 @@
 import { SlabringError } from '../engine/errors.js';
 import type { Pending } from './pending.js';
 import type { ReplyReader } from './reader.js';
+import { valueEnd } from './value-end.js';
+
+/** One or more commands that belong together and have no result yet, for another node perhaps. */
+export interface LostCommand {
+  readonly bytes: Uint8Array;
+  readonly pending: Pending;
+  /** When it was called, on the clock of `performance.now()`. */
+  readonly startedAtMs: number;
+  /** Whether it may have run. */
+  readonly sent: boolean;
+}
+
+/** Takes a command over, of which this error came; false: the error is the caller's. */
+export type Rescue = (lost: LostCommand, error: SlabringError) => boolean;
+
+/** Errors of a node that another one might not give. */
+const ELSEWHERE: readonly string[] = ['MOVED', 'UNAVAILABLE'];
 
 export class Frame {
   readonly id: number;
@@ -12,6 +29,11 @@ export class Frame {
   /** Length of the message, once it is complete. */
   size = 0;
   #bytes: Uint8Array | undefined;
+  #rescue: Rescue | undefined;
+  #sent = false;
+  /** The pending whose commands begin at this byte: whoever looks for one goes on from here. */
+  #foundIndex = 0;
+  #foundAt = 0;
 
   constructor(id: number, startedAtMs: number) {
     this.id = id;
@@ -26,11 +48,13 @@ export class Frame {
 
   /**
    * The bytes to send, once: the buffer they lie in is large, and must not be held until the reply
-   * comes.
+   * comes. In a cluster it is, because another node may have to run the commands.
    */
-  takeBytes(): Uint8Array {
+  takeBytes(rescue: Rescue | undefined): Uint8Array {
     const bytes = this.#bytes!;
-    this.#bytes = undefined;
+    this.#sent = true;
+    this.#rescue = rescue;
+    if (rescue === undefined) this.#bytes = undefined;
     return bytes;
   }
 
@@ -41,7 +65,7 @@ export class Frame {
   settle(reader: ReplyReader): void {
     let next = 0;
     try {
-      while (next < this.pending.length) this.pending[next++]!.settle(reader);
+      while (next < this.pending.length) this.pending[next++]!.settle(reader, this);
       if (!reader.atEnd) throw new RangeError('the message holds more replies than commands');
     } catch (cause) {
       // The one whose reply could not be read is among them: rejecting a settled promise does
@@ -54,8 +78,59 @@ export class Frame {
     }
   }
 
+  /** The reply to a command of `pending` is an error: another node's to run, or the caller's. */
+  refuse(pending: Pending, offset: number, error: SlabringError): void {
+    const rescue = this.#rescue;
+    if (rescue === undefined || !ELSEWHERE.includes(error.code)) {
+      pending.fail(error);
+      return;
+    }
+    const part = pending.part(offset);
+    if (!rescue(this.#lost(pending, offset, part), error)) part.fail(error);
+  }
+
+  /** Its commands will have no reply: others take them over, or they fail. */
+  scatter(rescue: Rescue, error: SlabringError): void {
+    if (this.#bytes === undefined) {
+      this.fail(error);
+      return;
+    }
+    for (const pending of this.pending) {
+      for (let offset = 0; offset < pending.commands; ) {
+        const part = pending.part(offset);
+        if (!rescue(this.#lost(pending, offset, part), error)) part.fail(error);
+        offset += part.commands;
+      }
+    }
+    this.#forget();
+  }
+
   fail(error: SlabringError): void {
     // The frame itself may be kept until the server answers; those who waited need not be.
     for (const pending of this.pending.splice(0)) pending.fail(error);
+    this.#forget();
   }
+
+  #forget(): void {
+    this.pending.length = 0;
+    this.#bytes = undefined;
+  }
+
+  #lost(pending: Pending, offset: number, part: Pending): LostCommand {
+    const bytes = this.#bytes!;
+    if (this.#foundAt === 0) this.#foundAt = valueEnd(bytes, 0);
+    for (; this.pending[this.#foundIndex] !== pending; this.#foundIndex++) {
+      this.#foundAt = skip(bytes, this.#foundAt, this.pending[this.#foundIndex]!.commands);
+    }
+    const start = skip(bytes, this.#foundAt, offset);
+    const end = skip(bytes, start, part.commands);
+    const { startedAtMs } = this;
+    return { bytes: bytes.slice(start, end), pending: part, startedAtMs, sent: this.#sent };
+  }
+}
+
+/** Where the bytes end of so many values from `at` on. */
+function skip(bytes: Uint8Array, at: number, values: number): number {
+  for (let left = values; left > 0; left--) at = valueEnd(bytes, at);
+  return at;
 }

@@ -17,6 +17,7 @@ export type {
   Version,
   Versioned,
 } from '../engine/api.js';
+export type { ClusterNodeFacts, ClusterView, Concern } from '../engine/cluster-view.js';
 export type { CommandName } from '../engine/commands.js';
 export { SlabringError } from '../engine/errors.js';
 export type { Member, ScanOptions } from '../engine/handles/arguments.js';
@@ -43,9 +44,11 @@ export type {
   ScoreOptions,
 } from '../engine/handles/sorted-arguments.js';
 export type { Store } from '../engine/handles/store.js';
-export { Client, connect } from './client.js';
+export { Client, connect, type Seeds } from './client.js';
+export { ClientView } from './client-view.js';
 export type { ClientEvents, ClientState, ServerFacts } from './connection.js';
 export type { ClientOptions } from './options.js';
+export type { ReadFrom, SessionOptions } from './session-options.js';
 export {
   browserSocket,
   type ClientSocket,

@@ -26,8 +26,9 @@ import {
   type WireLimit,
 } from '../engine/keyoptions.js';
 import { packValue } from './codec.js';
+import { gather } from './gathering.js';
 import { Result } from './pending.js';
-import type { Pipeline } from './pipeline.js';
+import type { Sender, Stop } from './sender.js';
 import { StringCommands } from './string-commands.js';
 import type { FrameWriter } from './writer.js';
 
@@ -35,18 +36,25 @@ const GET = COMMANDS.GET.code;
 /** Keys that `keys`, `values` and `entries` ask for at a time, whose values come in few frames. */
 const WALK_COUNT = 500;
 
+/**
+ * In a cluster, a cursor is that of a node, below 2^44 (engine/scan-page.ts: 64 arenas of 2^38),
+ * plus the node's number times this; a safe integer has room for 512 nodes.
+ */
+const NODE_CURSORS = 2 ** 44;
+
 export abstract class KeyCommands extends StringCommands {
-  readonly #pipeline: Pipeline;
+  /** What the commands go through. */
+  protected readonly sender: Sender;
 
   /** @param ttlMs of entries for which a call gives none */
-  constructor(pipeline: Pipeline, ttlMs: number) {
-    super(pipeline, ttlMs);
-    this.#pipeline = pipeline;
+  constructor(sender: Sender, ttlMs: number) {
+    super(sender, ttlMs);
+    this.sender = sender;
   }
 
   /** What the key holds, or undefined when it is absent. Does not count as a use of it. */
   async type(key: Key): Promise<KeyType | undefined> {
-    return readTypeName(await this.#send(COMMANDS.TYPE.code, 1, (writer) => writer.key(key)));
+    return readTypeName(await this.#ask(COMMANDS.TYPE.code, key));
   }
 
   /**
@@ -71,7 +79,10 @@ export abstract class KeyCommands extends StringCommands {
     } while (cursor !== 0);
   }
 
-  /** A page of `scan`, from a cursor on, which is 0 at first. */
+  /**
+   * A page of `scan`, from a cursor on, which is 0 at first. In a cluster, a cursor is good for the
+   * client that it came to: one node comes after the other.
+   */
   async scanPage(cursor: number, options?: KeyScanOptions): Promise<ScanPage> {
     const from = readCursor(cursor);
     readScanOptions(options);
@@ -79,12 +90,29 @@ export abstract class KeyCommands extends StringCommands {
     const { match, count, type } = options ?? {};
     const asked = Object.entries({ match, count, type }).filter(([, value]) => value !== undefined);
     const packed = asked.length === 0 ? undefined : packValue(Object.fromEntries(asked)).slice();
-    const reply = await this.#send(COMMANDS.SCAN.code, packed === undefined ? 1 : 2, (writer) => {
-      writer.integer(from);
-      if (packed !== undefined) writer.packed(packed);
-    });
-    const [next, keys] = reply as [number, Key[]];
-    return { cursor: next, keys };
+    const stops = this.sender.stops();
+    // Of a single node the cursor is as it is, so that it tells what is wrong with it.
+    const isSingle = stops.length === 1 && stops[0]!.number === 0;
+    const number = isSingle ? 0 : Math.floor(from / NODE_CURSORS);
+    const stop = stops.find((one) => one.number >= number);
+    // The node is gone, and was the last.
+    if (stop === undefined) return { cursor: 0, keys: [] };
+    const within = stop.number === number ? from - number * NODE_CURSORS : 0;
+    const reply = await this.#sendTo(
+      stop,
+      COMMANDS.SCAN.code,
+      packed === undefined ? 1 : 2,
+      (writer) => {
+        writer.integer(within);
+        if (packed !== undefined) writer.packed(packed);
+      },
+    );
+    const [next, found] = reply as [number, Key[]];
+    // A node has copies of what others run the commands on, and those tell of it.
+    const keys = stops.length === 1 ? found : found.filter((key) => stop.has(key));
+    if (next !== 0) return { cursor: stop.number * NODE_CURSORS + next, keys };
+    const following = stops[stops.indexOf(stop) + 1];
+    return { cursor: following === undefined ? 0 : following.number * NODE_CURSORS, keys };
   }
 
   /** All keys, as `scan` returns them. */
@@ -106,10 +134,11 @@ export abstract class KeyCommands extends StringCommands {
     do {
       const page = await this.scanPage(cursor, { count: WALK_COUNT, type: 'string' });
       cursor = page.cursor;
-      const values = await this.#pipeline.many(page.keys.length, Result.VALUE, (index) => {
-        const writer = this.#pipeline.open();
+      const values = await gather(this.sender, page.keys.length, Result.VALUE, (index) => {
+        const key = page.keys[index]!;
+        const writer = this.sender.open(GET, key);
         writer.command(GET, 1);
-        writer.key(page.keys[index]!);
+        writer.key(key);
       });
       for (const [index, value] of values.entries()) {
         if (value !== undefined) yield [page.keys[index]!, value as T];
@@ -121,19 +150,35 @@ export abstract class KeyCommands extends StringCommands {
     return this.entries();
   }
 
-  /** A key, each as likely as any other; undefined when there is none. */
+  /**
+   * A key, each of a node as likely as any other of it; undefined when there is none. In a cluster
+   * the node is drawn first.
+   */
   async randomKey(): Promise<Key | undefined> {
-    return ((await this.#send(COMMANDS.RANDOMKEY.code, 0)) as Key | null) ?? undefined;
+    const stops = this.sender.stops();
+    const first = Math.floor(Math.random() * stops.length);
+    for (let i = 0; i < stops.length; i++) {
+      const stop = stops[(first + i) % stops.length]!;
+      const key = await this.#sendTo(stop, COMMANDS.RANDOMKEY.code, 0);
+      if (key !== null) return key as Key;
+    }
+    return undefined;
   }
 
-  /** How many entries there are. Expired ones count until their memory has been taken back. */
-  size(): Promise<number> {
-    return this.#send(COMMANDS.DBSIZE.code, 0) as Promise<number>;
+  /**
+   * How many entries there are. Expired ones count until their memory has been taken back. In a
+   * cluster: what all live nodes have, by the number of copies, so about as many where nodes are
+   * being added or repaired.
+   */
+  async size(): Promise<number> {
+    const counts = await this.#sendToAll(COMMANDS.DBSIZE.code);
+    const sum = (counts as number[]).reduce((total, count) => total + count, 0);
+    return Math.round(sum / this.sender.copies);
   }
 
-  /** Removes all entries of the node, whoever wrote them. */
+  /** Removes all entries of the node, whoever wrote them; in a cluster, of all live nodes. */
   async clear(): Promise<void> {
-    await this.#send(COMMANDS.FLUSH.code, 0);
+    await this.#sendToAll(COMMANDS.FLUSH.code);
   }
 
   /**
@@ -178,8 +223,7 @@ export abstract class KeyCommands extends StringCommands {
    */
   async limit(key: Key, options: LimitOptions): Promise<LimitResult> {
     const { capacity, refillPerSecond, cost } = readLimitOptions(options);
-    const reply = await this.#send(COMMANDS.LIMIT.code, 4, (writer) => {
-      writer.key(key);
+    const reply = await this.#send(COMMANDS.LIMIT.code, key, 4, (writer) => {
       writer.integer(capacity);
       writer.value(refillPerSecond);
       writer.integer(cost);
@@ -192,7 +236,7 @@ export abstract class KeyCommands extends StringCommands {
    * what eviction and expiry keep. undefined when the key is absent. Does not count as a use.
    */
   async memoryUsage(key: Key): Promise<number | undefined> {
-    const reply = await this.#send(COMMANDS.MEMORY.code, 1, (writer) => writer.key(key));
+    const reply = await this.#ask(COMMANDS.MEMORY.code, key);
     return (reply as number | null) ?? undefined;
   }
 
@@ -201,28 +245,59 @@ export abstract class KeyCommands extends StringCommands {
    * as a use.
    */
   async describe(key: Key): Promise<KeyDescription | undefined> {
-    const reply = await this.#send(COMMANDS.OBJECT.code, 1, (writer) => writer.key(key));
+    const reply = await this.#ask(COMMANDS.OBJECT.code, key);
     return readDescription(reply as WireDescription | null);
   }
 
   async #lease(code: number, key: Key, owner: Key, ttlMs?: number): Promise<unknown> {
     checkOwner(owner);
-    return await this.#send(code, ttlMs === undefined ? 2 : 3, (writer) => {
-      writer.key(key);
+    return await this.#send(code, key, ttlMs === undefined ? 2 : 3, (writer) => {
       writer.value(owner);
       if (ttlMs !== undefined) writer.integer(ttlMs);
     });
   }
 
-  /** A command of so many arguments, which `write` writes. */
-  #send(code: number, args: number, write?: (writer: FrameWriter) => void): Promise<unknown> {
+  /** A command whose only argument is a key. */
+  #ask(code: number, key: Key): Promise<unknown> {
+    return this.#send(code, key, 1);
+  }
+
+  /** A command of so many arguments: a key, and what `write` writes. */
+  #send(
+    code: number,
+    key: Key,
+    args: number,
+    write?: (writer: FrameWriter) => void,
+  ): Promise<unknown> {
     try {
-      const writer = this.#pipeline.open();
+      const writer = this.sender.open(code, key);
+      writer.command(code, args);
+      writer.key(key);
+      write?.(writer);
+    } catch (error) {
+      return this.sender.abandon(error);
+    }
+    return this.sender.commit(Result.RAW);
+  }
+
+  /** A command to one node. */
+  #sendTo(
+    { pipeline }: Stop,
+    code: number,
+    args: number,
+    write?: (writer: FrameWriter) => void,
+  ): Promise<unknown> {
+    try {
+      const writer = pipeline.open();
       writer.command(code, args);
       write?.(writer);
     } catch (error) {
-      return this.#pipeline.abandon(error);
+      return pipeline.abandon(error);
     }
-    return this.#pipeline.commit(Result.RAW);
+    return pipeline.commit(Result.RAW);
+  }
+
+  #sendToAll(code: number): Promise<unknown[]> {
+    return Promise.all(this.sender.stops().map((stop) => this.#sendTo(stop, code, 0)));
   }
 }

@@ -5,10 +5,16 @@
 import type { ByteSize, Duration } from '../engine/api.js';
 import { SlabringError } from '../engine/errors.js';
 import { checkOptionNames, parseByteSize, parseDuration, show } from '../engine/units.js';
+import {
+  readSessionOptions,
+  SESSION_OPTIONS,
+  type SessionOptions,
+  type SessionSettings,
+} from './session-options.js';
 import type { SocketFactory } from './socket.js';
 
 /** Options of `connect` and `new Client`. Every one may be left out. */
-export interface ClientOptions {
+export interface ClientOptions extends SessionOptions {
   /** Shown to the server in HELLO. Needed when the server was started with a token. */
   token?: string;
   /** Shown to the server in HELLO. */
@@ -24,6 +30,11 @@ export interface ClientOptions {
   timeout?: Duration;
   /** Deadline of one attempt to connect, HELLO included. 0: none. Default: 5 s. */
   connectTimeout?: Duration;
+  /**
+   * Where the node is one of a cluster: connect to the others as well, and send each command to the
+   * node of its key. Otherwise all goes to one node, which asks the others. Default: true.
+   */
+  routes?: boolean;
   /** Connect again when the connection is lost. Default: true. */
   reconnect?: boolean;
   /** Delay before the first new attempt, doubled for each further one, jittered. Default: 50 ms. */
@@ -50,6 +61,8 @@ export interface ClientSettings {
   readonly ttlMs: number;
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
+  readonly routes: boolean;
+  readonly session: SessionSettings;
   readonly reconnect: boolean;
   readonly reconnectDelayMs: number;
   readonly reconnectDelayMaxMs: number;
@@ -66,6 +79,7 @@ const DEFAULTS = {
   // A cache that takes longer than a second is worse than none: the caller should ask the origin.
   timeout: 1_000,
   connectTimeout: 5_000,
+  routes: true,
   reconnect: true,
   reconnectDelay: 50,
   // A node that comes back is used again within this time.
@@ -93,6 +107,8 @@ const OPTION_NAMES: readonly (keyof ClientOptions)[] = [
   'frameBytes',
   'frameCommands',
   'socketFactory',
+  'routes',
+  ...SESSION_OPTIONS,
 ];
 
 const URL_SCHEMES = ['ws:', 'wss:', 'ws+unix:'];
@@ -114,18 +130,31 @@ export function checkUrl(url: string | URL): string {
 }
 
 /**
+ * Checks the addresses of nodes: one, or several of which any will do.
+ * @throws SlabringError `OPTION`
+ */
+export function checkUrls(urls: string | URL | readonly (string | URL)[]): string[] {
+  const all = Array.isArray(urls) ? urls : [urls];
+  if (all.length === 0) throw new SlabringError('OPTION', 'there must be at least one url');
+  return [...new Set(all.map(checkUrl))];
+}
+
+/**
  * Fills in the defaults.
  * @throws SlabringError `OPTION`, naming the option
  */
 export function readOptions(options: ClientOptions = {}): ClientSettings {
   checkOptionNames(options, OPTION_NAMES, 'the client');
+  const timeoutMs = timer(options, 'timeout');
   const settings: ClientSettings = {
     token: text(options, 'token'),
     user: text(options, 'user'),
     name: text(options, 'name') ?? DEFAULTS.name,
     ttlMs: parseDuration(options.ttl ?? DEFAULTS.ttl, 'ttl'),
-    timeoutMs: timer(options, 'timeout'),
+    timeoutMs,
+    session: readSessionOptions(options, timeoutMs),
     connectTimeoutMs: timer(options, 'connectTimeout'),
+    routes: flag(options, 'routes') ?? DEFAULTS.routes,
     reconnect: flag(options, 'reconnect') ?? DEFAULTS.reconnect,
     reconnectDelayMs: timer(options, 'reconnectDelay'),
     reconnectDelayMaxMs: timer(options, 'reconnectDelayMax'),
@@ -159,7 +188,7 @@ function text(options: ClientOptions, name: 'token' | 'user' | 'name'): string |
   return value;
 }
 
-function flag(options: ClientOptions, name: 'reconnect'): boolean | undefined {
+function flag(options: ClientOptions, name: 'reconnect' | 'routes'): boolean | undefined {
   const value = options[name];
   if (value !== undefined && typeof value !== 'boolean') {
     throw new SlabringError('OPTION', `${name} must be true or false, not ${show(value)}`);

@@ -3,6 +3,7 @@
  */
 import { SlabringError } from '../engine/errors.js';
 import type { Reading } from '../engine/handles/runner.js';
+import type { Frame } from './frame.js';
 import type { ReplyReader } from './reader.js';
 
 /** What the caller of a command gets for its reply. */
@@ -58,9 +59,16 @@ function convert(reply: unknown, result: Result): unknown {
 
 /** One or more consecutive commands of a frame, answered together. */
 export interface Pending {
-  /** Takes its replies. @throws RangeError when the message is broken */
-  settle(reader: ReplyReader): void;
+  /** How many commands. */
+  readonly commands: number;
+  /**
+   * Takes its replies, and gives errors to the frame that it was in, which may know what to do.
+   * @throws RangeError when the message is broken
+   */
+  settle(reader: ReplyReader, frame: Frame): void;
   fail(error: SlabringError): void;
+  /** What waits for the command at this place alone, or for as few as belong together. */
+  part(offset: number): Pending;
 }
 
 /** One command with a promise of its own. */
@@ -79,10 +87,18 @@ export class PendingCommand implements Pending {
     this.#reject = reject;
   }
 
-  settle(reader: ReplyReader): void {
+  get commands(): number {
+    return 1;
+  }
+
+  settle(reader: ReplyReader, frame: Frame): void {
     const value = readResult(reader, this.#result);
     if (reader.failure === undefined) this.#resolve(value);
-    else this.#reject(reader.takeFailure());
+    else frame.refuse(this, 0, reader.takeFailure());
+  }
+
+  part(): Pending {
+    return this;
   }
 
   fail(error: SlabringError): void {
@@ -106,11 +122,19 @@ export class PendingReading<T> implements Pending {
     this.#reject = reject;
   }
 
-  settle(reader: ReplyReader): void {
+  get commands(): number {
+    return 1;
+  }
+
+  part(): Pending {
+    return this;
+  }
+
+  settle(reader: ReplyReader, frame: Frame): void {
     try {
       const value = this.#read(reader);
       if (reader.failure === undefined) this.#resolve(value);
-      else this.#reject(reader.takeFailure());
+      else frame.refuse(this, 0, reader.takeFailure());
     } catch (error) {
       // Anything else is a broken message.
       if (!(error instanceof SlabringError)) throw error;
@@ -123,60 +147,57 @@ export class PendingReading<T> implements Pending {
   }
 }
 
-/**
- * The results of a call that became many commands, such as `getMany`. The first error rejects the
- * call, but every command ran or not as its own reply says.
- */
-export class Gathering {
-  readonly results: unknown[];
-  readonly result: Result;
-  readonly resolve: (results: unknown[]) => void;
-  readonly reject: (error: SlabringError) => void;
-  #left: number;
+/** A write, and the WAITs behind it that tell whether enough nodes have it. */
+export class PendingConfirmed implements Pending {
+  readonly commands: number;
+  readonly #result: Result | Reading<unknown>;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: SlabringError) => void;
 
   constructor(
-    size: number,
-    result: Result,
-    resolve: (results: unknown[]) => void,
+    result: Result | Reading<unknown>,
+    waits: number,
+    resolve: (value: unknown) => void,
     reject: (error: SlabringError) => void,
   ) {
-    this.results = new Array(size).fill(undefined);
-    this.result = result;
-    this.resolve = resolve;
-    this.reject = reject;
-    this.#left = size;
+    this.commands = 1 + waits;
+    this.#result = result;
+    this.#resolve = resolve;
+    this.#reject = reject;
   }
 
-  /** `count` results are in. */
-  arrived(count: number): void {
-    this.#left -= count;
-    if (this.#left === 0) this.resolve(this.results);
-  }
-}
-
-/** The consecutive commands of a `Gathering` that one frame holds. */
-export class PendingPart implements Pending {
-  readonly gathering: Gathering;
-  /** Index of the first result. */
-  readonly #offset: number;
-  /** How many of them; grows while the frame does. */
-  commands = 1;
-
-  constructor(gathering: Gathering, offset: number) {
-    this.gathering = gathering;
-    this.#offset = offset;
-  }
-
-  settle(reader: ReplyReader): void {
-    const { results, result } = this.gathering;
-    for (let i = 0; i < this.commands; i++) {
-      results[this.#offset + i] = readResult(reader, result);
-      if (reader.failure !== undefined) this.gathering.reject(reader.takeFailure());
+  settle(reader: ReplyReader, frame: Frame): void {
+    const { value, error } = this.#read(reader);
+    let doubt: SlabringError | undefined;
+    for (let i = 1; i < this.commands; i++) {
+      reader.value();
+      if (reader.failure !== undefined) doubt = reader.takeFailure();
     }
-    this.gathering.arrived(this.commands);
+    if (error !== undefined) frame.refuse(this, 0, error);
+    else if (doubt === undefined) this.#resolve(value);
+    else {
+      const message = `the write was done, but too few nodes are known to have it: ${doubt.message}`;
+      this.#reject(new SlabringError('UNAVAILABLE', message, { cause: doubt }));
+    }
   }
 
   fail(error: SlabringError): void {
-    this.gathering.reject(error);
+    this.#reject(error);
+  }
+
+  part(): Pending {
+    return this;
+  }
+
+  #read(reader: ReplyReader): { value?: unknown; error?: SlabringError } {
+    const result = this.#result;
+    try {
+      const value = typeof result === 'function' ? result(reader) : readResult(reader, result);
+      return reader.failure === undefined ? { value } : { error: reader.takeFailure() };
+    } catch (error) {
+      // Anything else is a broken message.
+      if (!(error instanceof SlabringError)) throw error;
+      return { error };
+    }
   }
 }

@@ -12,46 +12,26 @@
  */
 import { SlabringError } from '../engine/errors.js';
 import type { Reading } from '../engine/handles/runner.js';
-import { Frame } from './frame.js';
+import { capture, rejectLast, resolveLast } from './deferred.js';
+import { Frame, type LostCommand, type Rescue } from './frame.js';
 import { FrameLimits, type PeerLimits } from './frame-limits.js';
 import { FrameQueue } from './frame-queue.js';
+import { type Gatherer, type Gathering, PendingPart } from './gathering.js';
 import type { ClientSettings } from './options.js';
-import { Gathering, PendingCommand, PendingPart, PendingReading, type Result } from './pending.js';
+import { type Pending, PendingCommand, PendingReading, type Result } from './pending.js';
 import { ReplyReader } from './reader.js';
+import { Silence } from './silence.js';
 import type { ClientSocket } from './socket.js';
+import { atEndOfTurn } from './turn.js';
 import { FrameWriter } from './writer.js';
 
 const FRAME_ID_MAX = 2 ** 32 - 1;
 
-/**
- * A connection that has answered nothing for this long, while commands passed their deadline, is
- * given up: its other end is gone without a word, which TCP would notice only after many minutes.
- */
-const SILENCE_MS_MAX = 5_000;
-
 /** What a frame costs besides its bytes: the server counts about this much for one that waits. */
 const FRAME_OVERHEAD_BYTES = 256;
 
-/**
- * Runs at the end of this turn of the event loop, after everything that is ready to be read has
- * been read, so that what many replies set off leaves in one frame. Browsers have only the end of
- * the current task.
- */
-const atEndOfTurn: (task: () => void) => void =
-  typeof setImmediate === 'function' ? setImmediate : queueMicrotask;
-
 /** Node's timers count from the turn's beginning, so they may fire so much early. */
 const TIMER_EARLY_MS = 1;
-
-// One executor for all promises: a closure for each would be one more allocation per command.
-type Resolve<T> = (value: T) => void;
-type Reject = (error: SlabringError) => void;
-let resolveLast: unknown;
-let rejectLast: Reject;
-function capture(resolve: unknown, reject: Reject): void {
-  resolveLast = resolve;
-  rejectLast = reject;
-}
 
 /** What the pipeline asks of the connection that carries it. */
 export interface PipelineEvents {
@@ -63,12 +43,15 @@ export interface PipelineEvents {
   drained(): void;
 }
 
-export class Pipeline {
+export class Pipeline implements Gatherer {
+  /** In a cluster: what becomes of commands that this node did not run. */
+  rescue: Rescue | undefined;
   readonly #settings: ClientSettings;
   readonly #limits: FrameLimits;
   readonly #events: PipelineEvents;
   readonly #writer = new FrameWriter();
   readonly #reader = new ReplyReader();
+  #writerOfLost: FrameWriter | undefined;
   readonly #inFlight = new Map<number, Frame>();
   /**
    * Frames whose commands were rejected by their deadline, and which the server still owes a reply.
@@ -94,8 +77,7 @@ export class Pipeline {
   #frameId = 0;
   #flushing = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** When the oldest frame was begun that passed its deadline since the server was last heard. */
-  #silentSinceMs: number | undefined;
+  readonly #silence: Silence;
   #draining = false;
   /** Why commands are refused, once they are. */
   #refusal: SlabringError | undefined;
@@ -109,6 +91,7 @@ export class Pipeline {
     this.#settings = settings;
     this.#events = events;
     this.#limits = new FrameLimits(settings);
+    this.#silence = new Silence(settings.timeoutMs);
   }
 
   /** Commands called and not yet answered. */
@@ -134,39 +117,49 @@ export class Pipeline {
   /** Completes the command just written; a function makes the result of its reply. */
   commit(result: Result | Reading<unknown>): Promise<unknown> {
     const promise = new Promise<unknown>(capture);
-    const frame = this.#place();
-    const resolve = resolveLast as Resolve<unknown>;
+    const frame = this.#place(1);
     const Kind = typeof result === 'function' ? PendingReading : PendingCommand;
-    frame.pending.push(new Kind(result as never, resolve, rejectLast));
+    frame.pending.push(new Kind(result as never, resolveLast, rejectLast));
     this.#flushIfFull(frame);
     return promise;
   }
 
+  /** Completes the commands just written, for which `pending` waits. */
+  enter(pending: Pending): void {
+    const frame = this.#place(pending.commands);
+    frame.pending.push(pending);
+    this.#flushIfFull(frame);
+  }
+
+  /** Sends commands that had no result elsewhere, under the deadline that they have. */
+  resend({ bytes, pending, startedAtMs }: LostCommand): void {
+    try {
+      this.#admit();
+    } catch (error) {
+      pending.fail(error as SlabringError);
+      return;
+    }
+    const frame = this.#newFrame(startedAtMs);
+    frame.pending.push(pending);
+    frame.commands = pending.commands;
+    this.#writerOfLost ??= new FrameWriter();
+    this.#writerOfLost.begin(frame.id);
+    this.#writerOfLost.packed(bytes);
+    this.#writerOfLost.commit();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#startTimer(startedAtMs + this.#settings.timeoutMs - performance.now());
+    this.#complete(frame, this.#writerOfLost.end());
+  }
+
   /** Takes the present command back and makes its error a rejection. */
   abandon(error: unknown): Promise<never> {
-    this.#writer.rollback();
+    this.rollback();
     return Promise.reject(error);
   }
 
-  /**
-   * One promise for the results of `count` commands. `write(index)` must `open` the pipeline and
-   * write one command. When it throws, the promise is rejected, and the commands before it are
-   * sent.
-   */
-  many(count: number, result: Result, write: (index: number) => void): Promise<unknown[]> {
-    const promise = new Promise<unknown[]>(capture);
-    const gathering = new Gathering(count, result, resolveLast as Resolve<unknown[]>, rejectLast);
-    try {
-      for (let i = 0; i < count; i++) {
-        write(i);
-        this.#commitPart(gathering, i);
-      }
-    } catch (error) {
-      this.#writer.rollback();
-      gathering.reject(error as SlabringError);
-    }
-    if (count === 0) gathering.resolve([]);
-    return promise;
+  rollback(): void {
+    this.#writer.rollback();
   }
 
   /** Sends what has gathered without waiting for the end of the turn. */
@@ -189,7 +182,7 @@ export class Pipeline {
   detach(outage: SlabringError): void {
     this.#socket = undefined;
     this.#outage = outage;
-    this.#silentSinceMs = undefined;
+    this.#silence.heard();
     this.#expired.clear();
     this.#windowBytes = 0;
     this.#limits.forget();
@@ -201,9 +194,25 @@ export class Pipeline {
         `the connection was lost with the command in flight, it may have run: ${outage.message}`,
         { cause: outage },
       );
-      for (const frame of lost) frame.fail(error);
+      for (const frame of lost) {
+        if (this.rescue === undefined) frame.fail(error);
+        else frame.scatter(this.rescue, error);
+      }
     }
+    this.scatter(outage);
     this.#settled();
+  }
+
+  /** Has all that waits for a connection go elsewhere, where there is another node for it. */
+  scatter(outage: SlabringError): void {
+    const { rescue } = this;
+    if (rescue === undefined || this.#socket !== undefined) return;
+    this.flush();
+    const frames: Frame[] = [];
+    for (let frame = this.#queue.shift(); frame !== undefined; frame = this.#queue.shift()) {
+      frames.push(frame);
+    }
+    for (const frame of frames) frame.scatter(rescue, outage);
   }
 
   /** Rejects every command that waits for a connection. */
@@ -237,7 +246,7 @@ export class Pipeline {
   /** One message of the server. */
   receive(message: Uint8Array): void {
     const reader = this.#reader;
-    this.#silentSinceMs = undefined;
+    this.#silence.heard();
     try {
       reader.load(message);
       const id = reader.frameId();
@@ -247,15 +256,8 @@ export class Pipeline {
       }
       this.#answered(id, reader, message.length);
     } catch (cause) {
-      this.#events.broken(
-        new SlabringError(
-          'CONNECTION',
-          `the server broke the protocol: ${(cause as Error).message}`,
-          {
-            cause,
-          },
-        ),
-      );
+      const message = `the server broke the protocol: ${(cause as Error).message}`;
+      this.#events.broken(new SlabringError('CONNECTION', message, { cause }));
     } finally {
       reader.unload();
     }
@@ -312,10 +314,10 @@ export class Pipeline {
     return new Frame(this.#frameId, startedAtMs);
   }
 
-  #commitPart(gathering: Gathering, index: number): void {
-    const frame = this.#place();
+  commitPart(gathering: Gathering, index: number): void {
+    const frame = this.#place(1);
     const last = frame.pending.at(-1);
-    if (last instanceof PendingPart && last.gathering === gathering) {
+    if (last instanceof PendingPart && last.reaches(gathering, index)) {
       last.commands++;
     } else {
       frame.pending.push(new PendingPart(gathering, index));
@@ -327,7 +329,7 @@ export class Pipeline {
    * Counts the command just written into its frame: a new one, when it made this turn's frame too
    * long.
    */
-  #place(): Frame {
+  #place(commands: number): Frame {
     let frame = this.#frame!;
     if (frame.commands > 0 && this.#writer.size > this.#limits.frameBytesMax) {
       const full = frame;
@@ -337,7 +339,7 @@ export class Pipeline {
       this.#complete(full, bytes);
     }
     this.#writer.commit();
-    frame.commands++;
+    frame.commands += commands;
     return frame;
   }
 
@@ -377,7 +379,7 @@ export class Pipeline {
     }
     this.#windowBytes += frame.size + FRAME_OVERHEAD_BYTES;
     this.#inFlight.set(frame.id, frame);
-    socket.send(frame.takeBytes());
+    socket.send(frame.takeBytes(this.rescue));
   }
 
   #failQueue(error: SlabringError): void {
@@ -400,21 +402,26 @@ export class Pipeline {
     this.#timer = undefined;
     const { timeoutMs } = this.#settings;
     const nowMs = performance.now();
-    const isDue = (frame: Frame | undefined): frame is Frame =>
+    const isDue = (frame: Frame | undefined): boolean =>
       frame !== undefined && frame.startedAtMs + timeoutMs <= nowMs + TIMER_EARLY_MS;
+    let oldestMs = this.#queue.oldest?.startedAtMs ?? Number.POSITIVE_INFINITY;
     for (const frame of this.#inFlight.values()) {
-      if (!isDue(frame)) break;
+      // Frames that came from elsewhere are older than those before them.
+      if (!isDue(frame)) {
+        oldestMs = Math.min(oldestMs, frame.startedAtMs);
+        continue;
+      }
       this.#inFlight.delete(frame.id);
       this.#expired.set(frame.id, frame);
-      this.#silentSinceMs ??= frame.startedAtMs;
+      this.#silence.missed(frame.startedAtMs);
       frame.fail(
         new SlabringError('TIMEOUT', `no reply within ${timeoutMs} ms; the command may have run`),
       );
     }
     while (isDue(this.#queue.oldest)) this.#queue.shift()!.fail(this.#queueTimeout());
-    this.#judgeSilence(nowMs);
-    const oldest = this.#inFlight.values().next().value ?? this.#queue.oldest;
-    if (oldest !== undefined) this.#startTimer(oldest.startedAtMs + timeoutMs - nowMs);
+    const outage = this.#silence.outage(nowMs);
+    if (outage !== undefined) this.#events.broken(outage);
+    if (oldestMs < Number.POSITIVE_INFINITY) this.#startTimer(oldestMs + timeoutMs - nowMs);
     if (this.#draining) this.#settled();
   }
 
@@ -425,15 +432,6 @@ export class Pipeline {
           cause: this.#outage,
         })
       : new SlabringError('TIMEOUT', `not sent within ${timeoutMs} ms, too much is on its way`);
-  }
-
-  #judgeSilence(nowMs: number): void {
-    if (this.#silentSinceMs === undefined) return;
-    const silentMs = nowMs - this.#silentSinceMs;
-    if (silentMs <= Math.max(SILENCE_MS_MAX, this.#settings.timeoutMs)) return;
-    this.#events.broken(
-      new SlabringError('CONNECTION', `the server was silent for ${Math.round(silentMs)} ms`),
-    );
   }
 
   #settled(): void {

@@ -9,16 +9,16 @@ import { checkCount, checkNumber, checkWhole } from '../engine/handles/arguments
 import { parseDuration } from '../engine/units.js';
 import { needsPacking, packValue } from './codec.js';
 import { Result } from './pending.js';
-import type { Pipeline } from './pipeline.js';
+import type { Sender } from './sender.js';
 import type { FrameWriter } from './writer.js';
 
 export abstract class StringCommands {
-  readonly #pipeline: Pipeline;
+  readonly #sender: Sender;
   readonly #ttlMs: number;
 
   /** @param ttlMs of entries for which a call gives none */
-  constructor(pipeline: Pipeline, ttlMs: number) {
-    this.#pipeline = pipeline;
+  constructor(sender: Sender, ttlMs: number) {
+    this.#sender = sender;
     this.#ttlMs = ttlMs;
   }
 
@@ -107,15 +107,30 @@ export abstract class StringCommands {
 
   /**
    * The values of the keys as they were at one moment, undefined for each absent one, and for null.
+   * In a cluster, each node has a moment of its own: those with a {tag} in common are on one.
    * @throws SlabringError `TOOLARGE` when the values, or the keys, have more than about 1 MiB
-   *   together; `CROSSSLOT` when the server has the keys in several arenas
+   *   together; `CROSSSLOT` when a node has its keys in several arenas
    */
   async getAll<T = unknown>(keys: Iterable<Key>): Promise<(T | undefined)[]> {
     const list = [...iterate(keys, 'getAll', 'keys')];
     if (list.length === 0) return [];
-    return this.#send('MGET', list[0]!, list.length, Result.VALUES, (writer) => {
-      for (const key of list.slice(1)) writer.key(key);
-    });
+    const parts = this.#sender.split(list);
+    if (parts === undefined) return this.#mget(list);
+    const values = new Array<T | undefined>(list.length);
+    const ofPart = async (part: readonly number[]) => {
+      const found = await this.#mget<T>(part.map((index) => list[index]!));
+      for (const [i, index] of part.entries()) values[index] = found[i];
+    };
+    await Promise.all(parts.map(ofPart));
+    return values;
+  }
+
+  #mget<T>(keys: readonly Key[]): Promise<(T | undefined)[]> {
+    const others = keys.slice(1);
+    const write = (writer: FrameWriter) => {
+      for (const key of others) writer.key(key);
+    };
+    return this.#send('MGET', keys[0]!, keys.length, Result.VALUES, write, others);
   }
 
   /**
@@ -142,12 +157,12 @@ export abstract class StringCommands {
    *   keys in several arenas
    */
   async rename(key: Key, newKey: Key): Promise<void> {
-    await this.#send('RENAME', key, 2, Result.RAW, (writer) => writer.key(newKey));
+    await this.#send('RENAME', key, 2, Result.RAW, (writer) => writer.key(newKey), [newKey]);
   }
 
   /** `rename` if the new key is absent; false when it was not, and then nothing has changed. */
   renameIfAbsent(key: Key, newKey: Key): Promise<boolean> {
-    return this.#send('RENAMENX', key, 2, Result.RAW, (writer) => writer.key(newKey));
+    return this.#send('RENAMENX', key, 2, Result.RAW, (writer) => writer.key(newKey), [newKey]);
   }
 
   /**
@@ -156,11 +171,12 @@ export abstract class StringCommands {
    * @throws SlabringError `SYNTAX` when the two are one key, `CROSSSLOT` as `rename`
    */
   copy(key: Key, newKey: Key, options?: CopyOptions): Promise<boolean> {
-    return this.#send('COPY', key, 3, Result.RAW, (writer) => {
+    const write = (writer: FrameWriter) => {
       const flags = readCopyFlags(options);
       writer.key(newKey);
       writer.integer(flags);
-    });
+    };
+    return this.#send('COPY', key, 3, Result.RAW, write, [newKey]);
   }
 
   async #setAll(
@@ -177,14 +193,16 @@ export abstract class StringCommands {
       needsPacking(value) ? packValue(value).slice() : undefined,
     );
     const args = 2 * pairs.length + (ttlMs === 0 ? 0 : 1);
-    return this.#send(name, pairs[0]![0], args, Result.RAW, (writer) => {
+    const write = (writer: FrameWriter) => {
       for (const [i, [key, value]] of pairs.entries()) {
         if (i > 0) writer.key(key);
         if (packed[i] === undefined) writer.value(value);
         else writer.packed(packed[i]);
       }
       if (ttlMs !== 0) writer.integer(ttlMs);
-    });
+    };
+    const others = pairs.slice(1).map(([key]) => key);
+    return this.#send(name, pairs[0]![0], args, Result.RAW, write, others);
   }
 
   /** Sends a command whose further arguments `write` writes; it runs no code of the caller. */
@@ -194,15 +212,17 @@ export abstract class StringCommands {
     args: number,
     result: Result,
     write?: (writer: FrameWriter) => void,
+    others?: readonly Key[],
   ): Promise<T> {
     try {
-      const writer = this.#pipeline.open();
-      writer.command(COMMANDS[name].code, args);
+      const { code } = COMMANDS[name];
+      const writer = this.#sender.open(code, key, others);
+      writer.command(code, args);
       writer.key(key);
       write?.(writer);
     } catch (error) {
-      return this.#pipeline.abandon(error);
+      return this.#sender.abandon(error);
     }
-    return this.#pipeline.commit(result) as Promise<T>;
+    return this.#sender.commit(result) as Promise<T>;
   }
 }

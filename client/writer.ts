@@ -74,6 +74,11 @@ export class FrameWriter {
     this.#position = this.#mark;
   }
 
+  /** A copy of what was written of the present command. */
+  present(): Uint8Array {
+    return this.#bytes.slice(this.#mark, this.#position);
+  }
+
   /** Ends the frame with the last complete command and returns its bytes. */
   end(): Uint8Array {
     const frame = this.#bytes.subarray(this.#frameStart, this.#mark);

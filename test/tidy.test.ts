@@ -184,7 +184,10 @@ const ONLY_CACHE = [
   // A loop does what `forEach` does, and can wait; the other has no command.
   ...['forEach', 'peek'],
 ];
-const ONLY_CLIENT = ['state', 'facts', 'outstanding', 'on', 'ready', 'ping', 'send'];
+const ONLY_CLIENT = [
+  ...['state', 'facts', 'outstanding', 'on', 'ready', 'ping', 'send'],
+  ...['with', 'cluster'],
+];
 
 /** Those of the class and of what it extends. */
 function methodsOf(type: { prototype: object }): string[] {

@@ -120,7 +120,7 @@ function checkCommand(command: unknown): AtomicCommand {
  * Whether an argument is a key. What stands alone behind the pairs of MSET is none, nor are options
  * behind other keys.
  */
-function isKey(row: CommandRow, index: number, args: readonly unknown[]): boolean {
+export function isKey(row: CommandRow, index: number, args: readonly unknown[]): boolean {
   if (row.manyKeys === undefined) return index === row.firstKey;
   const count = args.length;
   const { optionsBehind = 0 } = row;

@@ -39,6 +39,7 @@ export interface SeenFrame {
   /** Each `[NAME, ...arguments]`. */
   commands: unknown[][];
   bytes: Buffer;
+  socket: WebSocket;
   /** Sends these bytes, by default what the commands reply. */
   answer(bytes?: Uint8Array): void;
 }
@@ -144,12 +145,18 @@ export class StandIn {
       id,
       commands,
       bytes,
+      socket,
       answer: (given) => socket.send(given ?? this.reply(id, this.execute(commands))),
     };
     this.frames.push(frame);
     if (this.onFrame) this.onFrame(frame);
     else frame.answer();
     for (const waiter of this.#waiters) if (this.frames.length >= waiter.count) waiter.resolve();
+  }
+
+  /** Sends a message of its own accord. */
+  push(message: unknown): void {
+    for (const socket of this.sockets) socket.send(this.reply(0, [message]));
   }
 
   /** A reply frame; an `Error` becomes an error reply, with its message as payload. */

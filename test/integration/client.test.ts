@@ -502,7 +502,8 @@ describe('the connection', () => {
       { token: 'secret', user: 'me', name: 'tests' },
       { token: 'secret', limits: { maxMessageBytes: 5_000 } },
     );
-    expect(server.hellos).toEqual([{ version: 1, client: 'tests', token: 'secret', user: 'me' }]);
+    const said = { version: 1, client: 'tests', token: 'secret', user: 'me', routes: true };
+    expect(server.hellos).toEqual([said]);
     expect(client.facts).toEqual({
       version: 1,
       server: 'stand-in',

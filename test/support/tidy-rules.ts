@@ -39,8 +39,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const MEASURED = 'server/cluster/ring';
 
 /** What bundles for browsers carry of the engine: these files, and all in these folders. */
-const BROWSER_SAFE = ['api', 'arguments', 'commands', 'errors', 'keyoptions', 'setoptions']
-  .concat('slots', 'units')
+const BROWSER_SAFE = ['api', 'arguments', 'cluster-view', 'commands', 'errors', 'keyoptions']
+  .concat('setoptions', 'slots', 'units')
   .map((name) => `engine/${name}.ts`)
   .concat('engine/commands/', 'engine/handles/');
 

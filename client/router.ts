@@ -1,0 +1,312 @@
+/**
+ * Sends each command to the node of its key.
+ *
+ *     control      the connection that the client began with, or another where that was lost: it
+ *                  tells the view of the cluster, and takes the commands that have no key
+ *     nodes        one or two connections to each, from the first command on
+ *     routes       slot -> node; absent: there is no cluster, and all goes through `control`
+ *
+ * A command that a node did not run comes back (`Rescue`): with MOVED it goes to the node named
+ * there; one that was not sent, or only reads, goes anew where the routes lead. Others may have
+ * run, and fail.
+ */
+import type { Key } from '../engine/api.js';
+import type { ClusterView } from '../engine/cluster-view.js';
+import { SlabringError } from '../engine/errors.js';
+import type { Reading } from '../engine/handles/runner.js';
+import { slotOf, slotOfText } from '../engine/slots.js';
+import { show } from '../engine/units.js';
+import { ClusterNode, type NodeEvents } from './cluster-node.js';
+import { readHead } from './command-head.js';
+import { type ClientEvents, Connection, closedError, type ServerFacts } from './connection.js';
+import type { Emitter } from './emitter.js';
+import type { LostCommand, Rescue } from './frame.js';
+import type { Gathering } from './gathering.js';
+import type { ClientSettings } from './options.js';
+import type { Pending, Result } from './pending.js';
+import type { Pipeline } from './pipeline.js';
+import { Routes } from './routes.js';
+import { isRead } from './rows.js';
+import type { Sender, Stop } from './sender.js';
+import type { FrameWriter } from './writer.js';
+
+/** How often a command is sent on. More mean that nodes do not agree, which a caller shall know. */
+const MOVES_MAX = 5;
+/** Before the second time, doubled for each further one: nodes learn of a change meanwhile. */
+const MOVE_DELAY_MS = 10;
+
+const MOVED = /^(\d+) (\S+)$/;
+
+export class Router implements Sender {
+  readonly control: Connection;
+  readonly #settings: ClientSettings;
+  readonly #emitter: Emitter<ClientEvents>;
+  readonly #seeds: readonly string[];
+  readonly #role: { urls: readonly string[] };
+  readonly #nodes = new Map<string, ClusterNode>();
+  readonly #events: NodeEvents;
+  /** How often commands came back. */
+  readonly #returns = new WeakMap<Pending, number>();
+  /** Commands that wait to be sent on. */
+  readonly #delayed = new Map<Pending, ReturnType<typeof setTimeout>>();
+  #routes: Routes | undefined;
+  /** Of the command that is being written. */
+  #current: Pipeline;
+
+  constructor(urls: readonly string[], settings: ClientSettings, emitter: Emitter<ClientEvents>) {
+    this.#settings = settings;
+    this.#emitter = emitter;
+    this.#seeds = urls;
+    const role = {
+      urls,
+      hello: settings.routes ? { routes: true } : {},
+      welcome: (facts: ServerFacts) => this.#welcome(facts),
+      lost: () => this.#release(),
+      pushed: (message: unknown) => this.#pushed(message),
+    };
+    this.#role = role;
+    this.control = new Connection(role, settings, emitter);
+    this.#current = this.control.pipeline;
+    this.#events = {
+      settings,
+      rescue: (node) => (lost, error) => this.#rescue(node, lost, error),
+      rescueRead: (node) => (lost, error) => this.#rescueRead(node, lost, error),
+      error: (error) => emitter.emit('error', error),
+    };
+    emitter.on('state', (state) => {
+      if (state === 'closed') this.#end(false);
+    });
+  }
+
+  /** undefined: there is no cluster, or the client does not route. */
+  get routes(): Routes | undefined {
+    return this.#routes;
+  }
+
+  get copies(): number {
+    return this.#routes?.meanCopies ?? 1;
+  }
+
+  get outstanding(): number {
+    const pipelines = new Set([this.control.pipeline]);
+    for (const node of this.#nodes.values()) {
+      for (const { pipeline } of node.connections) pipelines.add(pipeline);
+    }
+    let commands = this.#delayed.size;
+    for (const pipeline of pipelines) commands += pipeline.outstanding;
+    return commands;
+  }
+
+  async close(wait: boolean): Promise<void> {
+    await Promise.all([this.control.close(wait), this.#end(wait)]);
+  }
+
+  open(_code: number, key?: Key, others?: readonly Key[]): FrameWriter {
+    this.#current = this.pipelineOf(key, others);
+    return this.#current.open();
+  }
+
+  commit(result: Result | Reading<unknown>): Promise<unknown> {
+    return this.#current.commit(result);
+  }
+
+  commitPart(gathering: Gathering, index: number): void {
+    this.#current.commitPart(gathering, index);
+  }
+
+  rollback(): void {
+    this.#current.rollback();
+  }
+
+  abandon(error: unknown): Promise<never> {
+    return this.#current.abandon(error);
+  }
+
+  /** @throws SlabringError `CROSSSLOT` when the keys are on several nodes */
+  pipelineOf(key?: Key, others?: readonly Key[]): Pipeline {
+    const routes = this.#routes;
+    if (routes === undefined || key === undefined) return this.control.pipeline;
+    const node = routes.runner(slotOfKey(key));
+    for (const other of others ?? []) {
+      if (routes.runner(slotOfKey(other)) !== node) throw crossSlotError(key, other);
+    }
+    return node === undefined ? this.control.pipeline : node.pipeline;
+  }
+
+  split(keys: readonly Key[]): readonly (readonly number[])[] | undefined {
+    const routes = this.#routes;
+    if (routes === undefined) return undefined;
+    const byNode = new Map<ClusterNode | undefined, number[]>();
+    for (const [index, key] of keys.entries()) {
+      const node = routes.runner(slotOfKey(key));
+      const indexes = byNode.get(node);
+      if (indexes === undefined) byNode.set(node, [index]);
+      else indexes.push(index);
+    }
+    return byNode.size > 1 ? [...byNode.values()] : undefined;
+  }
+
+  stops(): readonly Stop[] {
+    const routes = this.#routes;
+    if (routes === undefined) {
+      return [{ number: 0, pipeline: this.control.pipeline, has: () => true }];
+    }
+    const live = routes.nodes.filter((_, index) => routes.view.nodes[index]?.live ?? true);
+    return live
+      .sort((a, b) => a.number - b.number)
+      .map((node) => ({
+        number: node.number,
+        pipeline: node.pipeline,
+        has: (key) => routes.runner(slotOfKey(key)) === node,
+      }));
+  }
+
+  #welcome(facts: ServerFacts): void {
+    const view = facts.cluster as ClusterView | null | undefined;
+    const { pipeline } = this.control;
+    if (!this.#settings.routes || view === null || view === undefined) {
+      pipeline.rescue = undefined;
+      this.#role.urls = this.#seeds;
+      void this.#end(true);
+      return;
+    }
+    this.#learn(view);
+    const self = this.#routes!.nodes[view.self];
+    self?.adopt(this.control);
+    pipeline.rescue = this.#controlRescue;
+    pipeline.scatter(new SlabringError('CONNECTION', 'there is no connection yet'));
+  }
+
+  readonly #controlRescue: Rescue = (lost, error) => this.#rescue(undefined, lost, error);
+
+  #pushed(message: unknown): void {
+    if (!this.#settings.routes || !Array.isArray(message) || message[0] !== 'view') return;
+    const view = message[1] as ClusterView;
+    this.#learn(view);
+    this.#routes!.nodes[view.self]?.adopt(this.control);
+  }
+
+  /** @throws SlabringError `CONNECTION` when the view is none */
+  #learn(view: ClusterView): void {
+    const routes = new Routes(view, (url) => this.#nodeAt(url));
+    this.#routes = routes;
+    const others = view.nodes.filter(({ live }) => live).map(({ url }) => url);
+    this.#role.urls = [...new Set([...this.#seeds, ...others])];
+    const change = new SlabringError('CONNECTION', 'the node is no longer in the cluster');
+    for (const [url, node] of this.#nodes) {
+      const facts = view.nodes.find((one) => one.url === url);
+      if (facts?.live === true) {
+        for (const { pipeline } of node.connections) pipeline.scatter(change);
+        continue;
+      }
+      if (facts === undefined) this.#nodes.delete(url);
+      node.release(this.control);
+      for (const connection of node.connections) {
+        // What is dead will not answer: what was sent to it need not wait for the deadline.
+        if (facts !== undefined) connection.drop(change);
+        else connection.pipeline.scatter(change);
+      }
+      void node.close(true);
+    }
+    this.#emitter.emit('view', view);
+  }
+
+  #nodeAt(url: string): ClusterNode {
+    let node = this.#nodes.get(url);
+    if (node === undefined) {
+      node = new ClusterNode(url, this.#nextNumber++, this.#events);
+      this.#nodes.set(url, node);
+    }
+    return node;
+  }
+
+  #nextNumber = 0;
+
+  /** The control connection may come to another node. */
+  #release(): void {
+    for (const node of this.#nodes.values()) node.release(this.control);
+  }
+
+  #rescue(node: ClusterNode | undefined, lost: LostCommand, error: SlabringError): boolean {
+    const routes = this.#routes;
+    if (routes === undefined) return false;
+    if (error.code === 'MOVED') return this.#sendOn(lost, error);
+    if (error.code !== 'CONNECTION') return false;
+    const { code, slot } = readHead(lost.bytes);
+    if (lost.sent && !isRead(code)) return false;
+    const next = slot === undefined ? node : routes.runner(slot);
+    (next?.pipeline ?? this.control.pipeline).resend(lost);
+    return true;
+  }
+
+  /** What any owner may answer is asked of the next one. */
+  #rescueRead(node: ClusterNode, lost: LostCommand, error: SlabringError): boolean {
+    const routes = this.#routes;
+    if (routes === undefined) return false;
+    if (error.code === 'MOVED') return this.#sendOn(lost, error);
+    const { slot } = readHead(lost.bytes);
+    if (slot === undefined) return false;
+    const owners = routes.owners(slot);
+    const returns = this.#countReturn(lost.pending);
+    if (returns > owners.length) return false;
+    const next = owners[(owners.indexOf(node) + 1) % owners.length];
+    if (next === undefined || next === node) return false;
+    next.readers.resend(lost);
+    return true;
+  }
+
+  /** The reply was MOVED: the command goes to the node that it names. */
+  #sendOn(lost: LostCommand, error: SlabringError): boolean {
+    const [, slot, url] = MOVED.exec(error.message) ?? [];
+    const routes = this.#routes!;
+    const returns = this.#countReturn(lost.pending);
+    if (slot === undefined || url === undefined || returns > MOVES_MAX) return false;
+    const node = this.#nodeAt(url);
+    routes.moved(Number(slot), node);
+    if (returns === 1) {
+      node.pipeline.resend(lost);
+      return true;
+    }
+    const again = () => {
+      this.#delayed.delete(lost.pending);
+      (this.#routes?.runner(Number(slot)) ?? node).pipeline.resend(lost);
+    };
+    const delayMs = MOVE_DELAY_MS * 2 ** (returns - 2);
+    this.#delayed.set(lost.pending, setTimeout(again, delayMs));
+    return true;
+  }
+
+  #countReturn(pending: Pending): number {
+    const returns = (this.#returns.get(pending) ?? 0) + 1;
+    this.#returns.set(pending, returns);
+    return returns;
+  }
+
+  /** There is no cluster any more, or the client ends. */
+  async #end(wait: boolean): Promise<void> {
+    this.#routes = undefined;
+    this.#release();
+    for (const [pending, timer] of this.#delayed) {
+      clearTimeout(timer);
+      pending.fail(closedError());
+    }
+    this.#delayed.clear();
+    const nodes = [...this.#nodes.values()];
+    this.#nodes.clear();
+    await Promise.all(nodes.map((node) => node.close(wait)));
+  }
+}
+
+/** Of what is no key: any, because writing it fails. */
+export function slotOfKey(key: Key): number {
+  if (typeof key === 'string') return slotOfText(key);
+  return key instanceof Uint8Array ? slotOf(key) : 0;
+}
+
+function crossSlotError(key: Key, other: Key): SlabringError {
+  return new SlabringError(
+    'CROSSSLOT',
+    `${show(key)} and ${show(other)} are on different nodes, and this needs all its keys on one: ` +
+      "keys with a {tag} in common are, such as '{user:1}:name' and '{user:1}:mail'",
+  );
+}

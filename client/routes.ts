@@ -1,0 +1,71 @@
+/**
+ * Who has which slot, as the client sees it: what a node told last, and what MOVED taught since.
+ *
+ *     cells   16,384 slots x `copies` numbers of two bytes, indexes of `nodes`
+ *             first the node that runs the slot's commands, then others that answer reads
+ */
+import { type ClusterView, NO_NODE } from '../engine/cluster-view.js';
+import { SlabringError } from '../engine/errors.js';
+import { SLOTS } from '../engine/slots.js';
+import type { ClusterNode } from './cluster-node.js';
+
+export class Routes {
+  readonly view: ClusterView;
+  /** Those of the view, at the same indexes, and behind them those that only MOVED has named. */
+  readonly nodes: ClusterNode[];
+  readonly #copies: number;
+  readonly #cells: Uint16Array;
+
+  /** @throws SlabringError `CONNECTION` when the view is none */
+  constructor(view: ClusterView, nodeAt: (url: string) => ClusterNode) {
+    const { copies, slots } = view;
+    if (!(slots instanceof Uint8Array) || slots.length !== SLOTS * copies * 2 || copies < 1) {
+      throw broken(`slots is no table of ${copies} copies`);
+    }
+    this.view = view;
+    this.nodes = view.nodes.map(({ url }) => nodeAt(url));
+    this.#copies = copies;
+    this.#cells = new Uint16Array(SLOTS * copies);
+    for (let i = 0; i < this.#cells.length; i++) {
+      const index = slots[2 * i]! | (slots[2 * i + 1]! << 8);
+      if (index !== NO_NODE && index >= this.nodes.length)
+        throw broken(`there is no node ${index}`);
+      this.#cells[i] = index;
+    }
+  }
+
+  /** The node that runs the commands on the keys of a slot; undefined: none does now. */
+  runner(slot: number): ClusterNode | undefined {
+    return this.nodes[this.#cells[slot * this.#copies]!];
+  }
+
+  /** All that answer reads of a slot, its runner first. */
+  owners(slot: number): ClusterNode[] {
+    const owners: ClusterNode[] = [];
+    for (let i = slot * this.#copies; i < (slot + 1) * this.#copies; i++) {
+      const node = this.nodes[this.#cells[i]!];
+      if (node !== undefined) owners.push(node);
+    }
+    return owners;
+  }
+
+  /** A node said that this one runs the slot's commands. */
+  moved(slot: number, node: ClusterNode): void {
+    let index = this.nodes.indexOf(node);
+    if (index < 0) index = this.nodes.push(node) - 1;
+    const first = slot * this.#copies;
+    const owners = this.#cells.subarray(first, first + this.#copies);
+    const before = owners.indexOf(index);
+    if (before > 0) owners[before] = owners[0]!;
+    owners[0] = index;
+  }
+
+  /** How many nodes have each slot, in the mean. */
+  get meanCopies(): number {
+    return this.#cells.reduce((sum, index) => (index === NO_NODE ? sum : sum + 1), 0) / SLOTS;
+  }
+}
+
+function broken(what: string): SlabringError {
+  return new SlabringError('CONNECTION', `the node told a view of its cluster in which ${what}`);
+}

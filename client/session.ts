@@ -1,0 +1,174 @@
+/**
+ * Sends commands as the options of a session say: writes with a WAIT behind them, reads to any
+ * owner of the key, and to a second one where the first takes long.
+ */
+import type { Key } from '../engine/api.js';
+import type { Reading } from '../engine/handles/runner.js';
+import type { ClusterNode } from './cluster-node.js';
+import type { Gathering } from './gathering.js';
+import { hedge } from './hedge.js';
+import { PendingConfirmed, type Result } from './pending.js';
+import type { Pipeline } from './pipeline.js';
+import { type Router, slotOfKey } from './router.js';
+import { isRead, isWrite, WAIT } from './rows.js';
+import type { Sender, Stop } from './sender.js';
+import type { SessionSettings } from './session-options.js';
+import type { FrameWriter } from './writer.js';
+
+/** How long a session reads what it wrote where it wrote it: far longer than a replica lags. */
+const OWN_WRITES_MS = 10_000;
+
+const NO_KEYS: readonly Key[] = [];
+
+interface OwnWrite {
+  readonly node: ClusterNode;
+  readonly untilMs: number;
+}
+
+export class Session implements Sender {
+  readonly #router: Router;
+  readonly #settings: SessionSettings;
+  /** By slot, of which there are few enough to keep all. */
+  readonly #written = new Map<number, OwnWrite>();
+  /** Counts reads, to ask one owner after the other. */
+  #turn = 0;
+
+  // Of the command that is being written.
+  #current: Pipeline;
+  #writer: FrameWriter | undefined;
+  /** Of a write: keys of all its slots, for the WAITs. */
+  #confirmed = NO_KEYS;
+  /** Of a read: whom to ask next. */
+  #second: ClusterNode | undefined;
+
+  constructor(router: Router, settings: SessionSettings) {
+    this.#router = router;
+    this.#settings = settings;
+    this.#current = router.pipelineOf();
+  }
+
+  get copies(): number {
+    return this.#router.copies;
+  }
+
+  split(keys: readonly Key[]): readonly (readonly number[])[] | undefined {
+    return this.#router.split(keys);
+  }
+
+  stops(): readonly Stop[] {
+    return this.#router.stops();
+  }
+
+  open(code: number, key?: Key, others: readonly Key[] = NO_KEYS): FrameWriter {
+    this.#confirmed = NO_KEYS;
+    this.#second = undefined;
+    this.#current = this.#router.pipelineOf(key, others);
+    if (key !== undefined) {
+      if (isWrite(code)) this.#prepareWrite(others.length === 0 ? [key] : [key, ...others]);
+      else if (isRead(code) && others.length === 0) this.#prepareRead(slotOfKey(key));
+    }
+    this.#writer = this.#current.open();
+    return this.#writer;
+  }
+
+  commit(result: Result | Reading<unknown>): Promise<unknown> {
+    if (this.#confirmed.length > 0) {
+      return new Promise((resolve, reject) => {
+        const waits = this.#writeWaits();
+        this.#current.enter(new PendingConfirmed(result, waits, resolve, reject));
+      });
+    }
+    const second = this.#second;
+    if (second === undefined) return this.#current.commit(result);
+    const bytes = this.#writer!.present();
+    return hedge(this.#current.commit(result), this.#settings.hedgeMs, () => {
+      const pipeline = second.readers;
+      pipeline.open().packed(bytes);
+      return pipeline.commit(result);
+    });
+  }
+
+  commitPart(gathering: Gathering, index: number): void {
+    if (this.#confirmed.length === 0 && this.#second === undefined) {
+      this.#current.commitPart(gathering, index);
+      return;
+    }
+    this.commit(gathering.result).then(
+      (value) => gathering.place(index, value),
+      (error) => gathering.reject(error),
+    );
+  }
+
+  rollback(): void {
+    this.#current.rollback();
+  }
+
+  abandon(error: unknown): Promise<never> {
+    return this.#current.abandon(error);
+  }
+
+  #prepareWrite(keys: readonly Key[]): void {
+    const { concern, readYourWrites } = this.#settings;
+    if (concern !== 'none') {
+      this.#confirmed = [...new Map(keys.map((key) => [slotOfKey(key), key])).values()];
+    }
+    if (!readYourWrites) return;
+    const untilMs = performance.now() + OWN_WRITES_MS;
+    for (const key of keys) {
+      const slot = slotOfKey(key);
+      const node = this.#router.routes?.runner(slot);
+      if (node !== undefined) this.#written.set(slot, { node, untilMs });
+    }
+  }
+
+  #writeWaits(): number {
+    const writer = this.#writer!;
+    const { concern, deadlineMs } = this.#settings;
+    for (const key of this.#confirmed) {
+      writer.command(WAIT, 3);
+      writer.key(key);
+      writer.text(concern);
+      writer.integer(deadlineMs);
+    }
+    return this.#confirmed.length;
+  }
+
+  /** Chooses whom to ask first, and whom next. */
+  #prepareRead(slot: number): void {
+    const owners = this.#router.routes?.owners(slot);
+    if (owners === undefined || owners.length === 0) return;
+    const { read, hedgeMs } = this.#settings;
+    const own = this.#ownWrite(slot, owners);
+    const first = own ?? this.#choose(owners);
+    // The node that runs the writes has all of them; another is asked for what it has as a replica.
+    const isStrict = first === owners[0] && (read === 'primary' || own !== undefined);
+    if (!isStrict) this.#current = first.readers;
+    if (hedgeMs === 0 || own !== undefined) return;
+    this.#second = owners.find((node) => node !== first && !node.isDown);
+  }
+
+  /** Where the session has just written. */
+  #ownWrite(slot: number, owners: readonly ClusterNode[]): ClusterNode | undefined {
+    const write = this.#written.get(slot);
+    if (write === undefined) return undefined;
+    if (write.untilMs < performance.now()) {
+      this.#written.delete(slot);
+      return undefined;
+    }
+    return owners.includes(write.node) ? write.node : owners[0];
+  }
+
+  #choose(owners: readonly ClusterNode[]): ClusterNode {
+    const { read } = this.#settings;
+    if (read === 'primary') return owners[0]!;
+    const up = owners.filter((node) => !node.isDown);
+    if (up.length === 0) return owners[0]!;
+    if (read === 'any') return up[this.#turn++ % up.length]!;
+    let nearest = up[0]!;
+    for (const node of up) {
+      node.measure();
+      if (node.roundTripMs < nearest.roundTripMs) nearest = node;
+    }
+    return nearest;
+  }
+}
