@@ -151,7 +151,8 @@ export class Replica {
   /**
    * Executes a frame of the host, as `kernel.exec` does, all of whose writes get this stamp and are
    * not told to other nodes: to make a key anew that was fetched. So that nothing newer is
-   * overwritten, it should be an ATOMIC with a guard of the stamp that `stampOf` told.
+   * overwritten, it should be an ATOMIC with a guard of the stamp that `stampOf` told. Where a
+   * reply is an error, the key may be half made: then it must get a low stamp, by `setStamp`.
    * @returns the bytes of the reply, which the next call overwrites
    * @throws SlabringError `SYNTAX` unless the kernel executed all of it
    */

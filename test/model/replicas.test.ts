@@ -137,3 +137,35 @@ describe.each(AXES)('nodes: %j', ({ count, partitions, policy, lost }) => {
     expect(sum((peer) => peer.repeated)).toBeGreaterThan(20);
   });
 });
+
+describe('nodes that have no room for all', () => {
+  const FILLERS = 400;
+  const POLICIES = ['adaptive', 'clock', 'none'] as const;
+
+  it.each(POLICIES)('%s: what they have is what the last writer made', (policy) => {
+    const options = { memoryBytes: 900 * KIB, policy, packedItems: 6 } as const;
+    const peers = new Peers(2, SEED, options, NOW_MS);
+    const { random } = peers;
+    let evictions = 0;
+    for (const peer of peers.peers) peer.mayLack = true;
+    for (let step = 0; step < STEPS; step++) {
+      const peer = random.pick(peers.peers);
+      // Nobody else is told of these.
+      peer.one(command('SET', str(`filler ${random.below(FILLERS)}`), str('f'.repeat(3000))));
+      peer.logged();
+      if (random.chance(0.7)) peers.write(peer, randomWrite(random));
+      else peers.deliver(peer, 1, 0);
+      if (step % 10 === 0) peers.check();
+    }
+    for (const peer of peers.peers) {
+      for (const [key, { stamp, content }] of peers.winners) {
+        const found = peer.contentOf(key);
+        const newest = peer.replica.stampOf(Buffer.from(key), peer.nowMs).stamp;
+        expect(newest).toBeLessThanOrEqual(stamp);
+        if (newest === stamp) expect(found).toBe(content);
+      }
+      evictions += peer.arena.stats().evictions;
+    }
+    if (policy !== 'none') expect(evictions).toBeGreaterThan(100);
+  });
+});
