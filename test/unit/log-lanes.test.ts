@@ -298,7 +298,7 @@ describe('digests', () => {
     const changes = [change('{t}a'), change('{t}b')];
     for (const [index, { kernel, slot }] of arenas.entries()) {
       changes[index]!.detail = Detail.STAMP;
-      kernel.digestRecords(slot, START, place(arenas[index]!, [changes[index]!]));
+      kernel.digestRecords(slot, START, place(arenas[index]!, [changes[index]!]), NEWEST, NEWEST);
     }
     const sum = BigInt.asUintN(64, term(changes[0]!) + term(changes[1]!));
     expect(new SlotTable({ arenas }).digestOf(slotOf(Buffer.from('t')))).toBe(sum);
