@@ -19,7 +19,8 @@ Examples:
   slabring cluster check --url http://127.0.0.1:7708
   slabring cluster leave --url http://127.0.0.1:7708
 
-Exit code: 0; 1 with one line on stderr when the node cannot be asked, and after check when copies differ.`;
+Exit code: 0; 1 with one line on stderr when the node cannot be asked, and after check when
+copies differ.`;
 
 /** Between two looks at what is moved. */
 const LOOK_MS = 500;

@@ -1,7 +1,7 @@
 /**
  * Compares the copies of all keys, for people who want to know: this node asks all others for
- * digests of their slots, and, where owners of a slot differ, for its keys. Nothing is mended by it;
- * that is repair.ts.
+ * digests of their slots, and, where owners of a slot differ, for its keys. Nothing is mended by
+ * it; that is repair.ts.
  */
 import { SLOTS, slotOf } from '../../engine/slots.js';
 import { type Check, type Checked, Kind, type Message } from './messages.js';

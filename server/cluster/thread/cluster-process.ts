@@ -15,7 +15,7 @@ import { lookUpSeeds, readSeedSource, SeedWatch, SYSTEM_LOOKUPS } from '../membe
 import { Placements } from '../placement.js';
 import { executeForwarded } from '../routing/forwarded.js';
 import { Service } from '../store.js';
-import { SYSTEM_CLOCK } from '../system-clock.js';
+import { SYSTEM_CLOCK, SYSTEM_RANDOM } from '../system-clock.js';
 import type { View } from '../view.js';
 import { administer } from './administration.js';
 import type { Ask, ClusterStart } from './contract.js';
@@ -46,7 +46,7 @@ export class ClusterProcess {
       ...(config.nodeName !== undefined && { name: config.nodeName }),
       ...(config.tls !== undefined && { tls: config.tls }),
       ...{ host: config.peerHost, port: config.peerPort },
-      ...{ clock: SYSTEM_CLOCK, random: Math.random, onEvent: (event) => tell(event) },
+      ...{ clock: SYSTEM_CLOCK, random: SYSTEM_RANDOM, onEvent: (event) => tell(event) },
     });
     const process = new ClusterProcess(arenas, start, hooks, links);
     tell = (event) => process.#onLink(event);
@@ -87,7 +87,7 @@ export class ClusterProcess {
         ...{ id: nodeId, name: config.nodeName ?? address, startedAtMs, address, clientUrl },
         ...{ weight: config.weight, ...(config.zone !== undefined && { zone: config.zone }) },
       },
-      ...{ clock: SYSTEM_CLOCK, random: Math.random, transport: links, store: this.store },
+      ...{ clock: SYSTEM_CLOCK, random: SYSTEM_RANDOM, transport: links, store: this.store },
       preset: PRESETS[config.preset],
       cluster: {
         ...DEFAULT_CLUSTER_OPTIONS,

@@ -1,8 +1,8 @@
 /**
- * What the cluster thread of a node and the others say to each other. The main thread starts it once,
- * with a `ClusterStart`; it answers `ready` once, when it has joined; then the main thread may say
- * `leave` once, is answered `left`, and ends it by `stop`. With each serving thread it has a port of
- * its own, on which that one asks and it answers, and on which it tells of views.
+ * What the cluster thread of a node and the others say to each other. The main thread starts it
+ * once, with a `ClusterStart`; it answers `ready` once, when it has joined; then the main thread
+ * may say `leave` once, is answered `left`, and ends it by `stop`. With each serving thread it has
+ * a port of its own, on which that one asks and it answers, and on which it tells of views.
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { ArenaSetHandle } from '../../../engine/arena-set.js';

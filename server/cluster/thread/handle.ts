@@ -43,6 +43,7 @@ export class ClusterThread {
       const fail = (error: Error) => {
         if (this.#mayEnd) return;
         this.#mayEnd = true;
+        void worker.terminate();
         if (isReady) hooks.onFailure(error);
         else reject(error);
       };

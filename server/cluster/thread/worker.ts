@@ -16,9 +16,9 @@ const arenas = ArenaSet.attach(start.arenas);
 arenas.startUpkeep();
 
 process.once('exit', () => arenas.close());
+// What is left of the thread is ended by the main thread.
 process.on('uncaughtException', (error) => {
   tell({ kind: 'failed', reason: error.stack ?? String(error) });
-  process.exit(1);
 });
 
 const views: ((told: Told) => void)[] = [];
@@ -56,12 +56,15 @@ port.on('message', (message: ToClusterThread) => {
       (error: unknown) => tell({ kind: 'failed', reason: String(error) }),
     );
   } else {
-    cluster.stop().then(
-      () => process.exit(0),
-      () => process.exit(1),
-    );
+    void cluster.stop().then(end, end);
   }
 });
+
+/** Lets go of what keeps the thread alive. */
+function end(): void {
+  for (const served of start.ports) served.close();
+  port.close();
+}
 
 for (const served of start.ports) serve(served);
 const isJoined = await cluster.join();
