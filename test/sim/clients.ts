@@ -8,7 +8,9 @@ const KEYS = 30;
 const MEMBERS = 20;
 /** Between two things that clients ask for, on average. */
 const PACE_MS = 12;
+/** Times to live: some end while others write, some after all is over. */
 const TTL_MS_MAX = 2_000;
+const LONG_TTL_MS = 600_000;
 /** More than the change log of a node holds. */
 const BURST = 1_000;
 
@@ -64,7 +66,7 @@ export class Clients {
     } else if (what < 0.4) this.#sim.act({ op: 'set', key: `k${number}`, value });
     else if (what < 0.45) this.#sim.act({ op: 'del', key: `k${number}` });
     else if (what < 0.5) {
-      const ttlMs = 1 + below(random, TTL_MS_MAX);
+      const ttlMs = 1 + below(random, TTL_MS_MAX) + (what < 0.48 ? 0 : LONG_TTL_MS);
       this.#sim.act({ op: 'set', key: `t${number}`, value, ttlMs });
     } else if (what < 0.65) this.#sim.act({ op: 'incr', key: `n${number}` });
     else if (what < 0.8) this.#sim.act({ op: 'sadd', key: `s${number}`, member });
