@@ -91,13 +91,16 @@ export const PAUSE_BYTES = MIB;
 export const RESUME_BYTES = 256 * KIB;
 
 /**
- * A connection whose frames other nodes are at work on, and that are more than this, in bytes, is
- * paused, too: what a fast link carries in 10 ms, many times what others take to answer.
+ * A connection is paused, too, when the frames that other nodes are at work on are more than this:
+ * what a fast link carries in 10 ms, many times what others take to answer.
  */
 export const FORWARDED_BYTES_MAX = MIB;
 
-/** What a frame that other nodes are at work on costs besides its bytes. */
-export const FORWARDED_FRAME_OVERHEAD_BYTES = 1024;
+/**
+ * What such a frame costs besides its bytes: their replies come whether the client reads or not, so
+ * that they must be few, 64.
+ */
+export const FORWARDED_FRAME_OVERHEAD_BYTES = 16 * KIB;
 
 /**
  * A connection silent for this long, pings unanswered, is gone. uWebSockets.js takes 8 to 960

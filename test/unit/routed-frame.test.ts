@@ -2,17 +2,16 @@
  * Frames on several arenas: whatever the frame, the reply is byte by byte that of one arena, and so
  * is what is stored. What only several arenas have: commands in parts, keys that must be together.
  */
-import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { ArenaSet } from '#engine/arena-set.js';
 import { COMMANDS, type CommandName, type CommandRow } from '#engine/commands.js';
-import { type FrameFault, type Frames, isFault } from '#engine/frame.js';
+import { type Frames, isFault } from '#engine/frame.js';
 import { createExecutor } from '#engine/routed-frame.js';
 import { Router } from '#engine/router.js';
+import { BY_CHANCE, expectSame, isOneOf } from '../support/compare-replies.js';
 import { hostileFrame, randomFrame } from '../support/fuzz-frames.js';
-import { splitValues, integerOf as valueOfInteger } from '../support/fuzz-msgpack.js';
 import { freshSeed, Random } from '../support/fuzz-random.mjs';
-import { judgeFrame, shorten } from '../support/fuzz-replies.js';
+import { judgeFrame } from '../support/fuzz-replies.js';
 import {
   array,
   bin,
@@ -62,42 +61,11 @@ function run({ executor }: Stand, ...commands: readonly Wire[]): Wire[] {
   return replies;
 }
 
-/** Versions and fences are each arena's own: numbers of this size are taken for one. */
-const VERSION = /(?<=^(?:..)*cf)0006.{12}/g;
-
-function withoutVersions(reply: Buffer): Buffer {
-  let text = reply.toString('hex');
-  for (let before = ''; before !== text; ) {
-    before = text;
-    text = text.replace(VERSION, '0'.repeat(16));
-  }
-  return Buffer.from(text, 'hex');
-}
-
-/** Commands whose reply is in no order. */
-const UNORDERED: readonly CommandName[] = ['SMEMBERS', 'HKEYS', 'HVALS', 'HGETALL'];
-
-/** Commands that choose by chance, or walk in the order of hashes, of which each arena has its own. */
-const BY_CHANCE: readonly CommandName[] = [
-  ...(['SPOP', 'SRANDMEMBER', 'HRANDFIELD', 'ZRANDMEMBER'] as const),
-  ...(['SSCAN', 'HSCAN', 'ZSCAN'] as const),
-];
-
 /** Those, and what several arenas refuse where one does not. */
 const INCOMPARABLE = (Object.keys(COMMANDS) as CommandName[]).filter((name) => {
   const row: CommandRow = COMMANDS[name];
   return row.manyKeys === 'together' || name === 'ATOMIC' || BY_CHANCE.includes(name);
 });
-
-/** Whether a command is one of these. */
-function isOneOf(names: readonly CommandName[], request: Buffer | undefined): boolean {
-  const headBytes = request === undefined || request[0]! < 0xdc ? 1 : request[0] === 0xdc ? 3 : 5;
-  const [head] = splitValues(request?.subarray(headBytes) ?? Buffer.alloc(0)) ?? [];
-  if (head === undefined) return false;
-  const code = valueOfInteger(head);
-  const text = head.toString('latin1').toUpperCase();
-  return names.some((name) => code === BigInt(COMMANDS[name].code) || text.endsWith(name));
-}
 
 /** A frame that one arena answers as several do. */
 function comparableFrame(make: (random: Random) => Buffer, random: Random): Buffer {
@@ -105,39 +73,6 @@ function comparableFrame(make: (random: Random) => Buffer, random: Random): Buff
     const bytes = make(random);
     if (!judgeFrame(bytes).commands.some((request) => isOneOf(INCOMPARABLE, request))) return bytes;
   }
-}
-
-/** A reply in an order of its own. */
-function sorted(reply: Buffer): string[] {
-  const isLong = reply[0] === 0xdc || reply[0] === 0xde;
-  const items = splitValues(reply.subarray(isLong ? 3 : 1)) ?? [];
-  const isMap = (reply[0]! >= 0x80 && reply[0]! < 0x90) || reply[0] === 0xde;
-  const texts = items.map((item) => item.toString('latin1'));
-  const pairs = texts.flatMap((text, i) => (i % 2 === 0 ? [text + texts[i + 1]] : []));
-  return (isMap ? pairs : texts).sort();
-}
-
-function expectSame(
-  frameBytes: Buffer,
-  one: Uint8Array | FrameFault,
-  other: Uint8Array | FrameFault,
-): void {
-  if (isFault(one) || isFault(other)) {
-    expect(other).toEqual(one);
-    return;
-  }
-  const expected = splitValues(Buffer.from(one))!;
-  const got = splitValues(Buffer.from(other))!;
-  const { commands } = judgeFrame(frameBytes);
-  const isSame = (value: Buffer, i: number): boolean => {
-    const other = expected[i] ?? Buffer.alloc(0);
-    if (isOneOf(UNORDERED, commands[i - 1])) return isDeepStrictEqual(sorted(value), sorted(other));
-    return withoutVersions(value).equals(withoutVersions(other));
-  };
-  if (got.length === expected.length && got.every(isSame)) return;
-  const at = got.findIndex((value, i) => !isSame(value, i));
-  const texts = [expected[at], got[at]].map((value) => value && shorten(value));
-  throw new Error(`${texts[1]} instead of ${texts[0]} at ${at} of ${shorten(frameBytes)}`);
 }
 
 const COUNTS = [2, 3, 20];
