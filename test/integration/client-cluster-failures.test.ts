@@ -7,6 +7,7 @@ import { Client, connect } from '#client/client.js';
 import type { ClientOptions } from '#client/options.js';
 import { slotOfText } from '#engine/slots.js';
 import { type Asked, ClusterStandIn, SILENCE } from './client-cluster-stand-in.js';
+import { StandIn } from './client-stand-in.js';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 
@@ -120,6 +121,37 @@ describe('when a node dies', () => {
     const startedAtMs = performance.now();
     await expect(client.set(keys[1]!, 1)).rejects.toMatchObject({ code: 'TIMEOUT' });
     expect(performance.now() - startedAtMs).toBeLessThan(1_000);
+  });
+
+  it('close waits for the replies of all nodes', async () => {
+    const { cluster, client, keys } = await pair();
+    let release = () => {};
+    const { onFrame } = cluster.nodes[1]!;
+    cluster.nodes[1]!.onFrame = (frame) => {
+      release = () => onFrame!(frame);
+    };
+    const read = client.get(keys[1]!);
+    await cluster.nodes[1]!.seen(1);
+    const closed = client.close();
+    await expect(client.get(keys[1]!)).rejects.toMatchObject({ code: 'CLOSED' });
+    release();
+    expect(await read).toBeUndefined();
+    await closed;
+    expect(cluster.nodes.map(({ sockets }) => sockets.size)).toEqual([0, 0, 0]);
+  });
+
+  it('the client stops asking it, and closes what it had there', async () => {
+    const { cluster, client, keys } = await pair();
+    await client.getMany(keys);
+    const before = cluster.nodes[2]!.hellos.length;
+    cluster.live[2] = false;
+    await bury(cluster, client, 2);
+    await client.getMany(keys);
+    await client.size();
+    await cluster.nodes[0]!.roundTrip();
+    expect(cluster.nodes[2]!.hellos.length).toBe(before);
+    expect(cluster.names(2)).toEqual(['GET']);
+    expect(client.cluster!.nodes.map(({ live }) => live)).toEqual([true, true, false]);
   });
 
   it('close ends everything, also what waits for it', async () => {
@@ -315,7 +347,20 @@ describe('the options', () => {
     expect(() => client.with(options as object)).toThrow(message);
   });
 
-  it('do nothing to reads of a single node', async () => {
+  it('do nothing on a node that is in no cluster', async () => {
+    const node = await StandIn.start();
+    cleanups.push(() => node.close());
+    const client = await connect(node.url, { concern: 'all', read: 'any', hedge: 1 });
+    cleanups.push(() => client.close());
+    expect(await client.set('k', 1)).toBe(true);
+    expect(await client.get('k')).toBe(1);
+    expect(node.frames.flatMap(({ commands }) => commands)).toEqual([
+      ['SET', 'k', 1],
+      ['GET', 'k'],
+    ]);
+  });
+
+  it('do nothing to reads when all go to one node', async () => {
     const cluster = await ClusterStandIn.start(1, 1);
     cleanups.push(() => cluster.close());
     const client = new Client(cluster.urls[0]!, { read: 'any', hedge: 1, routes: false });
