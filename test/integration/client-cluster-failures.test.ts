@@ -311,7 +311,7 @@ describe('a write concern', () => {
     expect(waits(cluster).length).toBe(8);
   });
 
-  it('rejects with UNAVAILABLE when the WAIT fails, and with its own error when the write does', async () => {
+  it('rejects with UNAVAILABLE when the WAIT fails, and as ever when the write does', async () => {
     const { cluster, client, keys } = await pair({ concern: 'all' });
     cluster.onCommand = (_, [name]) =>
       name === 'WAIT' ? new Error('UNAVAILABLE 1 of 3 have it') : undefined;
