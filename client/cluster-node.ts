@@ -93,12 +93,12 @@ export class ClusterNode {
     );
   }
 
-  /** Has commands that wait go elsewhere, and closes its connections once all are answered. */
-  async close(wait: boolean): Promise<void> {
+  /** Gives its connections up to the caller, who closes them. */
+  detach(): Connection[] {
     const all = this.connections;
     this.#main = undefined;
     this.#readers = undefined;
-    await Promise.all(all.map((connection) => connection.close(wait)));
+    return all;
   }
 
   #open(hello: Record<string, unknown>, rescue: Rescue): Connection {

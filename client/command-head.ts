@@ -1,6 +1,6 @@
 /** Reads the beginning of a command that a `FrameWriter` wrote: what it is, and of which key. */
 import { COMMANDS } from '../engine/commands.js';
-import { SLOTS, slotOf } from '../engine/slots.js';
+import { slotOf } from '../engine/slots.js';
 import { valueEnd } from './value-end.js';
 
 const ATOMIC = COMMANDS.ATOMIC.code;
@@ -33,7 +33,7 @@ function slotAt(bytes: Uint8Array, at: number): number | undefined {
   const isShort = tag >= 0xa0 && tag < 0xc0;
   const width = isShort ? 0 : WIDTHS[tag];
   if (width === undefined) return undefined;
-  return slotOf(bytes.subarray(at + 1 + width, valueEnd(bytes, at))) % SLOTS;
+  return slotOf(bytes.subarray(at + 1 + width, valueEnd(bytes, at)));
 }
 
 /** Bytes of the length behind the tag of a bin or str. */

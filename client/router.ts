@@ -49,6 +49,7 @@ export class Router implements Sender {
   readonly #returns = new WeakMap<Pending, number>();
   /** Commands that wait to be sent on. */
   readonly #delayed = new Map<Pending, ReturnType<typeof setTimeout>>();
+  #nextNumber = 0;
   #routes: Routes | undefined;
   /** Of the command that is being written. */
   #current: Pipeline;
@@ -83,6 +84,12 @@ export class Router implements Sender {
     return this.#routes;
   }
 
+  /** Whether there is a cluster, as far as known; also where the client does not route. */
+  get isClustered(): boolean {
+    const { facts } = this.control;
+    return facts === undefined || (facts.cluster ?? undefined) !== undefined;
+  }
+
   get copies(): number {
     return this.#routes?.meanCopies ?? 1;
   }
@@ -98,11 +105,14 @@ export class Router implements Sender {
   }
 
   async close(wait: boolean): Promise<void> {
-    await Promise.all([this.control.close(wait), this.#end(wait)]);
+    // The nodes first: they would be cut off when the control connection is closed.
+    const nodes = this.#end(wait);
+    await Promise.all([this.control.close(wait), nodes]);
   }
 
   open(_code: number, key?: Key, others?: readonly Key[]): FrameWriter {
-    this.#current = this.pipelineOf(key, others);
+    // Where there is no cluster, it has always been that one.
+    if (this.#routes !== undefined) this.#current = this.pipelineOf(key, others);
     return this.#current.open();
   }
 
@@ -127,8 +137,10 @@ export class Router implements Sender {
     const routes = this.#routes;
     if (routes === undefined || key === undefined) return this.control.pipeline;
     const node = routes.runner(slotOfKey(key));
-    for (const other of others ?? []) {
-      if (routes.runner(slotOfKey(other)) !== node) throw crossSlotError(key, other);
+    if (others !== undefined) {
+      for (const other of others) {
+        if (routes.runner(slotOfKey(other)) !== node) throw crossSlotError(key, other);
+      }
     }
     return node === undefined ? this.control.pipeline : node.pipeline;
   }
@@ -194,19 +206,19 @@ export class Router implements Sender {
     this.#role.urls = [...new Set([...this.#seeds, ...others])];
     const change = new SlabringError('CONNECTION', 'the node is no longer in the cluster');
     for (const [url, node] of this.#nodes) {
-      const facts = view.nodes.find((one) => one.url === url);
-      if (facts?.live === true) {
+      const seen = view.nodes.filter((one) => one.url === url);
+      if (seen.some(({ live }) => live)) {
         for (const { pipeline } of node.connections) pipeline.scatter(change);
         continue;
       }
-      if (facts === undefined) this.#nodes.delete(url);
+      if (seen.length === 0) this.#nodes.delete(url);
       node.release(this.control);
-      for (const connection of node.connections) {
+      for (const connection of node.detach()) {
         // What is dead will not answer: what was sent to it need not wait for the deadline.
-        if (facts !== undefined) connection.drop(change);
-        else connection.pipeline.scatter(change);
+        if (seen.length > 0) connection.drop(change);
+        connection.pipeline.scatter(change);
+        void connection.close(true);
       }
-      void node.close(true);
     }
     this.#emitter.emit('view', view);
   }
@@ -220,8 +232,6 @@ export class Router implements Sender {
     return node;
   }
 
-  #nextNumber = 0;
-
   /** The control connection may come to another node. */
   #release(): void {
     for (const node of this.#nodes.values()) node.release(this.control);
@@ -234,8 +244,13 @@ export class Router implements Sender {
     if (error.code !== 'CONNECTION') return false;
     const { code, slot } = readHead(lost.bytes);
     if (lost.sent && !isRead(code)) return false;
-    const next = slot === undefined ? node : routes.runner(slot);
-    (next?.pipeline ?? this.control.pipeline).resend(lost);
+    if (slot === undefined) {
+      // It was for this node, not for another.
+      if (node !== undefined && this.#nodes.get(node.url) !== node) return false;
+      (node?.pipeline ?? this.control.pipeline).resend(lost);
+    } else {
+      (routes.runner(slot)?.pipeline ?? this.control.pipeline).resend(lost);
+    }
     return true;
   }
 
@@ -269,7 +284,7 @@ export class Router implements Sender {
     }
     const again = () => {
       this.#delayed.delete(lost.pending);
-      (this.#routes?.runner(Number(slot)) ?? node).pipeline.resend(lost);
+      (this.#routes?.runner(Number(slot)) ?? this.#nodeAt(url)).pipeline.resend(lost);
     };
     const delayMs = MOVE_DELAY_MS * 2 ** (returns - 2);
     this.#delayed.set(lost.pending, setTimeout(again, delayMs));
@@ -285,6 +300,7 @@ export class Router implements Sender {
   /** There is no cluster any more, or the client ends. */
   async #end(wait: boolean): Promise<void> {
     this.#routes = undefined;
+    this.#current = this.control.pipeline;
     this.#release();
     for (const [pending, timer] of this.#delayed) {
       clearTimeout(timer);
@@ -293,7 +309,8 @@ export class Router implements Sender {
     this.#delayed.clear();
     const nodes = [...this.#nodes.values()];
     this.#nodes.clear();
-    await Promise.all(nodes.map((node) => node.close(wait)));
+    const connections = nodes.flatMap((node) => node.detach());
+    await Promise.all(connections.map((connection) => connection.close(wait)));
   }
 }
 

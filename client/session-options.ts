@@ -7,7 +7,10 @@ import { checkOptionNames, parseDuration, show } from '../engine/units.js';
 const READS = ['primary', 'nearest', 'any'] as const;
 export type ReadFrom = (typeof READS)[number];
 
-/** Options of `connect`, `new Client`, and `with`. Every one may be left out. */
+/**
+ * Options of `connect`, `new Client`, and `with`. Every one may be left out; on a node that is in
+ * no cluster they change nothing.
+ */
 export interface SessionOptions {
   /**
    * How many owners of a key must have a write before its promise resolves: `'none'`, the node that

@@ -109,7 +109,7 @@ export class Session implements Sender {
 
   #prepareWrite(keys: readonly Key[]): void {
     const { concern, readYourWrites } = this.#settings;
-    if (concern !== 'none') {
+    if (concern !== 'none' && this.#router.isClustered) {
       this.#confirmed = [...new Map(keys.map((key) => [slotOfKey(key), key])).values()];
     }
     if (!readYourWrites) return;
