@@ -3,9 +3,11 @@
  * function does is told where it is defined, in engine/kernel/.
  */
 
+import type { WholeExports } from './whole-exports.js';
+
 type Constant = { readonly value: number };
 
-export interface KernelExports {
+export interface KernelExports extends WholeExports {
   readonly LAYOUT_VERSION: Constant;
   readonly POLICY_NONE: Constant;
   readonly POLICY_CLOCK: Constant;

@@ -59,6 +59,7 @@ import {
   lengthOf,
   LONG_KEY,
   NAMESPACED_KEY,
+  PENDING,
   valueAddress,
   valueBytesOf,
 } from './entry';
@@ -256,7 +257,8 @@ export function noteSet(
 /** Fields of a hash have expired: that is told of as a change of the hash, but is no write of anybody's. */
 @inline
 export function noteFieldsGone(partition: Partition, address: Address, expiryMs: i64): void {
-  if (partition.logHead == 0) return;
+  // A half (whole.ts) is not told of.
+  if (partition.logHead == 0 || (entryAt(address).flags & PENDING) != 0) return;
   const key = keyAddress(address, entryAt(address).flags);
   const stamp = isStamped() ? stampAt(address) : 0;
   logSet(partition, key, keyWordOf(address), key, LARGE_BYTES, expiryMs, stamp, 0);

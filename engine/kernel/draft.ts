@@ -44,7 +44,7 @@ import {
 import { sample } from './eviction/adaptive';
 import { mayEvict, queueOfNew } from './eviction/policy';
 import { hashKey } from './hash';
-import { startClock } from './hybridclock';
+import { givenStamp, isGiven, startClock } from './hybridclock';
 import { Address, header, Header, LARGE_BYTES, PageNumber } from './layout';
 import { lock, unlock } from './lock';
 import { isCleared } from './namespaces';
@@ -67,11 +67,13 @@ import { ERROR_ENTRIES_FULL, ERROR_OUT_OF_MEMORY, ERROR_VALUE_TOO_LARGE } from '
 import { addBuilt, countNew, newEntry, nextChain, takePlace } from './store';
 import { entryOf, Slot } from './table';
 import { blockOf, DRAFT_ABANDONED, draftingAddress, replyArea, requestArea } from './threads';
+import { newestOf } from './tombstones';
 import {
   checkConditions,
   expiryOfSlot,
   lastOldValueEnd,
   NO_ROOM_FOR_OLD,
+  NOT_STORED,
   SET_GET,
   SET_KEEPTTL,
   STORED,
@@ -247,6 +249,7 @@ export function commitDraft(
   const limit = out + header().areaBytes;
   let outcome = checkConditions(thread, slot, flags, versionGiven(thread, version), out, limit);
   block.knownOld = 0;
+  if (isGiven() && newestOf(partition, slot, hash, key, keyWord) >= givenStamp()) outcome = NOT_STORED;
   if (outcome == STORED) {
     if (flags & SET_KEEPTTL && slot) expiryMs = expiryOfSlot(slot);
     if (slot) {

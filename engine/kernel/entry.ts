@@ -16,7 +16,7 @@
  * Fields that an entry does not use cost nothing: 16-byte key, 32-byte value and no TTL fit a chunk of 56 bytes.
  *
  * A PENDING entry is of a write of several keys that may come to nothing yet (pending.ts); nobody but that writer sees
- * it. Or it is a tombstone (tombstones.ts).
+ * it. Or it is a tombstone (tombstones.ts), or a half of a key that is made of what another node has (whole.ts).
  *
  * The key of a NAMESPACED entry begins with its namespace and epoch (namespaces.ts). No other entry has the same key:
  * a key is its bytes and that flag, which lookups are given as one word, a `KeyWord`.
@@ -123,8 +123,8 @@ const KEY_BYTES_MASK: u32 = 0xffff;
 export const NAMESPACED_KEY: KeyWord = <u32>NAMESPACED << 24;
 /**
  * Of the word of a key whose entry is pending (pending.ts): lookups of the key itself do not find it, those with this
- * flag find no other. It is in no key that comes from outside, and, but for tombstones, in no entry when its partition
- * is unlocked.
+ * flag find no other. It is in no key that comes from outside, and, but for tombstones and halves, in no entry when its
+ * partition is unlocked.
  */
 export const PENDING_KEY: KeyWord = <u32>PENDING << 24;
 const KEY_WORD_MASK: u32 = KEY_BYTES_MASK | NAMESPACED_KEY | PENDING_KEY;

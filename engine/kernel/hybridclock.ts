@@ -53,6 +53,11 @@ export function isGiven(): bool {
   return given != 0;
 }
 
+@inline
+export function givenStamp(): u64 {
+  return given;
+}
+
 /** The stamp that was handed out last, in an arena that has stamps; else 0. Read right after a write. */
 @inline
 export function lastStamp(): u64 {

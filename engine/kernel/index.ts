@@ -137,3 +137,14 @@ export * from './status';
 export { sweepNamespaces } from './sweep';
 export { replyArea, requestArea, threadBlockAt } from './threads';
 export { upkeep } from './upkeep';
+export {
+  beginWhole,
+  dropWhole,
+  pourWhole,
+  readWhole,
+  settleWhole,
+  storeWhole,
+  WHOLE_LOST,
+  WHOLE_NO_MEMORY,
+  WHOLE_OLD,
+} from './whole';

@@ -49,6 +49,7 @@ import { blocksWalked, checkSpares, entriesRecorded, walkQueue } from './records
 import { chunkBytesOf, chunksPerPage, classOf, classOfChunk, recordClass } from './slab';
 import { entryOf, findEntry, generationOf, overflowOf, segmentOf, Slot, SLOTS, tagOf } from './table';
 import { blockOf, DRAFT_ABANDONED, draftingAddress, isClaimed, isSlotGone } from './threads';
+import { isBeside } from './tombstones';
 import { walkWheel, wheelBlocks, wheelEntries, wheelOf } from './wheel';
 
 export const BROKEN_DIRECTORY: u32 = 1;
@@ -237,14 +238,16 @@ function checkSlot(partition: Partition, segment: Address, slot: Slot): u32 {
   if ((entry.flags & header().stampFlags) != header().stampFlags) return BROKEN_STAMP;
   if (isTombstone && !(entry.flags & PENDING && entry.flags & HAS_EXPIRY)) return BROKEN_TOMBSTONES;
   if (entryBytes(entry) > chunkBytesOf(info.sizeClass)) return BROKEN_ENTRY_CHUNK;
-  if (entry.flags & PENDING && !isTombstone && partition.pending == 0) return BROKEN_PIN;
+  const isOther = (entry.flags & PENDING) != 0 && isBeside(address);
+  if (entry.flags & PENDING && !isOther && partition.pending == 0) return BROKEN_PIN;
+  if (isOther && !(entry.flags & HAS_EXPIRY)) return BROKEN_TOMBSTONES;
   const hash = hashOfEntry(address);
   if (tagOf(hash) != load<u8>(slot)) return BROKEN_SLOT_TAG;
   if (segmentOf(hash) != segment) return BROKEN_SLOT_UNREACHABLE;
   if (changetype<u32>(partitionOfHash(hash)) != changetype<u32>(partition)) return BROKEN_SLOT_UNREACHABLE;
   if (findEntry(hash, address) != slot) return BROKEN_SLOT_UNREACHABLE;
   entriesSeen += 1;
-  tombstonesSeen += <u32>isTombstone;
+  tombstonesSeen += <u32>isOther;
   expiriesSeen += entry.flags & HAS_EXPIRY;
   payloadSeen += <u64>entry.keyBytes + <u64>valueBytesOf(address, entry);
   chunksSeen += chunkBytesOf(info.sizeClass);

@@ -105,7 +105,7 @@ export class Partition {
   // -- collections: lists of nodes (collections/node.ts), of garbage, and of what is reserved for the write at hand
   garbage: Address;
   spareNode: Address;
-  /** Of the entries those that are no keys' (tombstones.ts). */
+  /** Of the entries those that are no keys' (tombstones.ts, whole.ts). */
   tombstones: u32;
 }
 

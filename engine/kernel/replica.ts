@@ -18,12 +18,13 @@ import { entryOf } from './table';
 import { replyArea, requestArea } from './threads';
 import { tombstoneOf } from './tombstones';
 
-/** From here on all that is written gets this stamp, given by its halves. */
-function beginRemote(stampHigh: u32, stampLow: u32, nowMs: i64): void {
+/** From here on all that is written gets this stamp, given by its halves: it. */
+export function beginRemote(stampHigh: u32, stampLow: u32, nowMs: i64): u64 {
   const stamp = (<u64>stampHigh << 32) | <u64>stampLow;
   startClock(nowMs);
   raiseTo(stamp);
   giveStamp(stamp);
+  return stamp;
 }
 
 /**
@@ -45,7 +46,7 @@ export function execRemote(
   return outcome;
 }
 
-/** `draftCommit` likewise. */
+/** `draftCommit` likewise; 0: what is here of the key is as new. */
 export function draftCommitRemote(
   thread: u32,
   keyWord: KeyWord,

@@ -17,12 +17,13 @@ import {
   HAS_VERSION,
   KeyWord,
   NAMESPACED,
+  PENDING,
   PENDING_KEY,
   versionAddress,
 } from './entry';
 import { LOG_CLEARED } from './changelog';
 import { changeExpiry } from './enrollment';
-import { stampAt } from './hybridclock';
+import { isStamped, stampAt } from './hybridclock';
 import { Address } from './layout';
 import { Partition } from './partition';
 import { leaveNamespace } from './rows';
@@ -57,6 +58,21 @@ function stampOfTombstone(hash: u32, key: Address, keyWord: KeyWord): u64 {
   return slot ? stampAt(entryOf(slot)) : 0;
 }
 
+/** The highest stamp that there is of a key whose entry stands in `slot` (0: none): its own, or its tombstone's; or 0. */
+export function newestOf(partition: Partition, slot: Slot, hash: u32, key: Address, keyWord: KeyWord): u64 {
+  const buried = tombstoneOf(partition, hash, key, keyWord);
+  return slot ? max<u64>(stampAt(entryOf(slot)), buried) : buried;
+}
+
+/** What stands in place of a stamp in a half (whole.ts) is below. As a stamp that were the first second of 1970. */
+const HALVES_END: u64 = 1 << 32;
+
+/** Whether a PENDING entry stays so beyond a hold of the lock: it is a tombstone, or a half (whole.ts). */
+@inline
+export function isBeside(address: Address): bool {
+  return entryAt(address).kind == CHUNK_TOMBSTONE || (isStamped() && stampAt(address) < HALVES_END);
+}
+
 /** Remembers until some time that a key was deleted by the stamp at hand (`giveStamp`). False: out of memory. */
 export function leaveTombstone(
   partition: Partition,
@@ -84,7 +100,7 @@ export function leaveTombstone(
 /** An entry goes that is beside another one, or of a namespace: how it is counted and told of (removal.ts). */
 export function reasonOfOther(partition: Partition, address: Address, reason: u32): u32 {
   const entry = entryAt(address);
-  if (entry.kind == CHUNK_TOMBSTONE) {
+  if (entry.flags & PENDING && isBeside(address)) {
     partition.tombstones -= 1;
     return LOG_CLEARED;
   }

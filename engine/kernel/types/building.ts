@@ -27,7 +27,7 @@ import { readMember, skipMember } from '../collections/member';
 import { addOrdered, findScore, memberOfItem, scoreOfItem } from '../collections/order';
 import { dropReserved } from '../collections/reserve';
 import { countOf, isRooted } from '../collections/root';
-import { bucketAt, nextCursor } from '../collections/scan';
+import { bucketAt, isTold, isWithinBucket, nextCursor } from '../collections/scan';
 import { startAt, takeNext } from '../collections/sequence';
 import {
   CHUNK_BLOB,
@@ -60,6 +60,8 @@ import { addMember, NO_MEMORY } from './set';
 
 /** Bytes after which a page ends: some hundred items. */
 const PAGE_BYTES: u32 = 32768;
+/* Of the gathering at hand. */
+let pageBytes: u32 = PAGE_BYTES;
 
 /** Begins a collection beside what is at a key: its slot, pinned; 0: out of memory. */
 export function beginBuilding(
@@ -127,9 +129,27 @@ let cursor: u32 = 0;
 let isOver: bool = false;
 
 export function startGathering(): void {
-  place = 0;
-  cursor = 0;
+  resumeGathering(0, 0, PAGE_BYTES);
+}
+
+/** Begins where another gathering of the collection came to, pages of about so many bytes. */
+export function resumeGathering(fromCursor: u32, fromPlace: u32, bytes: u32): void {
+  place = fromPlace;
+  cursor = fromCursor;
+  pageBytes = bytes;
   isOver = false;
+}
+
+/** The cursor that `gather` has come to. */
+@inline
+export function gatheredTo(): u32 {
+  return cursor;
+}
+
+/** And the place. Of a set or hash 0, but where a bucket had no room: only as long as none of its fields goes. */
+@inline
+export function gatheredPlace(): u32 {
+  return place;
 }
 
 /** Whether `gather` has come to the end. */
@@ -153,7 +173,7 @@ function gatherInOrder(address: Address, kind: u8, out: Address, limit: Address,
   const count = countOf(address);
   let end = out;
   startAt(address, place, thread);
-  while (place < count && end - out < PAGE_BYTES) {
+  while (place < count && end - out < pageBytes) {
     const item = takeNext();
     const behind = kind == CHUNK_LIST ? copyElement(item, end, limit) : copyRanked(item, end, limit);
     if (behind == 0) return end;
@@ -177,13 +197,16 @@ export function copyRanked(item: Address, out: Address, limit: Address): Address
 /** A field that expires has its expiry before it, as in its item; one that has expired is left out. */
 function gatherBuckets(address: Address, kind: u8, out: Address, limit: Address, nowMs: i64): Address {
   let end = out;
-  while (!isOver && end - out < PAGE_BYTES) {
-    startBucket(address, isRooted(address) ? bucketAt(address, cursor) : 0);
+  while (!isOver && end - out < pageBytes) {
+    const isTable = isRooted(address);
+    const skipsTold = isTable && place == 0 && isWithinBucket(address, cursor);
+    startBucket(address, isTable ? bucketAt(address, cursor) : 0);
     let number: u32 = 0;
     for (let item = nextItem(); item; item = nextItem()) {
       number += 1;
       if (number <= place || isItemDue(item, nowMs)) continue;
       const member = memberOf(item);
+      if (skipsTold && isTold(member, cursor)) continue;
       const bytes = skipMember(member) - member;
       const expiryMs = expiryOfItem(item);
       let behind: Address = 0;
