@@ -10,13 +10,14 @@ import { Duties } from './duties.js';
 import { Fetcher } from './fetcher.js';
 import { Forwarder } from './forwarder.js';
 import { LevelsExchange } from './levels-exchange.js';
-import { decodeMeta, type MemberInfo } from './members.js';
-import { decodeMessage, encodeMessage, Kind, type Message } from './messages.js';
-import { areSame, isLiving, newestOfEachName, type Peer, Peers } from './peers.js';
+import type { MemberInfo } from './members.js';
+import { decodeMessage, encodeMessage, Kind, type Message, type Pull } from './messages.js';
+import { Outlook } from './outlook.js';
+import { areSame, type Peer, Peers } from './peers.js';
 import type { Clock, Random } from './ports.js';
 import { Pulls } from './pulls.js';
 import { PeerReceiver } from './receiver.js';
-import { meetFailure, meetOwners, sendAll } from './reconciliation.js';
+import { meetFailure, meetOwners } from './reconciliation.js';
 import { Repair } from './repair.js';
 import { DEFAULT_SENDER_LIMITS, PeerSender, type SenderLimits } from './sender.js';
 import { Shipping } from './shipping.js';
@@ -24,7 +25,7 @@ import { Level, type Levels, SlotSet } from './slot-set.js';
 import { recentStamp, timeOfStamp } from './stamp.js';
 import type { ReplicaStore } from './store.js';
 import { Surplus } from './surplus.js';
-import { NO_OWNER, type Placement, View, type ViewNode } from './view.js';
+import { NO_OWNER, type Placement, View } from './view.js';
 
 export interface ClusterOptions {
   /** Live owners without which a slot's writes are refused. */
@@ -91,6 +92,7 @@ export class Cluster {
   readonly #duties: Duties;
   readonly #shipping: Shipping;
   readonly #surplus: Surplus;
+  readonly #outlook: Outlook;
   /** By id: slots that peers are pulling, and get copies of, though the view may not say so yet. */
   readonly #pulling = new Map<string, SlotSet>();
   readonly #cancels = new Set<() => void>();
@@ -115,7 +117,12 @@ export class Cluster {
     this.#levels = new LevelsExchange({
       ...{ selfId, clock, send, setMeta: world.setMeta },
       livePeers: () => this.peers.live,
+      replaced: () => this.#outlook.replaced,
       onChange: () => this.#refreshSoon(),
+      onDropped: (id, slots) => {
+        this.peers.get(id)?.sender.forgetMet(slots);
+        this.#pulling.get(id)?.deleteAll(slots);
+      },
     });
     const levels = this.#levels.own;
     this.#fetcher = new Fetcher({ selfId, clock, store, send });
@@ -125,7 +132,7 @@ export class Cluster {
     });
     this.repair = new Repair({
       ...{ selfId, clock, random, store, view, send, intervalMs: options.repairIntervalMs },
-      sendSlots: (peer, slots) => sendAll(this.peers, new Map([[peer, slots]]), 0n),
+      sendSlots: (peer, slots) => this.peers.get(peer)?.sender.send(slots, 0n),
       onError: (error) => complain(`repair: ${String(error)}`),
     });
     this.check = new CopyCheck({
@@ -148,6 +155,10 @@ export class Cluster {
       isIdle: (id) => this.peers.get(id)?.sender.isIdle ?? false,
       onLevels: () => this.#levels.changed(),
       watch: (work) => this.#watch(work),
+    });
+    this.#outlook = new Outlook({
+      ...{ selfId, clock, levels: this.#levels, peers: this.peers, place: world.place },
+      replaceAfterMs: options.replaceAfterMs,
     });
   }
 
@@ -219,7 +230,12 @@ export class Cluster {
     }
     const peer = this.peers.get(message.from);
     // Gossip has not told of it yet. What matters it will send again.
-    if (peer) this.#take(peer, message);
+    if (!peer) return;
+    try {
+      this.#take(peer, message);
+    } catch (error) {
+      this.#world.complain(`a message of ${peer.member.name} was dropped: ${String(error)}`);
+    }
   }
 
   /** Makes this node's stamps newer than a peer's, unless that one's clock is plainly wrong. */
@@ -238,7 +254,7 @@ export class Cluster {
         peer.sender.acknowledge(message);
         break;
       case Kind.PULL:
-        this.#answerPull(peer, message.pull, new SlotSet(message.slots), message.mode);
+        this.#answerPull(peer, message);
         break;
       case Kind.FETCH:
         this.#fetcher.answer(message);
@@ -273,15 +289,17 @@ export class Cluster {
     }
   }
 
-  #answerPull(peer: Peer, pull: number, slots: SlotSet, mode: number): void {
-    const { id } = peer.member;
-    if (peer.sender.hasPull(pull)) return;
+  #answerPull({ member: { id }, sender }: Peer, { pull, mode, level, slots }: Pull): void {
+    const wanted = new SlotSet(slots.slice());
+    if (sender.hasPull(pull)) return;
+    // The peer counts on more than there is. It hears of that, and asks somebody else.
+    for (const slot of wanted) if (this.levels.of(slot) < level) return;
     const pulling = this.#pulling.get(id) ?? new SlotSet();
-    pulling.addAll(slots);
+    pulling.addAll(wanted);
     this.#pulling.set(id, pulling);
     // Writes from now on go there too; what came before, the scan finds.
-    this.#applyDuties();
-    peer.sender.answerPull(pull, slots, mode);
+    this.#applyDuties(wanted);
+    sender.answerPull(pull, wanted, mode);
   }
 
   #senderTo(id: string): PeerSender {
@@ -340,10 +358,16 @@ export class Cluster {
   }
 
   #recover(id: string): void {
-    const index = this.#view.indexOf(id);
-    const slots = new SlotSet(this.#pulling.get(id)?.bytes.slice());
-    for (let slot = 0; slot < SLOTS; slot++) if (this.#view.isOwner(slot, index)) slots.add(slot);
+    const slots = this.#view.slotsOf(this.#view.indexOf(id)).copy();
+    const pulling = this.#pulling.get(id);
+    if (pulling) slots.addAll(pulling);
     this.peers.get(id)?.sender.recover(slots);
+    this.#meetOwners();
+  }
+
+  #meetOwners(): void {
+    const self = this.#view.indexOf(this.#world.selfId);
+    meetOwners(this.#view, self, this.peers, this.#pulling);
   }
 
   #refreshSoon(): void {
@@ -356,25 +380,50 @@ export class Cluster {
   }
 
   #refresh(): void {
-    const { selfId, clock, onView, options } = this.#world;
-    const { returned, died, gone } = this.peers.update(this.#members);
+    const { onView, options } = this.#world;
+    const { returned, died, foundDead, gone } = this.peers.update(this.#members);
     const before = this.#view;
-    this.#view = this.#computeView();
+    const replaced = this.#outlook.replaced.join();
+    this.#view = this.#outlook.next(this.#members, before);
     const view = this.#view;
-    const self = view.indexOf(selfId);
     for (const id of [...died, ...gone]) this.#lose(id);
     for (const id of gone) this.#levels.forget(id);
-    if (died.length > 0) this.#after(options.replaceAfterMs + 1, () => this.#refreshSoon());
-    for (const id of died) {
-      const wanted = meetFailure(before, before.indexOf(selfId), before.indexOf(id));
-      sendAll(this.peers, wanted, recentStamp(clock.now()));
+    if (died.length + foundDead.length > 0) {
+      this.#after(options.replaceAfterMs + 1, () => this.#refreshSoon());
     }
+    for (const id of died) this.#meetFailure(before, id);
     for (const id of returned) this.#recover(id);
-    sendAll(this.peers, meetOwners(before, view, self), 0n);
+    this.#meetOwners();
+    this.#demote();
+    // Those who join are to see the same.
+    if (this.#outlook.replaced.join() !== replaced) this.#levels.changed();
     this.#applyDuties();
     this.#levels.ask(this.#members);
     this.pulls.plan();
     onView(view);
+  }
+
+  #meetFailure(view: View, id: string): void {
+    const { selfId, clock } = this.#world;
+    const wanted = meetFailure(view, view.indexOf(selfId), view.indexOf(id));
+    for (const [peer, slots] of wanted) {
+      this.peers.get(peer)?.sender.send(slots, recentStamp(clock.now()));
+    }
+  }
+
+  /** Of slots that others own and serve, this node does not get the writes any more. */
+  #demote(): void {
+    const view = this.#view;
+    const self = view.indexOf(this.#world.selfId);
+    const owned = view.slotsOf(self);
+    let isChanged = false;
+    for (let slot = 0; slot < SLOTS; slot++) {
+      if (this.levels.of(slot) !== Level.FULL || owned.has(slot)) continue;
+      if (view.primaryOf(slot) === self) continue;
+      this.levels.set(slot, Level.STALE);
+      isChanged = true;
+    }
+    if (isChanged) this.#levels.changed();
   }
 
   /** A peer is dead: nothing comes from it, and what is sent to it would be lost. */
@@ -385,33 +434,8 @@ export class Cluster {
     this.#pulling.delete(id);
   }
 
-  #computeView(): View {
-    const { selfId, place } = this.#world;
-    const present = newestOfEachName(this.#members).filter((member) => {
-      if (member.state === 'left') return false;
-      return member.state !== 'dead' || !this.#isReplaced(member.id);
-    });
-    const nodes = present.map((member): ViewNode => {
-      const { id, name, address, clientUrl } = member;
-      const isSelf = id === selfId;
-      return {
-        ...{ id, name, address, clientUrl },
-        isLive: isSelf || isLiving(member),
-        isPlaced: isSelf ? !this.#levels.isLeaving : !decodeMeta(member.meta).isLeaving,
-        levels: this.#levels.of(id),
-      };
-    });
-    return new View(nodes, place(present.filter((_, index) => nodes[index]!.isPlaced)));
-  }
-
-  #isReplaced(id: string): boolean {
-    const since = this.peers.get(id)?.deadSinceMs;
-    // Of one that was dead before it was ever met nothing is expected.
-    if (since === undefined) return true;
-    return this.#world.clock.now() - since > this.#world.options.replaceAfterMs;
-  }
-
-  #applyDuties(): void {
-    this.#duties.apply(this.#view, this.#view.indexOf(this.#world.selfId), this.#pulling);
+  /** @param only the slots of which anything may be new; absent: all */
+  #applyDuties(only?: SlotSet): void {
+    this.#duties.apply(this.#view, this.#view.indexOf(this.#world.selfId), this.#pulling, only);
   }
 }

@@ -1,6 +1,6 @@
 /** What this node does with each slot, as the store is told: for clients, and for other owners. */
 import { SLOTS } from '../../engine/slots.js';
-import { Level, type Levels, type SlotSet } from './slot-set.js';
+import { Level, type Levels, SlotSet } from './slot-set.js';
 import { type ReplicaStore, Service } from './store.js';
 import type { View } from './view.js';
 
@@ -28,8 +28,14 @@ export class Duties {
    * Tells the store what is new.
    * @param self this node's index in the view; -1: it has no part in anything
    * @param pulling by id: slots of which nodes get copies, though the view may not say so yet
+   * @param only the slots of which anything may be new; absent: all
    */
-  apply(view: View, self: number, pulling: ReadonlyMap<string, SlotSet>): void {
+  apply(
+    view: View,
+    self: number,
+    pulling: ReadonlyMap<string, SlotSet>,
+    only: SlotSet = ALL_SLOTS,
+  ): void {
     const { store, linkOf, levels, minOwners } = this.#world;
     const { copies, owners } = view;
     // By node: its link as a bit of one of two words, and whether it is live, as a number.
@@ -40,11 +46,12 @@ export class Duties {
       ...{ bytes, low: lowBit(linkOf(id)), high: highBit(linkOf(id)) },
     }));
     for (let slot = 0; slot < SLOTS; slot++) {
+      if (((only.bytes[slot >> 3]! >> (slot & 7)) & 1) === 0) continue;
       let low = 0;
       let high = 0;
       let live = 0;
       let isOwner = false;
-      for (let at = slot * copies; at < slot * copies + copies; at++) {
+      for (let at = slot * copies, end = at + copies; at < end; at++) {
         const owner = owners[at]!;
         if (owner < 0) continue;
         low |= lows[owner]!;
@@ -52,7 +59,8 @@ export class Duties {
         live += lives[owner]!;
         if (owner === self) isOwner = true;
       }
-      for (const pull of extra) {
+      for (let i = 0; i < extra.length; i++) {
+        const pull = extra[i]!;
         if (((pull.bytes[slot >> 3]! >> (slot & 7)) & 1) === 0) continue;
         low |= pull.low;
         high |= pull.high;
@@ -72,6 +80,8 @@ export class Duties {
     }
   }
 }
+
+const ALL_SLOTS = SlotSet.all();
 
 function lowBit(link: number | undefined): number {
   return link !== undefined && link >= 0 && link < 32 ? 1 << link : 0;

@@ -6,7 +6,7 @@
 import { decodeMeta, encodeMeta, type MemberInfo } from './members.js';
 import { Kind, type LevelsTold, type Message } from './messages.js';
 import type { Clock } from './ports.js';
-import { Levels } from './slot-set.js';
+import { Level, Levels, SlotSet } from './slot-set.js';
 
 /** Changes within this time are told together. */
 const TELL_AFTER_MS = 20;
@@ -18,15 +18,25 @@ export interface LevelsWorld {
   send(peer: string, message: Message): void;
   setMeta(meta: Uint8Array): void;
   livePeers(): readonly string[];
+  /** Ids of dead members whose places others have, as this node sees it. */
+  replaced(): readonly string[];
   /** Somebody's levels have changed. */
   onChange(): void;
+  /** A peer has nothing any more of these slots. */
+  onDropped(peer: string, slots: SlotSet): void;
+}
+
+interface Known {
+  readonly version: number;
+  readonly levels: Levels;
+  readonly replaced: readonly string[];
 }
 
 export class LevelsExchange {
   /** This node's. Whoever changes them says so by `changed`. */
   readonly own = new Levels();
   readonly #world: LevelsWorld;
-  readonly #known = new Map<string, { version: number; levels: Levels }>();
+  readonly #known = new Map<string, Known>();
   #version = 1;
   #isLeaving = false;
   #members: readonly MemberInfo[] = [];
@@ -83,14 +93,28 @@ export class LevelsExchange {
 
   answer(peer: string): void {
     const { selfId, send } = this.#world;
-    const levels = this.own.bytes.slice();
-    send(peer, { kind: Kind.LEVELS, from: selfId, version: this.#version, levels });
+    send(peer, {
+      kind: Kind.LEVELS,
+      from: selfId,
+      version: this.#version,
+      levels: this.own.bytes.slice(),
+      replaced: this.#world.replaced(),
+    });
   }
 
-  take({ from, version, levels }: LevelsTold): void {
-    if ((this.#known.get(from)?.version ?? 0) >= version) return;
-    this.#known.set(from, { version, levels: new Levels(levels.slice()) });
+  take({ from, version, levels, replaced }: LevelsTold): void {
+    const known = this.#known.get(from);
+    if (known && known.version >= version) return;
+    const told = new Levels(levels.slice());
+    this.#known.set(from, { version, levels: told, replaced });
+    if (known) this.#world.onDropped(from, droppedSlots(known.levels, told));
     this.#world.onChange();
+  }
+
+  /** Whether somebody has said that a dead member's places are others' by now. */
+  isSaidReplaced(id: string): boolean {
+    for (const { replaced } of this.#known.values()) if (replaced.includes(id)) return true;
+    return false;
   }
 
   forget(id: string): void {
@@ -106,4 +130,15 @@ export class LevelsExchange {
     const { setMeta } = this.#world;
     setMeta(encodeMeta({ levelsVersion: this.#version, isLeaving: this.#isLeaving }));
   }
+}
+
+function droppedSlots(before: Levels, after: Levels): SlotSet {
+  const dropped = new SlotSet();
+  for (let at = 0; at < before.bytes.length; at++) {
+    if (before.bytes[at] === after.bytes[at]) continue;
+    for (let slot = 4 * at; slot < 4 * at + 4; slot++) {
+      if (before.of(slot) !== Level.NONE && after.of(slot) === Level.NONE) dropped.add(slot);
+    }
+  }
+  return dropped;
 }

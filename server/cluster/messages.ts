@@ -48,8 +48,10 @@ export interface Ack {
   readonly applied: number;
   /** The last batch all of whose keys are there, those too that had to be fetched. */
   readonly complete: number;
-  /** Batches in which a record lost, or could not be had, as far as the sender has not heard. */
+  /** Batches in which a record lost, as far as the sender has not heard. */
   readonly refused: readonly number[];
+  /** Something of this session is lost here: the sender is to begin anew. */
+  readonly isBroken: boolean;
 }
 
 /** Asks for what the receiver has of these slots. */
@@ -58,6 +60,8 @@ export interface Pull {
   readonly from: string;
   readonly pull: number;
   readonly mode: number;
+  /** What the receiver has said it has of these slots; with less it does not answer. */
+  readonly level: number;
   readonly slots: Uint8Array;
 }
 
@@ -95,6 +99,8 @@ export interface LevelsTold {
   readonly from: string;
   readonly version: number;
   readonly levels: Uint8Array;
+  /** Ids of dead members whose places others have, as the sender sees it. */
+  readonly replaced: readonly string[];
 }
 
 export interface LevelsWanted {
@@ -179,11 +185,17 @@ const FIELDS = {
     records: 'bytes',
     done: 'counts',
   },
-  [Kind.ACK]: { session: 'count', applied: 'count', complete: 'count', refused: 'counts' },
-  [Kind.PULL]: { pull: 'count', mode: 'count', slots: 'slots' },
+  [Kind.ACK]: {
+    session: 'count',
+    applied: 'count',
+    complete: 'count',
+    refused: 'counts',
+    isBroken: 'boolean',
+  },
+  [Kind.PULL]: { pull: 'count', mode: 'count', level: 'count', slots: 'slots' },
   [Kind.FETCH]: { fetch: 'count', piece: 'count', record: 'bytes' },
   [Kind.FETCHED]: { fetch: 'count', piece: 'count', isLast: 'boolean', bytes: 'bytes' },
-  [Kind.LEVELS]: { version: 'count', levels: 'levels' },
+  [Kind.LEVELS]: { version: 'count', levels: 'levels', replaced: 'texts' },
   [Kind.LEVELS_WANTED]: {},
   [Kind.DIGESTS]: {
     round: 'count',
@@ -198,7 +210,7 @@ const FIELDS = {
   [Kind.CHECKED]: { check: 'count', digests: 'bytes' },
 } as const satisfies Record<number, Record<string, FieldType>>;
 
-type FieldType = 'count' | 'counts' | 'bytes' | 'slots' | 'levels' | 'boolean' | 'stamp';
+type FieldType = 'count' | 'counts' | 'texts' | 'bytes' | 'slots' | 'levels' | 'boolean' | 'stamp';
 
 const SLOT_SET_BYTES = 2048;
 const LEVELS_BYTES = 4096;
@@ -253,6 +265,8 @@ function read(type: FieldType, value: unknown): unknown {
       return isCount(value) ? value : undefined;
     case 'counts':
       return Array.isArray(value) && value.every(isCount) ? value : undefined;
+    case 'texts':
+      return Array.isArray(value) && value.every(isText) ? value : undefined;
     case 'bytes':
       return bytes;
     case 'slots':
@@ -268,6 +282,10 @@ function read(type: FieldType, value: unknown): unknown {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
 }
 
 function stampBytes(stamp: bigint): Uint8Array {

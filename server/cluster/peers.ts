@@ -30,6 +30,8 @@ export interface PeerNews {
   readonly returned: readonly string[];
   /** They were live, and are not any more. */
   readonly died: readonly string[];
+  /** They were dead already when they were heard of first. */
+  readonly foundDead: readonly string[];
   /** Their processes are no more; others may have come under their names. */
   readonly gone: readonly string[];
 }
@@ -37,6 +39,8 @@ export interface PeerNews {
 export class Peers {
   readonly #world: PeersWorld;
   readonly #peers = new Map<string, Peer>();
+  /** By id: members that were never met alive, and when they were first heard of. */
+  readonly #foundDead = new Map<string, number>();
 
   constructor(world: PeersWorld) {
     this.#world = world;
@@ -44,6 +48,11 @@ export class Peers {
 
   get(id: string): Peer | undefined {
     return this.#peers.get(id);
+  }
+
+  /** Unix time since when a member is known as dead; undefined: it is not, or is not known. */
+  deadSinceMs(id: string): number | undefined {
+    return this.#peers.get(id)?.deadSinceMs ?? this.#foundDead.get(id);
   }
 
   [Symbol.iterator](): IterableIterator<Peer> {
@@ -60,13 +69,18 @@ export class Peers {
     const returned: string[] = [];
     const died: string[] = [];
     const gone: string[] = [];
+    const foundDead: string[] = [];
     for (const member of members) {
       const { id } = member;
       if (id === this.#world.selfId) continue;
       const isLive = isLiving(member);
       const known = this.#peers.get(id);
       const peer = known ?? (isLive ? this.#meet(member) : undefined);
-      if (!peer) continue;
+      if (!peer) {
+        if (!this.#foundDead.has(id)) foundDead.push(id);
+        continue;
+      }
+      this.#foundDead.delete(id);
       peer.member = member;
       if (isLive && !peer.isLive) returned.push(id);
       if (!isLive && peer.isLive) died.push(id);
@@ -75,6 +89,8 @@ export class Peers {
       else peer.deadSinceMs ??= this.#world.now();
     }
     const ids = new Set(members.map(({ id }) => id));
+    for (const id of foundDead) this.#foundDead.set(id, this.#world.now());
+    for (const id of this.#foundDead.keys()) if (!ids.has(id)) this.#foundDead.delete(id);
     for (const [id, { isLive, sender }] of this.#peers) {
       if (ids.has(id)) continue;
       if (isLive) died.push(id);
@@ -82,7 +98,7 @@ export class Peers {
       sender.stop();
       this.#peers.delete(id);
     }
-    return { returned, died, gone };
+    return { returned, died, foundDead, gone };
   }
 
   stop(): void {

@@ -12,13 +12,15 @@ import type { View } from './view.js';
 
 /** How often a source is asked again that has not sent everything: it may not have heard. */
 const ASK_AGAIN_MS = 1_000;
-/** How long to wait for live members to say what they have, before they count as empty. */
+/** How long to wait for live members to say what they have, where others have everything. */
 const UNTOLD_MS = 3_000;
 
 interface Running {
   readonly source: string;
   readonly slots: SlotSet;
   readonly mode: number;
+  /** What the source has of the slots. */
+  readonly level: number;
 }
 
 export interface PullsWorld {
@@ -54,8 +56,9 @@ export class Pulls {
     const self = view.indexOf(this.#world.selfId);
     if (self < 0) return;
     this.#giveUp(view);
-    const isTold = this.#isTold(view);
-    if (isTold) this.#begin(view, self);
+    const isTold = view.nodes.every(({ isLive, levels }) => !isLive || levels);
+    if (isTold || this.#isLate()) this.#begin(view, self, isTold);
+    if (isTold) this.#untoldSinceMs = undefined;
     if (this.#running.size === 0 && isTold) return;
     this.#cancel ??= this.#world.clock.after(ASK_AGAIN_MS, () => {
       this.#cancel = undefined;
@@ -85,27 +88,30 @@ export class Pulls {
   }
 
   /**
-   * Pulls whose source is dead: what others would have sent late is lost to all; of what was to be
-   * sent as a whole, the slots are asked for anew.
+   * Pulls whose source is dead, or has less than it had: what others would have sent late is lost
+   * to all, or with the owners; of what was to be sent as a whole, the slots are asked for anew.
    */
   #giveUp(view: View): void {
-    const dead = [...this.#running].filter(
-      ([, { source }]) => !view.nodes[view.indexOf(source)]?.isLive,
-    );
-    for (const [pull, { mode, slots }] of dead) {
+    const anew = new SlotSet();
+    for (const [pull, { source, mode, level, slots }] of [...this.#running]) {
+      const node = view.nodes[view.indexOf(source)];
       if (mode === PullMode.RECENT) {
-        this.finish([pull]);
+        if (!node?.isLive) this.finish([pull]);
         continue;
       }
-      this.#running.delete(pull);
-      for (const [other, running] of this.#running) {
-        for (const slot of slots) running.slots.delete(slot);
-        if (running.slots.isEmpty) this.#running.delete(other);
+      for (const slot of slots) {
+        if (!node?.isLive || (node.levels?.of(slot) ?? Level.NONE) < level) anew.add(slot);
       }
+    }
+    if (anew.isEmpty) return;
+    for (const [pull, { slots }] of this.#running) {
+      slots.deleteAll(anew);
+      if (slots.isEmpty) this.#running.delete(pull);
     }
   }
 
-  #begin(view: View, self: number): void {
+  /** @param isTold all live members have said what they have */
+  #begin(view: View, self: number, isTold: boolean): void {
     const { levels, onLevels } = this.#world;
     const running = this.#runningSlots();
     const wanted = new Wanted();
@@ -114,6 +120,9 @@ export class Pulls {
       const level = levels.of(slot);
       if (level === Level.FULL || running.has(slot) || !view.isOwner(slot, self)) continue;
       const sources = sourcesOf(view, slot, self);
+      const best = sources.length > 0 ? view.levelOf(slot, sources[0]!) : Level.NONE;
+      // Somebody may have more who has not said so.
+      if (!isTold && best !== Level.FULL) continue;
       if (sources.length === 0) {
         // Nobody has anything of it: what is here is all there is.
         levels.set(slot, Level.FULL);
@@ -122,7 +131,10 @@ export class Pulls {
       for (const [i, source] of sources.entries()) {
         const { id } = view.nodes[source]!;
         const rest = i === 0 ? PullMode.ALL : PullMode.RECENT;
-        wanted.add(id, level === Level.STALE ? PullMode.CATCH_UP : rest, slot);
+        const mode = level === Level.STALE ? PullMode.CATCH_UP : rest;
+        // Who drops a slot has seen to it that the owners have what is recent.
+        const least = mode === PullMode.RECENT ? Level.NONE : view.levelOf(slot, source);
+        wanted.add(id, mode, least, slot);
       }
     }
     for (const running of wanted) {
@@ -133,9 +145,9 @@ export class Pulls {
     if (adopted > 0) onLevels();
   }
 
-  #ask(pull: number, { source, slots, mode }: Running): void {
+  #ask(pull: number, { source, slots, mode, level }: Running): void {
     const { selfId, send } = this.#world;
-    send(source, { kind: Kind.PULL, from: selfId, pull, mode, slots: slots.bytes });
+    send(source, { kind: Kind.PULL, from: selfId, pull, mode, level, slots: slots.bytes });
   }
 
   #runningSlots(): SlotSet {
@@ -144,12 +156,8 @@ export class Pulls {
     return all;
   }
 
-  /** Whether all live members have said what they have, or had time enough for it. */
-  #isTold(view: View): boolean {
-    if (view.nodes.every(({ isLive, levels }) => !isLive || levels)) {
-      this.#untoldSinceMs = undefined;
-      return true;
-    }
+  /** Whether those who have not said what they have had time enough for it. */
+  #isLate(): boolean {
     const now = this.#world.clock.now();
     this.#untoldSinceMs ??= now;
     return now - this.#untoldSinceMs > UNTOLD_MS;
@@ -160,11 +168,11 @@ export class Pulls {
 class Wanted {
   readonly #byName = new Map<string, Running>();
 
-  add(source: string, mode: number, slot: number): void {
-    const name = `${mode} ${source}`;
+  add(source: string, mode: number, level: number, slot: number): void {
+    const name = `${mode} ${level} ${source}`;
     let wanted = this.#byName.get(name);
     if (!wanted) {
-      wanted = { source, mode, slots: new SlotSet() };
+      wanted = { source, mode, level, slots: new SlotSet() };
       this.#byName.set(name, wanted);
     }
     wanted.slots.add(slot);

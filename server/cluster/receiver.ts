@@ -1,14 +1,20 @@
 /**
  * What one node takes from one peer: batches in their order, each once. Batches that come twice are
- * answered again; one that comes too early is not taken, and will be sent again.
+ * answered again; of those that come too early a few are kept, the others will be sent again. When something is
+ * lost here that the peer will not send again, because it was told that it is here, or because its
+ * key could not be fetched, the peer is asked to begin anew.
  */
 import { type Ack, type Batch, Kind } from './messages.js';
 import type { Applied } from './store.js';
 
+/** Batches kept that came before others: as many as are under way at a time, in bad weather. */
+const EARLY_MAX = 256;
+const EARLY_BYTES_MAX = 1024 * 1024;
+
 export interface ReceiverWorld {
   readonly selfId: string;
   apply(records: Uint8Array, stamp: bigint): Applied;
-  /** Gets the key of a record as a whole; false: it could not be had. */
+  /** Gets the key of a record as a whole; false: it cannot be had. */
   fetch(record: Uint8Array): Promise<boolean>;
   answer(ack: Ack): void;
   /** All records of pulls have come. */
@@ -26,10 +32,15 @@ export class PeerReceiver {
   readonly #world: ReceiverWorld;
   #session = 0;
   #applied = 0;
+  /** By number. */
+  readonly #early = new Map<number, Batch>();
+  #earlyBytes = 0;
   /** Batches that are applied and not complete, oldest first. */
   #pending: Pending[] = [];
   /** Batches in which a record lost, as far as the peer may not know it. */
   #refused: number[] = [];
+  /** Nothing of this session is complete any more. */
+  #isBroken = false;
 
   constructor(world: ReceiverWorld) {
     this.#world = world;
@@ -41,10 +52,32 @@ export class PeerReceiver {
       this.#session = batch.session;
       this.#applied = 0;
       this.#pending = [];
+      this.#early.clear();
+      this.#earlyBytes = 0;
       this.#refused = [];
+      this.#isBroken = false;
     }
-    if (batch.number === this.#applied + 1) this.#apply(batch);
+    // It was answered by this node before that forgot the peer, and met it anew.
+    if (batch.heard > this.#applied) this.#isBroken = true;
+    if (batch.number > this.#applied) this.#keep(batch);
+    for (;;) {
+      const next = this.#early.get(this.#applied + 1);
+      if (!next) break;
+      this.#early.delete(next.number);
+      this.#earlyBytes -= next.records.length;
+      this.#apply(next);
+    }
     this.#answer();
+  }
+
+  #keep(batch: Batch): void {
+    const { number, records } = batch;
+    if (this.#early.has(number)) return;
+    const isNext = number === this.#applied + 1;
+    const isFull = this.#early.size >= EARLY_MAX || this.#earlyBytes >= EARLY_BYTES_MAX;
+    if (isFull && !isNext) return;
+    this.#early.set(number, batch);
+    this.#earlyBytes += records.length;
   }
 
   #apply({ session, number, records, stamp, heard, done }: Batch): void {
@@ -57,10 +90,9 @@ export class PeerReceiver {
     for (const record of missing) {
       void this.#world.fetch(record).then((isThere) => {
         if (session !== this.#session) return;
-        pending.fetches--;
-        // Whoever waits for this write learns that it is not safe here.
-        if (!isThere) this.#refused.push(number);
-        if (pending.fetches === 0 && this.#settle()) this.#answer();
+        if (isThere) pending.fetches--;
+        else this.#isBroken = true;
+        if (!isThere || (pending.fetches === 0 && this.#settle())) this.#answer();
       });
     }
     this.#settle();
@@ -84,6 +116,7 @@ export class PeerReceiver {
       applied: this.#applied,
       complete: this.#pending[0] ? this.#pending[0].number - 1 : this.#applied,
       refused: this.#refused,
+      isBroken: this.#isBroken,
     });
   }
 }

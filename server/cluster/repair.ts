@@ -4,7 +4,6 @@
  * win. That finds whatever streams, recoveries and pulls did not bring. (Merkle trees of Dynamo,
  * DeCandia et al. 2007, serve the same end; a slot is small enough to be sent as a whole.)
  */
-import { SLOTS } from '../../engine/slots.js';
 import { type Differing, type Digests, Kind, type Message } from './messages.js';
 import type { Clock, Random } from './ports.js';
 import { Level, SlotSet } from './slot-set.js';
@@ -16,6 +15,8 @@ import type { View } from './view.js';
 const SETTLED_MS = 10_000;
 /** Slots that are sent after one comparison: of those that differ only because of writes just now. */
 const SLOTS_PER_ROUND = 128;
+/** When more slots differ than are sent in a round, the next one is so soon. */
+const MORE_AFTER_MS = 2_000;
 const DIGEST_BYTES = 8;
 
 export interface RepairWorld {
@@ -46,11 +47,8 @@ export class Repair {
   }
 
   start(): void {
-    const { clock, random, intervalMs } = this.#world;
-    this.#cancel = clock.after(intervalMs * (0.5 + random()), () => {
-      void this.compare().catch(this.#world.onError);
-      this.start();
-    });
+    const { random, intervalMs } = this.#world;
+    this.#waitFor(intervalMs * (0.5 + random()));
   }
 
   stop(): void {
@@ -122,17 +120,30 @@ export class Repair {
 
   /** A peer has found slots that differ. */
   take({ from, slots }: Differing): void {
-    this.#world.sendSlots(from, new SlotSet(slots));
+    const differing = new SlotSet(slots);
+    this.#world.sendSlots(from, differing);
+    if (differing.size < SLOTS_PER_ROUND) return;
+    // There are more of them, most likely.
+    this.#cancel?.();
+    this.#waitFor(Math.min(this.#world.intervalMs, MORE_AFTER_MS));
+  }
+
+  #waitFor(delayMs: number): void {
+    this.#cancel = this.#world.clock.after(delayMs, () => {
+      void this.compare().catch(this.#world.onError);
+      this.start();
+    });
   }
 }
 
 /** Slots that both are to have, and both say they have. */
 function sharedSlots(view: View, self: number, peer: number): SlotSet {
-  const shared = new SlotSet();
-  for (let slot = 0; slot < SLOTS; slot++) {
-    if (!view.isOwner(slot, self) || !view.isOwner(slot, peer)) continue;
-    if (view.levelOf(slot, self) !== Level.FULL) continue;
-    if (view.levelOf(slot, peer) === Level.FULL) shared.add(slot);
+  const shared = view.slotsOf(self).copy();
+  shared.retainAll(view.slotsOf(peer));
+  for (const slot of shared) {
+    if (view.levelOf(slot, self) !== Level.FULL || view.levelOf(slot, peer) !== Level.FULL) {
+      shared.delete(slot);
+    }
   }
   return shared;
 }

@@ -12,7 +12,7 @@
 
 import { type Ack, encodeMessage, Kind, PullMode } from './messages.js';
 import type { Clock } from './ports.js';
-import type { SlotSet } from './slot-set.js';
+import { SlotSet } from './slot-set.js';
 import { RECENT_MS, recentStamp, STAMP_MS_SHIFT } from './stamp.js';
 import type { ReplicaStore } from './store.js';
 
@@ -60,8 +60,20 @@ interface Scan {
   readonly pull: number;
   /** After it, the peer has everything: the floor may rise. */
   readonly isRecovery: boolean;
+  /** It is of slots that the peer has not met: see `hasMet`. */
+  readonly isMeeting: boolean;
   cursor: number;
 }
+
+/** A scan that is not complete there yet. */
+interface Meeting {
+  readonly slots: SlotSet;
+  /** Of its last batch. */
+  readonly number: number;
+}
+
+/** A scan that nobody asked for. */
+const SCAN = { newerThan: 0n, pull: 0, isRecovery: false, isMeeting: false, cursor: 0 };
 
 export interface SenderWorld {
   readonly clock: Clock;
@@ -93,6 +105,9 @@ export class PeerSender {
   #complete = 0;
   #refused = new Set<number>();
   #scans: Scan[] = [];
+  /** Slots of which the peer was sent all that this node has, or is being sent. */
+  readonly #met = new SlotSet();
+  #meetings: Meeting[] = [];
   /** The pulls of this session that were begun, and perhaps answered. */
   #pulls = new Set<number>();
   #floor = 0n;
@@ -144,6 +159,33 @@ export class PeerSender {
     return this.#complete >= number ? 'taken' : 'waiting';
   }
 
+  /**
+   * Whether the peer has met what is here of a slot: it was sent it all, or is being sent it, and
+   * has got all writes since. What it missed of such a slot is newer than the floor.
+   */
+  hasMet(slot: number): boolean {
+    return this.#met.has(slot);
+  }
+
+  /** There is nothing of these slots here that the peer would not have. */
+  noteMet(slots: SlotSet): void {
+    if (this.#isStreaming) this.#met.addAll(slots);
+  }
+
+  /** Of other slots than these the peer does not get the writes, or has dropped what it had. */
+  retainMet(slots: SlotSet): void {
+    this.#met.retainAll(slots);
+  }
+
+  forgetMet(slots: SlotSet): void {
+    this.#met.deleteAll(slots);
+  }
+
+  /** Sends all that there is of these slots. */
+  meet(slots: SlotSet): void {
+    this.#scan({ ...SCAN, slots, isMeeting: true });
+  }
+
   /** Begins to send to a peer that has nothing of this node yet, and will ask for what it needs. */
   start(): void {
     this.#begin();
@@ -153,14 +195,12 @@ export class PeerSender {
   recover(slots: SlotSet): void {
     this.#begin();
     this.#floorWaitsFor = Number.POSITIVE_INFINITY;
-    this.scan({ slots, newerThan: this.#floorWithMargin(), pull: 0, isRecovery: true });
+    this.#scan({ ...SCAN, slots, newerThan: this.#floorWithMargin(), isRecovery: true });
   }
 
   /** Sends all entries of these slots that are newer than a stamp. */
-  scan(scan: Omit<Scan, 'cursor'>): void {
-    if (!this.#isStreaming) return;
-    this.#scans.push({ ...scan, cursor: 0 });
-    this.#goOnScanning();
+  send(slots: SlotSet, newerThan: bigint): void {
+    this.#scan({ ...SCAN, slots, newerThan });
   }
 
   /** Whether a pull is being answered in this session, or was. */
@@ -172,10 +212,16 @@ export class PeerSender {
   answerPull(pull: number, slots: SlotSet, mode: number): void {
     if (!this.#isStreaming) return;
     this.#pulls.add(pull);
-    let newerThan = 0n;
-    if (mode === PullMode.RECENT) newerThan = recentStamp(this.#world.clock.now());
-    if (mode === PullMode.CATCH_UP) newerThan = this.#floorWithMargin();
-    this.scan({ slots, newerThan, pull, isRecovery: false });
+    if (mode === PullMode.CATCH_UP) {
+      const unmet = slots.copy();
+      unmet.deleteAll(this.#met);
+      if (!unmet.isEmpty) this.meet(unmet);
+      this.#scan({ ...SCAN, slots, newerThan: this.#floorWithMargin(), pull });
+    } else {
+      const isAll = mode === PullMode.ALL;
+      const newerThan = isAll ? 0n : recentStamp(this.#world.clock.now());
+      this.#scan({ ...SCAN, slots: slots.copy(), newerThan, pull, isMeeting: true });
+    }
   }
 
   /** Records of this node's writes. They are sent by `flush`, or when there are many. */
@@ -187,7 +233,7 @@ export class PeerSender {
   }
 
   flush(): void {
-    if (!this.#isStreaming || (this.#openBytes === 0 && this.#openDone.length === 0)) return;
+    if (!this.#isStreaming || !this.#isOpen) return;
     const { selfId, store } = this.#world;
     const number = ++this.#sealed;
     const stamp = store.stamp();
@@ -213,8 +259,12 @@ export class PeerSender {
   }
 
   /** The peer has told how far it is. */
-  acknowledge({ session, applied, complete, refused }: Ack): void {
+  acknowledge({ session, applied, complete, refused, isBroken }: Ack): void {
     if (session !== this.#session || !this.#isStreaming) return;
+    if (isBroken) {
+      this.fallBehind();
+      return;
+    }
     for (const number of refused) this.#refused.add(number);
     while (this.#refused.size > REFUSALS_KEPT) {
       this.#refused.delete(this.#refused.values().next().value!);
@@ -269,8 +319,18 @@ export class PeerSender {
     this.#open = [];
     this.#openBytes = 0;
     this.#openDone = [];
+    for (const { slots, isMeeting } of this.#scans) if (isMeeting) this.#met.deleteAll(slots);
+    for (const { slots } of this.#meetings) this.#met.deleteAll(slots);
     this.#scans = [];
+    this.#meetings = [];
     this.#pulls.clear();
+  }
+
+  #scan(scan: Scan): void {
+    if (!this.#isStreaming) return;
+    if (scan.isMeeting) this.#met.addAll(scan.slots);
+    this.#scans.push(scan);
+    this.#goOnScanning();
   }
 
   #floorWithMargin(): bigint {
@@ -285,6 +345,7 @@ export class PeerSender {
       const { stamp } = this.#stamps.shift()!;
       if (this.#floorWaitsFor === 0) this.#floor = stamp;
     }
+    this.#meetings = this.#meetings.filter(({ number }) => number > complete);
   }
 
   #resendLater(): void {
@@ -317,13 +378,19 @@ export class PeerSender {
     const costMs = (1000 * records.length) / limits.scanBytesPerSecond;
     this.#scanAtMs = Math.max(this.#scanAtMs, clock.now()) + costMs;
     this.add(records);
-    if (cursor !== 0) return;
+    // That may have been too much for the window, and then there are no scans any more.
+    if (cursor !== 0 || this.#scans[0] !== scan) return;
     this.#scans.shift();
     if (scan.pull !== 0) this.#openDone.push(scan.pull);
-    const isFirst = this.#sealed === 0 && this.#openBytes === 0;
-    if (scan.isRecovery && isFirst) this.#floorWaitsFor = 0;
+    const number = this.#sealed + (this.#isOpen ? 1 : 0);
+    if (scan.isMeeting) this.#meetings.push({ slots: scan.slots, number });
+    if (scan.isRecovery) this.#floorWaitsFor = number;
     this.flush();
-    if (scan.isRecovery && !isFirst) this.#floorWaitsFor = this.#sealed;
-    if (scan.isRecovery && this.#complete >= this.#floorWaitsFor) this.#floorWaitsFor = 0;
+    this.#completeTo(this.#complete);
+  }
+
+  /** There is a batch to be sealed. */
+  get #isOpen(): boolean {
+    return this.#openBytes > 0 || this.#openDone.length > 0;
   }
 }

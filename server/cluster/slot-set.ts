@@ -40,8 +40,22 @@ export class SlotSet {
     for (let at = 0; at < bytes.length; at++) this.bytes[at]! |= bytes[at]!;
   }
 
+  deleteAll({ bytes }: SlotSet): void {
+    for (let at = 0; at < bytes.length; at++) this.bytes[at]! &= ~bytes[at]!;
+  }
+
+  /** Those that both have stay. */
+  retainAll({ bytes }: SlotSet): void {
+    for (let at = 0; at < bytes.length; at++) this.bytes[at]! &= bytes[at]!;
+  }
+
+  copy(): SlotSet {
+    return new SlotSet(this.bytes.slice());
+  }
+
   get isEmpty(): boolean {
-    return this.bytes.every((byte) => byte === 0);
+    for (let at = 0; at < this.bytes.length; at++) if (this.bytes[at] !== 0) return false;
+    return true;
   }
 
   get size(): number {
@@ -53,6 +67,7 @@ export class SlotSet {
   *[Symbol.iterator](): Generator<number> {
     for (let at = 0; at < this.bytes.length; at++) {
       const byte = this.bytes[at]!;
+      if (byte === 0) continue;
       for (let bit = 0; byte >> bit !== 0; bit++) if ((byte >> bit) & 1) yield 8 * at + bit;
     }
   }

@@ -24,6 +24,7 @@ export interface SurplusWorld {
 export class Surplus {
   readonly #world: SurplusWorld;
   #isStopped = false;
+  #dropped = new SlotSet();
 
   constructor(world: SurplusWorld) {
     this.#world = world;
@@ -58,10 +59,14 @@ export class Surplus {
     const view = this.#world.view();
     const self = view.indexOf(selfId);
     const surplus = new SlotSet();
+    const pulled = new SlotSet();
+    for (const slots of this.#world.pulling.values()) pulled.addAll(slots);
     // It lives, and has taken all that was sent.
     const isThere = view.nodes.map(({ id, isLive }) => isLive && isIdle(id));
     for (let slot = 0; slot < SLOTS; slot++) {
       if (levels.of(slot) === Level.NONE || view.isOwner(slot, self)) continue;
+      // Somebody counts on it whose view is another one.
+      if (pulled.has(slot)) continue;
       const owners = view.ownersOf(slot);
       const hasAll = (owner: number) => isThere[owner]! && view.levelOf(slot, owner) === Level.FULL;
       if (owners.length > 0 && owners.every(hasAll)) surplus.add(slot);
@@ -71,11 +76,23 @@ export class Surplus {
 
   #drop(): void {
     const { store, levels, onLevels, watch } = this.#world;
+    const late = this.#findLate();
     const surplus = this.#find();
-    if (surplus.isEmpty) return;
     for (const slot of surplus) levels.set(slot, Level.NONE);
-    onLevels();
-    watch(store.drop(surplus));
+    if (!surplus.isEmpty) onLevels();
+    this.#dropped = surplus.copy();
+    surplus.addAll(late);
+    if (!surplus.isEmpty) watch(store.drop(surplus));
+  }
+
+  /** Slots that were dropped the last time: writes that were under way may have come since. */
+  #findLate(): SlotSet {
+    const { selfId, levels } = this.#world;
+    const view = this.#world.view();
+    const late = this.#dropped;
+    late.deleteAll(view.slotsOf(view.indexOf(selfId)));
+    for (const slot of late) if (levels.of(slot) !== Level.NONE) late.delete(slot);
+    return late;
   }
 
   /** Who owns a slot by now gets its writes without having asked. */
@@ -83,8 +100,7 @@ export class Surplus {
     const { pulling } = this.#world;
     const view = this.#world.view();
     for (const [id, slots] of pulling) {
-      const index = view.indexOf(id);
-      for (const slot of slots) if (view.isOwner(slot, index)) slots.delete(slot);
+      slots.deleteAll(view.slotsOf(view.indexOf(id)));
       if (slots.isEmpty) pulling.delete(id);
     }
   }

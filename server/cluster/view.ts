@@ -4,7 +4,7 @@
  * reconciled by stamps.
  */
 import { SLOTS } from '../../engine/slots.js';
-import { Level, type Levels } from './slot-set.js';
+import { Level, Levels, SlotSet } from './slot-set.js';
 
 export interface ViewNode {
   readonly id: string;
@@ -36,25 +36,39 @@ export class View {
   readonly nodes: readonly ViewNode[];
   /** Owners that each slot should have. */
   readonly copies: number;
-  /** `copies` nodes for each slot, dead ones too, the first one first. */
+  /**
+   * `copies` nodes for each slot, dead ones too, the first one first. Two views with the same
+   * owners have the same array, where one was made after the other.
+   */
   readonly owners: Int16Array;
   readonly #primaries = new Int16Array(SLOTS);
   readonly #indexes: ReadonlyMap<string, number>;
+  readonly #placement: Placement;
+  /** By place: the node that has it. */
+  readonly #byPlace: readonly number[];
+  /** By node: the slots that it owns; made when they are asked for. */
+  readonly #owned: { slots: SlotSet[] | undefined };
 
-  /** @param nodes all that are known, but for those that have gone for good */
-  constructor(nodes: readonly ViewNode[], placement: Placement) {
+  /**
+   * @param nodes all that are known, but for those that have gone for good
+   * @param before the last view, from which is taken what stays
+   */
+  constructor(nodes: readonly ViewNode[], placement: Placement, before?: View) {
     const { copies } = placement;
     this.nodes = nodes;
     this.copies = copies;
     this.#indexes = new Map(nodes.map(({ id }, index) => [id, index]));
-    this.owners = new Int16Array(SLOTS * copies);
     const placed = new Map(
       nodes.flatMap(({ name, isPlaced }, index) => (isPlaced ? [[name, index] as const] : [])),
     );
-    const byPlace = placement.names.map((name) => placed.get(name) ?? -1);
-    for (let at = 0; at < this.owners.length; at++) {
-      const place = placement.owners[at]!;
-      this.owners[at] = place === NO_OWNER ? -1 : byPlace[place]!;
+    this.#placement = placement;
+    this.#byPlace = placement.names.map((name) => placed.get(name) ?? -1);
+    if (before && this.#isPlacedAs(before)) {
+      this.owners = before.owners;
+      this.#owned = before.#owned;
+    } else {
+      this.owners = ownersOf(placement, this.#byPlace);
+      this.#owned = { slots: undefined };
     }
     this.#choosePrimaries();
   }
@@ -88,11 +102,10 @@ export class View {
     return false;
   }
 
-  /** Whether every slot has the same owners in both; true only if the nodes are the same, too. */
-  hasOwnersOf(other: View): boolean {
-    if (this.nodes.length !== other.nodes.length || this.copies !== other.copies) return false;
-    if (!this.nodes.every(({ id }, index) => other.nodes[index]!.id === id)) return false;
-    return this.owners.every((owner, at) => other.owners[at] === owner);
+  /** The slots that a node is to have; only to be read. */
+  slotsOf(index: number): SlotSet {
+    this.#owned.slots ??= this.#ownedByNode();
+    return this.#owned.slots[index] ?? NO_SLOTS;
   }
 
   levelOf(slot: number, index: number): number {
@@ -104,27 +117,48 @@ export class View {
    * it all, as before a range is handed over; then likewise who has an older state. -1: nobody.
    */
   holderOf(slot: number): number {
-    for (const level of [Level.FULL, Level.STALE]) {
+    for (let level: number = Level.FULL; level > Level.NONE; level--) {
       for (let i = 0; i < this.copies; i++) {
         const owner = this.ownerAt(slot, i);
-        if (owner < 0 || !this.nodes[owner]!.isLive) continue;
-        if (this.levelOf(slot, owner) === level) return owner;
+        if (owner >= 0 && this.#isLiveAt(slot, owner, level)) return owner;
       }
-      const other = this.nodes.findIndex(
-        ({ isLive, levels }) => isLive && levels?.of(slot) === level,
-      );
-      if (other >= 0) return other;
+      for (let index = 0; index < this.nodes.length; index++) {
+        if (this.#isLiveAt(slot, index, level)) return index;
+      }
     }
     return -1;
   }
 
+  #isLiveAt(slot: number, index: number, level: number): boolean {
+    return this.nodes[index]!.isLive && this.levelOf(slot, index) === level;
+  }
+
+  #isPlacedAs(other: View): boolean {
+    if (this.#placement !== other.#placement || this.nodes.length !== other.nodes.length) {
+      return false;
+    }
+    return this.#byPlace.every((index, place) => other.#byPlace[place] === index);
+  }
+
+  #ownedByNode(): SlotSet[] {
+    const owned = this.nodes.map(() => new SlotSet());
+    for (let at = 0; at < this.owners.length; at++) {
+      const owner = this.owners[at]!;
+      if (owner >= 0) owned[owner]!.add(Math.floor(at / this.copies));
+    }
+    return owned;
+  }
+
   #choosePrimaries(): void {
+    const { owners, copies } = this;
+    const primaries = this.#primaries;
+    const levels = this.nodes.map((node) => (node.isLive && node.levels?.bytes) || NO_LEVELS);
     for (let slot = 0; slot < SLOTS; slot++) {
-      const first = this.owners[slot * this.copies]!;
-      const node = this.nodes[first];
+      const first = owners[slot * copies]!;
       // As it nearly always is.
-      const isUsual = node?.isLive && node.levels?.of(slot) === Level.FULL;
-      this.#primaries[slot] = isUsual ? first : this.#choose(slot);
+      const isUsual =
+        first >= 0 && ((levels[first]![slot >> 2]! >> (2 * (slot & 3))) & 3) === Level.FULL;
+      primaries[slot] = isUsual ? first : this.#choose(slot);
     }
   }
 
@@ -132,6 +166,23 @@ export class View {
     const holder = this.holderOf(slot);
     if (holder >= 0) return holder;
     // All copies are lost, or there were none yet.
-    return this.ownersOf(slot).find((owner) => this.nodes[owner]!.isLive) ?? -1;
+    for (let i = 0; i < this.copies; i++) {
+      const owner = this.ownerAt(slot, i);
+      if (owner >= 0 && this.nodes[owner]!.isLive) return owner;
+    }
+    return -1;
   }
+}
+
+const NO_LEVELS = new Uint8Array(Levels.BYTES);
+const NO_SLOTS = new SlotSet();
+
+function ownersOf({ owners }: Placement, byPlace: readonly number[]): Int16Array {
+  const nodes = Int16Array.from(byPlace);
+  const found = new Int16Array(owners.length);
+  for (let at = 0; at < owners.length; at++) {
+    const place = owners[at]!;
+    found[at] = place === NO_OWNER ? -1 : nodes[place]!;
+  }
+  return found;
 }

@@ -8,11 +8,11 @@ import type { Concern } from '#engine/cluster-view.js';
 import { SLOTS } from '#engine/slots.js';
 import { type ClusterOptions, DEFAULT_CLUSTER_OPTIONS } from '#server/cluster/cluster.js';
 import { ClusterMember } from '#server/cluster/cluster-member.js';
-import type { MemberInfo } from '#server/cluster/members.js';
 import { LAN } from '#server/cluster/membership/presets.js';
+import { Placements } from '#server/cluster/placement.js';
 import { DEFAULT_SENDER_LIMITS } from '#server/cluster/sender.js';
 import { Service } from '#server/cluster/store.js';
-import { NO_OWNER, type Placement, type View } from '#server/cluster/view.js';
+import type { View } from '#server/cluster/view.js';
 import {
   type Entry,
   MemoryStore,
@@ -92,7 +92,8 @@ export class SimNode {
         ...{ name: this.name, id: `${this.name}#${serial}`, startedAtMs: clock.now() },
         ...{ address, clientUrl: `ws://${address}/`, weight: 1 },
       },
-      ...{ clock, random, transport, store, preset: LAN, place },
+      ...{ clock, random, transport, store, preset: LAN },
+      place: (nodes) => placements.of(nodes),
       cluster: {
         ...DEFAULT_CLUSTER_OPTIONS,
         replaceAfterMs: 8_000,
@@ -161,11 +162,10 @@ export class SimNode {
     const known = KNOWN_DUTIES.get(view);
     if (known !== undefined) return known;
     const names = view.nodes.map(({ name, isLive }) => (isLive ? name : `!${name}`));
+    const numbers = names.map((name) => Number(name.slice(name.indexOf('-') + 1)));
     let hash = 0;
     for (let slot = 0; slot < SLOTS; slot++) {
-      const primary = view.primaryOf(slot);
-      for (const byte of names[primary] ?? '?')
-        hash = (Math.imul(hash, 31) + byte.charCodeAt(0)) | 0;
+      hash = (Math.imul(hash, 31) + (numbers[view.primaryOf(slot)] ?? 1_000)) | 0;
     }
     const duties = `${[...names].sort().join()} ${hash}`;
     KNOWN_DUTIES.set(view, duties);
@@ -181,18 +181,9 @@ interface Reply {
   error?: string;
 }
 
-/** Evenly, by name; neighbours by name have the copies. */
-function place(nodes: readonly MemberInfo[]): Placement {
-  const names = nodes.map(({ name }) => name).sort();
-  const owners = new Uint16Array(SLOTS * COPIES).fill(NO_OWNER);
-  for (let slot = 0; slot < SLOTS; slot++) {
-    const first = (Math.imul(slot, 0x9e3779b1) >>> 8) % names.length;
-    for (let i = 0; i < Math.min(COPIES, names.length); i++) {
-      owners[slot * COPIES + i] = (first + i) % names.length;
-    }
-  }
-  return { names, copies: COPIES, owners };
-}
+/** Rings are made once for all clusters: names are the same in all of them. */
+const RINGS_KEPT = 1000;
+const placements = new Placements({ copies: COPIES }, RINGS_KEPT);
 
 export class SimCluster {
   readonly options: SimOptions;

@@ -3,15 +3,15 @@
  * of JSON. It knows integers, texts and sets; what a set's record tells is its effect, as of the
  * real one, so that whoever lacks the state before must fetch the whole.
  */
-import { slotOf } from '#engine/slots.js';
+import { SLOTS, slotOf } from '#engine/slots.js';
 import type { SlotSet } from '#server/cluster/slot-set.js';
 import { stampAt } from '#server/cluster/stamp.js';
 import {
   type Applied,
+  LINKS_MAX,
   type LogPosition,
   type ReplicaStore,
   type ScanPage,
-  Service,
   type Shipment,
   type WholeReader,
   type WholeWriter,
@@ -81,8 +81,9 @@ export class MemoryStore implements ReplicaStore {
   readonly tombstones = new Map<string, { stamp: bigint; untilMs: number }>();
   readonly #options: MemoryStoreOptions;
   #clock = 0n;
-  readonly #services = new Map<number, number>();
-  readonly #links = new Map<number, readonly number[]>();
+  readonly #services = new Uint8Array(SLOTS);
+  /** Two words of bits for each slot. */
+  readonly #links = new Int32Array(2 * SLOTS);
   readonly #logs: { line: Line; isRemote: boolean }[][] = [];
   readonly #next: number[] = [];
   readonly #shipped: number[] = [];
@@ -97,7 +98,7 @@ export class MemoryStore implements ReplicaStore {
   }
 
   serviceOf(key: string): number {
-    return this.#services.get(slotOfKey(key)) ?? Service.NONE;
+    return this.#services[slotOfKey(key)]!;
   }
 
   /** Runs what a client asks for; undefined: this node does not do that. */
@@ -131,12 +132,9 @@ export class MemoryStore implements ReplicaStore {
   }
 
   setSlot(slot: number, service: number, linksLow: number, linksHigh: number): void {
-    const links: number[] = [];
-    for (let link = 0; link < 64; link++) {
-      if (((link < 32 ? linksLow : linksHigh) >>> (link & 31)) & 1) links.push(link);
-    }
-    this.#services.set(slot, service);
-    this.#links.set(slot, links);
+    this.#services[slot] = service;
+    this.#links[2 * slot] = linksLow;
+    this.#links[2 * slot + 1] = linksHigh;
   }
 
   ship(): Shipment | undefined {
@@ -152,7 +150,7 @@ export class MemoryStore implements ReplicaStore {
         // What this node has deleted itself gets its tombstone here.
         if (line.kind === 'del' && !isRemote) this.#bury(line);
         if (isRemote) continue;
-        for (const link of this.#links.get(slotOfKey(line.key)) ?? []) {
+        for (const link of this.#linksOf(line.key)) {
           lanes[link] ??= [];
           lanes[link].push(line);
         }
@@ -192,7 +190,7 @@ export class MemoryStore implements ReplicaStore {
   }
 
   async digests(notNewerThan: bigint): Promise<BigUint64Array> {
-    const digests = new BigUint64Array(16384);
+    const digests = new BigUint64Array(SLOTS);
     for (const [key, { stamp }] of this.entries) {
       if (stamp <= notNewerThan && this.#live(key)) digests[slotOfKey(key)]! ^= mix(key, stamp);
     }
@@ -252,6 +250,13 @@ export class MemoryStore implements ReplicaStore {
 
   raiseClock(stamp: bigint): void {
     if (stamp > this.#clock) this.#clock = stamp;
+  }
+
+  *#linksOf(key: string): Generator<number> {
+    const first = 2 * slotOfKey(key);
+    for (let link = 0; link < LINKS_MAX; link++) {
+      if ((this.#links[first + (link >> 5)]! >>> (link & 31)) & 1) yield link;
+    }
   }
 
   #nextStamp(): bigint {

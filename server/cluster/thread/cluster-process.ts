@@ -12,7 +12,7 @@ import type { LinkEvent } from '../links/link-event.js';
 import { PeerLinks } from '../links/peer-links.js';
 import { PRESETS } from '../membership/presets.js';
 import { lookUpSeeds, readSeedSource, SeedWatch, SYSTEM_LOOKUPS } from '../membership/seeds.js';
-import { placer } from '../placement.js';
+import { Placements } from '../placement.js';
 import { executeForwarded } from '../routing/forwarded.js';
 import { Service } from '../store.js';
 import { SYSTEM_CLOCK } from '../system-clock.js';
@@ -80,6 +80,7 @@ export class ClusterProcess {
     this.#executor = createExecutor<undefined>(arenas, () => {
       throw new SlabringError('UNKNOWN', 'this command is not one for another node');
     });
+    const placements = new Placements({ copies: config.copies });
     const address = this.address;
     this.member = new ClusterMember({
       self: {
@@ -94,7 +95,7 @@ export class ClusterProcess {
         replaceAfterMs: config.replaceAfterMs,
         repairIntervalMs: config.repairIntervalMs,
       },
-      place: placer(config.copies),
+      place: (nodes) => placements.of(nodes),
       execute: (frame) => this.#execute(frame),
       onView: (view) => this.#onView(view),
       onEvent: () => {},
