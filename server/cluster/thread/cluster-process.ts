@@ -80,6 +80,7 @@ export class ClusterProcess {
     this.#executor = createExecutor<undefined>(arenas, () => {
       throw new SlabringError('UNKNOWN', 'this command is not one for another node');
     });
+    const placements = new Placements({ copies: config.copies });
     const address = this.address;
     const placements = new Placements({ copies: config.copies });
     this.member = new ClusterMember({
