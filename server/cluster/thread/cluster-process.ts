@@ -82,7 +82,6 @@ export class ClusterProcess {
     });
     const placements = new Placements({ copies: config.copies });
     const address = this.address;
-    const placements = new Placements({ copies: config.copies });
     this.member = new ClusterMember({
       self: {
         ...{ id: nodeId, name: config.nodeName ?? address, startedAtMs, address, clientUrl },
