@@ -7,7 +7,7 @@ import { readCommand } from '../../../engine/large-command.js';
 import type { ClusterDesk } from '../desk.js';
 import { Bytes } from './bytes.js';
 import { executeSegments } from './execution.js';
-import { keysOf } from './keys.js';
+import { slotsOf } from './keys.js';
 import { ALL_HERE } from './placement.js';
 import { Segments } from './segment.js';
 
@@ -60,7 +60,7 @@ function checkCommands(
     const command = readCommand(bytes, walk);
     if (typeof command !== 'string') {
       if (command.name === 'WAIT') result = 'waits';
-      if (!keysOf(bytes, walk, command).every(({ slot }) => accepts(slot))) return 'refused';
+      if (!slotsOf(bytes, walk, command).every(accepts)) return 'refused';
     }
     at = end;
   }

@@ -28,6 +28,18 @@ export function keysOf(bytes: Buffer, walk: CommandWalk, command: ReadCommand): 
   return keys;
 }
 
+/** The slots of those keys. */
+export function slotsOf(bytes: Buffer, walk: CommandWalk, command: ReadCommand): number[] {
+  const isOfOne = hasOneKey(command);
+  return isOfOne ? [slotOf(command.key)] : keysOf(bytes, walk, command).map(({ slot }) => slot);
+}
+
+/** Whether the command is on one key: most are. */
+export function hasOneKey({ name, argCount, key }: ReadCommand): boolean {
+  const { manyKeys }: CommandRow = COMMANDS[name];
+  return key.length > 0 && (manyKeys === undefined || argCount === 1);
+}
+
 function addOfCommand(bytes: Buffer, walk: CommandWalk, command: ReadCommand, keys: Key[]): void {
   const row: CommandRow = COMMANDS[command.name];
   const { argCount } = command;

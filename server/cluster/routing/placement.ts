@@ -6,8 +6,6 @@ import type { ClusterDesk } from '../desk.js';
 export const HERE = -1;
 /** No node serves the slot now. */
 export const NOWHERE = -2;
-/** The keys of the command are several nodes'. */
-export const SEVERAL = -3;
 
 export interface Placement {
   /** Whether commands that only read keys of the slot may run here. */
@@ -47,10 +45,18 @@ export class ClusterPlacement implements Placement {
   }
 }
 
-/** Who runs a command with keys in these slots. */
-export function placeOf(slots: readonly number[], isWrite: boolean, placement: Placement): number {
-  if (!isWrite && slots.every((slot) => placement.isReadHere(slot))) return HERE;
+/**
+ * For each of a command's keys who runs it, were it the only one; the same for all wherever one
+ * node can run it for all.
+ */
+export function placesOf(
+  slots: readonly number[],
+  isWrite: boolean,
+  placement: Placement,
+): readonly number[] {
+  const isHere = slots.map((slot) => !isWrite && placement.isReadHere(slot));
+  if (isHere.every(Boolean)) return slots.map(() => HERE);
   const nodes = slots.map((slot) => placement.nodeOf(slot));
-  if (nodes.includes(NOWHERE)) return NOWHERE;
-  return nodes.every((node) => node === nodes[0]) ? nodes[0]! : SEVERAL;
+  if (nodes.every((node) => node === nodes[0])) return nodes;
+  return nodes.map((node, i) => (isHere[i] ? HERE : node));
 }

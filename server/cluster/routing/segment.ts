@@ -13,15 +13,18 @@ import { COMMANDS, type CommandRow } from '../../../engine/commands.js';
 import { encodeError } from '../../../engine/error-reply.js';
 import { kernelError, type ReadCommand, readCommand } from '../../../engine/large-command.js';
 import { slotOf } from '../../../engine/slots.js';
-import { type Key, keysOf } from './keys.js';
+import { hasOneKey, type Key, keysOf } from './keys.js';
 import { Lane } from './lane.js';
-import { HERE, NOWHERE, type Placement, placeOf, SEVERAL } from './placement.js';
+import { HERE, NOWHERE, type Placement, placesOf } from './placement.js';
 import { CROSS_NODE, nowhere } from './refusals.js';
 import { Gathering, Own, Run, type Step, Sum } from './steps.js';
 import { readWaitAt, type Wait } from './wait.js';
 
 /** As of commands that the host answers in any frame (engine/kernel/exec.ts). */
 const WAITS_PER_FRAME = 64;
+
+/** Of the command at hand: what it has walked over does not outlast a call. */
+const sharedWalk = new CommandWalk();
 
 /** A WAIT that is to be answered on this node. */
 export interface OwnWait extends Wait {
@@ -47,7 +50,7 @@ export interface SortingRules {
 export class Segments {
   readonly #bytes: Buffer;
   readonly #rules: SortingRules;
-  readonly #walk = new CommandWalk();
+  readonly #walk = sharedWalk;
   #at = 0;
   #waitsLeft = WAITS_PER_FRAME;
   // The segment at hand.
@@ -103,65 +106,47 @@ export class Segments {
       this.#addTo(HERE);
     } else if (command.name !== 'SET' && end - this.#at >= areaBytes) {
       this.#addTo(HERE);
-    } else if (command.name === 'ATOMIC') {
-      this.#sortMany(command, COMMANDS.ATOMIC);
-    } else if (command.key.length === 0) {
-      this.#addTo(HERE);
-    } else {
-      const row: CommandRow = COMMANDS[command.name];
-      if (row.manyKeys !== undefined && command.argCount > 1) {
-        this.#sortMany(command, row);
-        return;
-      }
+    } else if (hasOneKey(command)) {
       const slot = slotOf(command.key);
-      const isHere = !row.write && placement.isReadHere(slot);
+      const isHere = !COMMANDS[command.name].write && placement.isReadHere(slot);
       this.#send(isHere ? HERE : placement.nodeOf(slot), slot);
+    } else {
+      this.#sortAny(command);
     }
   }
 
-  #sortMany(command: ReadCommand, row: CommandRow): void {
-    const { placement } = this.#rules;
+  /** Sorts a command by its keys, if it has any. */
+  #sortAny(command: ReadCommand): void {
+    const row: CommandRow = COMMANDS[command.name];
     const keys = keysOf(this.#bytes, this.#walk, command);
     const slots = keys.map(({ slot }) => slot);
-    const node = slots.length === 0 ? HERE : placeOf(slots, row.write, placement);
-    if (node !== SEVERAL) {
-      const isLost = (slot: number) => placement.nodeOf(slot) === NOWHERE;
-      this.#send(node, (node === NOWHERE ? slots.find(isLost) : undefined) ?? slots[0]!);
+    const nodes = placesOf(slots, row.write, this.#rules.placement);
+    const lost = nodes.indexOf(NOWHERE);
+    if (nodes.length === 0) {
+      this.#addTo(HERE);
+    } else if (lost >= 0 || nodes.every((node) => node === nodes[0])) {
+      const one = Math.max(lost, 0);
+      this.#send(nodes[one]!, slots[one]!);
     } else if (row.manyKeys !== 'apart' && command.name !== 'MGET') {
       this.#answer(CROSS_NODE);
     } else if (keys.length < command.argCount) {
       // One of them is no key, so that nothing is done but to say so.
       this.#addTo(HERE);
     } else {
-      this.#split(keys, row);
+      this.#split(keys, nodes, row);
     }
   }
 
-  #split(keys: readonly Key[], row: CommandRow): void {
-    const { placement } = this.#rules;
+  #split(keys: readonly Key[], nodes: readonly number[], row: CommandRow): void {
     this.#endRun();
-    const shares = new Map<Lane, Key[]>();
-    const order: Lane[] = [];
-    for (const key of keys) {
-      const isHere = !row.write && placement.isReadHere(key.slot);
-      const lane = this.#laneOf(isHere ? HERE : placement.nodeOf(key.slot));
-      const share = shares.get(lane);
-      if (share) share.push(key);
-      else shares.set(lane, [key]);
-      order.push(lane);
+    const used = [...new Set(nodes)];
+    const lanes = used.map((node) => this.#laneOf(node));
+    const order = nodes.map((node) => used.indexOf(node));
+    for (const [index, lane] of lanes.entries()) {
+      const share = keys.filter((_, i) => order[i] === index);
+      lane.addOnKeys(row.code, this.#bytes, share);
     }
-    for (const [lane, share] of shares) lane.addOnKeys(row.code, this.#bytes, share);
-    const lanes = [...shares.keys()];
-    const isSum = row.manyKeys === 'apart';
-    const indexes = new Map(lanes.map((lane, index) => [lane, index]));
-    this.#steps.push(
-      isSum
-        ? new Sum(lanes)
-        : new Gathering(
-            lanes,
-            order.map((lane) => indexes.get(lane)!),
-          ),
-    );
+    this.#steps.push(row.manyKeys === 'apart' ? new Sum(lanes) : new Gathering(lanes, order));
   }
 
   #sortWait(command: ReadCommand): void {
