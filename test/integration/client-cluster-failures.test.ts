@@ -35,6 +35,9 @@ function next(client: Client, event: Parameters<Client['on']>[0]): Promise<unkno
   });
 }
 
+/** What waits for a connection waits for long. */
+const PATIENT: ClientOptions = { reconnectDelay: '1m', reconnectDelayMax: '1m' };
+
 /** Has the nodes tell that this one is dead, and who has its slots now. */
 async function bury(cluster: ClusterStandIn, client: Client, index: number): Promise<void> {
   cluster.demote(index);
@@ -82,6 +85,28 @@ describe('when a node dies', () => {
     expect(cluster.names(2)).toEqual(['SET', 'GET']);
   });
 
+  it('or only its connection, what waits goes where its keys are now', async () => {
+    const { cluster, client, keys } = await pair({ ...PATIENT, timeout: 0 });
+    await cluster.nodes[1]!.close();
+    const written = client.set(keys[1]!, 'later');
+    await next(client, 'error');
+    await bury(cluster, client, 1);
+    expect(await written).toBe(true);
+    expect(cluster.names(2)).toEqual(['SET']);
+  });
+
+  it('that told the view, its commands do not go to the one that tells it now', async () => {
+    const { cluster, client, keys } = await pair();
+    const back = next(client, 'connect');
+    await cluster.kill(0);
+    await back;
+    const written = client.set(keys[0]!, 'later');
+    await next(client, 'error');
+    await bury(cluster, client, 0);
+    expect(await written).toBe(true);
+    expect(cluster.asked.flat()).toEqual([['SET', keys[0], 'later']]);
+  });
+
   it('writes on their way fail, and reads are asked anew', async () => {
     const { cluster, client, keys } = await pair();
     const key = keys[1]!;
@@ -121,6 +146,23 @@ describe('when a node dies', () => {
     const startedAtMs = performance.now();
     await expect(client.set(keys[1]!, 1)).rejects.toMatchObject({ code: 'TIMEOUT' });
     expect(performance.now() - startedAtMs).toBeLessThan(1_000);
+  });
+
+  it('what is asked anew keeps its deadline', async () => {
+    const { cluster, client, keys } = await pair();
+    const startedAtMs = performance.now();
+    cluster.onCommand = () => SILENCE;
+    const early = client.get(keys[1]!).catch((error) => error);
+    // Sleeps: most of the deadline passes.
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    const late = client.get(keys[2]!).catch((error) => error);
+    await cluster.nodes[2]!.seen(1);
+    await cluster.kill(1);
+    await bury(cluster, client, 1);
+    expect(await early).toMatchObject({ code: 'TIMEOUT' });
+    expect(performance.now() - startedAtMs).toBeLessThan(1_600);
+    expect(cluster.names(2)).toEqual(['GET', 'GET']);
+    expect(await late).toMatchObject({ code: 'TIMEOUT' });
   });
 
   it('close waits for the replies of all nodes', async () => {
@@ -191,7 +233,7 @@ describe('reads of any owner', () => {
   });
 
   it('leave a node alone that does not answer', async () => {
-    const { cluster, client, keys } = await pair();
+    const { cluster, client, keys } = await pair(PATIENT);
     await client.set(keys[1]!, 'there');
     await cluster.kill(1);
     const view = client.with({ read: 'any' });
