@@ -13,19 +13,9 @@ import {
   readRecord,
 } from '#engine/log-record.js';
 import { Replica } from '#engine/replica.js';
+import { KeyReader, KeyWriter } from '#engine/whole-key.js';
 import { Random } from './fuzz-random.mjs';
-import {
-  array,
-  command,
-  frame,
-  integer,
-  integerOf,
-  itemsOf,
-  NIL,
-  str,
-  valuesOf,
-  type Wire,
-} from './kernel-wire.js';
+import { command, integer, integerOf, itemsOf, str, valuesOf, type Wire } from './kernel-wire.js';
 import { recordsOf, StampedBench } from './stamped-arena.js';
 
 /* Kinds of entries, as engine/kernel/entry.ts numbers them. */
@@ -89,43 +79,15 @@ export class Peer extends StampedBench {
     return members.map((member, i) => [member, scores[i]!]);
   }
 
-  /** Commands that make a key on another node, whose clock stands at `nowMs`, what it is here. */
-  #commandsFor(key: string, kind: number, expiryMs: number, nowMs: number): Wire[] {
-    const at = str(key);
-    const ttl = integer(expiryMs === 0 ? 0 : expiryMs - nowMs);
-    const commands = [command('DEL', at)];
-    if (kind === 1) return [command('SET', at, this.one(command('GET', at)), ttl)];
-    if (kind === LIST) {
-      const items = itemsOf(this.one(command('LRANGE', at, integer(0), integer(-1))));
-      commands.push(command('RPUSH', at, ...items));
-    } else if (kind === SET) {
-      commands.push(command('SADD', at, ...itemsOf(this.one(command('SMEMBERS', at)))));
-    } else if (kind === HASH) {
-      for (const [field, value, ttlMs] of this.#fieldsOf(key)) {
-        const leftMs = integer(ttlMs < 0 ? 0 : ttlMs + this.nowMs - nowMs);
-        commands.push(command('HSETEX', at, leftMs, NIL, field, value));
-      }
-    } else {
-      const pairs = this.#scoresOf(key).flatMap(([member, score]) => [score, member]);
-      commands.push(command('ZADD', at, NIL, ...pairs));
-    }
-    if (expiryMs !== 0) commands.push(command('EXPIRE', at, ttl));
-    return commands;
-  }
-
   /** Takes a key over from another node as it is there, unless what is here is newer. */
   fetch(from: Peer, key: string): void {
     this.fetched++;
     const bytes = Buffer.from(key);
-    const there = from.replica.stampOf(bytes, from.nowMs);
-    const here = this.replica.stampOf(bytes, this.nowMs);
-    if (there.stamp <= here.stamp || there.stamp <= here.tombstone) return;
-    const commands = from.#commandsFor(key, there.kind, there.expiryMs, this.nowMs);
-    const guard = array([str(key), here.stamp === 0n ? NIL : integer(here.stamp)]);
-    const request = frame(1, command('ATOMIC', array(commands), array([guard])));
-    const reply = this.replica.execute(request, there.stamp, this.nowMs);
-    const wrong = valuesOf(reply).find((value) => value[0] === 0xc7);
-    if (wrong) throw new Error(`${key} was not made anew: ${wrong.toString('latin1')}`);
+    const reader = new KeyReader(from.arena, bytes, () => from.nowMs);
+    const writer = new KeyWriter(this.arena, this.replica, bytes, () => this.nowMs);
+    for (let piece = reader.next(); piece; piece = reader.next()) writer.write(piece);
+    const outcome = writer.finish();
+    if (outcome === 'no memory' || outcome === 'incomplete') throw new Error(`${key}: ${outcome}`);
   }
 
   /** Applies records of another node, and fetches what is missing. */
@@ -155,7 +117,10 @@ export class Peers {
 
   constructor(count: number, seed: number, options: Partial<ArenaOptions> = {}, nowMs?: number) {
     this.random = new Random(seed);
-    this.peers = Array.from({ length: count }, (_, i) => new Peer(i + 1, options, nowMs));
+    // They keep collections in different ways.
+    this.peers = Array.from({ length: count }, (_, i) => {
+      return new Peer(i + 1, i % 2 === 0 ? options : { ...options, packedItems: 0 }, nowMs);
+    });
   }
 
   /** Runs a command on a node, whose log is told to all. */
