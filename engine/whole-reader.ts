@@ -8,29 +8,40 @@
  * each: all of them with one stamp are one state. Where a writer came in between, the reader begins
  * anew.
  *
- * A key that is written all the time would never be read so. After FREE_STARTS that came to nothing
- * it is copied to this thread's memory in one go, with everybody else kept out of its partition: a
- * million members take some tens of milliseconds, which clients of that one partition wait,
- * once. That is what it costs to have a replica of a hot collection at all. Keys of more than
- * HELD_BYTES_MAX are given up instead.
+ * A key that is written all the time would never be read so, because pieces are asked for over
+ * seconds. So the read after PACED_STARTS that came to nothing copies it to this thread's memory in
+ * one go, page by page still; and if a writer comes even into that, once more with everybody else
+ * kept out of the partition. For a million members either takes this thread 20 to 100 ms, and in the
+ * last case clients of that one partition wait so long, once: that is what a copy of a hot
+ * collection costs. Keys of more than COPIED_BYTES_MAX are given up instead.
  */
 import { Buffer } from 'node:buffer';
 import type { Arena } from './arena.js';
 import { copyOf, copyTo } from './copy.js';
 import { dataSection, endSection, givenUpSection, headSection } from './whole-piece.js';
 
-/** A piece has about so many bytes of items: who takes it adds some thousands of them. */
+/**
+ * A piece has about so many items: to add them takes another node's thread a millisecond or two,
+ * which its clients wait.
+ */
+const PIECE_ITEMS = 2000;
+/** And at the most so many bytes of them. */
 const PIECE_BYTES = 64 * 1024;
-/** And of a value, which is only copied. */
+/** Where items are tiny, or many are to go. */
+const PIECE_BYTES_MIN = 4 * 1024;
+/** A piece of a value, which is only copied. */
 const VALUE_PIECE_BYTES = 256 * 1024;
 /** Items are read in pages of so many bytes, some tens of microseconds each. */
 const PAGE_BYTES = 16 * 1024;
-/** Reads that a writer came into, before he is kept out. */
-const FREE_STARTS = 3;
+/** Reads piece by piece that a writer came into, before all is read in one go. */
+const PACED_STARTS = 2;
+/** Then, reads in one go before writers are kept out. */
+const QUICK_STARTS = 1;
 /** What is copied in one go: as much as the largest value. */
-const HELD_BYTES_MAX = 64 * 1024 * 1024;
+const COPIED_BYTES_MAX = 64 * 1024 * 1024;
 
 const CHUNK_BLOB = 1;
+const CHUNK_HASH = 4;
 /** Bytes of a value in one page of the arena: all but the head of a piece. */
 const PAGE_PAYLOAD = 64 * 1024 - 16;
 
@@ -107,18 +118,25 @@ export class KeyReader {
     if (this.#isOver) return undefined;
     const sections: Buffer[] = [];
     let bytes = 0;
-    const budget = (): number => (this.#isOfItems() ? PIECE_BYTES : VALUE_PIECE_BYTES);
     do {
       for (const section of this.#step()) {
         sections.push(section);
         bytes += section.length;
       }
-    } while (!this.#isOver && bytes < budget());
+    } while (!this.#isOver && bytes < this.#pieceBytes());
     return sections.length === 1 ? sections[0] : Buffer.concat(sections);
   }
 
   #isOfItems(): boolean {
     return this.#first !== undefined && this.#first.kind > CHUNK_BLOB;
+  }
+
+  /** What a piece has of the key, about. */
+  #pieceBytes(): number {
+    if (!this.#isOfItems()) return VALUE_PIECE_BYTES;
+    const { count, totalBytes } = this.#first!;
+    const bytes = (PIECE_ITEMS * totalBytes) / Math.max(1, count);
+    return Math.min(PIECE_BYTES, Math.max(PIECE_BYTES_MIN, bytes));
   }
 
   /** Goes on a little; what is to be sent. */
@@ -134,8 +152,8 @@ export class KeyReader {
     this.#copied = [];
     this.#chain = undefined;
     this.#sent = 0;
-    if (this.#starts >= FREE_STARTS) return this.#beginHeld();
-    const look = this.#look(0, 0, PAGE_BYTES, false);
+    if (this.#starts >= PACED_STARTS) return this.#beginInOneGo();
+    const look = this.#look(0, 0, false);
     if (!this.#open(look)) return this.#beginAnew();
     const content = this.#pageOf();
     if (content.length > 0) this.#copied = [content];
@@ -166,7 +184,7 @@ export class KeyReader {
     this.#starts++;
     this.#first = undefined;
     // So that the caller's loop ends, however hot the key is.
-    return this.#starts > FREE_STARTS ? [this.#giveUp()] : [];
+    return this.#starts > PACED_STARTS + QUICK_STARTS ? [this.#giveUp()] : [];
   }
 
   #giveUp(): Buffer {
@@ -174,33 +192,42 @@ export class KeyReader {
     return givenUpSection();
   }
 
-  /** Copies everything while nobody else can write. */
-  #beginHeld(): Buffer[] {
+  /** Copies everything, in the end while nobody else can write. */
+  #beginInOneGo(): Buffer[] {
     const { kernel, slot, request } = this.#arena;
+    const isHeld = this.#starts >= PACED_STARTS + QUICK_STARTS;
     copyTo(request, this.#key);
-    kernel.largeHold(slot, this.#key.length);
+    if (isHeld) kernel.largeHold(slot, this.#key.length);
     try {
-      let look = this.#look(0, 0, PIECE_BYTES, true);
-      if (look.totalBytes > HELD_BYTES_MAX) return [this.#giveUp()];
-      if (!this.#open(look)) return this.#beginAnew();
-      const copied = [this.#pageOf()];
-      if (this.#chain !== undefined) {
-        const { skip, end } = this.#chain;
-        copied.push(this.#copyChain(this.#chain, end - skip));
-        this.#chain = undefined;
-        this.#last = { ...look, isOver: true };
-      } else {
-        while (!look.isOver) {
-          look = this.#look(look.cursor, look.place, PIECE_BYTES, true);
-          copied.push(this.#pageOf());
-        }
-        this.#last = look;
-      }
-      this.#copied = copied.filter((content) => content.length > 0);
-      return [this.#headOf(look)];
+      return this.#copyAll(isHeld);
     } finally {
-      kernel.largeRelease(slot, this.#key.length);
+      copyTo(request, this.#key);
+      if (isHeld) kernel.largeRelease(slot, this.#key.length);
     }
+  }
+
+  #copyAll(isHeld: boolean): Buffer[] {
+    const first = this.#look(0, 0, isHeld);
+    if (first.totalBytes > COPIED_BYTES_MAX) return [this.#giveUp()];
+    if (!this.#open(first)) return this.#beginAnew();
+    const copied = [this.#pageOf()];
+    let look = first;
+    if (this.#chain !== undefined) {
+      const { skip, end, number } = this.#chain;
+      copied.push(this.#copyChain(this.#chain, end - skip));
+      look = { ...this.#look(0, 0, isHeld), isOver: true };
+      if (!this.#isStill(number)) return this.#beginAnew();
+      this.#chain = undefined;
+    }
+    while (!look.isOver) {
+      const last = look;
+      look = this.#look(last.cursor, last.place, isHeld);
+      if (!this.#isNext(last, look)) return this.#beginAnew();
+      copied.push(this.#pageOf());
+    }
+    this.#last = look;
+    this.#copied = copied.filter((content) => content.length > 0);
+    return [this.#headOf(first)];
   }
 
   /** A part of what was copied. */
@@ -219,15 +246,9 @@ export class KeyReader {
   }
 
   #goOnInItems(last: Look): Buffer[] {
-    const look = this.#look(last.cursor, last.place, PAGE_BYTES, false);
-    // In the midst of a bucket, a field that expired has moved those behind it.
-    const isMoved = last.place !== 0 && last.cursor !== 0 && look.count !== last.count;
-    if (look.stamp !== this.#first!.stamp || isMoved) return this.#beginAnew();
+    const look = this.#look(last.cursor, last.place, false);
+    if (!this.#isNext(last, look)) return this.#beginAnew();
     const content = this.#pageOf();
-    // An item that fits no area: there is none, as it came in by one.
-    if (content.length === 0 && !look.isOver && look.cursor === last.cursor) {
-      return [this.#giveUp()];
-    }
     this.#last = look;
     if (content.length > 2 * PIECE_BYTES) {
       this.#copied = [content];
@@ -236,11 +257,19 @@ export class KeyReader {
     return content.length === 0 ? [] : [dataSection(content, false)];
   }
 
-  #look(cursor: number, place: number, pageBytes: number, isHeld: boolean): Look {
+  /** Whether a page is of the same state as the one before, and behind it. */
+  #isNext(last: Look, look: Look): boolean {
+    if (look.stamp !== last.stamp) return false;
+    // In the midst of a bucket, a field that expired has moved those behind it.
+    const isInBucket = last.place !== 0 && look.kind === CHUNK_HASH;
+    return !isInBucket || look.count === last.count;
+  }
+
+  #look(cursor: number, place: number, isHeld: boolean): Look {
     const { kernel, slot, request } = this.#arena;
     copyTo(request, this.#key);
     const { length } = this.#key;
-    kernel.readWhole(slot, length, cursor, place, pageBytes, isHeld ? 1 : 0, this.#now());
+    kernel.readWhole(slot, length, cursor, place, PAGE_BYTES, isHeld ? 1 : 0, this.#now());
     const view = this.#view;
     return {
       stamp: view.getBigUint64(STAMP, true),
@@ -279,16 +308,20 @@ export class KeyReader {
     };
   }
 
-  #goOnInChain(chain: Chain): Buffer[] {
+  /** Whether the key has the chain with this number all the time since it was opened. */
+  #isStill(number: number): boolean {
     const { kernel, slot, request } = this.#arena;
-    const content = this.#copyChain(chain, VALUE_PIECE_BYTES);
     copyTo(request, this.#key);
-    if (!kernel.largeIsStill(slot, this.#key.length, chain.number)) return this.#beginAnew();
+    return Boolean(kernel.largeIsStill(slot, this.#key.length, number));
+  }
+
+  #goOnInChain(chain: Chain): Buffer[] {
+    const content = this.#copyChain(chain, VALUE_PIECE_BYTES);
+    if (!this.#isStill(chain.number)) return this.#beginAnew();
     if (chain.skip + this.#sent < chain.end) return [dataSection(content, true)];
     // Its expiry, and with that its stamp, may be others by now; the value is not.
-    const look = this.#look(0, 0, PAGE_BYTES, false);
-    copyTo(request, this.#key);
-    if (!kernel.largeIsStill(slot, this.#key.length, chain.number)) return this.#beginAnew();
+    const look = this.#look(0, 0, false);
+    if (!this.#isStill(chain.number)) return this.#beginAnew();
     this.#chain = undefined;
     this.#last = { ...look, isOver: true };
     return [dataSection(content, false)];

@@ -264,7 +264,8 @@ function itemEnd(thread: u32, kind: u32, at: Address, to: Address): Address {
     if (member >= to) return 0;
   }
   const end = skipValue(member, to);
-  if (end == 0 || readMember(thread, member) == 0 || kind != CHUNK_HASH) return end;
+  if (end == 0 || readMember(thread, member) == 0) return 0;
+  if (kind != CHUNK_HASH) return end;
   return end < to ? skipValue(end, to) : 0;
 }
 

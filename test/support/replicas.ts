@@ -12,20 +12,10 @@ import {
   REMOTE,
   readRecord,
 } from '#engine/log-record.js';
-import { type KeyStamp, Replica } from '#engine/replica.js';
+import { Replica } from '#engine/replica.js';
+import { KeyReader, KeyWriter } from '#engine/whole-key.js';
 import { Random } from './fuzz-random.mjs';
-import {
-  array,
-  command,
-  frame,
-  integer,
-  integerOf,
-  itemsOf,
-  NIL,
-  str,
-  valuesOf,
-  type Wire,
-} from './kernel-wire.js';
+import { command, integer, integerOf, itemsOf, str, valuesOf, type Wire } from './kernel-wire.js';
 import { recordsOf, StampedBench } from './stamped-arena.js';
 
 /* Kinds of entries, as engine/kernel/entry.ts numbers them. */
@@ -40,8 +30,6 @@ export class Peer extends StampedBench {
   /** Keys that were, and commands of others that were run here. */
   fetched = 0;
   repeated = 0;
-  /** Whether there may be no memory for what comes. */
-  mayLack = false;
 
   constructor(node: number, options: Partial<ArenaOptions> = {}, nowMs?: number) {
     super(node, options, nowMs);
@@ -91,67 +79,22 @@ export class Peer extends StampedBench {
     return members.map((member, i) => [member, scores[i]!]);
   }
 
-  /** Commands that make a key on another node, whose clock stands at `nowMs`, what it is here. */
-  #commandsFor(key: string, { kind, expiryMs }: KeyStamp, nowMs: number): Wire[] {
-    const at = str(key);
-    const ttl = integer(expiryMs === 0 ? 0 : expiryMs - nowMs);
-    const commands = [command('DEL', at)];
-    if (kind === 1) return [command('SET', at, this.one(command('GET', at)), ttl)];
-    if (kind === LIST) {
-      const items = itemsOf(this.one(command('LRANGE', at, integer(0), integer(-1))));
-      commands.push(command('RPUSH', at, ...items));
-    } else if (kind === SET) {
-      commands.push(command('SADD', at, ...itemsOf(this.one(command('SMEMBERS', at)))));
-    } else if (kind === HASH) {
-      for (const [field, value, ttlMs] of this.#fieldsOf(key)) {
-        const leftMs = integer(ttlMs < 0 ? 0 : ttlMs + this.nowMs - nowMs);
-        commands.push(command('HSETEX', at, leftMs, NIL, field, value));
-      }
-    } else {
-      const pairs = this.#scoresOf(key).flatMap(([member, score]) => [score, member]);
-      commands.push(command('ZADD', at, NIL, ...pairs));
-    }
-    if (expiryMs !== 0) commands.push(command('EXPIRE', at, ttl));
-    return commands;
-  }
-
-  /**
-   * Takes a key over from another node as it is there, unless what is here is newer. Threads of
-   * both may write it meanwhile: what was read there had that stamp if it has it still, and what is
-   * written here is written only if what was here is.
-   */
+  /** Takes a key over from another node as it is there, unless what is here is newer. */
   fetch(from: Peer, key: string): void {
     this.fetched++;
     const bytes = Buffer.from(key);
-    for (;;) {
-      const there = from.replica.stampOf(bytes, from.nowMs);
-      const here = this.replica.stampOf(bytes, this.nowMs);
-      if (there.stamp <= here.stamp || there.stamp <= here.tombstone) return;
-      const commands = from.#commandsFor(key, there, this.nowMs);
-      const isStill = from.replica.stampOf(bytes, from.nowMs).stamp === there.stamp;
-      if (isStill && this.#make(key, commands, there.stamp, here.stamp)) return;
-    }
-  }
-
-  /** Makes a key by commands; false: it has another stamp than `before`. */
-  #make(key: string, commands: readonly Wire[], stamp: bigint, before: bigint): boolean {
-    const guard = array([str(key), before === 0n ? NIL : integer(before)]);
-    const request = frame(1, command('ATOMIC', array(commands), array([guard])));
-    const [, reply] = valuesOf(this.replica.execute(request, stamp, this.nowMs));
-    if (reply!.equals(str(key))) return false;
-    const wrong = itemsOf(reply!).find((value) => value[0] === 0xc7);
-    // What is half of it must not pass for what has that stamp.
-    if (wrong && this.mayLack) this.replica.setStamp(Buffer.from(key), 1n, this.nowMs);
-    else if (wrong) throw new Error(`${key} was not made anew: ${wrong.toString('latin1')}`);
-    return true;
+    const reader = new KeyReader(from.arena, bytes, () => from.nowMs);
+    const writer = new KeyWriter(this.arena, this.replica, bytes, () => this.nowMs);
+    for (let piece = reader.next(); piece; piece = reader.next()) writer.write(piece);
+    const outcome = writer.finish();
+    if (outcome === 'no memory' || outcome === 'incomplete') throw new Error(`${key}: ${outcome}`);
   }
 
   /** Applies records of another node, and fetches what is missing. */
   apply(from: Peer, bytes: Buffer): void {
     const { applied, missing, unstored } = this.replica.applyRecords(bytes, this.nowMs);
     if (readRecord(bytes, 0).kind === LOG_EFFECT) this.repeated += applied;
-    if (unstored.length > 0 && !this.mayLack)
-      throw new Error(`no memory for ${unstored.length} records`);
+    if (unstored.length > 0) throw new Error(`no memory for ${unstored.length} records`);
     for (const at of missing) this.fetch(from, readRecord(bytes, at).key.toString());
   }
 
@@ -174,7 +117,10 @@ export class Peers {
 
   constructor(count: number, seed: number, options: Partial<ArenaOptions> = {}, nowMs?: number) {
     this.random = new Random(seed);
-    this.peers = Array.from({ length: count }, (_, i) => new Peer(i + 1, options, nowMs));
+    // They keep collections in different ways.
+    this.peers = Array.from({ length: count }, (_, i) => {
+      return new Peer(i + 1, i % 2 === 0 ? options : { ...options, packedItems: 0 }, nowMs);
+    });
   }
 
   /** Runs a command on a node, whose log is told to all. */
@@ -185,23 +131,22 @@ export class Peers {
 
   /** What a node has written goes to all others, and a deletion to itself, too. */
   tell(peer: Peer): void {
-    // Applying a deletion may evict, of which others are told as well.
-    for (let bytes = peer.logged(); bytes.length > 0; bytes = peer.logged()) {
-      let at = 0;
-      for (const record of recordsOf(bytes)) {
-        const one = bytes.subarray(at, record.end);
-        at = record.end;
-        if ((record.detail & REMOTE) === 0) this.#tellOne(peer, record, one);
+    const bytes = peer.logged();
+    let at = 0;
+    for (const record of recordsOf(bytes)) {
+      const one = bytes.subarray(at, record.end);
+      at = record.end;
+      if (record.detail & REMOTE) continue;
+      this.#note(peer, record);
+      for (const other of this.peers) {
+        if (other !== peer) other.inbox.push({ from: peer, bytes: one });
       }
+      if (record.kind === LOG_DELETE && isDeleted(record)) peer.apply(peer, one);
     }
-  }
-
-  #tellOne(peer: Peer, record: LogRecord, bytes: Buffer): void {
-    this.#note(peer, record);
-    for (const other of this.peers) {
-      if (other !== peer) other.inbox.push({ from: peer, bytes });
+    // Of what was applied just now.
+    for (const record of recordsOf(peer.logged())) {
+      if (!(record.detail & REMOTE)) throw new Error('applying is told of as a write of its own');
     }
-    if (record.kind === LOG_DELETE && isDeleted(record)) peer.apply(peer, bytes);
   }
 
   #note(peer: Peer, record: LogRecord): void {
@@ -209,7 +154,6 @@ export class Peers {
     const won = this.winners.get(key);
     if (won !== undefined && won.stamp > record.stamp) return;
     const isGone = record.kind === LOG_DELETE;
-    if (isGone && !isDeleted(record)) return;
     const content = isGone ? undefined : peer.contentOf(key);
     this.winners.set(key, { stamp: record.stamp, content });
   }

@@ -1,145 +1,156 @@
 /** Keys as a whole: what is read on one node is made on another, in one step and with its stamp. */
 import { describe, expect, it } from 'vitest';
 import type { ArenaOptions } from '#engine/arena.js';
+import { ArenaSet } from '#engine/arena-set.js';
+import { FrameExecutor } from '#engine/frame.js';
 import { REMOTE } from '#engine/log-record.js';
-import { KeyReader, KeyWriter, type Outcome } from '#engine/whole-key.js';
+import { WholeKeys } from '#engine/whole-key.js';
+import { endSection, headSection } from '#engine/whole-piece.js';
 import { KIB, MIB } from '../support/kernel-memory.js';
 import {
   array,
   bin,
   command,
   float,
+  frame,
   integer,
   map,
   NIL,
   str,
   TRUE,
+  valuesOf,
   type Wire,
 } from '../support/kernel-wire.js';
-import { Peer } from '../support/replicas.js';
+import type { Peer } from '../support/replicas.js';
+import {
+  copyWhole,
+  KEY,
+  makers,
+  NOW_MS,
+  openNode,
+  pourAll,
+  readerOf,
+  writerOf,
+} from '../support/whole-keys.js';
 
-const NOW_MS = 1_900_000_000_000;
-const KEY = 'some key';
-
-const open = (node: number, options: Partial<ArenaOptions> = {}): Peer =>
-  new Peer(
-    node,
-    { memoryBytes: 64 * MIB, maxValueBytes: 64 * MIB, policy: 'none', ...options },
-    NOW_MS,
-  );
-
-const readerOf = (peer: Peer, key = KEY): KeyReader =>
-  new KeyReader(peer.arena, Buffer.from(key), () => peer.nowMs);
-const writerOf = (peer: Peer, key = KEY): KeyWriter =>
-  new KeyWriter(peer.arena, peer.replica, Buffer.from(key), () => peer.nowMs);
-
-function pour(reader: KeyReader, writer: KeyWriter): void {
-  for (let piece = reader.next(); piece; piece = reader.next()) writer.write(piece);
-}
-
-function copy(from: Peer, to: Peer, key = KEY): Outcome {
-  const writer = writerOf(to, key);
-  pour(readerOf(from, key), writer);
-  const outcome = writer.finish();
-  expect(to.arena.checkIntegrity()).toBeUndefined();
-  return outcome;
-}
-
-/** What makes the key something of each kind, with so many items. */
-const makers: Record<string, (count: number) => Wire[]> = {
-  list: (count) => inRuns(count, (i) => [str(`element ${i % 100}`)], 'RPUSH'),
-  set: (count) => inRuns(count, (i) => [i % 3 === 0 ? integer(i) : str(`member ${i}`)], 'SADD'),
-  hash: (count) => [
-    ...inRuns(count, (i) => [str(`field ${i}`), map([str('n'), integer(i)])], 'HSET'),
-    ...(count > 2
-      ? [command('HSETEX', str(KEY), integer(5_000), NIL, str('field 1'), float(1.5))]
-      : []),
-  ],
-  zset: (count) => inRuns(count, (i) => [float((i * 7) % 101), str(`member ${i}`)], 'ZADD', NIL),
-};
-
-function inRuns(
-  count: number,
-  itemOf: (i: number) => Wire[],
-  name: Parameters<typeof command>[0],
-  ...before: Wire[]
-): Wire[] {
-  const commands: Wire[] = [];
-  for (let first = 0; first < count; first += 100) {
-    const run = Array.from({ length: Math.min(100, count - first) }, (_, i) => itemOf(first + i));
-    commands.push(command(name, str(KEY), ...before, ...run.flat()));
-  }
-  return commands;
-}
-
-const sizes = [1, 10, 200, 10_000];
+const key = Buffer.from(KEY);
 const others: Partial<ArenaOptions> = { packedItems: 0, partitions: 4 };
 
 describe.each(Object.keys(makers))('a %s', (kind) => {
-  it.each(sizes)('of %i items is the same elsewhere', (count) => {
-    const from = open(1);
-    const to = open(2, others);
+  it.each([1, 10, 200, 10_000])('of %i items is the same elsewhere', (count) => {
+    const from = openNode(1);
+    const to = openNode(2, others);
     for (const request of makers[kind]!(count)) from.run(request);
     from.run(command('EXPIRE', str(KEY), integer(60_000)));
-    expect(copy(from, to)).toBe('stored');
+    expect(copyWhole(from, to)).toBe('stored');
     expect(to.contentOf(KEY)).toBe(from.contentOf(KEY));
     // And back, into what is packed.
-    const back = open(3);
-    expect(copy(to, back)).toBe('stored');
+    const back = openNode(3);
+    expect(copyWhole(to, back)).toBe('stored');
     expect(back.contentOf(KEY)).toBe(from.contentOf(KEY));
-    expect(copy(to, back)).toBe('stored');
+    expect(copyWhole(to, back)).toBe('stored');
   });
 
   it('takes the place of what is older, and is told of once, as another node’s', () => {
-    const from = open(1);
-    const to = open(2);
+    const from = openNode(1);
+    const to = openNode(2);
     to.nowMs -= 1000;
     to.run(command('SET', str(KEY), str('old')));
     to.logged();
     for (const request of makers[kind]!(300)) from.run(request);
     to.nowMs += 1000;
-    expect(copy(from, to)).toBe('stored');
+    expect(copyWhole(from, to)).toBe('stored');
     expect(to.contentOf(KEY)).toBe(from.contentOf(KEY));
     const [record, ...rest] = to.records();
     expect(rest).toEqual([]);
     expect(record!.detail & REMOTE).toBe(REMOTE);
-    expect(record!.stamp).toBe(from.replica.stampOf(Buffer.from(KEY), NOW_MS).stamp);
+    expect(record!.stamp).toBe(from.replica.stampOf(key, NOW_MS).stamp);
     expect(to.arena.stats().entries).toBe(1);
   });
 
-  it('that was written here since stays', () => {
-    const from = open(1);
-    const to = open(2);
+  it('is seen by nobody before it is there', () => {
+    const from = openNode(1);
+    const to = openNode(2);
     for (const request of makers[kind]!(300)) from.run(request);
-    const reader = readerOf(from);
     const writer = writerOf(to);
-    pour(reader, writer);
+    pourAll(readerOf(from), writer);
     expect(to.contentOf(KEY)).toBeUndefined();
     expect(to.arena.stats().entries).toBe(0);
+    expect(to.replica.scanRecords(0, NOW_MS).bytes).toHaveLength(0);
+    expect(to.records()).toEqual([]);
+    expect(writer.finish()).toBe('stored');
+    expect(to.contentOf(KEY)).toBe(from.contentOf(KEY));
+  });
+
+  it('yields to what was written here since', () => {
+    const from = openNode(1);
+    const to = openNode(2);
+    for (const request of makers[kind]!(300)) from.run(request);
+    const writer = writerOf(to);
+    pourAll(readerOf(from), writer);
     to.replica.raiseClock(from.replica.clock());
     to.run(command('SET', str(KEY), str('newer')));
     expect(writer.finish()).toBe('newer');
     expect(to.one(command('GET', str(KEY)))).toEqual(str('newer'));
     expect(to.arena.checkIntegrity()).toBeUndefined();
     expect(to.arena.stats().entries).toBe(1);
+    // The next time it is seen at once.
+    expect(copyWhole(from, to)).toBe('newer');
   });
 
-  it('whose reader is gone leaves nothing', () => {
-    const from = open(1);
-    const to = open(2, { memoryBytes: 2 * MIB, maxValueBytes: MIB });
-    for (const request of makers[kind]!(5_000)) from.run(request);
-    // Far more than there is memory for, if any of it stayed.
-    for (let i = 0; i < 50; i++) {
-      const writer = writerOf(to);
-      const reader = readerOf(from);
-      writer.write(reader.next()!);
-      expect(to.arena.checkIntegrity()).toBeUndefined();
-      if (i % 2 === 0) writer.abandon();
-      if (i % 4 === 0) to.nowMs += 100_000;
-    }
-    expect(copy(from, to)).toBe('stored');
-    expect(to.arena.stats().entries).toBe(1);
+  it('that has expired by the time that it comes takes away what is older', () => {
+    const from = openNode(1);
+    const to = openNode(2);
+    to.nowMs -= 1000;
+    to.run(command('SET', str(KEY), str('old')));
+    for (const request of makers[kind]!(300)) from.run(request);
+    from.run(command('EXPIRE', str(KEY), integer(500)));
+    to.nowMs += 2000;
+    expect(copyWhole(from, to)).toBe('stored');
+    expect(to.contentOf(KEY)).toBeUndefined();
+    expect(to.arena.stats().entries).toBe(0);
   });
+});
+
+it('fields that have expired by the time that they come are left out', () => {
+  const from = openNode(1);
+  const to = openNode(2);
+  for (const request of makers.hash!(300)) from.run(request);
+  to.nowMs += 6_000;
+  expect(copyWhole(from, to)).toBe('stored');
+  from.nowMs += 6_000;
+  expect(to.contentOf(KEY)).toBe(from.contentOf(KEY));
+});
+
+it('a hash all of whose fields have expired by then is none', () => {
+  const from = openNode(1);
+  const to = openNode(2);
+  from.run(command('HSETEX', str(KEY), integer(100), NIL, str('a'), integer(1)));
+  to.nowMs += 100;
+  expect(copyWhole(from, to)).toBe('stored');
+  expect(to.contentOf(KEY)).toBeUndefined();
+});
+
+it('items that are longer than a piece come in several', () => {
+  const from = openNode(1);
+  const to = openNode(2, others);
+  const long = bin(Buffer.alloc(900 * KIB, 'long'));
+  const before = array([str('before'), NIL]);
+  from.run(command('HSET', str(KEY), str('a'), before, str('b'), long));
+  from.run(command('HSET', str(KEY), str('c'), long));
+  for (let i = 0; i < 300; i++) from.run(command('HSET', str(KEY), integer(i), integer(i)));
+  const writer = writerOf(to);
+  const reader = readerOf(from);
+  for (let piece = reader.next(); piece; piece = reader.next()) {
+    expect(piece.length).toBeLessThan(300 * KIB);
+    writer.write(piece);
+  }
+  expect(writer.finish()).toBe('stored');
+  for (const field of ['a', 'b', 'c']) {
+    const get = command('HGET', str(KEY), str(field));
+    expect(to.one(get).equals(from.one(get))).toBe(true);
+  }
+  expect(to.arena.checkIntegrity()).toBeUndefined();
 });
 
 describe('a value', () => {
@@ -154,13 +165,116 @@ describe('a value', () => {
   const long = 'k'.repeat(65_000);
 
   it.each(contents)('%s is the same elsewhere, whatever its key', (_name, value) => {
-    for (const key of [KEY, long]) {
-      const from = open(1);
-      const to = open(2, others);
-      from.run(command('SET', str(key), value, integer(60_000)));
-      expect(copy(from, to, key)).toBe('stored');
-      expect(to.contentOf(key)).toBe(from.contentOf(key));
-      expect(copy(from, to, key)).toBe('stored');
+    for (const name of [KEY, long]) {
+      const from = openNode(1);
+      const to = openNode(2, others);
+      from.run(command('SET', str(name), value, integer(60_000)));
+      expect(copyWhole(from, to, name)).toBe('stored');
+      expect(to.contentOf(name)).toBe(from.contentOf(name));
+      expect(copyWhole(from, to, name)).toBe('stored');
     }
   });
+
+  it.each(contents)('%s yields to what was written here since', (_name, value) => {
+    const from = openNode(1);
+    const to = openNode(2);
+    from.run(command('SET', str(KEY), value));
+    const writer = writerOf(to);
+    pourAll(readerOf(from), writer);
+    to.replica.raiseClock(from.replica.clock());
+    to.run(command('SET', str(KEY), str('newer')));
+    expect(writer.finish()).toBe('newer');
+    expect(to.one(command('GET', str(KEY)))).toEqual(str('newer'));
+    expect(to.arena.checkIntegrity()).toBeUndefined();
+  });
+
+  it.each(contents)('%s that has expired takes away what is older', (_name, value) => {
+    const from = openNode(1);
+    const to = openNode(2);
+    to.nowMs -= 1000;
+    to.run(command('SET', str(KEY), str('old')));
+    from.run(command('SET', str(KEY), value, integer(500)));
+    to.nowMs += 2000;
+    expect(copyWhole(from, to)).toBe('stored');
+    to.nowMs += 1;
+    expect(to.contentOf(KEY)).toBeUndefined();
+  });
+});
+
+describe('a key that is not there', () => {
+  /** As if another node had deleted it. */
+  const bury = (peer: Peer, name = KEY) => {
+    const writer = writerOf(peer, name);
+    const stamp = BigInt(peer.nowMs) << 22n;
+    writer.write(headSection({ kind: 0, bytes: 0, stamp }));
+    writer.write(endSection({ stamp, expiryMs: 0 }));
+    expect(writer.finish()).toBe('stored');
+    return stamp;
+  };
+
+  it('but was deleted is deleted here', () => {
+    for (const name of [KEY, 'k'.repeat(65_000)]) {
+      const from = openNode(1);
+      const to = openNode(2);
+      to.run(command('SET', str(name), str('old')));
+      from.nowMs += 10;
+      const stamp = bury(from, name);
+      expect(copyWhole(from, to, name)).toBe('stored');
+      expect(to.contentOf(name)).toBeUndefined();
+      expect(to.replica.stampOf(Buffer.from(name), to.nowMs).tombstone).toBe(stamp);
+      expect(copyWhole(from, to, name)).toBe('stored');
+    }
+  });
+
+  it('and of which nothing is known leaves what is here', () => {
+    const from = openNode(1);
+    const to = openNode(2);
+    to.run(command('SET', str(KEY), str('v')));
+    expect(copyWhole(from, to)).toBe('absent');
+    expect(to.one(command('GET', str(KEY)))).toEqual(str('v'));
+  });
+
+  it('here because it was deleted later does not come back', () => {
+    const values = [command('SET', str(KEY), bin(Buffer.alloc(2 * MIB))), ...makers.set!(3)];
+    for (const request of [command('SET', str(KEY), str('v')), ...values]) {
+      const from = openNode(1);
+      const to = openNode(2);
+      from.run(request);
+      const writer = writerOf(to);
+      pourAll(readerOf(from), writer);
+      to.nowMs += 10;
+      bury(to);
+      expect(writer.finish()).toBe('newer');
+      expect(copyWhole(from, to)).toBe('newer');
+      expect(to.contentOf(KEY)).toBeUndefined();
+    }
+  });
+});
+
+it('keys are found in whichever of a node’s arenas they are', () => {
+  const options = {
+    ...{ memoryBytes: 24 * MIB, arenas: 3, partitions: 1, maxThreads: 1 },
+    ...{ policy: 'none' as const, maxValueBytes: MIB },
+  };
+  const [from, to] = [1, 2].map((node) => ArenaSet.create({ ...options, node }));
+  const source = new WholeKeys(from!, () => NOW_MS);
+  const target = new WholeKeys(to!, () => NOW_MS);
+  const now = () => NOW_MS;
+  for (let i = 0; i < 30; i++) {
+    const name = Buffer.from(`key ${i}`);
+    const arena = from!.arenas[from!.routes!.arenaOf(name)]!;
+    const executor = new FrameExecutor(arena, () => undefined, { now });
+    executor.execute(frame(1, command('SADD', str(name), integer(i))), undefined);
+    const writer = target.write(name);
+    pourAll(source.read(name), writer);
+    expect(writer.finish()).toBe('stored');
+    const there = new FrameExecutor(to!.arenas[to!.routes!.arenaOf(name)]!, () => undefined, {
+      now,
+    });
+    const reply = there.execute(frame(1, command('SCARD', str(name))), undefined);
+    expect(valuesOf(reply as Uint8Array)[1]).toEqual(integer(1));
+  }
+  expect(to!.arenas.every((arena) => arena.stats().entries > 0)).toBe(true);
+  expect(() => source.read(new Uint8Array(0))).toThrow('a key has 1 to 65535 bytes, not 0');
+  for (const set of [from!, to!]) set.close();
 });
