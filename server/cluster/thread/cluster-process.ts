@@ -160,12 +160,20 @@ export class ClusterProcess {
   async answer(ask: Ask): Promise<unknown> {
     switch (ask.kind) {
       case 'forward':
-        return this.member.cluster.forwarder.forward(ask.node, ask.frame, ask.waitMs);
+        return this.#forward(ask.node, ask.frame, ask.waitMs);
       case 'wait':
         return this.#desk.waitAt(ask.slot, ask, ask.concern, ask.deadlineMs);
       case 'admin':
         return administer(this, ask.action);
     }
+  }
+
+  /** A serving thread may not have heard yet that a node is dead, which will not answer. */
+  #forward(node: string, frame: Uint8Array, waitMs: number): Promise<Uint8Array> {
+    const { forwarder, peers } = this.member.cluster;
+    if (peers.get(node)?.isLive) return forwarder.forward(node, frame, waitMs);
+    const text = 'the node that had the key has failed; nothing was done, try again';
+    throw new SlabringError('UNAVAILABLE', text);
   }
 
   #execute(frame: Uint8Array): Promise<Uint8Array | undefined> {
