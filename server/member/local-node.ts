@@ -30,15 +30,16 @@ export interface LocalNodeHooks {
 }
 
 export class LocalNode {
-  /** Sockets to this node; they open when it takes part in the cluster. */
+  /** Sockets to this node; they open when slots are served, so that early commands wait. */
   readonly openSocket: SocketFactory = async (_url, _subprotocol, events) => {
-    await this.#joined;
+    await this.#settled;
     return openLocalSocket(this.#serving, events);
   };
   readonly #ground: MemberGround;
   readonly #desk: RemoteDesk;
   readonly #serving: ServingThread;
   readonly #joined: Promise<Member>;
+  readonly #settled: Promise<void>;
   #address: string | undefined;
   #isAwaited = false;
   #onView: () => void = () => {};
@@ -87,6 +88,7 @@ export class LocalNode {
         hooks.onFailure(error);
       },
     });
+    this.#settled = this.#joined.then(() => this.#settle());
     this.#joined.then(
       ({ address }) => {
         this.#address = address;
@@ -109,8 +111,7 @@ export class LocalNode {
   /** @throws SlabringError `OPTION`, `OOM`: it cannot join */
   async ready(): Promise<void> {
     this.#isAwaited = true;
-    await this.#joined;
-    await this.#settled();
+    await this.#settled;
   }
 
   /** Hands over what the others have not, and ends. */
@@ -131,7 +132,7 @@ export class LocalNode {
   }
 
   /** Resolves when every slot is served, or it has taken too long. */
-  #settled(): Promise<void> {
+  #settle(): Promise<void> {
     return new Promise((resolve) => {
       const settle = () => {
         clearTimeout(timer);

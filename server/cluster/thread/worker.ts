@@ -17,7 +17,8 @@ arenas.startUpkeep();
 
 process.once('exit', () => arenas.close());
 process.on('uncaughtException', (error) => {
-  tell({ kind: 'failed', reason: error.stack ?? String(error) });
+  const reason = error.stack ?? String(error);
+  tell({ kind: 'failed', reason, error: errorOf(error) });
   process.exit(1);
 });
 
