@@ -5,7 +5,7 @@
 import { Buffer } from 'node:buffer';
 import type { Key } from './api.js';
 import { type Packed, packValue } from './codec.js';
-import type { CommandName } from './commands.js';
+import { COMMANDS, type CommandName } from './commands.js';
 import type { Desk } from './desk.js';
 import type { Page } from './handles/replies.js';
 import {
@@ -19,19 +19,24 @@ import { ReplyCursor } from './reply.js';
 import { REPLY_START, type Single } from './single.js';
 import type { Structures } from './structures.js';
 
-/** Any arena will do. */
-const ANY_KEY = 'any';
+/** No key: any arena will do, and any member of a cluster. */
+const NO_KEY = '';
+
+/** Where a key belongs; they throw when the cache has been closed. */
+export interface KeyDesks {
+  readonly deskFor: (key: Key) => Desk;
+  readonly deskToWrite: (key: Key) => Desk;
+}
 
 export class CacheRunner implements Runner<'sync'> {
   readonly #single: Single;
   readonly #structures: Structures | undefined;
-  readonly #deskFor: (key: Key) => Desk;
+  readonly #desks: KeyDesks;
 
-  /** @param deskFor where a key belongs; throws when the cache has been closed */
-  constructor(single: Single, structures: Structures | undefined, deskFor: (key: Key) => Desk) {
+  constructor(single: Single, structures: Structures | undefined, desks: KeyDesks) {
     this.#single = single;
     this.#structures = structures;
-    this.#deskFor = deskFor;
+    this.#desks = desks;
   }
 
   run<T>(
@@ -44,10 +49,11 @@ export class CacheRunner implements Runner<'sync'> {
     const list = args();
     const packed = this.#pack(list);
     // All code of the caller has run by now.
-    const desk = this.#deskFor(key);
+    const deskFor = this.#deskFor(command);
+    const desk = deskFor(key);
     if (nothing !== undefined && list.length === 0) return nothing;
     const frame = this.#single.begin(desk, command, key, 1 + countArguments(list));
-    return this.#finish(frame, desk, list, packed, read);
+    return this.#finish(frame, desk, list, packed, read, deskFor);
   }
 
   runKeyless<T>(
@@ -59,9 +65,10 @@ export class CacheRunner implements Runner<'sync'> {
     const list = args();
     const packed = this.#pack(list);
     const first = list.find((arg) => arg instanceof OtherKey);
-    const desk = this.#deskFor(first?.key ?? ANY_KEY);
+    const deskFor = this.#deskFor(command);
+    const desk = deskFor(first?.key ?? NO_KEY);
     const frame = this.#single.beginKeyless(desk, command, count);
-    return this.#finish(frame, desk, list, packed, read);
+    return this.#finish(frame, desk, list, packed, read, deskFor);
   }
 
   *walk<T>(page: (cursor: number) => Page<T>): Generator<T, void, undefined> {
@@ -79,15 +86,20 @@ export class CacheRunner implements Runner<'sync'> {
     list: readonly unknown[],
     packed: (Packed | undefined)[] | undefined,
     read: Reading<T>,
+    deskFor: (key: Key) => Desk,
   ): T {
     for (let i = 0; i < list.length; i++) {
       const arg = list[i];
-      if (arg instanceof OtherKey) frame.key(arg.key, this.#deskFor(arg.key));
+      if (arg instanceof OtherKey) frame.key(arg.key, deskFor(arg.key));
       else if (arg instanceof ArrayHead) frame.array(arg.length);
       else frame.value(arg, packed?.[i]);
     }
     const end = frame.run();
     return read(new ReplyCursor(desk.reply, REPLY_START, end, this.#structures));
+  }
+
+  #deskFor(command: CommandName): (key: Key) => Desk {
+    return COMMANDS[command].write ? this.#desks.deskToWrite : this.#desks.deskFor;
   }
 
   /** The values that must be packed, in memory of their own; undefined: there are none. */

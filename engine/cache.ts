@@ -5,8 +5,10 @@
 import type { ArenaStats } from './arena.js';
 import type { ArenaSet } from './arena-set.js';
 import type { Changes, ChangesOptions } from './changes.js';
+import type { ClusterProvider, Membership } from './cluster-member.js';
 import type { DecodedConfig } from './decoded.js';
 import { Desk } from './desk.js';
+import { SlabringError } from './errors.js';
 import { type CacheEvents, Observers } from './events.js';
 import { FullKeyspace } from './full-keyspace.js';
 import type { Store } from './handles/store.js';
@@ -27,6 +29,11 @@ import { openStructures } from './structures.js';
 
 /** A cache as one thread has it open. Made by `openCache` and `attachCache`. */
 export class Cache extends FullKeyspace implements Store<'sync'> {
+  /**
+   * The keys of the whole cluster that this cache is a member of, to whoever called `openCache`.
+   * undefined: it is in none, or another thread opened it.
+   */
+  readonly cluster: Membership | undefined;
   readonly #arenas: ArenaSet;
   readonly #defaultTtlMs: number;
   readonly #shared: SharedParts;
@@ -38,7 +45,12 @@ export class Cache extends FullKeyspace implements Store<'sync'> {
   readonly #namespaces = new Map<string, Namespace>();
 
   /** Use `openCache` or `attachCache`. The cache owns the arenas: `close` closes them. */
-  constructor(arenas: ArenaSet, defaultTtlMs: number, decoded?: DecodedConfig) {
+  constructor(
+    arenas: ArenaSet,
+    defaultTtlMs: number,
+    decoded?: DecodedConfig,
+    cluster?: ClusterProvider,
+  ) {
     // One region serves all: structures are the same, wherever their values are.
     const structures = openStructures(arenas.arenas[0]!);
     const shared: SharedParts = {
@@ -64,6 +76,7 @@ export class Cache extends FullKeyspace implements Store<'sync'> {
     });
     this.#stopUpkeep = arenas.startUpkeep();
     this.#jobs = new jobs.CacheJobs(arenas, defaultTtlMs);
+    this.cluster = cluster?.join({ arenas, defaultTtlMs, closeCache: () => this.#close() });
   }
 
   /**
@@ -78,10 +91,12 @@ export class Cache extends FullKeyspace implements Store<'sync'> {
   /**
    * The namespace of that name, which all threads have in common, and which is made if need be:
    * keys of its own, with counters of their own, that `clear` removes all at once.
-   * @throws SlabringError `OPTION` for a wrong name or option, or when there are `maxNamespaces`
+   * @throws SlabringError `OPTION` for a wrong name or option, when there are `maxNamespaces`, or
+   *   in a cluster
    */
   namespace(name: string, options: NamespaceOptions = {}): Namespace {
     checkOpen(this.#shared);
+    this.#refuseToMember('namespace', 'its keys would stay on this member');
     const ttlMs = readNamespaceTtl(options, this.#defaultTtlMs);
     if (typeof name !== 'string') checkName(name);
     const key = `${ttlMs} ${name}`;
@@ -126,10 +141,12 @@ export class Cache extends FullKeyspace implements Store<'sync'> {
   }
 
   /**
-   * Stores the entries of a file, by other threads.
+   * Stores the entries of a file, by other threads. Not in a cluster, whose other members have part
+   * of the keys.
    * @throws ImportError at a wrong entry; SlabringError as `verify`
    */
-  importFile(path: string | URL, options?: jobs.ImportOptions): Promise<jobs.ImportResult> {
+  async importFile(path: string | URL, options?: jobs.ImportOptions): Promise<jobs.ImportResult> {
+    this.#refuseToMember('importFile', 'other members have part of the keys');
     return this.#jobs.importFile(path, options);
   }
 
@@ -174,9 +191,13 @@ export class Cache extends FullKeyspace implements Store<'sync'> {
     return this.#observers.on(event, listener);
   }
 
-  /** Removes all entries, those of namespaces too. */
+  /**
+   * Removes all entries, those of namespaces too. Not in a cluster.
+   * @throws SlabringError `OPTION`
+   */
   clear(): void {
     checkOpen(this.#shared);
+    this.#refuseToMember('clear', 'other members would give back their copies');
     for (const kept of this.#shared.kept) kept.forget();
     this.#arenas.clear();
   }
@@ -197,9 +218,16 @@ export class Cache extends FullKeyspace implements Store<'sync'> {
   /**
    * Ends this thread's use of the cache; other threads keep theirs. The memory is freed when no
    * thread has it open and no handle is left. Calling it again does nothing; any other call then
-   * throws `CLOSED`.
+   * throws `CLOSED`. In a cluster, what the thread that called `openCache` closes leaves it, in the
+   * background: `cluster.close()` tells when that is done.
    */
   close(): void {
+    this.#close();
+    // What goes wrong, its hooks are told.
+    void this.cluster?.close();
+  }
+
+  #close(): void {
     if (this.#shared.closed) return;
     this.#observers.close();
     this.#jobs.close();
@@ -211,6 +239,11 @@ export class Cache extends FullKeyspace implements Store<'sync'> {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #refuseToMember(method: string, why: string): void {
+    if (this.#arenas.facts.slotBytes === 0) return;
+    throw new SlabringError('OPTION', `${method} is not for a member of a cluster: ${why}`);
   }
 
   /** The namespace of a change; the cache itself for keys of none. */

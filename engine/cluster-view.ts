@@ -10,6 +10,10 @@ export interface ClusterNodeFacts {
   readonly id: string;
   /** Stays over restarts. */
   readonly name: string;
+  /**
+   * Empty: clients do not reach it, as a process with an embedded member. Then any other node takes
+   * commands on its keys, and has it run them.
+   */
   readonly url: string;
   /** nil: none. */
   readonly zone: string | null;

@@ -23,7 +23,7 @@ export abstract class CollectionKeys extends Keyspace {
   /** @param space the namespace; undefined: keys of none */
   constructor(shared: SharedParts, defaultTtlMs: number, space?: Space) {
     super(shared, defaultTtlMs, space);
-    this.#runner = new CacheRunner(shared.single, shared.structures, insideOf(this).deskFor);
+    this.#runner = new CacheRunner(shared.single, shared.structures, insideOf(this));
   }
 
   /**

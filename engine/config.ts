@@ -16,6 +16,7 @@ import {
   type Policy,
 } from './arena.js';
 import { type ArenaSetOptions, arenasFor, MAX_ARENAS, MAX_SET_BYTES } from './arena-set.js';
+import type { ClusterProvider } from './cluster-member.js';
 import { type DecodedConfig, type DecodedOptions, readDecodedOption } from './decoded.js';
 import { SlabringError } from './errors.js';
 import { checkOptionNames, parseByteSize, parseDuration, show } from './units.js';
@@ -86,6 +87,11 @@ export interface CacheOptions {
    * Default `false`.
    */
   structures?: boolean;
+  /**
+   * Makes the cache a member of a cluster: what `clusterMember` of `slabring/server` returns. There
+   * are no namespaces then, and neither `decoded` nor `structures`. Default: it is alone.
+   */
+  cluster?: ClusterProvider | undefined;
 }
 
 /** What `openCache` works with once its options are read. */
@@ -94,6 +100,7 @@ export interface CacheConfig {
   /** 0: no expiry. */
   readonly defaultTtlMs: number;
   readonly decoded: DecodedConfig | undefined;
+  readonly cluster: ClusterProvider | undefined;
 }
 
 const OPTION_NAMES = [
@@ -110,6 +117,7 @@ const OPTION_NAMES = [
   'ttl',
   'decoded',
   'structures',
+  'cluster',
 ] as const satisfies readonly (keyof CacheOptions)[];
 
 export type { Policy };
@@ -147,7 +155,8 @@ export function readCacheOptions(options: CacheOptions = {}): CacheConfig {
     maxEntries,
     maxValue,
     maxThreads = MAX_THREADS,
-    maxNamespaces = DEFAULT_NAMESPACES,
+    cluster,
+    maxNamespaces = cluster === undefined ? DEFAULT_NAMESPACES : 0,
     packedItems = DEFAULT_PACKED_ITEMS,
     packedBytes = DEFAULT_PACKED_BYTES,
     arenas,
@@ -156,6 +165,7 @@ export function readCacheOptions(options: CacheOptions = {}): CacheConfig {
     structures = false,
   } = options;
   const decodedConfig = readDecodedOption(decoded);
+  if (cluster !== undefined) checkForCluster(options, cluster);
   const memoryBytes = readSize(memory, 'memory', MAX_SET_BYTES);
   const count =
     arenas === undefined ? arenasFor(memoryBytes) : readCount(arenas, 'arenas', MAX_ARENAS);
@@ -166,7 +176,10 @@ export function readCacheOptions(options: CacheOptions = {}): CacheConfig {
       maxValue === undefined
         ? defaultMaxValue(memoryBytes / count)
         : readSize(maxValue, 'maxValue', MAX_VALUE_BYTES),
-    maxThreads: readCount(maxThreads, 'maxThreads', MAX_THREADS),
+    maxThreads: Math.min(
+      MAX_THREADS,
+      readCount(maxThreads, 'maxThreads', MAX_THREADS) + (cluster?.threads ?? 0),
+    ),
     maxNamespaces: readCount(maxNamespaces, 'maxNamespaces', MAX_NAMESPACES, 0),
     packedItems: readCount(packedItems, 'packedItems', MAX_PACKED_ITEMS, 0),
     packedBytes: readPackedBytes(packedBytes),
@@ -177,8 +190,34 @@ export function readCacheOptions(options: CacheOptions = {}): CacheConfig {
     }),
     stamps: decodedConfig !== undefined,
     structures: readSwitch(structures, 'structures'),
+    ...cluster?.arenas,
   };
-  return { arena, defaultTtlMs: parseDuration(ttl, 'ttl'), decoded: decodedConfig };
+  return { arena, defaultTtlMs: parseDuration(ttl, 'ttl'), decoded: decodedConfig, cluster };
+}
+
+/** What a member of a cluster cannot have. */
+function checkForCluster(options: CacheOptions, cluster: ClusterProvider): void {
+  if (typeof cluster !== 'object' || cluster === null || typeof cluster.join !== 'function') {
+    const allowed = 'what clusterMember() of slabring/server returns';
+    throw new SlabringError('OPTION', `cluster must be ${allowed}, not ${show(cluster)}`);
+  }
+  const { maxNamespaces, decoded, structures } = options;
+  if (maxNamespaces !== undefined && maxNamespaces !== 0) {
+    refuseInCluster('maxNamespaces', '0', 'keys of namespaces stay on one member', maxNamespaces);
+  }
+  if (structures === true) {
+    refuseInCluster('structures', 'false', 'other members could not read the values', structures);
+  }
+  if (decoded !== undefined && decoded !== false) {
+    refuseInCluster('decoded', 'false', 'a kept value may be of a key that has moved', decoded);
+  }
+}
+
+function refuseInCluster(option: string, allowed: string, why: string, value: unknown): never {
+  throw new SlabringError(
+    'OPTION',
+    `${option} must be ${allowed} in a cluster, because ${why}; not ${show(value)}`,
+  );
 }
 
 /** A value and its successor fit: the old one stays until the new one is there. */

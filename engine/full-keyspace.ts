@@ -25,7 +25,7 @@ import {
   type WireDescription,
   type WireLimit,
 } from './keyoptions.js';
-import { deskIn, desksIn, type SharedParts } from './keyspace.js';
+import { deskIn, desksIn, deskToWriteIn, type SharedParts } from './keyspace.js';
 import { prefixOf, randomKey, scanPage } from './scan-page.js';
 import type { Single } from './single.js';
 import type { Space } from './space.js';
@@ -102,7 +102,7 @@ export abstract class FullKeyspace extends StringKeys {
   acquireLease(key: Key, owner: Key, ttl: Duration): number | undefined {
     checkOwner(owner);
     const ttlMs = readLeaseTtl(ttl);
-    const frame = this.#single.begin(deskIn(this, key), 'LOCK', key, 3);
+    const frame = this.#single.begin(deskToWriteIn(this, key), 'LOCK', key, 3);
     return (frame.bytes(owner).integer(ttlMs).finish() as number | null) ?? undefined;
   }
 
@@ -112,7 +112,7 @@ export abstract class FullKeyspace extends StringKeys {
    */
   releaseLease(key: Key, owner: Key): boolean {
     checkOwner(owner);
-    const frame = this.#single.begin(deskIn(this, key), 'UNLOCK', key, 2);
+    const frame = this.#single.begin(deskToWriteIn(this, key), 'UNLOCK', key, 2);
     return frame.bytes(owner).finish() as boolean;
   }
 
@@ -124,7 +124,7 @@ export abstract class FullKeyspace extends StringKeys {
   extendLease(key: Key, owner: Key, ttl: Duration): boolean {
     checkOwner(owner);
     const ttlMs = readLeaseTtl(ttl);
-    const frame = this.#single.begin(deskIn(this, key), 'EXTEND', key, 3);
+    const frame = this.#single.begin(deskToWriteIn(this, key), 'EXTEND', key, 3);
     return frame.bytes(owner).integer(ttlMs).finish() as boolean;
   }
 
@@ -136,7 +136,7 @@ export abstract class FullKeyspace extends StringKeys {
    */
   limit(key: Key, options: LimitOptions): LimitResult {
     const { capacity, refillPerSecond, cost } = readLimitOptions(options);
-    const frame = this.#single.begin(deskIn(this, key), 'LIMIT', key, 4);
+    const frame = this.#single.begin(deskToWriteIn(this, key), 'LIMIT', key, 4);
     const reply = frame.integer(capacity).float(refillPerSecond).integer(cost).finish();
     return readLimit(reply as WireLimit);
   }

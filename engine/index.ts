@@ -28,6 +28,7 @@ export type {
   SetChange,
 } from './change.js';
 export type { Changes, ChangesOptions } from './changes.js';
+export type { ClusterProvider, Membership } from './cluster-member.js';
 export type { CacheOptions, Policy } from './config.js';
 export type { DecodedOptions } from './decoded.js';
 export { type ErrorCode, SlabringError } from './errors.js';
@@ -63,6 +64,12 @@ export { ImportError, type ImportOptions, type ImportResult } from './jobs/impor
 export type { JobOptions, JobProgress } from './jobs/options.js';
 export type { BrokenRule } from './jobs/verify-part.js';
 export type { Namespace, NamespaceOptions } from './namespace.js';
-export { type AttachOptions, attachCache, type CacheHandle, openCache } from './open.js';
+export {
+  type AttachOptions,
+  attachCache,
+  type CacheHandle,
+  type MemberCache,
+  openCache,
+} from './open.js';
 export type { NamespaceStats, SizeCount } from './space.js';
 export type { FoundKey } from './walk.js';

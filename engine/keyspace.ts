@@ -14,9 +14,9 @@ import { checkDelta } from './handles/arguments.js';
 import { lengthOfWord } from './keys.js';
 import { LargeCalls } from './large-calls.js';
 import type { Many, ManyKeys } from './many.js';
+import { type KeyRoutes, MemberRoutes } from './member-routes.js';
 import { Tag } from './msgpack.js';
 import { readVersioned } from './reply.js';
-import type { Routes } from './route.js';
 import { SetArguments } from './setoptions.js';
 import { IS_LARGE, REPLY_START, type Single } from './single.js';
 import type { Space } from './space.js';
@@ -45,8 +45,12 @@ export function checkOpen(parts: SharedParts): void {
 /** The number of a key's partition, those of all arenas numbered through. */
 export let partitionIn: (keyspace: Keyspace, key: Key) => number;
 
-/** The desk that a key belongs to, and those of all arenas. They throw `CLOSED`. */
+/**
+ * The desk that a key belongs to, for reading it, or for writing it, and those of all arenas. They
+ * throw `CLOSED`; in a cluster, the first two `MOVED`.
+ */
 export let deskIn: (keyspace: Keyspace, key: Key) => Desk;
+export let deskToWriteIn: (keyspace: Keyspace, key: Key) => Desk;
 export let desksIn: (keyspace: Keyspace) => readonly Desk[];
 /** `peek`, which has no value for a collection. */
 export let plainValueIn: (keyspace: Keyspace, key: Key) => unknown;
@@ -58,8 +62,9 @@ export interface Inside {
   readonly large: LargeCalls;
   readonly manyKeys: ManyKeys;
   readonly defaultTtlMs: number;
-  /** Where a key belongs. @throws SlabringError `CLOSED` */
+  /** Where a key belongs. @throws SlabringError `CLOSED`; in a cluster `MOVED` */
   readonly deskFor: (key: Key) => Desk;
+  readonly deskToWrite: (key: Key) => Desk;
 }
 
 /** Of a keyspace whose constructor has run. */
@@ -73,7 +78,10 @@ export abstract class Keyspace {
   readonly #desk: Desk;
   readonly #desks: readonly Desk[];
   /** Which of the desks a key belongs to; undefined with one. */
-  readonly #routes: Routes | undefined;
+  readonly #routes: KeyRoutes | undefined;
+  /** The same; of a member of a cluster, those that throw for keys that are not its own. */
+  readonly #readRoutes: KeyRoutes | undefined;
+  readonly #writeRoutes: KeyRoutes | undefined;
   readonly #large: LargeCalls;
   readonly #manyKeys: ManyKeys;
   readonly #defaultTtlMs: number;
@@ -86,6 +94,7 @@ export abstract class Keyspace {
   static {
     partitionIn = (keyspace, key) => keyspace.#partitionOf(key);
     deskIn = (keyspace, key) => keyspace.#deskFor(key);
+    deskToWriteIn = (keyspace, key) => keyspace.#deskToWrite(key);
     desksIn = (keyspace) => {
       keyspace.#checkOpen();
       return keyspace.#desks;
@@ -98,6 +107,7 @@ export abstract class Keyspace {
       manyKeys: keyspace.#manyKeys,
       defaultTtlMs: keyspace.#defaultTtlMs,
       deskFor: (key) => keyspace.#deskFor(key),
+      deskToWrite: (key) => keyspace.#deskToWrite(key),
     });
   }
 
@@ -109,10 +119,19 @@ export abstract class Keyspace {
     this.#desks = arenas.map((arena) => new Desk(arena, space));
     this.#desk = this.#desks[0]!;
     this.#routes = routes;
+    const isMember = facts.slotBytes > 0;
+    this.#readRoutes = isMember ? new MemberRoutes(shared.arenas, false) : routes;
+    this.#writeRoutes = isMember ? new MemberRoutes(shared.arenas, true) : routes;
     this.#defaultTtlMs = defaultTtlMs;
     this.#structures = shared.structures;
     this.#large = new LargeCalls(facts.maxValueBytes, this.#structures);
-    this.#manyKeys = { space, deskFor: (key) => this.#deskFor(key) };
+    this.#manyKeys = {
+      space,
+      deskToWrite: (key) => this.#deskToWrite(key),
+      check: isMember
+        ? (key, isWrite) => void (isWrite ? this.#deskToWrite(key) : this.#deskFor(key))
+        : undefined,
+    };
     if (shared.decoded === undefined) return;
     this.#decoded = new DecodedValues(
       shared.decoded,
@@ -175,7 +194,7 @@ export abstract class Keyspace {
   set(key: Key, value: unknown, options?: SetOptions): boolean {
     const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
     const packed = packValue(value, this.#structures);
-    const desk = this.#deskFor(key);
+    const desk = this.#deskToWrite(key);
     const word = desk.writeKey(key);
     const start = lengthOfWord(word);
     const end = writeValue(value, packed, desk.request, start, desk.passingBytes);
@@ -191,7 +210,7 @@ export abstract class Keyspace {
   setBytes(key: Key, value: Uint8Array, options?: SetOptions): boolean {
     checkBytes(value, 'setBytes');
     const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
-    const desk = this.#deskFor(key);
+    const desk = this.#deskToWrite(key);
     const word = desk.writeKey(key);
     const start = lengthOfWord(word);
     const end = writeBytes(value, desk.request, start, desk.passingBytes);
@@ -201,7 +220,7 @@ export abstract class Keyspace {
 
   /** Removes the key; true when it was present. */
   delete(key: Key): boolean {
-    const desk = this.#deskFor(key);
+    const desk = this.#deskToWrite(key);
     const word = desk.writeKey(key);
     return desk.kernel.deleteDirect(desk.slot, word, Date.now()) === 1;
   }
@@ -226,13 +245,13 @@ export abstract class Keyspace {
   /** Sets the time to live from now on (0: it does not expire); false when the key is absent. */
   expire(key: Key, ttl: Duration): boolean {
     const ttlMs = parseDuration(ttl, 'ttl');
-    const frame = this.#shared.single.begin(this.#deskFor(key), 'EXPIRE', key, 2);
+    const frame = this.#shared.single.begin(this.#deskToWrite(key), 'EXPIRE', key, 2);
     return frame.integer(ttlMs).finish() as boolean;
   }
 
   /** Removes the expiry; true when there was one. */
   persist(key: Key): boolean {
-    return this.#shared.single.begin(this.#deskFor(key), 'PERSIST', key, 1).finish() as boolean;
+    return this.#shared.single.begin(this.#deskToWrite(key), 'PERSIST', key, 1).finish() as boolean;
   }
 
   /** Marks the key as used, for eviction; true when it is present. */
@@ -250,7 +269,7 @@ export abstract class Keyspace {
   increment(key: Key, delta: number | bigint = 1, options?: IncrementOptions): number | bigint {
     checkDelta(delta);
     const ttlMs = readIncrementTtl(options, this.#defaultTtlMs);
-    const frame = this.#shared.single.begin(this.#deskFor(key), 'INCR', key, 3);
+    const frame = this.#shared.single.begin(this.#deskToWrite(key), 'INCR', key, 3);
     return frame.integer(delta).integer(ttlMs).finish() as number | bigint;
   }
 
@@ -259,7 +278,7 @@ export abstract class Keyspace {
    * @throws SlabringError as `get` does
    */
   getVersioned<T = unknown>(key: Key): Versioned<T> | undefined {
-    const desk = this.#deskFor(key);
+    const desk = this.#deskToWrite(key);
     const end = this.#shared.single.begin(desk, 'GETV', key, 1).run();
     if (end === IS_LARGE) return this.#large.readVersioned<T>(desk, key);
     return readVersioned<T>(desk.reply, REPLY_START, end, this.#structures);
@@ -274,7 +293,7 @@ export abstract class Keyspace {
   swap<T = unknown>(key: Key, value: unknown, options?: SetOptions): T | undefined {
     const { ttlMs, flags, version } = this.#setArguments.read(options, this.#defaultTtlMs);
     const packed = packValue(value, this.#structures);
-    const desk = this.#deskFor(key);
+    const desk = this.#deskToWrite(key);
     const word = desk.writeKey(key);
     const start = lengthOfWord(word);
     const end = writeValue(value, packed, desk.request, start, desk.passingBytes);
@@ -370,7 +389,7 @@ export abstract class Keyspace {
   abstract get size(): number;
 
   #peekPlain(key: Key): unknown {
-    const desk = this.#deskFor(key);
+    const desk = this.#deskHere(key);
     const word = desk.writeKey(key);
     const length = desk.kernel.peekDirect(desk.slot, word, CLOCK_WHEN_NEEDED);
     if (length >= 0) return readValue(desk.reply, 0, length, this.#structures);
@@ -379,7 +398,7 @@ export abstract class Keyspace {
   }
 
   #partitionOf(key: Key): number {
-    const desk = this.#deskFor(key);
+    const desk = this.#deskHere(key);
     const first = this.#desks.indexOf(desk) * desk.arena.facts.partitions;
     return first + desk.kernel.partitionOfKey(desk.slot, desk.writeKey(key));
   }
@@ -408,8 +427,22 @@ export abstract class Keyspace {
     if (this.#shared.closed) checkOpen(this.#shared);
   }
 
-  /** Where the key belongs. Checks no key: writing it does. */
+  /** Where the key belongs, to be read. Checks no key: writing it does. */
   #deskFor(key: Key): Desk {
+    this.#checkOpen();
+    const routes = this.#readRoutes;
+    return routes === undefined ? this.#desk : this.#desks[routes.arenaOf(key)]!;
+  }
+
+  /** The same, to be written. */
+  #deskToWrite(key: Key): Desk {
+    this.#checkOpen();
+    const routes = this.#writeRoutes;
+    return routes === undefined ? this.#desk : this.#desks[routes.arenaOf(key)]!;
+  }
+
+  /** Where a key is in this memory, if it is there, whoever it belongs to. */
+  #deskHere(key: Key): Desk {
     this.#checkOpen();
     return this.#routes === undefined ? this.#desk : this.#desks[this.#routes.arenaOf(key)]!;
   }

@@ -20,8 +20,10 @@ import { show } from './units.js';
 export interface ManyKeys {
   /** Their namespace; undefined: none. */
   readonly space: Space | undefined;
-  /** Where a key belongs. */
-  deskFor(key: Key): Desk;
+  /** Where a key belongs, to be written. */
+  deskToWrite(key: Key): Desk;
+  /** In a cluster: throws `MOVED` for a key that is not this member's. */
+  readonly check: ((key: Key, isWrite: boolean) => void) | undefined;
 }
 
 /** A value that goes into no frame: it is stored before frame number `frame`. */
@@ -75,8 +77,11 @@ export class Many {
   /** One command for each key. */
   #batchOf(name: CommandName, keys: Iterable<Key>, of: ManyKeys): Batch {
     const batch = new Batch();
-    const { code } = COMMANDS[name];
-    for (const key of keys) batch.begin(code, key, 1, of.space !== undefined);
+    const { code, write } = COMMANDS[name];
+    for (const key of keys) {
+      of.check?.(key, write);
+      batch.begin(code, key, 1, of.space !== undefined);
+    }
     return batch;
   }
 
@@ -93,6 +98,7 @@ export class Many {
       }
       const [key, value] = entry as [Key, unknown];
       const packed = packValue(value, this.#structures);
+      of.check?.(key, true);
       batch.begin(COMMANDS.SET.code, key, count, of.space !== undefined);
       if (!batch.value(value, packed, mostBytes)) {
         const bytes = Buffer.concat(encodedParts(value, packed, this.#maxValueBytes));
@@ -149,7 +155,7 @@ export class Many {
         try {
           const { key, bytes } = larges[large]!;
           const { ttlMs, flags, version } = args!;
-          const desk = of.deskFor(key);
+          const desk = of.deskToWrite(key);
           const word = desk.writeKey(key);
           replies.push(desk.storeLarge(word, [bytes], ttlMs, flags, version).stored);
         } catch (error) {

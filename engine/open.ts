@@ -1,6 +1,7 @@
 /** Opening a cache, and opening the same one in another thread. */
 import { ArenaSet, type ArenaSetHandle } from './arena-set.js';
 import { Cache } from './cache.js';
+import type { ClusterProvider, Membership } from './cluster-member.js';
 import { type CacheOptions, readCacheOptions } from './config.js';
 import { type DecodedConfig, type DecodedOptions, readDecodedOption } from './decoded.js';
 import { SlabringError } from './errors.js';
@@ -25,13 +26,20 @@ export interface AttachOptions {
   decoded?: boolean | DecodedOptions;
 }
 
+/** A cache that is a member of a cluster. */
+export type MemberCache<M extends Membership = Membership> = Cache & { readonly cluster: M };
+
 /**
  * Makes a new, empty cache.
  * @throws SlabringError `OPTION`, naming the option that is wrong and what is allowed
  */
+export function openCache<M extends Membership>(
+  options: CacheOptions & { cluster: ClusterProvider<M> },
+): MemberCache<M>;
+export function openCache(options?: CacheOptions): Cache;
 export function openCache(options?: CacheOptions): Cache {
-  const { arena, defaultTtlMs, decoded } = readCacheOptions(options);
-  return new Cache(ArenaSet.create(arena), defaultTtlMs, decoded);
+  const { arena, defaultTtlMs, decoded, cluster } = readCacheOptions(options);
+  return new Cache(ArenaSet.create(arena), defaultTtlMs, decoded, cluster);
 }
 
 /**

@@ -42,9 +42,9 @@ export abstract class StringKeys extends CollectionKeys {
    */
   append(key: Key, data: string | Uint8Array): number {
     checkData(data, 'append');
-    const { shared, deskFor } = this.#inside;
+    const { shared, deskToWrite } = this.#inside;
     return shared.single
-      .begin(deskFor(key), 'APPEND', key, 2)
+      .begin(deskToWrite(key), 'APPEND', key, 2)
       .value(data, undefined)
       .finish() as number;
   }
@@ -90,8 +90,8 @@ export abstract class StringKeys extends CollectionKeys {
   setRange(key: Key, offset: number, data: string | Uint8Array): number {
     checkCount(offset, 'offset');
     checkData(data, 'setRange');
-    const { shared, deskFor } = this.#inside;
-    const frame = shared.single.begin(deskFor(key), 'SETRANGE', key, 3).integer(offset);
+    const { shared, deskToWrite } = this.#inside;
+    const frame = shared.single.begin(deskToWrite(key), 'SETRANGE', key, 3).integer(offset);
     return frame.value(data, undefined).finish() as number;
   }
 
@@ -104,9 +104,9 @@ export abstract class StringKeys extends CollectionKeys {
    */
   incrementFloat(key: Key, delta: number, options?: TtlOptions): number {
     checkNumber(delta, 'delta');
-    const { shared, deskFor, defaultTtlMs } = this.#inside;
+    const { shared, deskToWrite, defaultTtlMs } = this.#inside;
     const ttlMs = readTtl(options, 'incrementFloat', defaultTtlMs);
-    const frame = shared.single.begin(deskFor(key), 'INCRFLOAT', key, 3);
+    const frame = shared.single.begin(deskToWrite(key), 'INCRFLOAT', key, 3);
     return frame.float(delta).integer(ttlMs).finish() as number;
   }
 
@@ -115,8 +115,8 @@ export abstract class StringKeys extends CollectionKeys {
    * JavaScript has no type for (`WRONGTYPE`) is gone too; a collection (`WRONGTYPE`) stays.
    */
   take<T = unknown>(key: Key): T | undefined {
-    const { shared, deskFor, large } = this.#inside;
-    const desk = deskFor(key);
+    const { shared, deskToWrite, large } = this.#inside;
+    const desk = deskToWrite(key);
     const word = desk.writeKey(key);
     const length = desk.kernel.takeDirect(desk.slot, word, Date.now());
     if (length < 0) return large.read(length, desk, key, 'take') as T | undefined;
@@ -130,8 +130,8 @@ export abstract class StringKeys extends CollectionKeys {
    */
   getAndExpire<T = unknown>(key: Key, ttl: Duration): T | undefined {
     const ttlMs = parseDuration(ttl, 'ttl');
-    const { shared, deskFor, large } = this.#inside;
-    const desk = deskFor(key);
+    const { shared, deskToWrite, large } = this.#inside;
+    const desk = deskToWrite(key);
     const word = desk.writeKey(key);
     const length = desk.kernel.expireDirect(desk.slot, word, ttlMs, Date.now());
     if (length < 0) return large.read(length, desk, key, ttlMs) as T | undefined;
@@ -149,6 +149,7 @@ export abstract class StringKeys extends CollectionKeys {
     const list = [...iterate(keys, 'getAll', 'keys')];
     if (list.length === 0) return [];
     const { shared, manyKeys } = this.#inside;
+    this.#check(list, false);
     const batch = this.#beginBatch('MGET', list[0]!, list.length);
     for (const key of list.slice(1)) batch.key(key, manyKeys.space !== undefined);
     return shared.many.runOne(batch, manyKeys).nextValues() as (T | undefined)[];
@@ -203,6 +204,12 @@ export abstract class StringKeys extends CollectionKeys {
     return this.#move('COPY', key, newKey, readCopyFlags(options));
   }
 
+  /** @throws SlabringError `MOVED` when a key is with another member of the cluster */
+  #check(keys: readonly Key[], isWrite: boolean): void {
+    const { check } = this.#inside.manyKeys;
+    if (check !== undefined) for (const key of keys) check(key, isWrite);
+  }
+
   /** A batch with the beginning of one command of so many arguments. */
   #beginBatch(name: CommandName, key: Key, args: number): Batch {
     const batch = new Batch();
@@ -234,11 +241,14 @@ export abstract class StringKeys extends CollectionKeys {
       );
     }
     if (ttlMs !== 0) batch!.integer(ttlMs);
+    // The values' own code has run.
+    if (manyKeys.check) for (const [key] of pairs) manyKeys.check(key, true);
     return shared.many.runOne(batch!, manyKeys).next() as boolean;
   }
 
   #move(name: CommandName, key: Key, newKey: Key, flags?: number): boolean {
     const { shared, manyKeys, space } = this.#inside;
+    this.#check([key, newKey], true);
     const batch = this.#beginBatch(name, key, flags === undefined ? 2 : 3);
     batch.key(newKey, space !== undefined);
     if (flags !== undefined) batch.integer(flags);

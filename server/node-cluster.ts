@@ -18,9 +18,9 @@ export interface Member {
 export interface MemberGround extends ClusterThreadHooks {
   readonly arenas: ArenaSet;
   readonly facts: NodeFacts;
-  readonly serve: ServeConfig;
-  /** That clients reach the node at. */
-  readonly port: number;
+  readonly serve: Pick<ServeConfig, 'maxMessageBytes'>;
+  /** That clients reach the node at; undefined: they do not. */
+  readonly port: number | undefined;
   /** The cluster thread's ends of channels to the serving threads. */
   readonly ports: readonly MessagePort[];
 }
@@ -42,7 +42,7 @@ export async function joinCluster(config: ClusterConfig, ground: MemberGround): 
   const { nodeId, software, startedAtMs } = facts;
   const start = {
     ...{ arenas: arenas.handle, config, nodeId, software, startedAtMs, ports },
-    clientUrl: `ws://${hostPort(config.advertise, port)}`,
+    clientUrl: port === undefined ? '' : `ws://${hostPort(config.advertise, port)}`,
     maxMessageBytes: serve.maxMessageBytes,
   };
   const thread = new ClusterThread(start, hooks);

@@ -12,28 +12,13 @@ import { createCounters } from './counters.js';
 import { loadUws, NoBinary, type UwsModule } from './front-end.js';
 import { DRAIN_DEADLINE_MS, LINGER_MS, STOP_DEADLINE_MS } from './limits.js';
 import { joinCluster, type Member, portTo } from './node-cluster.js';
+import { type NodeHooks, throwLater, warnProcess } from './node-hooks.js';
 import { type NodeOptions, readNodeOptions, type ServeConfig } from './options.js';
 import { SOFTWARE_VERSION } from './software.js';
 import { hostPort, probePort, resolveHost } from './tcp-port.js';
 import type { ListenPlan, NodeFacts } from './thread-contract.js';
 import { guardExit, ThreadHandle } from './threads.js';
 import { claimUnixPath, ownUnixPath } from './unix-socket.js';
-
-/** What a running node tells the one who started it. */
-export interface NodeHooks {
-  /** Something works, but not as well as it could. Default: a warning of the process. */
-  onWarning?: (text: string) => void;
-  /**
-   * A serving thread has failed, and with it the node: nothing is served reliably any more.
-   * Default: thrown.
-   */
-  onFailure?: (error: Error) => void;
-  /**
-   * Somebody has asked the node to leave its cluster, by `slabring cluster leave`; `close` does it.
-   * Default: it is closed.
-   */
-  onLeaveAsked?: () => void;
-}
 
 /** A node's part in its cluster. */
 export interface NodeCluster {
@@ -306,18 +291,4 @@ async function within(ms: number, promises: readonly Promise<void>[]): Promise<b
   const inTime = await Promise.race([Promise.all(promises).then(() => true), late]);
   timer.abort();
   return inTime;
-}
-
-function warnProcess(text: string): void {
-  process.emitWarning(text, 'SlabringWarning');
-}
-
-/**
- * As an emitter does with an 'error' that nobody listens for: the process ends with it unless it is
- * caught there.
- */
-function throwLater(error: Error): void {
-  setImmediate(() => {
-    throw error;
-  });
 }

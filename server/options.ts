@@ -155,7 +155,7 @@ const OPTION_NAMES = [
 ] as const satisfies readonly (keyof NodeOptions)[];
 
 /** Numbers of nodes in stamps have ten bits. */
-const NODE_NUMBERS = 1024;
+export const NODE_NUMBERS = 1024;
 
 /**
  * The path field of a socket address holds this many bytes, less one for the final zero (macOS:

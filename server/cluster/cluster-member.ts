@@ -96,7 +96,8 @@ export class ClusterMember {
     return new Promise((resolve) => {
       const look = (leftMs: number): void => {
         const isDone = this.cluster.isHandedOver;
-        if (isDone || leftMs <= 0) resolve(isDone);
+        // Where nobody is left, nobody takes anything over.
+        if (isDone || leftMs <= 0 || this.membership.isAlone) resolve(isDone);
         else clock.after(HANDOVER_CHECK_MS, () => look(leftMs - HANDOVER_CHECK_MS));
       };
       clock.after(HANDOVER_CHECK_MS, () => look(deadlineMs));

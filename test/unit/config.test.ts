@@ -35,7 +35,7 @@ describe('readCacheOptions', () => {
   });
 
   it('reads what is given', () => {
-    const options: Required<CacheOptions> = {
+    const options: Required<Omit<CacheOptions, 'cluster'>> = {
       memory: '512mb',
       policy: 'none',
       partitions: 16,

@@ -13,8 +13,12 @@ export function nowhere(slot: number): Buffer {
   return encodeErrorText(`UNAVAILABLE no node serves slot ${slot} now; try again`);
 }
 
-/** Another node has the slot, and the client said that it would go there by itself. */
-export function moved(slot: number, node: number, { nodes }: ClusterView): Buffer {
+/**
+ * Another node has the slot, and the client said that it would go there by itself; undefined: it
+ * cannot, because no client reaches that node.
+ */
+export function moved(slot: number, node: number, { nodes }: ClusterView): Buffer | undefined {
   const url = nodes[node]?.url;
-  return url === undefined ? nowhere(slot) : encodeErrorText(`MOVED ${slot} ${url}`);
+  if (url === undefined) return nowhere(slot);
+  return url === '' ? undefined : encodeErrorText(`MOVED ${slot} ${url}`);
 }

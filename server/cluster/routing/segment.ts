@@ -43,8 +43,11 @@ export interface SortingRules {
   readonly placement: Placement;
   /** Longer commands than one byte less are not sorted, but for SET: they are refused anywhere. */
   readonly areaBytes: number;
-  /** How a command is answered that is another node's; undefined: that node runs it. */
-  readonly answerMoved: ((slot: number, node: number) => Buffer) | undefined;
+  /**
+   * How a command is answered that is another node's; undefined, and where it
+   * returns that: that node runs it.
+   */
+  readonly answerMoved: ((slot: number, node: number) => Buffer | undefined) | undefined;
 }
 
 export class Segments {
@@ -176,10 +179,13 @@ export class Segments {
 
   /** Has the node run the command at hand, or answers it where no other node shall. */
   #send(node: number, slot: number): void {
-    const { answerMoved } = this.#rules;
-    if (node === NOWHERE) this.#answer(nowhere(slot));
-    else if (node === HERE || answerMoved === undefined) this.#addTo(node);
-    else this.#answer(answerMoved(slot, node));
+    if (node === NOWHERE) {
+      this.#answer(nowhere(slot));
+      return;
+    }
+    const moved = node === HERE ? undefined : this.#rules.answerMoved?.(slot, node);
+    if (moved === undefined) this.#addTo(node);
+    else this.#answer(moved);
   }
 
   #answer(reply?: Buffer): Own {

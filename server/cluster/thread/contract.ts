@@ -38,7 +38,12 @@ export type FromClusterThread =
   | { readonly kind: 'warning'; readonly text: string }
   /** Somebody wants the node to leave, and end. */
   | { readonly kind: 'leaveAsked' }
-  | { readonly kind: 'failed'; readonly reason: string };
+  | {
+      readonly kind: 'failed';
+      readonly reason: string;
+      /** When it could not start: what an option or a port was wrong with. */
+      readonly error?: AskError;
+    };
 
 /** What a serving thread asks. `request` is answered by a `done` with the same number. */
 export type Ask =

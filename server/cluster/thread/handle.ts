@@ -50,13 +50,12 @@ export class ClusterThread {
       worker.on('message', (message: FromClusterThread) => {
         if (message.kind === 'warning') hooks.onWarning(message.text);
         if (message.kind === 'leaveAsked') hooks.onLeaveAsked();
-        if (message.kind === 'failed') fail(failure(message.reason));
+        if (message.kind === 'failed') fail(asError(message));
         if (message.kind !== 'ready') return;
         isReady = true;
         resolve(message);
       });
-      // What an option or a port was wrong with keeps its code.
-      worker.once('error', (error: Error) => fail(asError(error)));
+      worker.once('error', (error: Error) => fail(failure(error.message)));
       worker.once('exit', (code) => fail(failure(`ended by itself with code ${code}`)));
     });
   }
@@ -89,10 +88,11 @@ function failure(reason: string): SlabringError {
   return new SlabringError('INTERNAL', `the cluster thread failed: ${reason}`);
 }
 
-function asError(error: Error): Error {
-  const { code } = error as { code?: unknown };
-  if (code === 'OPTION' || code === 'OOM') return new SlabringError(code, error.message);
-  return failure(error.message);
+/** What an option or a port was wrong with keeps its code. */
+function asError({ reason, error }: Extract<FromClusterThread, { kind: 'failed' }>): SlabringError {
+  const code = error?.code;
+  if (code === 'OPTION' || code === 'OOM') return new SlabringError(code, error!.message);
+  return failure(reason);
 }
 
 function timer(ms: number): { promise: Promise<void>; cancel: () => void } {

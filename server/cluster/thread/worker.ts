@@ -18,7 +18,8 @@ arenas.startUpkeep();
 process.once('exit', () => arenas.close());
 // What is left of the thread is ended by the main thread.
 process.on('uncaughtException', (error) => {
-  tell({ kind: 'failed', reason: error.stack ?? String(error) });
+  const reason = error.stack ?? String(error);
+  tell({ kind: 'failed', reason, error: errorOf(error) });
 });
 
 const views: ((told: Told) => void)[] = [];
