@@ -42,7 +42,10 @@ export interface ClusterNodeOptions {
   repairInterval?: Duration | undefined;
   /** How long a deleted key is remembered, so that it does not come back. Default `'10m'`. */
   tombstones?: Duration | undefined;
-  /** Memory for writes that were not sent to other nodes yet, of that of the cache. Default `'16mb'`. */
+  /**
+   * Memory for writes that were not sent to other nodes yet, of that of the cache. Default: a
+   * sixteenth of it, at least 4 and at most 64 MiB.
+   */
   logSize?: ByteSize | undefined;
   /** How long the node hands keys over before it leaves. Default `'10s'`. */
   leaveTimeout?: Duration | undefined;
@@ -67,7 +70,8 @@ export interface ClusterConfig {
   readonly minOwners: number;
   readonly repairIntervalMs: number;
   readonly tombstoneMs: number;
-  readonly logBytes: number;
+  /** undefined: as the memory allows. */
+  readonly logBytes: number | undefined;
   readonly leaveTimeoutMs: number;
   readonly tls: LinkTls | undefined;
 }
@@ -85,6 +89,10 @@ const NAME_CHARACTERS_MAX = 64;
 const DAY_MS = 86_400_000;
 const WILDCARDS = ['0.0.0.0', '::', '[::]'];
 const LOG_BYTES_MIN = 1024 * 1024;
+/** Part of the memory. At full speed of writes 64 MiB are a quarter of a second. */
+const LOG_SHARE = 16;
+const DEFAULT_LOG_BYTES_MIN = 4 * 1024 * 1024;
+const DEFAULT_LOG_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
  * Checks the options and fills in the defaults.
@@ -120,10 +128,17 @@ export function readClusterOptions(
     minOwners: whole(options.minOwners ?? 1, 'minOwners', 1, copies),
     repairIntervalMs: span(options.repairInterval ?? '1m', 'repairInterval', 1_000),
     tombstoneMs: span(options.tombstones ?? '10m', 'tombstones', 1_000),
-    logBytes: bytes(options.logSize ?? '16mb', 'logSize', LOG_BYTES_MIN),
+    logBytes:
+      options.logSize === undefined ? undefined : bytes(options.logSize, 'logSize', LOG_BYTES_MIN),
     leaveTimeoutMs: span(options.leaveTimeout ?? '10s', 'leaveTimeout', 0),
     tls: options.tls,
   };
+}
+
+/** Of a cache with so much memory. */
+export function defaultLogBytes(memoryBytes: number): number {
+  const share = Math.floor(memoryBytes / LOG_SHARE);
+  return Math.min(Math.max(share, DEFAULT_LOG_BYTES_MIN), DEFAULT_LOG_BYTES_MAX);
 }
 
 function defaultPeerPort(port: number): number {

@@ -10,7 +10,7 @@
  * hints for an absent node are the entries themselves, and there are never more of them.
  */
 
-import { type Ack, encodeMessage, Kind, PullMode } from './messages.js';
+import { type Ack, encodeBatch, PullMode } from './messages.js';
 import type { Clock } from './ports.js';
 import { SlotSet } from './slot-set.js';
 import { RECENT_MS, recentStamp, STAMP_MS_SHIFT } from './stamp.js';
@@ -233,19 +233,12 @@ export class PeerSender {
 
   flush(): void {
     if (!this.#isStreaming || !this.#isOpen) return;
-    const { selfId, store } = this.#world;
+    const { store } = this.#world;
     const number = ++this.#sealed;
     const stamp = store.stamp();
-    const bytes = encodeMessage({
-      kind: Kind.BATCH,
-      from: selfId,
-      session: this.#session,
-      number,
-      stamp,
-      heard: this.#complete,
-      records: this.#open.length === 1 ? this.#open[0]! : Buffer.concat(this.#open),
-      done: this.#openDone,
-    });
+    const { selfId: from } = this.#world;
+    const facts = { from, session: this.#session, number, stamp, heard: this.#complete };
+    const bytes = encodeBatch({ ...facts, done: this.#openDone }, this.#open);
     this.#open = [];
     this.#openBytes = 0;
     this.#openDone = [];

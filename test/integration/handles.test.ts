@@ -231,7 +231,7 @@ describe('a client', () => {
 });
 
 it('code that takes any store has the methods that all of them have', async () => {
-  type Shared = Exclude<keyof Cache & keyof Client, 'close' | 'on' | 'size'>;
+  type Shared = Exclude<keyof Cache & keyof Client, 'close' | 'on' | 'size' | 'cluster'>;
   expectTypeOf<keyof Store<Mode>>().toEqualTypeOf<Shared>();
   expectTypeOf<Namespace>().toExtend<Store<'sync'>>();
   const count = async (store: Store<Mode>): Promise<string[]> => {

@@ -7,6 +7,7 @@ import { createExecutor } from '../../../engine/routed-frame.js';
 import { clientViewOf, emptyView } from '../client-view.js';
 import { DEFAULT_CLUSTER_OPTIONS } from '../cluster.js';
 import { ClusterMember } from '../cluster-member.js';
+import { defaultLogBytes } from '../config.js';
 import { KernelStore } from '../kernel-store.js';
 import type { LinkEvent } from '../links/link-event.js';
 import { PeerLinks } from '../links/peer-links.js';
@@ -76,7 +77,8 @@ export class ClusterProcess {
     this.#hooks = hooks;
     this.#nodeId = nodeId;
     this.links = links;
-    this.store = new KernelStore(arenas, { logBytes: config.logBytes, now: SYSTEM_CLOCK.now });
+    const logBytes = config.logBytes ?? defaultLogBytes(arenas.facts.memoryBytes);
+    this.store = new KernelStore(arenas, { logBytes, now: SYSTEM_CLOCK.now });
     this.#executor = createExecutor<undefined>(arenas, () => {
       throw new SlabringError('UNKNOWN', 'this command is not one for another node');
     });
