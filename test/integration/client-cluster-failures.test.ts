@@ -257,7 +257,7 @@ describe('reads of any owner', () => {
     for (const node of slow) {
       const { onFrame } = cluster.nodes[node]!;
       // Sleeps: the round trip is what is measured.
-      cluster.nodes[node]!.onFrame = (frame) => void setTimeout(() => onFrame!(frame), 30);
+      cluster.nodes[node]!.onFrame = (frame) => void setTimeout(() => onFrame!(frame), 100);
     }
     const view = client.with({ read: 'nearest' });
     const pinged = () => [0, 1, 2].every((node) => cluster.names(node).includes('PING'));
