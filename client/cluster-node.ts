@@ -67,12 +67,13 @@ export class ClusterNode {
     if (this.#main === connection) this.#main = undefined;
   }
 
-  /** Sends a PING now and then, for `roundTripMs`. */
+  /** Sends a PING now and then, for `roundTripMs`; not before there is a connection. */
   measure(): void {
     const nowMs = performance.now();
     if (nowMs - this.#measuredAtMs < MEASURED_MS) return;
-    this.#measuredAtMs = nowMs;
     const pipeline = this.readers;
+    if (this.#readers?.state !== 'ready') return;
+    this.#measuredAtMs = nowMs;
     try {
       pipeline.open().command(COMMANDS.PING.code, 0);
     } catch {

@@ -404,7 +404,7 @@ export class Pipeline implements Gatherer {
     const nowMs = performance.now();
     const isDue = (frame: Frame | undefined): boolean =>
       frame !== undefined && frame.startedAtMs + timeoutMs <= nowMs + TIMER_EARLY_MS;
-    let oldestMs = this.#queue.oldest?.startedAtMs ?? Number.POSITIVE_INFINITY;
+    let oldestMs = Number.POSITIVE_INFINITY;
     for (const frame of this.#inFlight.values()) {
       // Frames that came from elsewhere are older than those before them.
       if (!isDue(frame)) {
@@ -419,6 +419,7 @@ export class Pipeline implements Gatherer {
       );
     }
     while (isDue(this.#queue.oldest)) this.#queue.shift()!.fail(this.#queueTimeout());
+    oldestMs = Math.min(oldestMs, this.#queue.oldest?.startedAtMs ?? oldestMs);
     const outage = this.#silence.outage(nowMs);
     if (outage !== undefined) this.#events.broken(outage);
     if (oldestMs < Number.POSITIVE_INFINITY) this.#startTimer(oldestMs + timeoutMs - nowMs);

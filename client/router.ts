@@ -49,6 +49,8 @@ export class Router implements Sender {
   readonly #returns = new WeakMap<Pending, number>();
   /** Commands that wait to be sent on. */
   readonly #delayed = new Map<Pending, ReturnType<typeof setTimeout>>();
+  readonly #controlRescue: Rescue = (lost, error) => this.#rescue(undefined, lost, error);
+  /** Of the next node that the client gets to know. */
   #nextNumber = 0;
   #routes: Routes | undefined;
   /** Of the command that is being written. */
@@ -75,7 +77,7 @@ export class Router implements Sender {
       error: (error) => emitter.emit('error', error),
     };
     emitter.on('state', (state) => {
-      if (state === 'closed') this.#end(false);
+      if (state === 'closed') void this.#end(false);
     });
   }
 
@@ -183,25 +185,20 @@ export class Router implements Sender {
       return;
     }
     this.#learn(view);
-    const self = this.#routes!.nodes[view.self];
-    self?.adopt(this.control);
     pipeline.rescue = this.#controlRescue;
     pipeline.scatter(new SlabringError('CONNECTION', 'there is no connection yet'));
   }
 
-  readonly #controlRescue: Rescue = (lost, error) => this.#rescue(undefined, lost, error);
-
   #pushed(message: unknown): void {
     if (!this.#settings.routes || !Array.isArray(message) || message[0] !== 'view') return;
-    const view = message[1] as ClusterView;
-    this.#learn(view);
-    this.#routes!.nodes[view.self]?.adopt(this.control);
+    this.#learn(message[1] as ClusterView);
   }
 
   /** @throws SlabringError `CONNECTION` when the view is none */
   #learn(view: ClusterView): void {
     const routes = new Routes(view, (url) => this.#nodeAt(url));
     this.#routes = routes;
+    routes.nodes[view.self]?.adopt(this.control);
     const others = view.nodes.filter(({ live }) => live).map(({ url }) => url);
     this.#role.urls = [...new Set([...this.#seeds, ...others])];
     const change = new SlabringError('CONNECTION', 'the node is no longer in the cluster');

@@ -18,12 +18,13 @@ export class Routes {
 
   /** @throws SlabringError `CONNECTION` when the view is none */
   constructor(view: ClusterView, nodeAt: (url: string) => ClusterNode) {
-    const { copies, slots } = view;
+    const { copies, nodes, slots } = view;
+    if (!Array.isArray(nodes)) throw broken('nodes is no array');
     if (!(slots instanceof Uint8Array) || slots.length !== SLOTS * copies * 2 || copies < 1) {
       throw broken(`slots is no table of ${copies} copies`);
     }
     this.view = view;
-    this.nodes = view.nodes.map(({ url }) => nodeAt(url));
+    this.nodes = nodes.map(({ url }) => nodeAt(url));
     this.#copies = copies;
     this.#cells = new Uint16Array(SLOTS * copies);
     for (let i = 0; i < this.#cells.length; i++) {

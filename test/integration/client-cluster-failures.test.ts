@@ -98,7 +98,7 @@ describe('when a node dies', () => {
   it('that told the view, its commands do not go to the one that tells it now', async () => {
     const { cluster, client, keys } = await pair();
     const back = next(client, 'connect');
-    await cluster.kill(0);
+    await cluster.nodes[0]!.close();
     await back;
     const written = client.set(keys[0]!, 'later');
     await next(client, 'error');
@@ -149,18 +149,18 @@ describe('when a node dies', () => {
   });
 
   it('what is asked anew keeps its deadline', async () => {
-    const { cluster, client, keys } = await pair();
+    const { cluster, client, keys } = await pair({ timeout: '3s' });
     const startedAtMs = performance.now();
     cluster.onCommand = () => SILENCE;
     const early = client.get(keys[1]!).catch((error) => error);
     // Sleeps: most of the deadline passes.
-    await new Promise((resolve) => setTimeout(resolve, 800));
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
     const late = client.get(keys[2]!).catch((error) => error);
     await cluster.nodes[2]!.seen(1);
     await cluster.kill(1);
     await bury(cluster, client, 1);
     expect(await early).toMatchObject({ code: 'TIMEOUT' });
-    expect(performance.now() - startedAtMs).toBeLessThan(1_600);
+    expect(performance.now() - startedAtMs).toBeLessThan(4_000);
     expect(cluster.names(2)).toEqual(['GET', 'GET']);
     expect(await late).toMatchObject({ code: 'TIMEOUT' });
   });
@@ -257,7 +257,7 @@ describe('reads of any owner', () => {
     for (const node of slow) {
       const { onFrame } = cluster.nodes[node]!;
       // Sleeps: the round trip is what is measured.
-      cluster.nodes[node]!.onFrame = (frame) => void setTimeout(() => onFrame!(frame), 30);
+      cluster.nodes[node]!.onFrame = (frame) => void setTimeout(() => onFrame!(frame), 100);
     }
     const view = client.with({ read: 'nearest' });
     const pinged = () => [0, 1, 2].every((node) => cluster.names(node).includes('PING'));

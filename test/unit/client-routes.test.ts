@@ -52,6 +52,7 @@ describe('routes', () => {
   it.each([
     ['no slots', viewOf([0], { slots: undefined as never })],
     ['too few slots', viewOf([0], { slots: new Uint8Array(2) })],
+    ['no nodes', viewOf([0], { nodes: undefined as never })],
     ['no copies', viewOf([0], { copies: 0, slots: new Uint8Array(0) })],
     ['a node that is not there', viewOf([3])],
   ])('are refused with %s', (_, view) => {
