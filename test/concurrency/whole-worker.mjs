@@ -8,7 +8,7 @@ import { Packr } from 'msgpackr';
 import { ArenaSet } from '#engine/arena-set.js';
 import { FrameExecutor } from '#engine/frame.js';
 import { Random } from '../support/fuzz-random.mjs';
-import { ITEMS, LARGE_BYTES, READY, STOP } from './whole.mjs';
+import { ITEMS, LARGE_BYTES, READY, STOP, WRITES } from './whole.mjs';
 
 const { handle, board, seed } = workerData;
 const words = new Int32Array(board);
@@ -19,7 +19,7 @@ const random = new Random(seed);
 
 const numbers = Array.from({ length: ITEMS }, (_, i) => i);
 /** By key: the command that makes it anew of a number. */
-const WRITES = {
+const MAKERS = {
   list: (n) => ['RPUSH', 'list', ...numbers.map(() => n)],
   set: (n) => ['SADD', 'set', ...numbers.map((i) => n * ITEMS + i)],
   hash: (n) => ['HSET', 'hash', ...numbers.flatMap((i) => [`field ${i}`, n])],
@@ -33,19 +33,20 @@ function run(command) {
 }
 
 function write(key, n) {
-  const command = WRITES[key](n);
+  const command = MAKERS[key](n);
   run(key === 'value' ? command : ['ATOMIC', [['DEL', key], command]]);
 }
 
-for (const key of Object.keys(WRITES)) write(key, 0);
+for (const key of Object.keys(MAKERS)) write(key, 0);
 Atomics.add(words, READY, 1);
 Atomics.notify(words, READY);
 let writes = 0;
 while (Atomics.load(words, STOP) === 0) {
-  const key = random.pick(Object.keys(WRITES));
+  const key = random.pick(Object.keys(MAKERS));
   writes++;
   if (random.chance(0.2)) run(['EXPIRE', key, 100_000 + writes]);
   else write(key, writes);
+  Atomics.store(words, WRITES, writes);
   // Sleeps: so that some reads have the time that they take, and others do not.
   if (random.chance(0.3)) Atomics.wait(words, STOP, 0, random.below(8));
 }

@@ -3,7 +3,9 @@
 /** Words of the board. */
 export const STOP = 0;
 export const READY = 1;
-export const BOARD_WORDS = 2;
+/** How many writes there were. */
+export const WRITES = 2;
+export const BOARD_WORDS = 3;
 
 /** Of each collection: many pages of it. */
 export const ITEMS = 6000;
