@@ -1,7 +1,7 @@
 /** Embedded caches as members of a cluster: what their methods do here, and what elsewhere. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { openCache } from 'slabring';
+import { attachCache, openCache } from 'slabring';
 import { type Client, connect } from 'slabring/client';
 import { clusterMember, startNode } from 'slabring/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -19,10 +19,8 @@ import {
 /** Every way to write a key synchronously, as the key is absent at first. */
 const WRITES: Record<string, (cache: EmbeddedMember, key: string) => unknown> = {
   set: (cache, key) => cache.set(key, 'a'),
-  'set of a large value': (cache, key) => cache.set(key, 'a'.repeat(2 * 1024 * 1024)),
   setBytes: (cache, key) => cache.setBytes(key, Buffer.from('a')),
   setMany: (cache, key) => cache.setMany([[key, 'a']]),
-  'setMany of a large value': (cache, key) => cache.setMany([[key, 'a'.repeat(2 * 1024 * 1024)]]),
   setAll: (cache, key) => cache.setAll([[key, 'a']]),
   setAllIfAbsent: (cache, key) => cache.setAllIfAbsent([[key, 'a']]),
   swap: (cache, key) => cache.swap(key, 'a'),
@@ -37,10 +35,6 @@ const WRITES: Record<string, (cache: EmbeddedMember, key: string) => unknown> = 
   'members.add': (cache, key) => cache.members(key).add('a'),
   'hash.set': (cache, key) => cache.hash(key).set('a', 1),
   'sorted.set': (cache, key) => cache.sorted(key).set('a', 1),
-  'members.unionInto': (cache, key) => {
-    cache.members(`{${key}}`).add('a');
-    return cache.members(`{${key}}`).unionInto(key);
-  },
   copy: (cache, key) => {
     cache.set(`{${key}}`, 'a');
     return cache.copy(`{${key}}`, key);
@@ -52,6 +46,16 @@ const WRITES: Record<string, (cache: EmbeddedMember, key: string) => unknown> = 
   renameIfAbsent: (cache, key) => {
     cache.set(`{${key}}`, 'a');
     return cache.renameIfAbsent(`{${key}}`, key);
+  },
+};
+
+/** The same, where a key goes to its copies as a whole. */
+const WHOLE_WRITES: typeof WRITES = {
+  'set of a large value': (cache, key) => cache.set(key, 'a'.repeat(2 * 1024 * 1024)),
+  'setMany of a large value': (cache, key) => cache.setMany([[key, 'a'.repeat(2 * 1024 * 1024)]]),
+  'members.unionInto': (cache, key) => {
+    cache.members(`{${key}}`).add('a');
+    return cache.members(`{${key}}`).unionInto(key);
   },
 };
 
@@ -93,8 +97,8 @@ describe('three members, a copy of each key beside its owner', () => {
   beforeAll(async () => {
     members = await openMembers(3);
     [a, b] = members as [EmbeddedMember, EmbeddedMember];
-  });
-  afterAll(() => closeMembers(members));
+  }, 60_000);
+  afterAll(() => closeMembers(members), 60_000);
 
   /** A key that a owns and b has a copy of, another one for each name. */
   const shared = (name: string) =>
@@ -139,7 +143,7 @@ describe('three members, a copy of each key beside its owner', () => {
     );
   });
 
-  it.each(Object.entries({ ...WRITES, ...CHANGES }))(
+  it.each(Object.entries({ ...WRITES, ...WHOLE_WRITES, ...CHANGES }))(
     '%s refuses a key of another member, and changes nothing',
     async (name, write) => {
       for (const key of [copied(`refuse ${name}`), beyond(`refuse ${name}`)]) {
@@ -285,6 +289,15 @@ describe('closing', () => {
     expect(() => a.get('key')).toThrow(expect.objectContaining({ code: 'CLOSED' }));
     await a.cluster.close();
     expect(a.cluster.state).toBe('closed');
+  });
+
+  it('leaves nothing to other threads that have the cache open', async () => {
+    const [a] = (await openMembers(1)) as [EmbeddedMember];
+    const other = attachCache(a.share());
+    expect(other.set('key', 1)).toBe(true);
+    await a.cluster.close();
+    expect(() => other.get('key')).toThrow(expect.objectContaining({ code: 'MOVED' }));
+    other.close();
   });
 
   it('answers the commands that are on their way', async () => {

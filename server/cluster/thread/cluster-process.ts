@@ -8,6 +8,7 @@ import { clientViewOf, emptyView } from '../client-view.js';
 import { DEFAULT_CLUSTER_OPTIONS } from '../cluster.js';
 import { ClusterMember } from '../cluster-member.js';
 import { KernelStore } from '../kernel-store.js';
+import { formatAddress } from '../links/address.js';
 import type { LinkEvent } from '../links/link-event.js';
 import { PeerLinks } from '../links/peer-links.js';
 import { PRESETS } from '../membership/presets.js';
@@ -46,6 +47,9 @@ export class ClusterProcess {
       ...(config.nodeName !== undefined && { name: config.nodeName }),
       ...(config.tls !== undefined && { tls: config.tls }),
       ...{ host: config.peerHost, port: config.peerPort },
+      ...(config.peerPort !== 0 && {
+        address: formatAddress(config.advertise, config.peerPort),
+      }),
       ...{ clock: SYSTEM_CLOCK, random: Math.random, onEvent: (event) => tell(event) },
     });
     const process = new ClusterProcess(arenas, start, hooks, links);
