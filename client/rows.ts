@@ -19,4 +19,4 @@ export function isWrite(code: number): boolean {
  * WAIT key concern deadlineMs: replies once so many owners of the key have what was written to its
  * slot on this connection before, or the error UNAVAILABLE.
  */
-export const WAIT = 0x04;
+export const WAIT = COMMANDS.WAIT.code;

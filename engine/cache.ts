@@ -5,7 +5,7 @@
 import type { ArenaStats } from './arena.js';
 import type { ArenaSet } from './arena-set.js';
 import type { Changes, ChangesOptions } from './changes.js';
-import type { ClusterProvider, Membership } from './cluster-member.js';
+import type { Membership, MembershipProvider } from './cluster-member.js';
 import type { DecodedConfig } from './decoded.js';
 import { Desk } from './desk.js';
 import { SlabringError } from './errors.js';
@@ -30,8 +30,8 @@ import { openStructures } from './structures.js';
 /** A cache as one thread has it open. Made by `openCache` and `attachCache`. */
 export class Cache extends FullKeyspace implements Store<'sync'> {
   /**
-   * The keys of the whole cluster that this cache is a member of, to whoever called `openCache`.
-   * undefined: it is in none, or another thread opened it.
+   * The keys of the whole cluster that this cache is a member of. undefined: it is in none, or was
+   * attached without `cluster`.
    */
   readonly cluster: Membership | undefined;
   readonly #arenas: ArenaSet;
@@ -49,7 +49,7 @@ export class Cache extends FullKeyspace implements Store<'sync'> {
     arenas: ArenaSet,
     defaultTtlMs: number,
     decoded?: DecodedConfig,
-    cluster?: ClusterProvider,
+    cluster?: MembershipProvider,
   ) {
     // One region serves all: structures are the same, wherever their values are.
     const structures = openStructures(arenas.arenas[0]!);

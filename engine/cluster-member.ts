@@ -23,13 +23,17 @@ export interface MemberGround {
   closeCache(): void;
 }
 
+/** The option `cluster` of `attachCache`: what `memberThread` of `slabring/server` returns. */
+export interface MembershipProvider<M extends Membership = Membership> {
+  /** Joins in the background. To be called once. */
+  join(ground: MemberGround): M;
+}
+
 /** The option `cluster` of `openCache`: what `clusterMember` of `slabring/server` returns. */
-export interface ClusterProvider<M extends Membership = Membership> {
+export interface ClusterProvider<M extends Membership = Membership> extends MembershipProvider<M> {
   readonly arenas: MemberArenas;
   /** Slots of threads that the membership takes beside those of the cache. */
   readonly threads: number;
-  /** Joins in the background. To be called once. */
-  join(ground: MemberGround): M;
 }
 
 /**
@@ -48,8 +52,9 @@ export interface Membership extends Store<'async'> {
   /** Whether they may write it. */
   canWrite(key: Key): boolean;
   /**
-   * Closes the cache in this thread, answers the commands on their way, hands over what others have
-   * not, and leaves the cluster. `cache.close()` does so too, without a promise.
+   * Closes the cache in this thread and answers the commands on their way. In the thread that called
+   * `openCache` it then hands over what others have not, and leaves the cluster. `cache.close()`
+   * does so too, without a promise.
    */
   close(): Promise<void>;
 }

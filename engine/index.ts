@@ -28,7 +28,7 @@ export type {
   SetChange,
 } from './change.js';
 export type { Changes, ChangesOptions } from './changes.js';
-export type { ClusterProvider, Membership } from './cluster-member.js';
+export type { ClusterProvider, Membership, MembershipProvider } from './cluster-member.js';
 export type { CacheOptions, Policy } from './config.js';
 export type { DecodedOptions } from './decoded.js';
 export { type ErrorCode, SlabringError } from './errors.js';

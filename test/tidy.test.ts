@@ -47,7 +47,7 @@ const METHODS: Partial<Record<CommandName, Methods>> = {
   PING: { cache: 'there is nobody to ask', client: ['ping'] },
   HELLO: { cache: 'there is nobody to greet', client: 'the connection greets by itself' },
   ATOMIC: { cache: ['atomic'], client: ['atomic'] },
-  WAIT: { cache: 'there is nobody to wait for', client: 'so far `send` does' },
+  WAIT: { cache: 'there is nobody to wait for', client: ['with'] },
   GET: { cache: ['get', 'getBytes', 'getMany'], client: ['get', 'getBytes', 'getMany'] },
   SET: {
     cache: ['set', 'setBytes', 'setMany', 'swap'],

@@ -112,13 +112,18 @@ export function readClusterOptions(
     refuse('advertise', `${allowed}, where it listens on all addresses`, advertise);
   }
   if (options.join !== undefined) readSeedSource(options.join);
+  const peerHost = options.peerHost ?? host;
+  const peerPort = whole(options.peerPort ?? defaultPeerPort(port), 'peerPort', 0, PORT_MAX);
+  if (peerPort === 0 && WILDCARDS.includes(peerHost)) {
+    refuse('peerPort', `given where cluster.peerHost is '${peerHost}'`, options.peerPort);
+  }
   return {
     name: text(options.name, 'name'),
     join: options.join,
     copies,
     secret: options.secret === undefined ? undefined : secret(options.secret),
-    peerHost: options.peerHost ?? host,
-    peerPort: whole(options.peerPort ?? defaultPeerPort(port), 'peerPort', 0, PORT_MAX),
+    peerHost,
+    peerPort,
     advertise,
     nodeName: options.nodeName === undefined ? undefined : text(options.nodeName, 'nodeName'),
     zone: options.zone === undefined ? undefined : text(options.zone, 'zone'),

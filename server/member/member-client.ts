@@ -1,4 +1,5 @@
 /** The cluster as a process that is a member of it has it: `cache.cluster`. */
+import type { MessagePort } from 'node:worker_threads';
 import { Client } from '../../client/client.js';
 import type { ServerFacts } from '../../client/connection.js';
 import type { Duration, Key } from '../../engine/api.js';
@@ -6,7 +7,7 @@ import type { MemberGround, Membership } from '../../engine/cluster-member.js';
 import type { ClusterView } from '../../engine/cluster-view.js';
 import { SlabringError } from '../../engine/errors.js';
 import { MemberRoutes } from '../../engine/member-routes.js';
-import type { LocalNode } from './local-node.js';
+import type { LocalEnd } from './local-node.js';
 
 /** Nobody dials it: it stands in messages. */
 const LOCAL_URL = 'ws://this-process';
@@ -16,14 +17,14 @@ const LOCAL_URL = 'ws://this-process';
  * member owns are executed in this thread, without a network; others go to their owners.
  */
 export class MemberClient extends Client implements Membership {
-  readonly #node: LocalNode;
+  readonly #node: LocalEnd;
   readonly #ground: MemberGround;
   readonly #reading: MemberRoutes;
   readonly #writing: MemberRoutes;
   #closing: Promise<void> | undefined;
 
-  /** Use `openCache`. */
-  constructor(node: LocalNode, ground: MemberGround, timeout: Duration | undefined) {
+  /** Use `openCache` or `attachCache`. */
+  constructor(node: LocalEnd, ground: MemberGround, timeout: Duration | undefined) {
     super(LOCAL_URL, {
       ttl: ground.defaultTtlMs,
       ...(timeout !== undefined && { timeout }),
@@ -53,6 +54,15 @@ export class MemberClient extends Client implements Membership {
 
   canWrite(key: Key): boolean {
     return this.#writing.has(key);
+  }
+
+  /**
+   * A port for one more thread, to be transferred to it: with `memberThread(port)` that one has a
+   * `cache.cluster`, too.
+   * @throws SlabringError `OPTION` in a thread that has come so itself
+   */
+  openPort(): MessagePort {
+    return this.#node.openPort();
   }
 
   override async ready(): Promise<ServerFacts> {

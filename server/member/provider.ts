@@ -1,13 +1,19 @@
-/** `clusterMember`: makes an embedded cache a member of a cluster. */
+/** What makes an embedded cache a member of a cluster, and gives more threads a part in it. */
+
 import { randomInt } from 'node:crypto';
+import { MessagePort } from 'node:worker_threads';
 import type { Duration } from '../../engine/api.js';
-import type { ClusterProvider, MemberGround } from '../../engine/cluster-member.js';
+import type {
+  ClusterProvider,
+  MemberGround,
+  MembershipProvider,
+} from '../../engine/cluster-member.js';
 import { SlabringError } from '../../engine/errors.js';
-import { parseDuration } from '../../engine/units.js';
+import { checkOptionNames, parseDuration, show } from '../../engine/units.js';
 import { type ClusterNodeOptions, readClusterOptions } from '../cluster/config.js';
 import { checkHooks, type NodeHooks, throwLater, warnProcess } from '../node-hooks.js';
 import { NODE_NUMBERS } from '../options.js';
-import { LocalNode } from './local-node.js';
+import { LocalNode, LocalThread } from './local-node.js';
 import { MemberClient } from './member-client.js';
 
 /** Options of `clusterMember`. An option that is `undefined` counts as absent. */
@@ -38,21 +44,52 @@ export function clusterMember(
   if (timeout !== undefined) parseDuration(timeout, 'timeout');
   // Any free port: nobody has to know it, as gossip tells it.
   const config = readClusterOptions(given, given.peerHost ?? DEFAULT_HOST, 0);
-  let isUsed = false;
   return {
     arenas: { slots: true, node: randomInt(NODE_NUMBERS), tombstoneMs: config.tombstoneMs },
     threads: THREADS,
-    join: (ground: MemberGround) => {
-      if (isUsed) {
-        ground.closeCache();
-        throw new SlabringError('OPTION', 'each cache needs a clusterMember() of its own');
-      }
-      isUsed = true;
+    join: once('clusterMember()', (ground) => {
       const { onWarning = warnProcess, onFailure = throwLater } = hooks;
       const onLeaveAsked = hooks.onLeaveAsked ?? (() => void client.close().catch(onFailure));
       const node = new LocalNode(ground, config, { onWarning, onFailure, onLeaveAsked });
       const client = new MemberClient(node, ground, timeout);
       return client;
-    },
+    }),
+  };
+}
+
+/**
+ * For the option `cluster` of `attachCache`: `cache.cluster` in one more thread of a member. It is
+ * closed by `cache.close()` or `cache.cluster.close()`, and the process remains a member.
+ * @param port of `cache.cluster.openPort()`
+ * @throws SlabringError `OPTION`
+ */
+export function memberThread(
+  port: MessagePort,
+  options: { timeout?: Duration | undefined } = {},
+): MembershipProvider<MemberClient> {
+  if (!(port instanceof MessagePort)) {
+    const allowed = 'the port that cache.cluster.openPort() returned';
+    throw new SlabringError('OPTION', `memberThread takes ${allowed}, not ${show(port)}`);
+  }
+  checkOptionNames(options, ['timeout'], 'memberThread');
+  const { timeout } = options;
+  if (timeout !== undefined) parseDuration(timeout, 'timeout');
+  const join = (ground: MemberGround) =>
+    new MemberClient(new LocalThread(ground, port), ground, timeout);
+  return { join: once('memberThread()', join) };
+}
+
+function once(
+  what: string,
+  join: (ground: MemberGround) => MemberClient,
+): (ground: MemberGround) => MemberClient {
+  let isUsed = false;
+  return (ground) => {
+    if (isUsed) {
+      ground.closeCache();
+      throw new SlabringError('OPTION', `each cache needs a ${what} of its own`);
+    }
+    isUsed = true;
+    return join(ground);
   };
 }

@@ -1,9 +1,9 @@
 /** Embedded caches as members of a cluster: what their methods do here, and what elsewhere. */
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
-import { openCache } from 'slabring';
+import { type MessagePort, Worker } from 'node:worker_threads';
+import { attachCache, openCache } from 'slabring';
 import { type Client, connect } from 'slabring/client';
-import { clusterMember, startNode } from 'slabring/server';
+import { clusterMember, memberThread, startNode } from 'slabring/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SLOT_COUNT } from '#engine/slot-table.js';
 import {
@@ -19,10 +19,8 @@ import {
 /** Every way to write a key synchronously, as the key is absent at first. */
 const WRITES: Record<string, (cache: EmbeddedMember, key: string) => unknown> = {
   set: (cache, key) => cache.set(key, 'a'),
-  'set of a large value': (cache, key) => cache.set(key, 'a'.repeat(2 * 1024 * 1024)),
   setBytes: (cache, key) => cache.setBytes(key, Buffer.from('a')),
   setMany: (cache, key) => cache.setMany([[key, 'a']]),
-  'setMany of a large value': (cache, key) => cache.setMany([[key, 'a'.repeat(2 * 1024 * 1024)]]),
   setAll: (cache, key) => cache.setAll([[key, 'a']]),
   setAllIfAbsent: (cache, key) => cache.setAllIfAbsent([[key, 'a']]),
   swap: (cache, key) => cache.swap(key, 'a'),
@@ -37,10 +35,6 @@ const WRITES: Record<string, (cache: EmbeddedMember, key: string) => unknown> = 
   'members.add': (cache, key) => cache.members(key).add('a'),
   'hash.set': (cache, key) => cache.hash(key).set('a', 1),
   'sorted.set': (cache, key) => cache.sorted(key).set('a', 1),
-  'members.unionInto': (cache, key) => {
-    cache.members(`{${key}}`).add('a');
-    return cache.members(`{${key}}`).unionInto(key);
-  },
   copy: (cache, key) => {
     cache.set(`{${key}}`, 'a');
     return cache.copy(`{${key}}`, key);
@@ -52,6 +46,16 @@ const WRITES: Record<string, (cache: EmbeddedMember, key: string) => unknown> = 
   renameIfAbsent: (cache, key) => {
     cache.set(`{${key}}`, 'a');
     return cache.renameIfAbsent(`{${key}}`, key);
+  },
+};
+
+/** The same, where a key goes to its copies as a whole. */
+const WHOLE_WRITES: typeof WRITES = {
+  'set of a large value': (cache, key) => cache.set(key, 'a'.repeat(2 * 1024 * 1024)),
+  'setMany of a large value': (cache, key) => cache.setMany([[key, 'a'.repeat(2 * 1024 * 1024)]]),
+  'members.unionInto': (cache, key) => {
+    cache.members(`{${key}}`).add('a');
+    return cache.members(`{${key}}`).unionInto(key);
   },
 };
 
@@ -93,8 +97,8 @@ describe('three members, a copy of each key beside its owner', () => {
   beforeAll(async () => {
     members = await openMembers(3);
     [a, b] = members as [EmbeddedMember, EmbeddedMember];
-  });
-  afterAll(() => closeMembers(members));
+  }, 60_000);
+  afterAll(() => closeMembers(members), 60_000);
 
   /** A key that a owns and b has a copy of, another one for each name. */
   const shared = (name: string) =>
@@ -139,7 +143,7 @@ describe('three members, a copy of each key beside its owner', () => {
     );
   });
 
-  it.each(Object.entries({ ...WRITES, ...CHANGES }))(
+  it.each(Object.entries({ ...WRITES, ...WHOLE_WRITES, ...CHANGES }))(
     '%s refuses a key of another member, and changes nothing',
     async (name, write) => {
       for (const key of [copied(`refuse ${name}`), beyond(`refuse ${name}`)]) {
@@ -205,15 +209,30 @@ describe('three members, a copy of each key beside its owner', () => {
     expect(await b.cluster.getMany(entries.map(([key]) => key))).toEqual(entries.map(([, i]) => i));
   });
 
-  it('is written by other threads, which have no cache.cluster', async () => {
-    const [own, foreign] = [shared('thread'), beyond('thread')];
+  const runThread = async (own: string, foreign: string, port?: MessagePort) => {
     const script = new URL('../support/member-worker.mjs', import.meta.url);
-    const worker = new Worker(script, { workerData: { handle: a.share(), own, foreign } });
+    const workerData = { handle: a.share(), own, foreign, port };
+    const worker = new Worker(script, { workerData, transferList: port ? [port] : [] });
     const [told] = await once(worker, 'message');
-    expect(told).toEqual({ code: 'MOVED', hasCluster: false });
+    // By itself: nothing keeps it.
     await once(worker, 'exit');
+    return told;
+  };
+
+  it('is written by other threads', async () => {
+    const [own, foreign] = [shared('thread'), beyond('thread')];
+    const told = await runThread(own, foreign);
+    expect(told).toEqual({ code: 'MOVED', found: [undefined, undefined] });
     await settle(own);
     expect(b.get(own)).toBe('of a thread');
+  });
+
+  it('has cache.cluster in other threads that were given a port', async () => {
+    const [own, foreign] = [shared('port'), beyond('port')];
+    await a.cluster.set(foreign, 'elsewhere');
+    const told = await runThread(own, foreign, a.cluster.openPort());
+    expect(told).toEqual({ code: 'MOVED', found: ['of a thread', 'elsewhere'] });
+    expect(await a.cluster.get(own)).toBe('of a thread');
   });
 
   it('tells of what other members write', async () => {
@@ -287,6 +306,15 @@ describe('closing', () => {
     expect(a.cluster.state).toBe('closed');
   });
 
+  it('leaves nothing to other threads that have the cache open', async () => {
+    const [a] = (await openMembers(1)) as [EmbeddedMember];
+    const other = attachCache(a.share());
+    expect(other.set('key', 1)).toBe(true);
+    await a.cluster.close();
+    expect(() => other.get('key')).toThrow(expect.objectContaining({ code: 'MOVED' }));
+    other.close();
+  });
+
   it('answers the commands that are on their way', async () => {
     const [a] = (await openMembers(1)) as [EmbeddedMember];
     const set = a.cluster.set('key', 1);
@@ -307,6 +335,29 @@ describe('opening', () => {
     expect(a.get('key')).toBe(1);
     expect(a.cluster.view.slots!.length / (2 * a.cluster.view.copies)).toBe(SLOT_COUNT);
     await a.cluster.close();
+  });
+
+  it('takes each clusterMember() once, and of ports what they are', async () => {
+    const cluster = clusterMember(SHARED);
+    const a = openCache({ memory: '64mb', cluster });
+    expect(() => openCache({ memory: '64mb', cluster })).toThrow(/a clusterMember\(\) of its own/);
+    expect(() => memberThread({} as never)).toThrow(/memberThread takes the port/);
+    const alone = openCache({ memory: '16mb' });
+    const given = { cluster: memberThread(new MessageChannel().port1 as never) };
+    expect(() => attachCache(alone.share(), given)).toThrow(/cluster can be had by attachCache/);
+    alone.close();
+    await a.cluster.ready();
+    await a.cluster.close();
+  });
+
+  it.each([
+    [{ name: '' }, /cluster\.name must be/],
+    [{ name: 'shop', peerHost: '0.0.0.0' }, /cluster\.advertise must be/],
+    [{ name: 'shop', peerHost: '0.0.0.0', advertise: 'a' }, /cluster\.peerPort must be given/],
+    [{ name: 'shop', port: 1 } as never, /cluster has no option 'port'/],
+    [{ name: 'shop', timeout: 'soon' }, /timeout/],
+  ])('refuses %j', (options, message) => {
+    expect(() => clusterMember(options)).toThrow(message);
   });
 
   it('fails by ready() where the port is taken', async () => {

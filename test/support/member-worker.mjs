@@ -1,9 +1,15 @@
-/** A thread that has the cache of a member open: writes a key, and tells what it cannot write. */
+/**
+ * A thread that has the cache of a member open: writes keys, and tells what it could not write, and
+ * what it reads of a key elsewhere.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
 import { attachCache } from 'slabring';
+import { memberThread } from 'slabring/server';
 
-const { handle, own, foreign } = workerData;
-const cache = attachCache(handle);
+const { handle, port, own, foreign } = workerData;
+const cluster = port && memberThread(port, { timeout: '20s' });
+const cache = attachCache(handle, { cluster });
+await cache.cluster?.ready();
 cache.set(own, 'of a thread');
 let code = 'none';
 try {
@@ -11,5 +17,6 @@ try {
 } catch (error) {
   code = error.code;
 }
-parentPort.postMessage({ code, hasCluster: cache.cluster !== undefined });
+const found = [await cache.cluster?.get(own), await cache.cluster?.get(foreign)];
+parentPort.postMessage({ code, found });
 cache.close();

@@ -115,4 +115,29 @@ describe('readCacheOptions', () => {
       expect((error as SlabringError).code).toBe('OPTION');
     }
   });
+
+  const provider = {
+    arenas: { slots: true, node: 5, tombstoneMs: 1000 },
+    threads: 2,
+    join: () => {
+      throw new Error('nobody shall');
+    },
+  } as const;
+
+  it('makes of a member what its cluster asks for', () => {
+    const { arena } = readCacheOptions({ cluster: provider, maxThreads: 3 });
+    expect(arena).toMatchObject({ maxNamespaces: 0, maxThreads: 5, slots: true, node: 5 });
+    expect(readCacheOptions({ cluster: provider }).arena.maxThreads).toBe(64);
+  });
+
+  it.each([
+    [{ maxNamespaces: 16 }, 'maxNamespaces must be 0 in a cluster'],
+    [{ structures: true }, 'structures must be false in a cluster'],
+    [{ decoded: true }, 'decoded must be false in a cluster'],
+    [{ decoded: { entries: 5 } }, 'decoded must be false in a cluster'],
+    [{ cluster: { name: 'shop' } as never }, 'cluster must be what clusterMember()'],
+    [{ cluster: null as never }, 'cluster must be what clusterMember()'],
+  ] as [CacheOptions, string][])('refuses to a member what it cannot have: %j', (given, text) => {
+    expect(() => readCacheOptions({ cluster: provider, ...given })).toThrow(text);
+  });
 });

@@ -314,6 +314,19 @@ describe('a client that routes', () => {
     expect(first.desk.forwards).toEqual([]);
   });
 
+  it('has commands run on a node that it cannot reach', async () => {
+    client.session.routes = true;
+    const { view } = first.desk;
+    const nodes = view.nodes.map((node, index) => (index === 1 ? { ...node, url: '' } : node));
+    first.desk.view = { ...view, nodes };
+    expect(await run(command('SET', THERE, str('a')), command('GET', BEYOND))).toEqual([
+      TRUE,
+      error(`MOVED ${slotIn(BEYOND)} ws://node2:7707`),
+    ]);
+    expect(first.desk.forwards.map(({ node }) => node)).toEqual([1]);
+    first.desk.view = view;
+  });
+
   it('has commands on keys of several nodes split like any other', async () => {
     client.session.routes = true;
     expect(await run(named('EXISTS', HERE, THERE))).toEqual([integer(0)]);

@@ -9,6 +9,7 @@ import { DEFAULT_CLUSTER_OPTIONS } from '../cluster.js';
 import { ClusterMember } from '../cluster-member.js';
 import { defaultLogBytes } from '../config.js';
 import { KernelStore } from '../kernel-store.js';
+import { formatAddress } from '../links/address.js';
 import type { LinkEvent } from '../links/link-event.js';
 import { PeerLinks } from '../links/peer-links.js';
 import { PRESETS } from '../membership/presets.js';
@@ -47,6 +48,9 @@ export class ClusterProcess {
       ...(config.nodeName !== undefined && { name: config.nodeName }),
       ...(config.tls !== undefined && { tls: config.tls }),
       ...{ host: config.peerHost, port: config.peerPort },
+      ...(config.peerPort !== 0 && {
+        address: formatAddress(config.advertise, config.peerPort),
+      }),
       ...{ clock: SYSTEM_CLOCK, random: SYSTEM_RANDOM, onEvent: (event) => tell(event) },
     });
     const process = new ClusterProcess(arenas, start, hooks, links);

@@ -25,7 +25,11 @@ export interface ClusterStart {
   readonly ports: readonly MessagePort[];
 }
 
-export type ToClusterThread = { readonly kind: 'leave' } | { readonly kind: 'stop' };
+export type ToClusterThread =
+  | { readonly kind: 'leave' }
+  | { readonly kind: 'stop' }
+  /** One more serving thread; the port is transferred. */
+  | { readonly kind: 'serve'; readonly port: MessagePort };
 
 export type FromClusterThread =
   | {

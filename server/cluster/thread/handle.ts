@@ -60,6 +60,11 @@ export class ClusterThread {
     });
   }
 
+  /** Answers one more serving thread, which has the other end of the port. */
+  serve(port: MessagePort): void {
+    this.#worker.postMessage({ kind: 'serve', port } satisfies ToClusterThread, [port]);
+  }
+
   /** Hands over what the node has, and says goodbye; whether others have everything. */
   async leave(): Promise<boolean> {
     if (this.#mayEnd) return false;

@@ -63,6 +63,12 @@ export class RemoteDesk implements ClusterDesk {
     return this.#ask({ kind: 'admin', action });
   };
 
+  /** Asks no more. */
+  close(): void {
+    this.#port.close();
+    this.#fail();
+  }
+
   #ask(asked: WithoutRequest<Ask>): Promise<unknown> {
     if (this.#isClosed) return Promise.reject(gone());
     const request = ++this.#last;

@@ -22,7 +22,7 @@ process.on('uncaughtException', (error) => {
   tell({ kind: 'failed', reason, error: errorOf(error) });
 });
 
-const views: ((told: Told) => void)[] = [];
+const views = new Set<(told: Told) => void>();
 const cluster = await ClusterProcess.start(arenas, start, {
   onView: (view) => {
     for (const told of views) told({ kind: 'view', view });
@@ -41,7 +41,8 @@ function serve(served: MessagePort): void {
       (error: unknown) => answer({ kind: 'failed', request, error: errorOf(error) }),
     );
   });
-  views.push(answer);
+  views.add(answer);
+  served.on('close', () => views.delete(answer));
   answer({ kind: 'view', view: cluster.view });
 }
 
@@ -51,7 +52,9 @@ function errorOf(error: unknown): { code: SlabringError['code']; message: string
 }
 
 port.on('message', (message: ToClusterThread) => {
-  if (message.kind === 'leave') {
+  if (message.kind === 'serve') {
+    serve(message.port);
+  } else if (message.kind === 'leave') {
     cluster.leave().then(
       (isHandedOver) => tell({ kind: 'left', isHandedOver }),
       (error: unknown) => tell({ kind: 'failed', reason: String(error) }),
