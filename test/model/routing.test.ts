@@ -113,7 +113,7 @@ describe.each([1, 2])('nodes of %i arena(s)', (arenas) => {
   it(`answer what is right, and close at all else (MODEL_SEED=${SEED})`, async () => {
     const random = new Random(SEED);
     const cluster = open(NODES, arenas);
-    for (let round = 0; round < 2 * ROUNDS; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const bytes = round % 50 === 0 ? hostileLongFrame(random) : hostileFrame(random);
       const reply = await ask(cluster, random.below(NODES), bytes);
       const judged = judgeFrame(bytes);

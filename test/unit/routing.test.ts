@@ -433,6 +433,21 @@ describe('WAIT', () => {
     first.desk.waiting = async () => 2;
   });
 
+  it('is where a frame ends that has too much in its replies', async () => {
+    const get = command('GET', THERE);
+    const value = bin(Buffer.alloc(1_800_000, 0x61));
+    await run(command('SET', THERE, value));
+    const gets = Array.from({ length: 40 }, () => get);
+    const replies = await run(...gets, wait(HERE, 'all'), get, wait(HERE, 'all'));
+    const tooLarge = error(
+      'TOOLARGE the replies to this frame are too long already; this command was not run',
+    );
+    expect(replies[0]!.equals(value)).toBe(true);
+    // The node that has the key has stopped before.
+    expect(replies.slice(-5)).toEqual([...[tooLarge, tooLarge, integer(2), tooLarge, tooLarge]]);
+    expect(first.desk.waits.length).toBe(1);
+  });
+
   it('may come 64 times in a frame', async () => {
     const replies = await run(...Array.from({ length: 66 }, () => wait(HERE, 'one')));
     const busy = error(

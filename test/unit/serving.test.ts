@@ -103,12 +103,13 @@ describe.each([1, 3])('of %i arena(s)', (arenas) => {
   it('WAIT is left to who can wait, wherever its key is', () => {
     const stand = openWithout(arenas);
     const ping = command('PING');
+    const get = command('GET', HERE);
     for (const key of [HERE, THERE]) {
-      for (const before of [[], [ping], [ping, ping, command('GET', HERE)]]) {
+      for (const before of [[], [ping], [get, get, get], [ping, ping, get]]) {
         const wait = array([integer(COMMANDS.WAIT.code), key, str('all')]);
-        const { replies, rest } = run(stand, frame(7, ...before, wait, ping, ping, ping));
+        const { replies, rest } = run(stand, frame(7, ...before, wait, get, get, get));
         expect(replies.length).toBe(before.length);
-        expect(rest).toEqual(Buffer.concat([wait, ping, ping, ping]));
+        expect(rest).toEqual(Buffer.concat([wait, get, get, get]));
       }
     }
     // What is wrong about it is told at once.
