@@ -205,6 +205,7 @@ export class Cluster {
     const isNew = !areSame(this.#members, members);
     this.#members = members;
     if (isNew) this.#refreshSoon();
+    else if (this.#isReady) this.#levels.ask(members);
   }
 
   /** The others have declared this node dead meanwhile: what it has may be an old state. */
@@ -415,15 +416,11 @@ export class Cluster {
   #demote(): void {
     const view = this.#view;
     const self = view.indexOf(this.#world.selfId);
-    const owned = view.slotsOf(self);
-    let isChanged = false;
-    for (let slot = 0; slot < SLOTS; slot++) {
-      if (this.levels.of(slot) !== Level.FULL || owned.has(slot)) continue;
-      if (view.primaryOf(slot) === self) continue;
-      this.levels.set(slot, Level.STALE);
-      isChanged = true;
-    }
-    if (isChanged) this.#levels.changed();
+    const lent = this.levels.full.copy();
+    lent.deleteAll(view.slotsOf(self));
+    for (const slot of lent) if (view.primaryOf(slot) === self) lent.delete(slot);
+    for (const slot of lent) this.levels.set(slot, Level.STALE);
+    if (!lent.isEmpty) this.#levels.changed();
   }
 
   /** A peer is dead: nothing comes from it, and what is sent to it would be lost. */

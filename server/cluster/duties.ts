@@ -45,6 +45,9 @@ export class Duties {
     const extra = [...pulling].map(([id, { bytes }]) => ({
       ...{ bytes, low: lowBit(linkOf(id)), high: highBit(linkOf(id)) },
     }));
+    const { primaries } = view;
+    const services = this.#services;
+    const links = this.#links;
     for (let slot = 0; slot < SLOTS; slot++) {
       if (((only.bytes[slot >> 3]! >> (slot & 7)) & 1) === 0) continue;
       let low = 0;
@@ -68,14 +71,14 @@ export class Duties {
       const isHolder = levels.of(slot) !== Level.NONE;
       const isEnough = live >= minOwners && self >= 0;
       let service: number = Service.NONE;
-      if (isEnough && view.primaryOf(slot) === self) service |= Service.SERVES;
+      if (isEnough && primaries[slot] === self) service |= Service.SERVES;
       if (isHolder) service |= Service.REPLICA;
       if (isEnough && (isHolder || isOwner)) service |= Service.ACCEPTS;
-      const isKnown = this.#services[slot] === service && this.#links[2 * slot] === low;
-      if (isKnown && this.#links[2 * slot + 1] === high) continue;
-      this.#services[slot] = service;
-      this.#links[2 * slot] = low;
-      this.#links[2 * slot + 1] = high;
+      const isKnown = services[slot] === service && links[2 * slot] === low;
+      if (isKnown && links[2 * slot + 1] === high) continue;
+      services[slot] = service;
+      links[2 * slot] = low;
+      links[2 * slot + 1] = high;
       store.setSlot(slot, service, low, high);
     }
   }

@@ -1,5 +1,5 @@
 /** The other members, and what goes on with each of them. */
-import type { MemberInfo } from './members.js';
+import { decodeMeta, type MemberInfo } from './members.js';
 import type { PeerReceiver } from './receiver.js';
 import type { PeerSender } from './sender.js';
 import { LINKS_MAX } from './store.js';
@@ -141,13 +141,13 @@ export function newestOfEachName(members: readonly MemberInfo[]): MemberInfo[] {
   return [...newest.values()];
 }
 
-/** Whether both lists say the same, but for what nobody here asks for. */
+/** Whether both lists make the same view; what members have is asked for (levels-exchange.ts). */
 export function areSame(some: readonly MemberInfo[], others: readonly MemberInfo[]): boolean {
   if (some.length !== others.length) return false;
   const known = new Map(some.map((member) => [member.id, member]));
   return others.every(({ id, state, weight, zone, meta }) => {
     const old = known.get(id);
     if (!old || old.state !== state || old.weight !== weight || old.zone !== zone) return false;
-    return Buffer.compare(old.meta, meta) === 0;
+    return decodeMeta(old.meta).isLeaving === decodeMeta(meta).isLeaving;
   });
 }

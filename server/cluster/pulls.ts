@@ -4,7 +4,6 @@
  * have acknowledged may be under way to the others. From then on they send it their writes as well.
  * When all have answered the slot is there; until then somebody else serves it (view.ts).
  */
-import { SLOTS } from '../../engine/slots.js';
 import { Kind, type Message, PullMode } from './messages.js';
 import type { Clock } from './ports.js';
 import { Level, type Levels, SlotSet } from './slot-set.js';
@@ -113,12 +112,13 @@ export class Pulls {
   /** @param isTold all live members have said what they have */
   #begin(view: View, self: number, isTold: boolean): void {
     const { levels, onLevels } = this.#world;
-    const running = this.#runningSlots();
+    const missing = view.slotsOf(self).copy();
+    missing.deleteAll(levels.full);
+    missing.deleteAll(this.#runningSlots());
     const wanted = new Wanted();
     let adopted = 0;
-    for (let slot = 0; slot < SLOTS; slot++) {
+    for (const slot of missing) {
       const level = levels.of(slot);
-      if (level === Level.FULL || running.has(slot) || !view.isOwner(slot, self)) continue;
       const sources = sourcesOf(view, slot, self);
       const best = sources.length > 0 ? view.levelOf(slot, sources[0]!) : Level.NONE;
       // Somebody may have more who has not said so.

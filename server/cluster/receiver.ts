@@ -1,8 +1,8 @@
 /**
  * What one node takes from one peer: batches in their order, each once. Batches that come twice are
- * answered again; of those that come too early a few are kept, the others will be sent again. When something is
- * lost here that the peer will not send again, because it was told that it is here, or because its
- * key could not be fetched, the peer is asked to begin anew.
+ * answered again; of those that come too early a few are kept, the others will be sent again. When
+ * something is lost here that the peer will not send again, because it was told that it is here, or
+ * because its key could not be fetched, the peer is asked to begin anew.
  */
 import { type Ack, type Batch, Kind } from './messages.js';
 import type { Applied } from './store.js';

@@ -4,7 +4,6 @@
  */
 import { SLOTS } from '../../engine/slots.js';
 import type { Peers } from './peers.js';
-import type { PeerSender } from './sender.js';
 import { Level, SlotSet } from './slot-set.js';
 import type { View } from './view.js';
 
@@ -43,33 +42,27 @@ export function meetOwners(
   peers: Peers,
   pulling: ReadonlyMap<string, SlotSet>,
 ): void {
+  const held = self < 0 ? new SlotSet() : (view.nodes[self]!.levels?.held ?? new SlotSet());
   for (const { member, sender } of peers) {
-    const kept = view.slotsOf(view.indexOf(member.id)).copy();
+    const index = view.indexOf(member.id);
+    const kept = view.slotsOf(index).copy();
     const pulled = pulling.get(member.id);
     if (pulled) kept.addAll(pulled);
     sender.retainMet(kept);
+    if (self < 0 || !view.nodes[index]?.isLive || !sender.isStreaming) continue;
+    const unmet = view.slotsOf(index).copy();
+    unmet.retainAll(view.fullOf(index));
+    unmet.deleteAll(sender.met);
+    if (unmet.isEmpty) continue;
+    const wanted = unmet.copy();
+    wanted.retainAll(held);
+    sender.noteMet(unmet);
+    if (!wanted.isEmpty) sender.meet(wanted);
   }
-  if (self < 0) return;
-  const senders = view.nodes.map(({ id, isLive }) => {
-    const sender = isLive ? peers.get(id)?.sender : undefined;
-    return sender?.isStreaming ? sender : undefined;
-  });
-  const wanted = new Map<PeerSender, SlotSet>();
-  const empty = new Map<PeerSender, SlotSet>();
-  for (let slot = 0; slot < SLOTS; slot++) {
-    for (let i = 0; i < view.copies; i++) {
-      const owner = view.ownerAt(slot, i);
-      const sender = owner < 0 || owner === self ? undefined : senders[owner];
-      if (!sender || sender.hasMet(slot) || view.levelOf(slot, owner) !== Level.FULL) continue;
-      add(view.levelOf(slot, self) === Level.NONE ? empty : wanted, sender, slot);
-    }
-  }
-  for (const [sender, slots] of empty) sender.noteMet(slots);
-  for (const [sender, slots] of wanted) sender.meet(slots);
 }
 
-function add<Key>(wanted: Map<Key, SlotSet>, key: Key, slot: number): void {
-  const slots = wanted.get(key) ?? new SlotSet();
+function add(wanted: Map<string, SlotSet>, id: string, slot: number): void {
+  const slots = wanted.get(id) ?? new SlotSet();
   slots.add(slot);
-  wanted.set(key, slots);
+  wanted.set(id, slots);
 }

@@ -6,7 +6,7 @@
  */
 import { type Differing, type Digests, Kind, type Message } from './messages.js';
 import type { Clock, Random } from './ports.js';
-import { Level, SlotSet } from './slot-set.js';
+import { SlotSet } from './slot-set.js';
 import { stampAt } from './stamp.js';
 import type { ReplicaStore } from './store.js';
 import type { View } from './view.js';
@@ -140,11 +140,8 @@ export class Repair {
 function sharedSlots(view: View, self: number, peer: number): SlotSet {
   const shared = view.slotsOf(self).copy();
   shared.retainAll(view.slotsOf(peer));
-  for (const slot of shared) {
-    if (view.levelOf(slot, self) !== Level.FULL || view.levelOf(slot, peer) !== Level.FULL) {
-      shared.delete(slot);
-    }
-  }
+  shared.retainAll(view.fullOf(self));
+  shared.retainAll(view.fullOf(peer));
   return shared;
 }
 

@@ -60,7 +60,7 @@ interface Scan {
   readonly pull: number;
   /** After it, the peer has everything: the floor may rise. */
   readonly isRecovery: boolean;
-  /** It is of slots that the peer has not met: see `hasMet`. */
+  /** It is of slots that the peer has not met: see `met`. */
   readonly isMeeting: boolean;
   cursor: number;
 }
@@ -105,7 +105,6 @@ export class PeerSender {
   #complete = 0;
   #refused = new Set<number>();
   #scans: Scan[] = [];
-  /** Slots of which the peer was sent all that this node has, or is being sent. */
   readonly #met = new SlotSet();
   #meetings: Meeting[] = [];
   /** The pulls of this session that were begun, and perhaps answered. */
@@ -160,11 +159,11 @@ export class PeerSender {
   }
 
   /**
-   * Whether the peer has met what is here of a slot: it was sent it all, or is being sent it, and
-   * has got all writes since. What it missed of such a slot is newer than the floor.
+   * Slots of which the peer was sent all that is here, or is being sent it, and has got all writes
+   * since: what it missed of such a slot is newer than the floor. Only to be read.
    */
-  hasMet(slot: number): boolean {
-    return this.#met.has(slot);
+  get met(): SlotSet {
+    return this.#met;
   }
 
   /** There is nothing of these slots here that the peer would not have. */

@@ -87,8 +87,13 @@ export const Level = {
 export class Levels {
   static readonly BYTES = SLOTS / 4;
 
+  /** Only to be read. */
   readonly bytes: Uint8Array;
+  /** Made when they are asked for, until a level changes. */
+  #full: SlotSet | undefined;
+  #held: SlotSet | undefined;
 
+  /** @param bytes taken over as they are; absent: nothing of any slot */
   constructor(bytes: Uint8Array = new Uint8Array(Levels.BYTES)) {
     this.bytes = bytes;
   }
@@ -100,5 +105,38 @@ export class Levels {
   set(slot: number, level: number): void {
     const shift = 2 * (slot & 3);
     this.bytes[slot >> 2]! = (this.bytes[slot >> 2]! & ~(3 << shift)) | (level << shift);
+    this.#full = undefined;
+    this.#held = undefined;
+  }
+
+  /** The slots of which it has everything; only to be read. */
+  get full(): SlotSet {
+    this.#full ??= this.#collect(FULL_BITS);
+    return this.#full;
+  }
+
+  /** The slots of which it has anything; only to be read. */
+  get held(): SlotSet {
+    this.#held ??= this.#collect(HELD_BITS);
+    return this.#held;
+  }
+
+  #collect(bits: Uint8Array): SlotSet {
+    const slots = new SlotSet();
+    for (let at = 0; at < slots.bytes.length; at++) {
+      const high = bits[this.bytes[2 * at + 1]!]!;
+      slots.bytes[at] = bits[this.bytes[2 * at]!]! | (high << 4);
+    }
+    return slots;
   }
 }
+
+/** By a byte of four levels: a bit for each of them. */
+function bitsOf(isIn: (level: number) => boolean): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, byte) =>
+    [0, 1, 2, 3].reduce((bits, i) => bits | (isIn((byte >> (2 * i)) & 3) ? 1 << i : 0), 0),
+  );
+}
+
+const FULL_BITS = bitsOf((level) => level === Level.FULL);
+const HELD_BITS = bitsOf((level) => level !== Level.NONE);

@@ -1,5 +1,4 @@
 /** Slots that this node has and does not own: kept until all owners have everything, then dropped. */
-import { SLOTS } from '../../engine/slots.js';
 import { Level, type Levels, SlotSet } from './slot-set.js';
 import type { ReplicaStore } from './store.js';
 import type { View } from './view.js';
@@ -46,30 +45,24 @@ export class Surplus {
 
   /** Whether all that this node has is surplus. */
   get isAll(): boolean {
-    const { levels } = this.#world;
-    const surplus = this.#find();
-    for (let slot = 0; slot < SLOTS; slot++) {
-      if (levels.of(slot) !== Level.NONE && !surplus.has(slot)) return false;
-    }
-    return true;
+    const kept = this.#world.levels.held.copy();
+    kept.deleteAll(this.#find());
+    return kept.isEmpty;
   }
 
   #find(): SlotSet {
     const { selfId, levels, isIdle } = this.#world;
     const view = this.#world.view();
-    const self = view.indexOf(selfId);
-    const surplus = new SlotSet();
-    const pulled = new SlotSet();
-    for (const slots of this.#world.pulling.values()) pulled.addAll(slots);
+    const surplus = levels.held.copy();
+    surplus.deleteAll(view.slotsOf(view.indexOf(selfId)));
+    // Somebody counts on these whose view is another one.
+    for (const slots of this.#world.pulling.values()) surplus.deleteAll(slots);
     // It lives, and has taken all that was sent.
     const isThere = view.nodes.map(({ id, isLive }) => isLive && isIdle(id));
-    for (let slot = 0; slot < SLOTS; slot++) {
-      if (levels.of(slot) === Level.NONE || view.isOwner(slot, self)) continue;
-      // Somebody counts on it whose view is another one.
-      if (pulled.has(slot)) continue;
+    for (const slot of surplus) {
       const owners = view.ownersOf(slot);
       const hasAll = (owner: number) => isThere[owner]! && view.levelOf(slot, owner) === Level.FULL;
-      if (owners.length > 0 && owners.every(hasAll)) surplus.add(slot);
+      if (owners.length === 0 || !owners.every(hasAll)) surplus.delete(slot);
     }
     return surplus;
   }
@@ -91,7 +84,7 @@ export class Surplus {
     const view = this.#world.view();
     const late = this.#dropped;
     late.deleteAll(view.slotsOf(view.indexOf(selfId)));
-    for (const slot of late) if (levels.of(slot) !== Level.NONE) late.delete(slot);
+    late.deleteAll(levels.held);
     return late;
   }
 

@@ -41,7 +41,8 @@ export class View {
    * owners have the same array, where one was made after the other.
    */
   readonly owners: Int16Array;
-  readonly #primaries = new Int16Array(SLOTS);
+  /** By slot: the node that runs the commands on its keys, or -1 when there is none. */
+  readonly primaries = new Int16Array(SLOTS);
   readonly #indexes: ReadonlyMap<string, number>;
   readonly #placement: Placement;
   /** By place: the node that has it. */
@@ -80,7 +81,7 @@ export class View {
 
   /** The node that runs the commands on a slot's keys, or -1 when there is none. */
   primaryOf(slot: number): number {
-    return this.#primaries[slot]!;
+    return this.primaries[slot]!;
   }
 
   /** Number `i` of the nodes that are to have a slot, the first one 0; -1: there are not so many. */
@@ -106,6 +107,11 @@ export class View {
   slotsOf(index: number): SlotSet {
     this.#owned.slots ??= this.#ownedByNode();
     return this.#owned.slots[index] ?? NO_SLOTS;
+  }
+
+  /** The slots of which a node has everything; only to be read. */
+  fullOf(index: number): SlotSet {
+    return this.nodes[index]?.levels?.full ?? NO_SLOTS;
   }
 
   levelOf(slot: number, index: number): number {
@@ -150,8 +156,7 @@ export class View {
   }
 
   #choosePrimaries(): void {
-    const { owners, copies } = this;
-    const primaries = this.#primaries;
+    const { owners, copies, primaries } = this;
     const levels = this.nodes.map((node) => (node.isLive && node.levels?.bytes) || NO_LEVELS);
     for (let slot = 0; slot < SLOTS; slot++) {
       const first = owners[slot * copies]!;

@@ -6,16 +6,20 @@ import { slotOfKey } from './memory-store.js';
 /** All owners of a key have the same of it. */
 export function notConverged(sim: SimCluster): string[] {
   const problems: string[] = [];
-  const { up } = sim;
+  const { up, skewMs } = sim;
   const byId = new Map(up.map((node) => [node.id, node]));
   const { view } = up[0]!.member.cluster;
+  // What ends about now has ended by some clocks, and not by others.
+  const endedMs = up[0]!.machine.nowMs() + 2 * skewMs;
   for (const key of keysOf(sim)) {
     const owners = view.ownersOf(slotOfKey(key)).map((owner) => view.nodes[owner]!);
     const states = owners.map(({ id, name }) => {
       const entry = byId.get(id)?.entryOf(key);
       if (!entry) return [name, 'nothing'] as const;
-      const { value, stamp } = entry;
-      return [name, `${value instanceof Set ? [...value].sort().join() : value}@${stamp}`] as const;
+      const { value, stamp, expiryMs } = entry;
+      if (expiryMs !== 0 && expiryMs <= endedMs) return [name, 'nothing'] as const;
+      const text = value instanceof Set ? [...value].sort().join() : value;
+      return [name, `${text}@${stamp} until ${expiryMs}`] as const;
     });
     if (new Set(states.map(([, state]) => state)).size === 1) continue;
     problems.push(`${key} differs: ${states.map((pair) => pair.join(' has ')).join(', ')}`);
@@ -70,11 +74,86 @@ function endOf({ toMs }: Deed): number {
   return toMs;
 }
 
-function finalValue(sim: SimCluster, key: string): string | undefined {
+/** What the primary of a key has of it, as GET tells it. */
+function foundAt(sim: SimCluster, key: string): unknown {
   const { view } = sim.up[0]!.member.cluster;
   const primary = view.nodes[view.primaryOf(slotOfKey(key))]?.id;
   const value = sim.up.find(({ id }) => id === primary)?.entryOf(key)?.value;
+  return value instanceof Set ? [...value].sort() : (value ?? null);
+}
+
+function finalValue(sim: SimCluster, key: string): string | undefined {
+  const value = foundAt(sim, key);
   return typeof value === 'string' ? value : undefined;
+}
+
+/** Every node answers for every key, with what its owners have. */
+export async function unreachable(sim: SimCluster): Promise<string[]> {
+  const problems: string[] = [];
+  const asked = [...keysOf(sim)].flatMap((key) => sim.up.map((node) => ({ key, node })));
+  let answered = 0;
+  // A request that is lost is not sent again.
+  sim.world.network.setProfile({});
+  for (const { key, node } of asked) {
+    void node.request({ op: 'get', key }, 'none').then(
+      (value) => {
+        answered++;
+        const wanted = foundAt(sim, key);
+        // It ends about now, or it does not.
+        if (key.startsWith('t')) return;
+        const isSame = JSON.stringify(value) === JSON.stringify(wanted);
+        if (!isSame) problems.push(`${node.name} says ${key} is ${value}, not ${wanted}`);
+      },
+      (error) => {
+        answered++;
+        problems.push(`${node.name} cannot get ${key}: ${error}`);
+      },
+    );
+  }
+  await sim.world.runAwaiting(ANSWER_MS);
+  if (answered < asked.length) problems.push(`${asked.length - answered} requests have no answer`);
+  return problems;
+}
+
+/** More than a forwarded request may take. */
+const ANSWER_MS = 4_000;
+
+/** What has expired is not served, as far as clocks agree, nor long after its last write. */
+export function servedExpired(sim: SimCluster): string[] {
+  const written = new Map<unknown, { readonly deed: Deed; readonly ttlMs: number }>();
+  for (const deed of sim.deeds) {
+    const { operation } = deed;
+    if (operation.op !== 'set' || operation.ttlMs === undefined) continue;
+    written.set(operation.value, { deed, ttlMs: operation.ttlMs });
+  }
+  const problems: string[] = [];
+  for (const { operation, fromMs, result } of sim.deeds) {
+    if (operation.op !== 'get') continue;
+    const write = written.get(result);
+    if (!write) continue;
+    const { deed, ttlMs } = write;
+    // Where nobody knows when it was done, nobody knows when it ends.
+    const limitMs = deed.toMs + ttlMs + 2 * sim.skewMs;
+    if (fromMs > limitMs) problems.push(`${operation.key} is ${result}, which ended at ${limitMs}`);
+  }
+  return problems;
+}
+
+/** Counters count what was asked for, neither more, nor, where nothing fails, less. */
+export function miscounted(sim: SimCluster, isExact: boolean): string[] {
+  const problems: string[] = [];
+  const asked = new Map<string, Deed[]>();
+  for (const deed of sim.deeds) {
+    const { op, key } = deed.operation;
+    if (op === 'incr') asked.set(key, [...(asked.get(key) ?? []), deed]);
+  }
+  for (const [key, deeds] of asked) {
+    const value = Number(foundAt(sim, key) ?? 0);
+    const done = deeds.filter(({ result }) => result !== undefined).length;
+    if (value <= deeds.length && (!isExact || value >= done)) continue;
+    problems.push(`${key} is ${value} after ${done} of ${deeds.length} increments`);
+  }
+  return problems;
 }
 
 /** Every slot is served by exactly one node, the one that all others send its keys to. */

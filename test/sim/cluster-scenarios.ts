@@ -1,81 +1,61 @@
 /** What happens to simulated clusters with data while clients write, and what is wrong after it. */
 import { below, between } from '#bench/sim/random.js';
-import { badlyRouted, lostWrites, notConverged } from './checkers.js';
+import { Service } from '#server/cluster/store.js';
+import {
+  badlyRouted,
+  lostWrites,
+  miscounted,
+  notConverged,
+  servedExpired,
+  unreachable,
+} from './checkers.js';
+import { Clients, isCareful } from './clients.js';
 import { SimCluster, type SimNode, type SimOptions } from './cluster-world.js';
-import type { Operation } from './memory-store.js';
 
 export type ClusterPlan = Partial<Omit<SimOptions, 'seed'>>;
 export type ClusterScenario = (seed: number, plan?: ClusterPlan) => Promise<string[]>;
 
-const KEYS = 30;
-const MEMBERS = 20;
-const SETTLE_MS = 30_000;
+/** Dead nodes keep their places for so long; short failures are shorter. */
+const REPLACE_MS = 8_000;
+const SHORT_MS = 6_000;
+const LONG_MS = 14_000;
+const SETTLE_MS = 40_000;
 /** Repair compares with one peer at a time: several rounds with each. */
-const QUIET_MS = 60_000;
-/** Between two things that clients ask for, on average. */
-const PACE_MS = 12;
-
-/** Keys that are written with `quorum` only, and by SET and DEL only. */
-function isCareful(key: string): boolean {
-  return key.startsWith('q');
-}
-
-class Clients {
-  #isOn = true;
-  #written = 0;
-
-  constructor(private readonly sim: SimCluster) {
-    this.#goOn();
-  }
-
-  stop(): void {
-    this.#isOn = false;
-  }
-
-  #goOn(): void {
-    const { sim } = this;
-    sim.world.after(between(sim.world.random, 0, 2 * PACE_MS), () => {
-      if (!this.#isOn) return;
-      if (sim.up.length > 0) this.#act();
-      this.#goOn();
-    });
-  }
-
-  #act(): void {
-    const { random } = this.sim.world;
-    const number = below(random, KEYS);
-    const what = random();
-    const value = `v${++this.#written}`;
-    const member = `m${below(random, MEMBERS)}`;
-    if (what < 0.3) {
-      const key = `q${number}`;
-      const operation: Operation = what < 0.22 ? { op: 'set', key, value } : { op: 'del', key };
-      this.sim.act(operation, 'quorum');
-    } else if (what < 0.45) this.sim.act({ op: 'set', key: `k${number}`, value });
-    else if (what < 0.5) this.sim.act({ op: 'del', key: `k${number}` });
-    else if (what < 0.65) this.sim.act({ op: 'incr', key: `n${number}` });
-    else if (what < 0.8) this.sim.act({ op: 'sadd', key: `s${number}`, member });
-    else if (what < 0.9) this.sim.act({ op: 'srem', key: `s${number}`, member });
-    else this.sim.act({ op: 'get', key: `k${number}` });
-  }
-}
+const CONVERGE_MS = 60_000;
+/** After it, nothing changes any more. */
+const QUIET_MS = 2_000;
+/** One in so many seeds looks whether that is so. */
+const LONG_QUIETS = 8;
+/** Who is alone knows it within this: it takes itself for the one that is unwell, and is patient. */
+const KNOWN_MS = 20_000;
 
 interface Running {
   readonly sim: SimCluster;
+  readonly clients: Clients;
   /** Lets time pass. */
   run(ms: number): Promise<void>;
   /** Waits until all is mended; what is wrong if it is not. */
   mend(): Promise<string[]>;
 }
 
+interface Traits {
+  /** Writes that two owners had may be lost: more than one node fails at a time, or both serve. */
+  readonly isLossy?: boolean;
+  /** Nothing fails: all counts are exact. */
+  readonly isCalm?: boolean;
+  /** What this scenario asks of the cluster. */
+  readonly plan?: ClusterPlan;
+  /** How the nodes start, where not all are to find each other. */
+  start?(sim: SimCluster): void;
+}
+
 function scenario(
   act: (running: Running) => Promise<string[]>,
-  isCarefulKept = true,
+  traits: Traits = {},
 ): ClusterScenario {
   return async (seed, plan = {}) => {
     const link = { loss: 0.01, duplicates: 0.01, jitterMs: 1, spikes: 0.02, spikeMs: 60 };
-    const sim = new SimCluster({ seed, nodes: 3 + (seed % 4), link, ...plan });
-    sim.start();
+    const sim = new SimCluster({ seed, nodes: 3 + (seed % 4), link, ...traits.plan, ...plan });
     const run = (ms: number) => sim.world.runAwaiting(ms);
     const mend = async (): Promise<string[]> => {
       if (await sim.settle(SETTLE_MS)) return [];
@@ -83,17 +63,26 @@ function scenario(
         `not settled: ${sim.up.map((node) => `\n  ${node.name}: ${node.duties()}`).join('')}`,
       ];
     };
-    const problems = await mend();
+    const problems: string[] = [];
+    if (traits.start) traits.start(sim);
+    else {
+      sim.start();
+      problems.push(...(await mend()));
+    }
     if (problems.length > 0) return problems;
     const clients = new Clients(sim);
     await run(1_000);
-    problems.push(...(await act({ sim, run, mend })));
+    problems.push(...(await act({ sim, clients, run, mend })));
     await run(1_000);
     clients.stop();
     problems.push(...(await mend()));
-    await run(QUIET_MS);
-    problems.push(...notConverged(sim), ...badlyRouted(sim));
-    if (isCarefulKept) problems.push(...lostWrites(sim, isCareful));
+    for (let ms = 0; ms < CONVERGE_MS && notConverged(sim).length > 0; ms += 1_000) {
+      await run(1_000);
+    }
+    await run(seed % LONG_QUIETS === 0 ? CONVERGE_MS : QUIET_MS);
+    problems.push(...notConverged(sim), ...badlyRouted(sim), ...servedExpired(sim));
+    problems.push(...miscounted(sim, traits.isCalm ?? false), ...(await unreachable(sim)));
+    if (!traits.isLossy) problems.push(...lostWrites(sim, isCareful));
     return problems;
   };
 }
@@ -106,10 +95,13 @@ function sides({ world, nodes }: SimCluster): SimNode[][] {
 
 const addresses = (nodes: readonly SimNode[]): string[] => nodes.map((n) => n.machine.address);
 
+const CALM: Traits = { isCalm: true };
+const LOSSY: Traits = { isLossy: true };
+
 export const quiet = scenario(async ({ run }) => {
   await run(5_000);
   return [];
-});
+}, CALM);
 
 /** Whoever crashes comes back, after a short or a long time, with nothing. */
 export const crashes = scenario(async ({ sim, run, mend }) => {
@@ -117,7 +109,7 @@ export const crashes = scenario(async ({ sim, run, mend }) => {
   for (let i = 0; i < 2; i++) {
     const victim = sim.pick(sim.up);
     victim.crash();
-    await run(between(sim.world.random, 100, 14_000));
+    await run(between(sim.world.random, 100, LONG_MS));
     victim.start(sim.nodes);
     problems.push(...(await mend()));
   }
@@ -131,20 +123,59 @@ export const replaced = scenario(async ({ sim, run, mend }) => {
   return mend();
 });
 
-export const splits = scenario(async ({ sim, run, mend }) => {
+async function split({ sim, run, mend }: Running, fromMs: number, toMs: number): Promise<string[]> {
   const { network } = sim.world;
   const [some, others] = sides(sim);
   network.split(addresses(some!), addresses(others!));
-  await run(between(sim.world.random, 200, 12_000));
+  await run(between(sim.world.random, fromMs, toMs));
   network.heal();
   return mend();
-});
+}
+
+/** Too short for any side to make new copies: a quorum is on one side at most. */
+export const splits = scenario((running) => split(running, 200, SHORT_MS));
+
+/** Each side has all slots to itself, and makes new copies: what both acknowledge, one may lose. */
+export const longSplits = scenario((running) => split(running, REPLACE_MS, LONG_MS), LOSSY);
+
+/** Clusters that never knew each other find together. */
+export const meetings = scenario(
+  async ({ sim, run, mend }) => {
+    await run(between(sim.world.random, 1_000, 5_000));
+    sim.world.network.heal();
+    return mend();
+  },
+  {
+    isLossy: true,
+    start: (sim) => {
+      const parts = sides(sim);
+      sim.world.network.split(...parts.map(addresses));
+      for (const node of sim.nodes) node.start(sim.nodes);
+    },
+  },
+);
+
+/** A node that is alone refuses, where that was asked for. */
+export const minOwners = scenario(
+  async ({ sim, run, mend }) => {
+    const alone = sim.pick(sim.nodes);
+    const others = sim.nodes.filter((node) => node !== alone);
+    sim.world.network.split([alone.machine.address], addresses(others));
+    await run(KNOWN_MS);
+    const problems = [...alone.store.entries.keys()]
+      .filter((key) => alone.store.serviceOf(key) & (Service.SERVES | Service.ACCEPTS))
+      .map((key) => `${alone.name} serves ${key} though it is alone`);
+    sim.world.network.heal();
+    return [...problems, ...(await mend())];
+  },
+  { plan: { cluster: { minOwners: 2 } } },
+);
 
 export const oneWayCuts = scenario(async ({ sim, run, mend }) => {
   const from = sim.pick(sim.nodes);
   const to = sim.pick(sim.nodes.filter((node) => node !== from));
   sim.world.network.cut(from.machine.address, to.machine.address);
-  await run(between(sim.world.random, 200, 10_000));
+  await run(between(sim.world.random, 200, SHORT_MS));
   sim.world.network.heal();
   return mend();
 });
@@ -152,7 +183,7 @@ export const oneWayCuts = scenario(async ({ sim, run, mend }) => {
 export const pauses = scenario(async ({ sim, run, mend }) => {
   const victim = sim.pick(sim.up);
   victim.machine.pause();
-  await run(between(sim.world.random, 200, 12_000));
+  await run(between(sim.world.random, 200, LONG_MS));
   victim.machine.resume();
   return mend();
 });
@@ -169,6 +200,56 @@ export const joins = scenario(async ({ sim, mend }) => {
   sim.add().start(sim.nodes);
   return mend();
 });
+
+/** Pulls that take their time. */
+const SLOWLY: Traits = { plan: { scanBytesPerSecond: 2_000 } };
+
+/** Lets time pass until a node is in the middle of its pulls, or has had time enough for them. */
+async function untilPulling({ run }: Running, node: SimNode): Promise<void> {
+  for (let i = 0; i < 100 && node.member.cluster.pulls.slotsLeft === 0; i++) await run(20);
+}
+
+export const crashesInJoins = scenario(async (running) => {
+  const { sim, run, mend } = running;
+  const node = sim.add();
+  node.start(sim.nodes);
+  await untilPulling(running, node);
+  await run(between(sim.world.random, 0, 1_000));
+  const victim = sim.pick(sim.up);
+  victim.crash();
+  await run(between(sim.world.random, 100, LONG_MS));
+  victim.start(sim.nodes);
+  return mend();
+}, SLOWLY);
+
+export const splitsInJoins = scenario(async (running) => {
+  const { sim } = running;
+  const node = sim.add();
+  node.start(sim.nodes);
+  await untilPulling(running, node);
+  return split(running, 200, SHORT_MS);
+}, SLOWLY);
+
+/** More is written than the change log holds. */
+export const bursts = scenario(async ({ clients, run }) => {
+  for (let i = 0; i < 3; i++) {
+    clients.burst();
+    await run(2_000);
+  }
+  return [];
+});
+
+/** Clocks differ by up to a minute, and drift. */
+export const skews = scenario(
+  async ({ sim, run, mend }) => {
+    const victim = sim.pick(sim.up);
+    victim.crash();
+    await run(between(sim.world.random, 100, LONG_MS));
+    victim.start(sim.nodes);
+    return mend();
+  },
+  { plan: { skewMs: 29_000, driftPpm: 200 } },
+);
 
 export const leaves = scenario(async ({ sim, run, mend }) => {
   const node = sim.pick(sim.up);
@@ -212,4 +293,4 @@ export const chaos = scenario(async ({ sim, run, mend }) => {
   }
   world.network.heal();
   return mend();
-}, false);
+}, LOSSY);

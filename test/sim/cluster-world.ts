@@ -22,6 +22,7 @@ import {
 } from './memory-store.js';
 
 export const COPIES = 3;
+/** Clocks of usual machines differ by so much at most, from the right time. */
 const SKEW_MS = 5_000;
 const TOMBSTONE_MS = 600_000;
 const CONCERN_MS = 1_000;
@@ -32,6 +33,11 @@ export interface SimOptions {
   readonly link?: Partial<LinkProfile>;
   readonly storeBug?: StoreBug | undefined;
   readonly cluster?: Partial<ClusterOptions>;
+  /** How far clocks are from the right time, at most; default 5,000. */
+  readonly skewMs?: number;
+  readonly driftPpm?: number;
+  /** Bytes that a scan sends in a second; default: as many as it likes. */
+  readonly scanBytesPerSecond?: number;
 }
 
 /** Something that a client asked for, and what it came to. */
@@ -85,6 +91,7 @@ export class SimNode {
       tombstoneMs: TOMBSTONE_MS,
       bug: sim.options.storeBug,
     });
+    const { scanBytesPerSecond } = sim.options;
     const { address } = this.machine;
     this.#store = store;
     this.#member = new ClusterMember({
@@ -98,7 +105,10 @@ export class SimNode {
         ...DEFAULT_CLUSTER_OPTIONS,
         replaceAfterMs: 8_000,
         repairIntervalMs: 4_000,
-        limits: { ...DEFAULT_SENDER_LIMITS, windowBytes: 20_000, batchBytes: 1_000 },
+        limits: {
+          ...{ ...DEFAULT_SENDER_LIMITS, windowBytes: 20_000, batchBytes: 1_000 },
+          ...(scanBytesPerSecond !== undefined && { scanBytesPerSecond }),
+        },
         ...sim.options.cluster,
       },
       execute: async (frame) => {
@@ -153,7 +163,7 @@ export class SimNode {
 
   /** What a client finds who looks here. */
   entryOf(key: string): Entry | undefined {
-    return this.store.entries.get(key);
+    return this.store.entryOf(key);
   }
 
   /** Who has what to do with each slot, as this node sees it. */
@@ -202,12 +212,17 @@ export class SimCluster {
   /** One node more, without a process. */
   add(): SimNode {
     const { random } = this.world;
-    const fault = { skewMs: Math.floor(between(random, -SKEW_MS, SKEW_MS)), driftPpm: 50 };
+    const { driftPpm = 50 } = this.options;
+    const fault = { skewMs: Math.floor(between(random, -this.skewMs, this.skewMs)), driftPpm };
     const i = this.nodes.length;
     const machine = this.world.machine(`10.0.0.${i}:7708`, fault);
     const node = new SimNode(`node-${i}`, machine, this);
     this.nodes.push(node);
     return node;
+  }
+
+  get skewMs(): number {
+    return this.options.skewMs ?? SKEW_MS;
   }
 
   get up(): SimNode[] {
@@ -218,6 +233,7 @@ export class SimCluster {
     return from[below(this.world.random, from.length)]!;
   }
 
+  /** Starts all nodes; the first one is there before the others. */
   start(): void {
     const [first, ...others] = this.nodes;
     first!.start([]);
@@ -227,8 +243,7 @@ export class SimCluster {
   }
 
   /** A client does one thing, at a node that chance picks. */
-  act(operation: Operation, concern: Concern = 'none'): void {
-    const node = this.pick(this.up);
+  act(operation: Operation, concern: Concern = 'none', node = this.pick(this.up)): void {
     const deed: Deed = {
       ...{ operation, concern, fromMs: this.world.nowMs },
       ...{ toMs: Number.POSITIVE_INFINITY, result: undefined },

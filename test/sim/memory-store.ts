@@ -104,7 +104,7 @@ export class MemoryStore implements ReplicaStore {
   /** Runs what a client asks for; undefined: this node does not do that. */
   run(operation: Operation, service: number): Value | null | undefined {
     if ((this.serviceOf(operation.key) & service) === 0) return undefined;
-    const entry = this.#live(operation.key);
+    const entry = this.entryOf(operation.key);
     const { key } = operation;
     switch (operation.op) {
       case 'get':
@@ -178,7 +178,7 @@ export class MemoryStore implements ReplicaStore {
     const lines: Line[] = [];
     for (const key of page) {
       if (!slots.has(slotOfKey(key))) continue;
-      const entry = this.#live(key);
+      const entry = this.entryOf(key);
       const tombstone = this.#tombstoneOf(key);
       if (entry && entry.stamp > newerThan) lines.push(lineOf(key, entry));
       else if (tombstone !== undefined && tombstone > newerThan) {
@@ -192,7 +192,7 @@ export class MemoryStore implements ReplicaStore {
   async digests(notNewerThan: bigint): Promise<BigUint64Array> {
     const digests = new BigUint64Array(SLOTS);
     for (const [key, { stamp }] of this.entries) {
-      if (stamp <= notNewerThan && this.#live(key)) digests[slotOfKey(key)]! ^= mix(key, stamp);
+      if (stamp <= notNewerThan && this.entryOf(key)) digests[slotOfKey(key)]! ^= mix(key, stamp);
     }
     return digests;
   }
@@ -211,7 +211,7 @@ export class MemoryStore implements ReplicaStore {
 
   readWhole(record: Uint8Array): WholeReader {
     const { key } = decode(record)[0]!;
-    const entry = this.#live(key);
+    const entry = this.entryOf(key);
     const tombstone = this.#tombstoneOf(key);
     let pieces: Uint8Array[] = [];
     if (entry) {
@@ -265,7 +265,8 @@ export class MemoryStore implements ReplicaStore {
     return this.#clock;
   }
 
-  #live(key: string): Entry | undefined {
+  /** What is there of a key, unless it has expired. */
+  entryOf(key: string): Entry | undefined {
     const entry = this.entries.get(key);
     return entry && (entry.expiryMs === 0 || entry.expiryMs > this.#options.now())
       ? entry
