@@ -298,7 +298,7 @@ describe('four nodes with two replicas of each key', () => {
 test('a node that leaves hands over what only it has', async () => {
   const cluster = await ClusterProcesses.of('alone', ['a', 'b', 'c'], {
     replicas: 0,
-    args: ['--leave-timeout', '30s'],
+    args: ['--leave-timeout', '5s'],
   });
   try {
     const line = await cluster.get('a').line();

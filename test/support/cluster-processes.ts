@@ -68,6 +68,11 @@ export interface ClusterProcessesOptions {
   /** Further options of `slabring serve`. */
   readonly args?: readonly string[];
   readonly run?: RunOptions;
+  /** Where and how each node runs. */
+  readonly network?: {
+    runOf(name: string): RunOptions;
+    argsOf(name: string): readonly string[];
+  };
 }
 
 export class ClusterProcesses {
@@ -106,7 +111,7 @@ export class ClusterProcesses {
 
   /** Starts a node, which joins those that there are. */
   async start(name: string, more: readonly string[] = []): Promise<ClusterNode> {
-    const { replicas, args = [], run = {} } = this.#options;
+    const { replicas, args = [], run = {}, network } = this.#options;
     const seeds = this.all.map(({ peerAddress }) => peerAddress).filter(Boolean);
     const node = new ClusterNode(
       name,
@@ -116,9 +121,10 @@ export class ClusterProcesses {
           ...['--port', '0', '--peer-port', '0', '--memory', '64mb', '--threads', '1'],
           ...(seeds.length > 0 ? ['--join', seeds.join()] : []),
           ...args,
+          ...(network?.argsOf(name) ?? []),
           ...more,
         ],
-        run,
+        network?.runOf(name) ?? run,
       ),
     );
     this.nodes.set(name, node);
