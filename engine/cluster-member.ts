@@ -52,9 +52,9 @@ export interface Membership extends Store<'async'> {
   /** Whether they may write it. */
   canWrite(key: Key): boolean;
   /**
-   * Closes the cache in this thread and answers the commands on their way. In the thread that called
-   * `openCache` it then hands over what others have not, and leaves the cluster. `cache.close()`
-   * does so too, without a promise.
+   * Closes the cache in this thread and answers the commands on their way. In the thread that
+   * called `openCache` it then hands over what others have not, and leaves the cluster.
+   * `cache.close()` does so too, without a promise.
    */
   close(): Promise<void>;
 }

@@ -12,6 +12,7 @@ import { promisify } from 'node:util';
 import { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { registerBench } from '#server/cli/bench.js';
+import { registerCluster } from '#server/cli/cluster.js';
 import { registerReplay } from '#server/cli/replay.js';
 import { registerServe } from '#server/cli/serve.js';
 import { commandsIn, examplesIn, pages, promisedLines } from '../support/examples.js';
@@ -96,7 +97,13 @@ describe('the command', () => {
     registerServe(program);
     registerReplay(program);
     registerBench(program);
-    const subcommand = program.commands.find((one) => one.name() === name);
+    registerCluster(program);
+    const named = program.commands.find((one) => one.name() === name);
+    expect(named).toBeDefined();
+    // `slabring cluster status` is two names.
+    const isGroup = named!.commands.length > 0;
+    const inner = isGroup ? args.shift() : undefined;
+    const subcommand = isGroup ? named!.commands.find((one) => one.name() === inner) : named;
     expect(subcommand).toBeDefined();
     // Wrong values throw here.
     const { operands, unknown } = subcommand!.exitOverride().parseOptions(args);
