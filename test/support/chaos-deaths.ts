@@ -25,7 +25,7 @@ const NOBODY = NO_OS_THREAD - 1000;
 
 export type DeathPlan = Pick<
   ArenaOptions,
-  'memoryBytes' | 'partitions' | 'policy' | 'maxEntries' | 'maxNamespaces'
+  'memoryBytes' | 'partitions' | 'policy' | 'maxEntries' | 'maxNamespaces' | 'node'
 > & {
   /** Fill values before the first operation: their number, and their bytes. */
   readonly fill?: readonly [count: number, bytes: number];
