@@ -5,6 +5,10 @@
  * (engine/kernel/whole.ts), the bytes of a value wait here.
  *
  * What was begun and not finished is gone at the latest UNFINISHED_MS after its last piece.
+ *
+ * A piece holds this thread up for 1 to 3 ms (2,000 members of a set), and others in its partition
+ * for a tenth of that at a time. The end of a collection takes some microseconds; that of a value
+ * of 64 MiB, which is copied to its pages then, 10 ms.
  */
 import { randomInt } from 'node:crypto';
 import type { Arena } from './arena.js';

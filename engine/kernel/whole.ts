@@ -248,7 +248,7 @@ export function beginWhole(
   return added ? WHOLE_DONE : WHOLE_NO_MEMORY;
 }
 
-/** Items, and bytes of them, that are added in one hold of the lock: some tens of microseconds. */
+/** Items, and bytes of them, that are added in one hold of the lock: 0.1 to 0.3 ms, of a list 10 us. */
 const RUN_ITEMS: u32 = 256;
 const RUN_BYTES: u32 = 16384;
 

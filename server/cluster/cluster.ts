@@ -125,7 +125,7 @@ export class Cluster {
       },
     });
     const levels = this.#levels.own;
-    this.#fetcher = new Fetcher({ selfId, clock, store, send });
+    this.#fetcher = new Fetcher({ selfId, clock, store, send, complain });
     this.pulls = new Pulls({
       ...{ selfId, clock, levels, view, send },
       onLevels: () => this.#levels.changed(),

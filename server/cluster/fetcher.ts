@@ -42,6 +42,7 @@ export interface FetcherWorld {
   readonly store: ReplicaStore;
   /** @param peer an id */
   send(peer: string, message: Message): void;
+  complain(text: string): void;
 }
 
 export class Fetcher {
@@ -113,12 +114,17 @@ export class Fetcher {
   take({ from, fetch, piece, isLast, bytes }: Fetched): void {
     const running = this.#running.get(fetch);
     if (!running || running.peer !== from || running.piece !== piece) return;
-    if (isLast) {
-      running.writer.finish();
-      this.#end(fetch, running, true);
+    try {
+      if (isLast) {
+        this.#end(fetch, running, running.writer.finish());
+        return;
+      }
+      running.writer.write(bytes);
+    } catch (error) {
+      this.#world.complain(`a key that was fetched is none: ${String(error)}`);
+      this.#end(fetch, running, false);
       return;
     }
-    running.writer.write(bytes);
     running.piece++;
     running.questions = 0;
     this.#ask(fetch, running);
@@ -151,6 +157,7 @@ export class Fetcher {
   #end(fetch: number, running: Running, isThere: boolean): void {
     running.cancel();
     this.#running.delete(fetch);
+    if (!isThere) running.writer.abandon();
     running.settle(isThere);
     this.#startMore();
   }

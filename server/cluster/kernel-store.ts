@@ -17,6 +17,7 @@ import { ReplicaSet } from '../../engine/replica-set.js';
 import { SlotTable } from '../../engine/slot-table.js';
 import { SLOTS, slotOf } from '../../engine/slots.js';
 import { WholeKeys } from '../../engine/whole-key.js';
+import type { Outcome } from '../../engine/whole-writer.js';
 import type { SlotSet } from './slot-set.js';
 import { stampAt } from './stamp.js';
 import {
@@ -35,6 +36,9 @@ import {
 const CURSORS = 2 ** 40;
 /** Pages of a walk in one turn of the event loop: some hundred microseconds. */
 const PAGES_PER_TURN = 4;
+
+/** What a key that was fetched may come to, and is not here then. */
+const FAILURES: readonly Outcome[] = ['incomplete', 'no memory'];
 
 /** One arena, and what is done with it. */
 interface Part {
@@ -178,7 +182,12 @@ export class KernelStore implements ReplicaStore {
   }
 
   writeWhole(record: Uint8Array): WholeWriter {
-    return this.#whole.write(keyOf(record));
+    const writer = this.#whole.write(keyOf(record));
+    return {
+      write: (piece) => writer.write(piece),
+      finish: () => !FAILURES.includes(writer.finish()),
+      abandon: () => writer.abandon(),
+    };
   }
 
   positionOf(key: Uint8Array): LogPosition {

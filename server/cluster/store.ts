@@ -60,9 +60,15 @@ export interface WholeReader {
 
 /** Takes a key that comes as a whole. */
 export interface WholeWriter {
+  /** @throws SlabringError `SYNTAX`: it is none */
   write(piece: Uint8Array): void;
-  /** All pieces are there: now the key has them, unless it has something newer. */
-  finish(): void;
+  /** No more pieces will come. */
+  abandon(): void;
+  /**
+   * All pieces are there: now the key has them, unless it has something newer.
+   * @returns false: it has neither, as there was no memory, or what was read was no single state
+   */
+  finish(): boolean;
 }
 
 export interface ReplicaStore {

@@ -20,6 +20,7 @@ import { DeathReader } from '../support/chaos-reader.js';
 import { dieOf, type PlannedOperation } from '../support/chaos-run.js';
 import { SEVERAL_OPERATIONS } from '../support/chaos-several.js';
 import { SPACE_OPERATIONS } from '../support/chaos-spaces.js';
+import { WHOLE_OPERATIONS } from '../support/chaos-whole.js';
 import { Random } from '../support/fuzz-random.mjs';
 import { compileKernel, type Edit } from '../support/hammer-kernel.js';
 import { KIB } from '../support/kernel-memory.js';
@@ -238,6 +239,7 @@ const OPERATIONS: Record<string, PlannedOperation> = {
   ...SEVERAL_OPERATIONS,
   ...COLLECTION_OPERATIONS,
   ...APPLY_OPERATIONS,
+  ...WHOLE_OPERATIONS,
 };
 
 /** A read takes no lock where nobody disturbs it, and where nobody has died nothing is to be done. */

@@ -1,4 +1,4 @@
-/** Keys that are read as a whole while other threads write them: what comes of it is never mixed. */
+/** Keys that are read as a whole while other threads write them: what comes is never mixed. */
 import { once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';

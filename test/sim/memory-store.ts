@@ -234,7 +234,9 @@ export class MemoryStore implements ReplicaStore {
       write: (piece) => pieces.push(piece),
       finish: () => {
         for (const line of decode(Buffer.concat(pieces))) this.#apply(line);
+        return true;
       },
+      abandon: () => {},
     };
   }
 

@@ -16,7 +16,7 @@ type Call = readonly [name: keyof typeof COMMANDS, ...args: unknown[]];
 
 const bytesOf = ([name, ...args]: Call): Buffer => packr.pack([COMMANDS[name].code, ...args]);
 
-function tell({ arena, request, reply }: Mortal, call: Call, nowMs = NOW_MS): unknown {
+export function tell({ arena, request, reply }: Mortal, call: Call, nowMs = NOW_MS): unknown {
   const bytes = Buffer.concat([Buffer.of(1), bytesOf(call)]);
   request.set(bytes);
   arena.kernel.exec(arena.slot, 0, bytes.length, nowMs);

@@ -48,7 +48,9 @@ export class RemoteDesk implements ClusterDesk {
 
   forward(node: number, frame: Uint8Array, waitMs: number): Promise<Uint8Array> {
     const { id } = this.view.nodes[node]!;
-    return this.#ask({ kind: 'forward', node: id, frame, waitMs }) as Promise<Uint8Array>;
+    // A copy: of a view of a larger buffer the whole of it would be sent.
+    const asked = { kind: 'forward', node: id, frame: new Uint8Array(frame), waitMs } as const;
+    return this.#ask(asked) as Promise<Uint8Array>;
   }
 
   wait(key: Uint8Array, concern: Concern, deadlineMs: number): Promise<number> {

@@ -37,13 +37,18 @@ function serve(served: MessagePort): void {
   served.on('message', (ask: Ask) => {
     const { request } = ask;
     cluster.answer(ask).then(
-      (value) => answer({ kind: 'done', request, value }),
+      (value) => answer({ kind: 'done', request, value: ownBytes(value) }),
       (error: unknown) => answer({ kind: 'failed', request, error: errorOf(error) }),
     );
   });
   views.add(answer);
   served.on('close', () => views.delete(answer));
   answer({ kind: 'view', view: cluster.view });
+}
+
+/** Of a view of a larger buffer the whole of it would be sent. */
+function ownBytes(value: unknown): unknown {
+  return value instanceof Uint8Array ? new Uint8Array(value) : value;
 }
 
 function errorOf(error: unknown): { code: SlabringError['code']; message: string } {
