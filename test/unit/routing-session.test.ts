@@ -112,6 +112,8 @@ describe('frames of a connection', () => {
     holdUp();
     receive(1, ['SET', THERE, 'x'.repeat(FORWARDED_BYTES_MAX)]);
     receive(2, ['PING']);
+    // Something else has been sent.
+    client.session.sent();
     expect([gates.length, client.replies]).toEqual([1, []]);
     gates[0]!();
     await client.until(2);

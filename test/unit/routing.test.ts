@@ -201,6 +201,14 @@ describe('a command that is split', () => {
     expect(there).toEqual(integer(2));
   });
 
+  it('is refused when it is longer than any node takes', async () => {
+    const keys = Array.from({ length: 20 }, (_, i) => bin(Buffer.alloc(65_000, i)));
+    const tooLong = error(
+      'TOOLARGE the command is longer than this node takes; only the value of a SET may be so long',
+    );
+    expect(await run(command('GET', THERE), named('EXISTS', ...keys))).toEqual([NIL, tooLong]);
+  });
+
   it('has the error of a node for its own', async () => {
     const large = Array.from({ length: 2 }, (_, i) => keyOn(1, `large ${i}`));
     const value = Buffer.alloc(700_000, 0x61);
@@ -350,6 +358,15 @@ describe('a client that takes what replicas have', () => {
     // There is no copy on this node: nobody replicates here.
     expect(await runOn(lagging, read)).toEqual([NIL, array([NIL, NIL])]);
     expect(first.desk.forwards).toEqual([]);
+    // A copy does for what is together, too.
+    for (const other of [HERE, THERE]) {
+      const union = named('SUNION', THERE, other);
+      expect(await runOn(lagging, [command('GET', BEYOND), union])).toEqual([NIL, array([])]);
+    }
+    expect(first.desk.forwards.splice(0).map(({ node }) => node)).toEqual([2, 2]);
+    // Of keys of several nodes only what is not here is asked for.
+    expect(await runOn(lagging, [named('MGET', THERE, BEYOND)])).toEqual([array([NIL, NIL])]);
+    expect(first.desk.forwards.splice(0).map(({ node }) => node)).toEqual([2]);
     // Of two keys one is not here: both are read where the other is.
     expect(await runOn(lagging, [named('SINTER', THERE, also)])).toEqual([
       error('WRONGTYPE the value is of another type than the command works on'),
