@@ -1,4 +1,5 @@
 /** Slots that this node has and does not own: kept until all owners have everything, then dropped. */
+import type { ClusterBug } from './cluster.js';
 import { Level, type Levels, SlotSet } from './slot-set.js';
 import type { ReplicaStore } from './store.js';
 import type { View } from './view.js';
@@ -6,6 +7,7 @@ import type { View } from './view.js';
 const LOOK_EVERY_MS = 5_000;
 
 export interface SurplusWorld {
+  readonly bug?: ClusterBug | undefined;
   readonly selfId: string;
   readonly store: ReplicaStore;
   /** What this node has; changed here. */
@@ -62,6 +64,7 @@ export class Surplus {
     for (const slot of surplus) {
       const owners = view.ownersOf(slot);
       const hasAll = (owner: number) => isThere[owner]! && view.levelOf(slot, owner) === Level.FULL;
+      if (this.#world.bug === 'drop-at-once') continue;
       if (owners.length === 0 || !owners.every(hasAll)) surplus.delete(slot);
     }
     return surplus;

@@ -29,6 +29,7 @@ const SCENARIOS: readonly [string, scenarios.ClusterScenario][] = [
   ['more is written than the change log holds', scenarios.bursts],
   ['a node that is alone is to refuse', scenarios.minOwners],
   ['clocks differ by up to a minute, and drift', scenarios.skews],
+  ['a store loses entries', scenarios.damages],
   ['everything at once', scenarios.chaos],
 ];
 
