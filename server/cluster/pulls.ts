@@ -57,7 +57,7 @@ export class Pulls {
     const self = view.indexOf(this.#world.selfId);
     if (self < 0) return;
     this.#giveUp(view);
-    const isTold = view.nodes.every(({ isLive, levels }) => !isLive || levels);
+    const { isTold } = view;
     if (isTold || this.#isLate()) this.#begin(view, self, isTold);
     if (isTold) this.#untoldSinceMs = undefined;
     if (this.#running.size === 0 && isTold) return;
@@ -145,8 +145,10 @@ export class Pulls {
       this.#running.set(pull, running);
       this.#ask(pull, running);
     }
-    if (this.#world.bug === 'full-at-once')
+    if (this.#world.bug === 'full-at-once' && !missing.isEmpty) {
       for (const slot of missing) levels.set(slot, Level.FULL);
+      onLevels();
+    }
     if (adopted > 0) onLevels();
   }
 

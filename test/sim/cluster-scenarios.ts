@@ -207,12 +207,19 @@ export const joins = scenario(async ({ sim, mend }) => {
 });
 
 /** Pulls that take their time. */
-const SLOWLY: Traits = { plan: { scanBytesPerSecond: 2_000 } };
+const SLOWLY: Traits = { plan: { scanBytesPerSecond: 1_000 } };
 
 /** Lets time pass until a node is in the middle of its pulls, or has had time enough for them. */
 async function untilPulling({ run }: Running, node: SimNode): Promise<void> {
   for (let i = 0; i < 100 && node.member.cluster.pulls.slotsLeft === 0; i++) await run(20);
 }
+
+/** All is served while slots are handed over, however long that takes. */
+export const slowJoins = scenario(async ({ sim, run, mend }) => {
+  sim.add().start(sim.nodes);
+  await run(KNOWN_MS);
+  return mend();
+}, SLOWLY);
 
 export const crashesInJoins = scenario(async (running) => {
   const { sim, run, mend } = running;

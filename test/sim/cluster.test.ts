@@ -23,6 +23,7 @@ const SCENARIOS: readonly [string, scenarios.ClusterScenario][] = [
   ['a node is paused', scenarios.pauses],
   ['links are bad', scenarios.badLinks],
   ['a node joins', scenarios.joins],
+  ['a node joins, and it takes long', scenarios.slowJoins],
   ['a node crashes while one joins', scenarios.crashesInJoins],
   ['the network splits while a node joins', scenarios.splitsInJoins],
   ['a node leaves', scenarios.leaves],
