@@ -90,7 +90,7 @@ describe('a stream', () => {
     expect(sender.hasTaken(2, 2)).toBe('refused');
   });
 
-  it('is complete when its large values are there, and begins anew when they do not come', async () => {
+  it('is complete when large values are there, and begins anew when they do not come', async () => {
     const { sender, newReceiver, write, sent, answers, fetches } = pair();
     const receiver = newReceiver();
     write('large 1');

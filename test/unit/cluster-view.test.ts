@@ -52,7 +52,7 @@ it('the first owner that has everything serves', () => {
   for (let slot = 0; slot < SLOTS; slot++) expect(view.primaryOf(slot)).toBe(view.ownerAt(slot, 0));
 });
 
-it('who has everything comes before owners who have less, and who has something before others', () => {
+it('who has everything comes before owners who have less, and something before nothing', () => {
   const view = viewOf(nodes(Level.NONE, Level.FULL, Level.STALE));
   expect(new Set(view.primaries)).toEqual(new Set([1]));
   const stale = viewOf(nodes(Level.NONE, Level.NONE, Level.STALE));
