@@ -57,6 +57,7 @@ export class Surplus {
     const view = this.#world.view();
     const surplus = levels.held.copy();
     surplus.deleteAll(view.slotsOf(view.indexOf(selfId)));
+    if (this.#world.bug === 'drop-at-once') return surplus;
     // Somebody counts on these whose view is another one.
     for (const slots of this.#world.pulling.values()) surplus.deleteAll(slots);
     // It lives, and has taken all that was sent.
@@ -64,7 +65,6 @@ export class Surplus {
     for (const slot of surplus) {
       const owners = view.ownersOf(slot);
       const hasAll = (owner: number) => isThere[owner]! && view.levelOf(slot, owner) === Level.FULL;
-      if (this.#world.bug === 'drop-at-once') continue;
       if (owners.length === 0 || !owners.every(hasAll)) surplus.delete(slot);
     }
     return surplus;
