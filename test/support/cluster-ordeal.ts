@@ -60,14 +60,17 @@ export class ClusterOrdeal {
     });
   }
 
-  /** The longest time from a failure to the end of the last call of a kind that failed of it. */
+  /**
+   * The longest time from a failure to the end of the last call of a kind that failed of it, through
+   * a node that had not failed itself.
+   */
   outageMs(calls: readonly Call[], kind: Kind, ofWhat: RegExp): number {
     let longest = 0;
     for (const [index, { what, atMs }] of this.happenings.entries()) {
       if (!ofWhat.test(what)) continue;
       const nextMs = this.happenings[index + 1]?.atMs ?? Number.POSITIVE_INFINITY;
       for (const call of calls) {
-        if (call.kind !== kind || call.wrong === undefined) continue;
+        if (call.kind !== kind || call.wrong === undefined || call.isUnanswered) continue;
         if (call.fromMs < atMs || call.fromMs >= nextMs) continue;
         longest = Math.max(longest, call.toMs - atMs);
       }
