@@ -4,6 +4,7 @@
  * own, so that ways between them are cut, too.
  */
 import { cpus, loadavg } from 'node:os';
+// Sleeps: each place says why time must pass.
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { ClusterClients, COUNTS, LOOSE, STABLE, SURE } from '../support/cluster-clients.js';

@@ -1,4 +1,5 @@
 /** Clusters of real processes: what users of them see when nodes come, go, stop and die. */
+// Sleeps: each place says why time must pass.
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Line } from '../support/cluster-line.js';
@@ -7,7 +8,7 @@ import { Traffic } from '../support/cluster-traffic.js';
 import { runSlabring } from '../support/node-process.js';
 import { type Command, WireError } from '../support/wire.js';
 
-/** What a failure may cost at most, as docs/CLUSTER.md promises it. */
+/** What a failure may cost at most. */
 const OUTAGE_MAX_MS = 2_000;
 /** The copy check looks at what is at least 5 s old. */
 const SETTLED_MS = 5_100;

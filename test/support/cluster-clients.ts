@@ -3,6 +3,7 @@
  * a key may be. Keys: `stable:N` never change; `sure:N` are written with a quorum, each by one call
  * at a time; `count:N` are counted up; `loose:N` are written and deleted without any concern.
  */
+// Sleeps: each place says why time must pass.
 import { setTimeout as delay } from 'node:timers/promises';
 import { Line } from './cluster-line.js';
 import type { ClusterNode } from './cluster-processes.js';

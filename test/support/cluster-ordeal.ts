@@ -1,4 +1,5 @@
 /** One failure after the other for a cluster of real nodes, and how long each was felt. */
+// Sleeps: each place says why time must pass.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Call, Kind } from './cluster-clients.js';
 import type { ClusterNetwork } from './cluster-network.js';
@@ -56,13 +57,14 @@ export class ClusterOrdeal {
         const untilMs = failed.reduce((last, { toMs }) => Math.max(last, toMs - atMs), 0);
         return `${kind} ${failed.length} to ${untilMs.toFixed(0)} ms`;
       });
-      return `${((atMs - this.happenings[0]!.atMs) / 1_000).toFixed(1).padStart(6)} s  ${what.padEnd(22)} ${parts.join(', ')}`;
+      const at = ((atMs - this.happenings[0]!.atMs) / 1_000).toFixed(1);
+      return `${at.padStart(6)} s  ${what.padEnd(22)} ${parts.join(', ')}`;
     });
   }
 
   /**
-   * The longest time from a failure to the end of the last call of a kind that failed of it, through
-   * a node that had not failed itself.
+   * The longest time from a failure to the end of the last call of a kind that failed of it,
+   * through a node that had not failed itself.
    */
   outageMs(calls: readonly Call[], kind: Kind, ofWhat: RegExp): number {
     let longest = 0;
