@@ -185,5 +185,5 @@ export class ClusterClients {
 
 /** An error without the numbers that differ each time. */
 function textOf(reply: unknown, other: string): string {
-  return reply instanceof WireError ? reply.text.replace(/\d+/g, 'N') : other;
+  return reply instanceof WireError ? reply.text.replace(/\d{2,}/g, 'N') : other;
 }
