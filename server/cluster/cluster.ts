@@ -35,7 +35,23 @@ export interface ClusterOptions {
   /** How often slots are compared with a peer's. */
   readonly repairIntervalMs: number;
   readonly limits: SenderLimits;
+  /** For tests of tests. */
+  readonly bug?: ClusterBug | undefined;
 }
+
+/** Faults that a simulation must find. */
+export type ClusterBug =
+  | 'refusals-count'
+  | 'no-recovery-scan'
+  | 'one-source'
+  | 'drop-at-once'
+  | 'any-order'
+  | 'no-failure-meeting'
+  | 'full-at-once'
+  | 'no-repair'
+  | 'no-owner-meeting'
+  | 'no-resend'
+  | 'run-twice';
 
 export const DEFAULT_CLUSTER_OPTIONS: ClusterOptions = {
   minOwners: 1,
@@ -127,7 +143,7 @@ export class Cluster {
     const levels = this.#levels.own;
     this.#fetcher = new Fetcher({ selfId, clock, store, send });
     this.pulls = new Pulls({
-      ...{ selfId, clock, levels, view, send },
+      ...{ selfId, clock, levels, view, send, bug: options.bug },
       onLevels: () => this.#levels.changed(),
     });
     this.repair = new Repair({
@@ -144,14 +160,17 @@ export class Cluster {
       ...{ selfId, clock, view },
       senderOf: (id) => this.peers.get(id)?.sender,
     });
-    this.forwarder = new Forwarder({ ...{ selfId, clock, send }, execute: world.execute });
+    this.forwarder = new Forwarder({
+      ...{ selfId, clock, send, bug: options.bug },
+      execute: world.execute,
+    });
     this.#duties = new Duties({
       ...{ store, levels, minOwners: options.minOwners },
       linkOf: (id) => this.peers.get(id)?.link,
     });
     this.#shipping = new Shipping({ clock, store, peers: this.peers, concerns: this.concerns });
     this.#surplus = new Surplus({
-      ...{ selfId, store, view, after, levels, pulling: this.#pulling },
+      ...{ selfId, store, view, after, levels, pulling: this.#pulling, bug: options.bug },
       isIdle: (id) => this.peers.get(id)?.sender.isIdle ?? false,
       onLevels: () => this.#levels.changed(),
       watch: (work) => this.#watch(work),
@@ -174,7 +193,7 @@ export class Cluster {
   /** Takes part from now on: the other members are known, or there are none. */
   start(): void {
     this.#isReady = true;
-    this.repair.start();
+    if (this.#world.options.bug !== 'no-repair') this.repair.start();
     this.#surplus.start();
     this.#refreshSoon();
   }
@@ -306,7 +325,7 @@ export class Cluster {
   #senderTo(id: string): PeerSender {
     const { selfId, clock, store, options } = this.#world;
     return new PeerSender({
-      ...{ clock, store, selfId, limits: options.limits },
+      ...{ clock, store, selfId, limits: options.limits, bug: options.bug },
       send: (bytes) => {
         const peer = this.peers.get(id);
         if (peer) this.#world.send(peer.member, bytes);
@@ -319,6 +338,7 @@ export class Cluster {
   #receiverFrom(id: string): PeerReceiver {
     return new PeerReceiver({
       selfId: this.#world.selfId,
+      bug: this.#world.options.bug,
       apply: (records, stamp) => {
         this.raiseClock(stamp);
         return this.#world.store.apply(records);
@@ -368,6 +388,7 @@ export class Cluster {
 
   #meetOwners(): void {
     const self = this.#view.indexOf(this.#world.selfId);
+    if (this.#world.options.bug === 'no-owner-meeting') return;
     meetOwners(this.#view, self, this.peers, this.#pulling);
   }
 
@@ -405,7 +426,8 @@ export class Cluster {
   }
 
   #meetFailure(view: View, id: string): void {
-    const { selfId, clock } = this.#world;
+    const { selfId, clock, options } = this.#world;
+    if (options.bug === 'no-failure-meeting') return;
     const wanted = meetFailure(view, view.indexOf(selfId), view.indexOf(id));
     for (const [peer, slots] of wanted) {
       this.peers.get(peer)?.sender.send(slots, recentStamp(clock.now()));

@@ -1,5 +1,7 @@
 /** Frames that another node is to execute, and those that others want executed here. */
+
 import { SlabringError } from '../../engine/errors.js';
+import type { ClusterBug } from './cluster.js';
 import { type Forward, type Forwarded, Kind, type Message } from './messages.js';
 import type { Clock } from './ports.js';
 
@@ -16,6 +18,7 @@ interface Waiting {
 }
 
 export interface ForwarderWorld {
+  readonly bug?: ClusterBug | undefined;
   readonly selfId: string;
   readonly clock: Clock;
   send(peer: string, message: Message): void;
@@ -68,7 +71,7 @@ export class Forwarder {
   }
 
   async answer({ from, request, frame }: Forward): Promise<void> {
-    if (!this.#isNew(from, request)) return;
+    if (!this.#isNew(from, request) && this.#world.bug !== 'run-twice') return;
     const reply = (await this.#world.execute(frame)) ?? new Uint8Array(0);
     const { selfId } = this.#world;
     this.#world.send(from, { kind: Kind.FORWARDED, from: selfId, request, reply });

@@ -4,6 +4,7 @@
  * have acknowledged may be under way to the others. From then on they send it their writes as well.
  * When all have answered the slot is there; until then somebody else serves it (view.ts).
  */
+import type { ClusterBug } from './cluster.js';
 import { Kind, type Message, PullMode } from './messages.js';
 import type { Clock } from './ports.js';
 import { Level, type Levels, SlotSet } from './slot-set.js';
@@ -23,6 +24,7 @@ interface Running {
 }
 
 export interface PullsWorld {
+  readonly bug?: ClusterBug | undefined;
   readonly selfId: string;
   readonly clock: Clock;
   /** What this node has; changed here. */
@@ -55,7 +57,7 @@ export class Pulls {
     const self = view.indexOf(this.#world.selfId);
     if (self < 0) return;
     this.#giveUp(view);
-    const isTold = view.nodes.every(({ isLive, levels }) => !isLive || levels);
+    const { isTold } = view;
     if (isTold || this.#isLate()) this.#begin(view, self, isTold);
     if (isTold) this.#untoldSinceMs = undefined;
     if (this.#running.size === 0 && isTold) return;
@@ -119,7 +121,8 @@ export class Pulls {
     let adopted = 0;
     for (const slot of missing) {
       const level = levels.of(slot);
-      const sources = sourcesOf(view, slot, self);
+      const all = sourcesOf(view, slot, self);
+      const sources = this.#world.bug === 'one-source' ? all.slice(0, 1) : all;
       const best = sources.length > 0 ? view.levelOf(slot, sources[0]!) : Level.NONE;
       // Somebody may have more who has not said so.
       if (!isTold && best !== Level.FULL) continue;
@@ -141,6 +144,10 @@ export class Pulls {
       const pull = ++this.#last;
       this.#running.set(pull, running);
       this.#ask(pull, running);
+    }
+    if (this.#world.bug === 'full-at-once' && !missing.isEmpty) {
+      for (const slot of missing) levels.set(slot, Level.FULL);
+      onLevels();
     }
     if (adopted > 0) onLevels();
   }

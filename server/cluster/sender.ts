@@ -10,6 +10,7 @@
  * hints for an absent node are the entries themselves, and there are never more of them.
  */
 
+import type { ClusterBug } from './cluster.js';
 import { type Ack, encodeMessage, Kind, PullMode } from './messages.js';
 import type { Clock } from './ports.js';
 import { SlotSet } from './slot-set.js';
@@ -76,6 +77,7 @@ interface Meeting {
 const SCAN = { newerThan: 0n, pull: 0, isRecovery: false, isMeeting: false, cursor: 0 };
 
 export interface SenderWorld {
+  readonly bug?: ClusterBug | undefined;
   readonly clock: Clock;
   readonly store: ReplicaStore;
   /** This node's id. */
@@ -154,7 +156,8 @@ export class PeerSender {
   /** Whether the peer has all of a batch of a session, and every record in it won. */
   hasTaken(session: number, number: number): 'taken' | 'refused' | 'waiting' {
     if (session !== this.#session) return 'refused';
-    if (this.#refused.has(number)) return 'refused';
+    const isRefused = this.#world.bug !== 'refusals-count' && this.#refused.has(number);
+    if (isRefused) return 'refused';
     return this.#complete >= number ? 'taken' : 'waiting';
   }
 
@@ -193,6 +196,7 @@ export class PeerSender {
   /** The peer answers again: sends what it missed of these slots, and streams on. */
   recover(slots: SlotSet): void {
     this.#begin();
+    if (this.#world.bug === 'no-recovery-scan') return;
     this.#floorWaitsFor = Number.POSITIVE_INFINITY;
     this.#scan({ ...SCAN, slots, newerThan: this.#floorWithMargin(), isRecovery: true });
   }
@@ -349,6 +353,7 @@ export class PeerSender {
 
   #resendLater(): void {
     if (this.#stopResending || this.#window.length === 0) return;
+    if (this.#world.bug === 'no-resend') return;
     this.#stopResending = this.#world.clock.after(this.#resendAfterMs, () => {
       this.#stopResending = undefined;
       this.#resendAfterMs = Math.min(2 * this.#resendAfterMs, RESEND_MS_MAX);

@@ -41,6 +41,8 @@ export class View {
    * owners have the same array, where one was made after the other.
    */
   readonly owners: Int16Array;
+  /** All live nodes have said what they have. */
+  readonly isTold: boolean;
   /** By slot: the node that runs the commands on its keys, or -1 when there is none. */
   readonly primaries = new Int16Array(SLOTS);
   readonly #indexes: ReadonlyMap<string, number>;
@@ -71,6 +73,7 @@ export class View {
       this.owners = ownersOf(placement, this.#byPlace);
       this.#owned = { slots: undefined };
     }
+    this.isTold = nodes.every(({ isLive, levels }) => !isLive || levels !== undefined);
     this.#choosePrimaries();
   }
 
@@ -170,6 +173,8 @@ export class View {
   #choose(slot: number): number {
     const holder = this.holderOf(slot);
     if (holder >= 0) return holder;
+    // Who has not said what it has may have everything.
+    if (!this.isTold) return -1;
     // All copies are lost, or there were none yet.
     for (let i = 0; i < this.copies; i++) {
       const owner = this.ownerAt(slot, i);

@@ -139,6 +139,20 @@ export function servedExpired(sim: SimCluster): string[] {
   return problems;
 }
 
+/** What was written once, and is with all owners, is there for everyone at all times. */
+export function missedReads(sim: SimCluster, isChecked: (key: string) => boolean): string[] {
+  const writtenMs = new Map<string, number>();
+  const problems: string[] = [];
+  for (const { operation, fromMs, toMs, result } of sim.deeds) {
+    const { op, key } = operation;
+    if (!isChecked(key)) continue;
+    if (op === 'set') writtenMs.set(key, toMs);
+    if (op !== 'get' || result !== null || fromMs < writtenMs.get(key)!) continue;
+    problems.push(`${key} is missed at ${fromMs}, written at ${writtenMs.get(key)}`);
+  }
+  return problems;
+}
+
 /** Counters count what was asked for, neither more, nor, where nothing fails, less. */
 export function miscounted(sim: SimCluster, isExact: boolean): string[] {
   const problems: string[] = [];

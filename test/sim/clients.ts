@@ -19,6 +19,11 @@ export function isCareful(key: string): boolean {
   return key.startsWith('q');
 }
 
+/** Keys that are written once, in the beginning, by all owners. */
+export function isFixed(key: string): boolean {
+  return key.startsWith('f');
+}
+
 const CONCERNS: readonly Concern[] = ['quorum', 'quorum', 'one', 'all'];
 
 export class Clients {
@@ -28,6 +33,8 @@ export class Clients {
 
   constructor(sim: SimCluster) {
     this.#sim = sim;
+    for (let i = 0; i < KEYS; i++)
+      this.#sim.act({ op: 'set', key: `f${i}`, value: 'fixed' }, 'all');
     this.#goOn();
   }
 
@@ -66,12 +73,14 @@ export class Clients {
     } else if (what < 0.4) this.#sim.act({ op: 'set', key: `k${number}`, value });
     else if (what < 0.45) this.#sim.act({ op: 'del', key: `k${number}` });
     else if (what < 0.5) {
-      const ttlMs = 1 + below(random, TTL_MS_MAX) + (what < 0.48 ? 0 : LONG_TTL_MS);
+      // One key has short times or long ones: what has ended ends nothing that came before it.
+      const isShort = number % 2 === 0;
+      const ttlMs = 1 + below(random, TTL_MS_MAX) + (isShort ? 0 : LONG_TTL_MS);
       this.#sim.act({ op: 'set', key: `t${number}`, value, ttlMs });
     } else if (what < 0.65) this.#sim.act({ op: 'incr', key: `n${number}` });
     else if (what < 0.8) this.#sim.act({ op: 'sadd', key: `s${number}`, member });
     else if (what < 0.9) this.#sim.act({ op: 'srem', key: `s${number}`, member });
-    else this.#sim.act({ op: 'get', key: `${what < 0.95 ? 't' : 'k'}${number}` });
+    else this.#sim.act({ op: 'get', key: `${what < 0.92 ? 't' : 'f'}${number}` });
   }
 
   #value(): string {

@@ -5,11 +5,12 @@ import {
   badlyRouted,
   lostWrites,
   miscounted,
+  missedReads,
   notConverged,
   servedExpired,
   unreachable,
 } from './checkers.js';
-import { Clients, isCareful } from './clients.js';
+import { Clients, isCareful, isFixed } from './clients.js';
 import { SimCluster, type SimNode, type SimOptions } from './cluster-world.js';
 
 export type ClusterPlan = Partial<Omit<SimOptions, 'seed'>>;
@@ -55,7 +56,9 @@ function scenario(
 ): ClusterScenario {
   return async (seed, plan = {}) => {
     const link = { loss: 0.01, duplicates: 0.01, jitterMs: 1, spikes: 0.02, spikeMs: 60 };
-    const sim = new SimCluster({ seed, nodes: 3 + (seed % 4), link, ...traits.plan, ...plan });
+    const cluster = { ...traits.plan?.cluster, ...plan.cluster };
+    const options = { ...traits.plan, ...plan, cluster };
+    const sim = new SimCluster({ seed, nodes: 3 + (seed % 4), link, ...options });
     const run = (ms: number) => sim.world.runAwaiting(ms);
     const mend = async (): Promise<string[]> => {
       if (await sim.settle(SETTLE_MS)) return [];
@@ -82,7 +85,9 @@ function scenario(
     await run(seed % LONG_QUIETS === 0 ? CONVERGE_MS : QUIET_MS);
     problems.push(...notConverged(sim), ...badlyRouted(sim), ...servedExpired(sim));
     problems.push(...miscounted(sim, traits.isCalm ?? false), ...(await unreachable(sim)));
-    if (!traits.isLossy) problems.push(...lostWrites(sim, isCareful));
+    if (!traits.isLossy) {
+      problems.push(...lostWrites(sim, isCareful), ...missedReads(sim, isFixed));
+    }
     return problems;
   };
 }
@@ -202,12 +207,19 @@ export const joins = scenario(async ({ sim, mend }) => {
 });
 
 /** Pulls that take their time. */
-const SLOWLY: Traits = { plan: { scanBytesPerSecond: 2_000 } };
+const SLOWLY: Traits = { plan: { scanBytesPerSecond: 1_000 } };
 
 /** Lets time pass until a node is in the middle of its pulls, or has had time enough for them. */
 async function untilPulling({ run }: Running, node: SimNode): Promise<void> {
   for (let i = 0; i < 100 && node.member.cluster.pulls.slotsLeft === 0; i++) await run(20);
 }
+
+/** All is served while slots are handed over, however long that takes. */
+export const slowJoins = scenario(async ({ sim, run, mend }) => {
+  sim.add().start(sim.nodes);
+  await run(KNOWN_MS);
+  return mend();
+}, SLOWLY);
 
 export const crashesInJoins = scenario(async (running) => {
   const { sim, run, mend } = running;
@@ -262,6 +274,14 @@ export const leaves = scenario(async ({ sim, run, mend }) => {
   for (let i = 0; i < 300 && !isGone; i++) await run(100);
   return isGone ? mend() : [`${node.name} does not get away`];
 });
+
+/** A store loses what nobody deleted, and nobody notices. */
+export const damages = scenario(async ({ sim, run }) => {
+  const { entries } = sim.pick(sim.up).store;
+  for (const key of [...entries.keys()]) if (sim.world.random() < 0.5) entries.delete(key);
+  await run(5_000);
+  return [];
+}, LOSSY);
 
 /** Several of these at once. Copies may all be lost then, so only the rest is checked. */
 export const chaos = scenario(async ({ sim, run, mend }) => {

@@ -1,0 +1,148 @@
+/** What one node sends another: order, loss, doubles, the window, refusals, and beginning anew. */
+import { describe, expect, it } from 'vitest';
+import { World } from '#bench/sim/world.js';
+import { Forwarder } from '#server/cluster/forwarder.js';
+import { type Ack, type Batch, decodeMessage, type Message } from '#server/cluster/messages.js';
+import { PeerReceiver } from '#server/cluster/receiver.js';
+import { DEFAULT_SENDER_LIMITS, PeerSender } from '#server/cluster/sender.js';
+import { SlotSet } from '#server/cluster/slot-set.js';
+import { MemoryStore } from '../sim/memory-store.js';
+
+/** A sender and a receiver, and what is on the way between them. */
+function pair({ windowBytes = 10_000 } = {}) {
+  const world = new World({ seed: 1 });
+  const { clock } = world.machine('10.0.0.1:1').start();
+  const store = new MemoryStore({
+    ...{ node: 1, now: () => clock.now(), logRecords: 100, tombstoneMs: 1_000 },
+  });
+  const sent: Batch[] = [];
+  const answers: Ack[] = [];
+  const applied: string[] = [];
+  let session = 0;
+  const sender = new PeerSender({
+    ...{ clock, store, selfId: 'a' },
+    limits: { ...DEFAULT_SENDER_LIMITS, windowBytes },
+    send: (bytes) => sent.push(decodeMessage(bytes) as Batch),
+    newSession: () => ++session,
+    onProgress: () => {},
+  });
+  const fetches: ((isThere: boolean) => void)[] = [];
+  const newReceiver = () =>
+    new PeerReceiver({
+      selfId: 'b',
+      apply: (records) => {
+        const text = Buffer.from(records).toString();
+        applied.push(text);
+        const refused = text.startsWith('old') ? 1 : 0;
+        return { refused, missing: text.startsWith('large') ? [records] : [] };
+      },
+      fetch: () => new Promise((resolve) => fetches.push(resolve)),
+      answer: (ack) => answers.push(structuredClone(ack)),
+      onPulled: () => {},
+    });
+  const write = (text: string) => {
+    sender.add(Buffer.from(text));
+    sender.flush();
+  };
+  sender.start();
+  return { world, sender, newReceiver, write, sent, answers, applied, fetches };
+}
+
+describe('a stream', () => {
+  it('is applied in its order and once, in whatever order and however often it comes', () => {
+    const { newReceiver, write, sent, answers, applied } = pair();
+    const receiver = newReceiver();
+    for (const text of ['1', '2', '3']) write(text);
+    for (const i of [2, 2, 1, 0, 1]) receiver.take(sent[i]!);
+    expect(applied).toEqual(['1', '2', '3']);
+    expect(answers.map((ack) => ack.applied)).toEqual([0, 0, 0, 3, 3]);
+  });
+
+  it('is sent again until it is answered, and then no more', () => {
+    const { world, sender, newReceiver, write, sent, answers } = pair();
+    write('1');
+    world.run(600);
+    expect(sent.map(({ number }) => number)).toEqual([1, 1]);
+    newReceiver().take(sent[0]!);
+    sender.acknowledge(answers[0]!);
+    world.run(10_000);
+    expect(sent).toHaveLength(2);
+    expect(sender.isIdle).toBe(true);
+  });
+
+  it('ends where the window is full', () => {
+    const { sender, write, sent } = pair({ windowBytes: 200 });
+    write('x'.repeat(300));
+    expect(sender.isStreaming).toBe(false);
+    write('y');
+    expect(sent).toHaveLength(1);
+  });
+
+  it('does not count what a newer write has beaten', () => {
+    const { sender, newReceiver, write, sent, answers } = pair();
+    const receiver = newReceiver();
+    write('old');
+    write('new');
+    for (const batch of sent) receiver.take(batch);
+    sender.acknowledge(answers.at(-1)!);
+    expect(sender.hasTaken(1, 1)).toBe('refused');
+    expect(sender.hasTaken(1, 2)).toBe('taken');
+    expect(sender.hasTaken(2, 2)).toBe('refused');
+  });
+
+  it('is complete when large values are there, and begins anew when they do not come', async () => {
+    const { sender, newReceiver, write, sent, answers, fetches } = pair();
+    const receiver = newReceiver();
+    write('large 1');
+    write('large 2');
+    for (const batch of sent) receiver.take(batch);
+    sender.acknowledge(answers.at(-1)!);
+    expect(sender.hasTaken(1, 1)).toBe('waiting');
+    fetches[0]!(true);
+    await Promise.resolve();
+    sender.acknowledge(answers.at(-1)!);
+    expect(sender.hasTaken(1, 1)).toBe('taken');
+    fetches[1]!(false);
+    await Promise.resolve();
+    sender.acknowledge(answers.at(-1)!);
+    expect(sender.isStreaming).toBe(false);
+  });
+
+  it('begins anew with a peer that has forgotten what it had answered', () => {
+    const { sender, newReceiver, write, sent, answers } = pair();
+    write('1');
+    newReceiver().take(sent[0]!);
+    sender.acknowledge(answers[0]!);
+    write('2');
+    newReceiver().take(sent[1]!);
+    sender.acknowledge(answers[1]!);
+    expect(sender.isStreaming).toBe(false);
+  });
+
+  it('forgets what it did not finish to send', () => {
+    const { sender } = pair();
+    sender.meet(SlotSet.of([1, 2]));
+    expect([...sender.met]).toEqual([1, 2]);
+    sender.fallBehind();
+    expect([...sender.met]).toEqual([]);
+  });
+});
+
+it('a forwarded frame that comes twice runs once', async () => {
+  const { clock } = new World({ seed: 1 }).machine('10.0.0.1:1').start();
+  const sent: Message[] = [];
+  let runs = 0;
+  const forwarder = new Forwarder({
+    ...{ selfId: 'b', clock, send: (_: string, message: Message) => sent.push(message) },
+    execute: async (frame) => {
+      runs++;
+      return frame;
+    },
+  });
+  const frame = Uint8Array.of(1);
+  for (const request of [1, 1, 2]) {
+    await forwarder.answer({ kind: 0x9a, from: 'a', request, frame });
+  }
+  expect(runs).toBe(2);
+  expect(sent).toHaveLength(2);
+});
