@@ -68,11 +68,13 @@ export class Duties {
         low |= pull.low;
         high |= pull.high;
       }
-      const isHolder = levels.of(slot) !== Level.NONE;
+      const level = levels.of(slot);
+      const isHolder = level !== Level.NONE;
       const isEnough = live >= minOwners && self >= 0;
       let service: number = Service.NONE;
       if (isEnough && primaries[slot] === self) service |= Service.SERVES;
-      if (isHolder) service |= Service.REPLICA;
+      // What it has beside, nobody sends it the writes of: readers would miss what is there.
+      if (isOwner && level === Level.FULL) service |= Service.REPLICA;
       if (isEnough && (isHolder || isOwner)) service |= Service.ACCEPTS;
       const isKnown = services[slot] === service && links[2 * slot] === low;
       if (isKnown && links[2 * slot + 1] === high) continue;

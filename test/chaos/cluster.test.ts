@@ -4,6 +4,7 @@
  * own, so that ways between them are cut, too.
  */
 import { cpus, loadavg } from 'node:os';
+// Sleeps: each place says why time must pass.
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { ClusterClients, COUNTS, LOOSE, STABLE, SURE } from '../support/cluster-clients.js';
@@ -55,7 +56,8 @@ async function differences(cluster: ClusterProcesses, keys: readonly string[]): 
       return reply instanceof WireError ? [] : [`${name}: ${reply}`];
     });
     const values = new Set(there.map((text) => text.slice(text.indexOf(':'))));
-    const isRight = values.size === 1 && there.length === 3;
+    // What a node has beside, it will drop.
+    const isRight = values.size === 1 && there.length >= 3;
     return isRight ? [] : [`${key} ${there.join(', ')}`];
   });
 }
@@ -85,11 +87,8 @@ test(
         line,
         range(STABLE).map((i) => ['WAIT', `stable:${i}`, 'all', 20_000]),
       );
-      const known = cluster.all;
-      const clients = new ClusterClients(
-        () => [...new Set([...cluster.all, ...known])].slice(0, cluster.nodes.size),
-        random,
-      );
+      const running = () => cluster.all.filter(({ url }) => url !== '');
+      const clients = new ClusterClients(running, random);
       clients.start(CLIENTS, (CLIENTS * 1_000) / rate);
       const ordeal = new ClusterOrdeal(cluster, random, { network, guest: GUEST });
       const startedMs = performance.now();

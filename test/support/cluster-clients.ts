@@ -3,6 +3,7 @@
  * a key may be. Keys: `stable:N` never change; `sure:N` are written with a quorum, each by one call
  * at a time; `count:N` are counted up; `loose:N` are written and deleted without any concern.
  */
+// Sleeps: each place says why time must pass.
 import { setTimeout as delay } from 'node:timers/promises';
 import { Line } from './cluster-line.js';
 import type { ClusterNode } from './cluster-processes.js';
@@ -27,6 +28,8 @@ export interface Call {
   readonly fromMs: number;
   readonly toMs: number;
   readonly wrong: string | undefined;
+  /** The node that the client asked did not answer at all. */
+  readonly isUnanswered: boolean;
 }
 
 /** What a key that is written with a quorum may be. */
@@ -51,7 +54,7 @@ export class ClusterClients {
   readonly #running: Promise<void>[] = [];
   #isEnding = false;
 
-  /** @param nodes those that clients know of, whether they run or not */
+  /** @param nodes those that run: a client that lost one goes to the next */
   constructor(nodes: () => readonly ClusterNode[], random: Random) {
     this.#nodes = nodes;
     this.#random = random;
@@ -117,8 +120,8 @@ export class ClusterClients {
   async #one(ask: (commands: readonly Command[]) => Promise<unknown[]>): Promise<void> {
     const choice = this.#random.below(10);
     const fromMs = performance.now();
-    const note = (kind: Kind, wrong: string | undefined) => {
-      this.calls.push({ kind, fromMs, toMs: performance.now(), wrong });
+    const note = (kind: Kind, wrong: string | undefined, isUnanswered = false) => {
+      this.calls.push({ kind, fromMs, toMs: performance.now(), wrong, isUnanswered });
     };
     try {
       if (choice < 5) note('read', await this.#read(ask));
@@ -126,7 +129,7 @@ export class ClusterClients {
       else note('write', await this.#write(ask));
     } catch (error) {
       const kind = choice < 5 ? 'read' : choice < 8 ? 'quorum' : 'write';
-      note(kind, String(error));
+      note(kind, String(error), true);
     }
   }
 
@@ -182,5 +185,5 @@ export class ClusterClients {
 
 /** An error without the numbers that differ each time. */
 function textOf(reply: unknown, other: string): string {
-  return reply instanceof WireError ? reply.text.replace(/\d+/g, 'N') : other;
+  return reply instanceof WireError ? reply.text.replace(/\d{2,}/g, 'N') : other;
 }

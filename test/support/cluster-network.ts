@@ -1,6 +1,7 @@
 /**
- * A network of its own for each node, so that any way between two of them can be cut: namespaces of
- * Linux with a router between them. Only inside of `unshare -rn`, which `npm run test:cluster` calls.
+ * A network of its own for each node, so that any way between two of them can be cut: namespaces
+ * of Linux with a router between them. Inside of `unshare -rn` only, as `npm run test:cluster` has
+ * it.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readlinkSync, writeFileSync } from 'node:fs';

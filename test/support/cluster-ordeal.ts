@@ -1,4 +1,5 @@
 /** One failure after the other for a cluster of real nodes, and how long each was felt. */
+// Sleeps: each place says why time must pass.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Call, Kind } from './cluster-clients.js';
 import type { ClusterNetwork } from './cluster-network.js';
@@ -56,18 +57,22 @@ export class ClusterOrdeal {
         const untilMs = failed.reduce((last, { toMs }) => Math.max(last, toMs - atMs), 0);
         return `${kind} ${failed.length} to ${untilMs.toFixed(0)} ms`;
       });
-      return `${((atMs - this.happenings[0]!.atMs) / 1_000).toFixed(1).padStart(6)} s  ${what.padEnd(22)} ${parts.join(', ')}`;
+      const at = ((atMs - this.happenings[0]!.atMs) / 1_000).toFixed(1);
+      return `${at.padStart(6)} s  ${what.padEnd(22)} ${parts.join(', ')}`;
     });
   }
 
-  /** The longest time from a failure to the end of the last call of a kind that failed of it. */
+  /**
+   * The longest time from a failure to the end of the last call of a kind that failed of it,
+   * through a node that had not failed itself.
+   */
   outageMs(calls: readonly Call[], kind: Kind, ofWhat: RegExp): number {
     let longest = 0;
     for (const [index, { what, atMs }] of this.happenings.entries()) {
       if (!ofWhat.test(what)) continue;
       const nextMs = this.happenings[index + 1]?.atMs ?? Number.POSITIVE_INFINITY;
       for (const call of calls) {
-        if (call.kind !== kind || call.wrong === undefined) continue;
+        if (call.kind !== kind || call.wrong === undefined || call.isUnanswered) continue;
         if (call.fromMs < atMs || call.fromMs >= nextMs) continue;
         longest = Math.max(longest, call.toMs - atMs);
       }

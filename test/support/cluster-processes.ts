@@ -1,4 +1,5 @@
 /** Clusters of real nodes: `slabring serve --cluster`, a process each, on free ports. */
+// Sleeps: each place says why time must pass.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CheckResult } from '#server/cluster/copy-check.js';
 import type { ClusterStatus } from '#server/cluster/thread/administration.js';

@@ -1,4 +1,5 @@
 /** Calls all the time, and what became of them: how long a failure was felt. */
+// Sleeps: each place says why time must pass.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Line } from './cluster-line.js';
 import type { Command } from './wire.js';
