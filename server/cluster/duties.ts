@@ -57,11 +57,13 @@ export class Duties {
         low |= pull.low;
         high |= pull.high;
       }
-      const isHolder = levels.of(slot) !== Level.NONE;
+      const level = levels.of(slot);
+      const isHolder = level !== Level.NONE;
       const isEnough = live >= minOwners && self >= 0;
       let service: number = Service.NONE;
       if (isEnough && view.primaryOf(slot) === self) service |= Service.SERVES;
-      if (isHolder) service |= Service.REPLICA;
+      // What a former owner has gets no writes any more, and what is stale has missed some.
+      if (isOwner && level === Level.FULL) service |= Service.REPLICA;
       if (isEnough && (isHolder || isOwner)) service |= Service.ACCEPTS;
       const isKnown = this.#services[slot] === service && this.#links[2 * slot] === low;
       if (isKnown && this.#links[2 * slot + 1] === high) continue;
