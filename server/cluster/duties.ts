@@ -73,7 +73,7 @@ export class Duties {
       const isEnough = live >= minOwners && self >= 0;
       let service: number = Service.NONE;
       if (isEnough && primaries[slot] === self) service |= Service.SERVES;
-      // What it has beside, nobody sends it the writes of: readers would miss what is there.
+      // What a former owner has gets no writes any more, and what is stale has missed some.
       if (isOwner && level === Level.FULL) service |= Service.REPLICA;
       if (isEnough && (isHolder || isOwner)) service |= Service.ACCEPTS;
       const isKnown = services[slot] === service && links[2 * slot] === low;

@@ -213,9 +213,8 @@ describe('three members, a copy of each key beside its owner', () => {
     const script = new URL('../support/member-worker.mjs', import.meta.url);
     const workerData = { handle: a.share(), own, foreign, port };
     const worker = new Worker(script, { workerData, transferList: port ? [port] : [] });
-    const [told] = await once(worker, 'message');
-    // By itself: nothing keeps it.
-    await once(worker, 'exit');
+    // It ends by itself: nothing keeps it.
+    const [[told]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
     return told;
   };
 
