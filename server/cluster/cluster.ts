@@ -44,7 +44,6 @@ export type ClusterBug =
   | 'refusals-count'
   | 'no-recovery-scan'
   | 'one-source'
-  | 'drop-at-once'
   | 'any-order'
   | 'no-failure-meeting'
   | 'full-at-once'
@@ -170,7 +169,7 @@ export class Cluster {
     });
     this.#shipping = new Shipping({ clock, store, peers: this.peers, concerns: this.concerns });
     this.#surplus = new Surplus({
-      ...{ selfId, store, view, after, levels, pulling: this.#pulling, bug: options.bug },
+      ...{ selfId, store, view, after, levels, pulling: this.#pulling },
       isIdle: (id) => this.peers.get(id)?.sender.isIdle ?? false,
       onLevels: () => this.#levels.changed(),
       watch: (work) => this.#watch(work),

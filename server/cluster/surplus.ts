@@ -1,5 +1,4 @@
 /** Slots that this node has and does not own: kept until all owners have everything, then dropped. */
-import type { ClusterBug } from './cluster.js';
 import { Level, type Levels, SlotSet } from './slot-set.js';
 import type { ReplicaStore } from './store.js';
 import type { View } from './view.js';
@@ -7,7 +6,6 @@ import type { View } from './view.js';
 const LOOK_EVERY_MS = 5_000;
 
 export interface SurplusWorld {
-  readonly bug?: ClusterBug | undefined;
   readonly selfId: string;
   readonly store: ReplicaStore;
   /** What this node has; changed here. */
@@ -57,7 +55,6 @@ export class Surplus {
     const view = this.#world.view();
     const surplus = levels.held.copy();
     surplus.deleteAll(view.slotsOf(view.indexOf(selfId)));
-    if (this.#world.bug === 'drop-at-once') return surplus;
     // Somebody counts on these whose view is another one.
     for (const slots of this.#world.pulling.values()) surplus.deleteAll(slots);
     // It lives, and has taken all that was sent.
