@@ -18,6 +18,8 @@ export const LOOSE = 500;
 /** More than it takes to find a node dead: who waits longer is not answered any more. */
 const CALL_MS = 2_500;
 const QUORUM_MS = 1_000;
+/** A client goes back to a node that did not answer after so long. */
+const AVOIDED_MS = 10_000;
 /** Calls of a client under way; more are not begun, and count as failed. */
 const PENDING_MAX = 2_000;
 
@@ -85,22 +87,35 @@ export class ClusterClients {
     let at = client;
     let line: Promise<Line> | undefined;
     const pending = new Set<Promise<void>>();
-    const move = (failed: Promise<Line>) => {
+    /** By node: until when it is not asked, because it did not answer. */
+    const avoided = new Map<ClusterNode, number>();
+    let node: ClusterNode | undefined;
+    const move = (failed: Promise<Line>, isUnanswered: boolean) => {
       // Once for all calls that failed there.
       if (line !== failed) return;
+      if (isUnanswered) avoided.set(node!, performance.now() + AVOIDED_MS);
       line = undefined;
       at++;
     };
-    const ask = async (commands: readonly Command[]): Promise<unknown[]> => {
+    const choose = (): ClusterNode => {
+      const now = performance.now();
       const nodes = this.#nodes();
-      line ??= Line.open(nodes[at % nodes.length]!.url, CALL_MS);
+      const answering = nodes.filter((one) => (avoided.get(one) ?? 0) < now);
+      const some = answering.length > 0 ? answering : nodes;
+      return some[at % some.length]!;
+    };
+    const ask = async (commands: readonly Command[]): Promise<unknown[]> => {
+      if (line === undefined) {
+        node = choose();
+        line = Line.open(node.url, CALL_MS);
+      }
       const used = line;
       try {
         const replies = await (await used).call(commands, CALL_MS);
-        if (replies.some((reply) => reply instanceof WireError)) move(used);
+        if (replies.some((reply) => reply instanceof WireError)) move(used, false);
         return replies;
       } catch (error) {
-        move(used);
+        move(used, true);
         throw error;
       }
     };
