@@ -1,6 +1,7 @@
 /** A process that is a member of a cluster: membership, and the cluster's logic on top of it. */
-import type { ClusterOptions, Complaint } from './cluster.js';
+
 import { Cluster } from './cluster.js';
+import type { ClusterOptions, Complaint } from './cluster-world.js';
 import { encodeMeta, type MemberInfo } from './members.js';
 import type { MembershipEvent } from './membership/events.js';
 import type { Identity } from './membership/member.js';

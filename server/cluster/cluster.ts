@@ -4,6 +4,7 @@
  * slot come to have it. Time, chance, network and data are given (ports.ts, store.ts).
  */
 import { SLOTS } from '../../engine/slots.js';
+import type { ClusterWorld } from './cluster-world.js';
 import { Concerns } from './concerns.js';
 import { CopyCheck } from './copy-check.js';
 import { Duties } from './duties.js';
@@ -14,72 +15,16 @@ import type { MemberInfo } from './members.js';
 import { decodeMessage, encodeMessage, Kind, type Message, type Pull } from './messages.js';
 import { Outlook } from './outlook.js';
 import { areSame, type Peer, Peers } from './peers.js';
-import type { Clock, Random } from './ports.js';
 import { Pulls } from './pulls.js';
 import { PeerReceiver } from './receiver.js';
 import { meetFailure, meetOwners } from './reconciliation.js';
 import { Repair } from './repair.js';
-import { DEFAULT_SENDER_LIMITS, PeerSender, type SenderLimits } from './sender.js';
+import { PeerSender } from './sender.js';
 import { Shipping } from './shipping.js';
 import { Level, type Levels, SlotSet } from './slot-set.js';
 import { recentStamp, timeOfStamp } from './stamp.js';
-import type { ReplicaStore } from './store.js';
 import { Surplus } from './surplus.js';
 import { NO_OWNER, type Placement, View } from './view.js';
-
-export interface ClusterOptions {
-  /** Live owners without which a slot's writes are refused. */
-  readonly minOwners: number;
-  /** How long a dead node keeps its place. */
-  readonly replaceAfterMs: number;
-  /** How often slots are compared with a peer's. */
-  readonly repairIntervalMs: number;
-  readonly limits: SenderLimits;
-  /** For tests of tests. */
-  readonly bug?: ClusterBug | undefined;
-}
-
-/** Faults that a simulation must find. */
-export type ClusterBug =
-  | 'refusals-count'
-  | 'no-recovery-scan'
-  | 'one-source'
-  | 'any-order'
-  | 'no-failure-meeting'
-  | 'full-at-once'
-  | 'no-repair'
-  | 'no-owner-meeting'
-  | 'no-resend'
-  | 'run-twice';
-
-export const DEFAULT_CLUSTER_OPTIONS: ClusterOptions = {
-  minOwners: 1,
-  replaceAfterMs: 30_000,
-  repairIntervalMs: 60_000,
-  limits: DEFAULT_SENDER_LIMITS,
-};
-
-/** What goes wrong without anybody having asked for it. */
-export type Complaint = (text: string) => void;
-
-export interface ClusterWorld {
-  readonly selfId: string;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly store: ReplicaStore;
-  readonly options: ClusterOptions;
-  /** Executes a frame that a peer forwarded; undefined: not all its slots are accepted here. */
-  execute(frame: Uint8Array): Promise<Uint8Array | undefined>;
-  /** Places the slots on nodes. */
-  place(nodes: readonly MemberInfo[]): Placement;
-  /** Sends to a peer, as far as it is known. */
-  send(member: MemberInfo, bytes: Uint8Array): void;
-  /** What this node gossips about itself. */
-  setMeta(meta: Uint8Array): void;
-  /** The view has changed. */
-  onView(view: View): void;
-  complain: Complaint;
-}
 
 /** Changes of members and of what they have that come within this time make one new view. */
 const REFRESH_MS = 10;

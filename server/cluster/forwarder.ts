@@ -1,7 +1,7 @@
 /** Frames that another node is to execute, and those that others want executed here. */
 
 import { SlabringError } from '../../engine/errors.js';
-import type { ClusterBug } from './cluster.js';
+import type { ClusterBug } from './cluster-world.js';
 import { type Forward, type Forwarded, Kind, type Message } from './messages.js';
 import type { Clock } from './ports.js';
 

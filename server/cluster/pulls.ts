@@ -4,7 +4,7 @@
  * have acknowledged may be under way to the others. From then on they send it their writes as well.
  * When all have answered the slot is there; until then somebody else serves it (view.ts).
  */
-import type { ClusterBug } from './cluster.js';
+import type { ClusterBug } from './cluster-world.js';
 import { Kind, type Message, PullMode } from './messages.js';
 import type { Clock } from './ports.js';
 import { Level, type Levels, SlotSet } from './slot-set.js';

@@ -4,7 +4,7 @@
  * something is lost here that the peer will not send again, because it was told that it is here, or
  * because its key could not be fetched, the peer is asked to begin anew.
  */
-import type { ClusterBug } from './cluster.js';
+import type { ClusterBug } from './cluster-world.js';
 import { type Ack, type Batch, Kind } from './messages.js';
 import type { Applied } from './store.js';
 

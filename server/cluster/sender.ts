@@ -10,7 +10,7 @@
  * hints for an absent node are the entries themselves, and there are never more of them.
  */
 
-import type { ClusterBug } from './cluster.js';
+import type { ClusterBug } from './cluster-world.js';
 import { type Ack, encodeBatch, PullMode } from './messages.js';
 
 import type { Clock } from './ports.js';

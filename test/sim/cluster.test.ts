@@ -3,7 +3,7 @@
  * more of each scenario, SIM_SEED one again.
  */
 import { describe, expect, it } from 'vitest';
-import type { ClusterBug } from '#server/cluster/cluster.js';
+import type { ClusterBug } from '#server/cluster/cluster-world.js';
 import * as scenarios from './cluster-scenarios.js';
 import { SimCluster } from './cluster-world.js';
 import type { StoreBug } from './memory-store.js';

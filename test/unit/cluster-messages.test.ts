@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { streamOf } from '#bench/sim/random.js';
 import { World } from '#bench/sim/world.js';
 import { SLOTS } from '#engine/slots.js';
-import { Cluster, DEFAULT_CLUSTER_OPTIONS } from '#server/cluster/cluster.js';
+import { Cluster } from '#server/cluster/cluster.js';
+import { DEFAULT_CLUSTER_OPTIONS } from '#server/cluster/cluster-world.js';
 import { decodeMeta, encodeMeta, type MemberInfo } from '#server/cluster/members.js';
 import {
   decodeMessage,

@@ -1,0 +1,60 @@
+/** What one node's part in a cluster is given: options, and its world. */
+import type { MemberInfo } from './members.js';
+import type { Clock, Random } from './ports.js';
+import { DEFAULT_SENDER_LIMITS, type SenderLimits } from './sender.js';
+import type { ReplicaStore } from './store.js';
+import type { Placement, View } from './view.js';
+
+export interface ClusterOptions {
+  /** Live owners without which a slot's writes are refused. */
+  readonly minOwners: number;
+  /** How long a dead node keeps its place. */
+  readonly replaceAfterMs: number;
+  /** How often slots are compared with a peer's. */
+  readonly repairIntervalMs: number;
+  readonly limits: SenderLimits;
+  /** For tests of tests. */
+  readonly bug?: ClusterBug | undefined;
+}
+
+/** Faults that a simulation must find. */
+export type ClusterBug =
+  | 'refusals-count'
+  | 'no-recovery-scan'
+  | 'one-source'
+  | 'any-order'
+  | 'no-failure-meeting'
+  | 'full-at-once'
+  | 'no-repair'
+  | 'no-owner-meeting'
+  | 'no-resend'
+  | 'run-twice';
+
+export const DEFAULT_CLUSTER_OPTIONS: ClusterOptions = {
+  minOwners: 1,
+  replaceAfterMs: 30_000,
+  repairIntervalMs: 60_000,
+  limits: DEFAULT_SENDER_LIMITS,
+};
+
+/** What goes wrong without anybody having asked for it. */
+export type Complaint = (text: string) => void;
+
+export interface ClusterWorld {
+  readonly selfId: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly store: ReplicaStore;
+  readonly options: ClusterOptions;
+  /** Executes a frame that a peer forwarded; undefined: not all its slots are accepted here. */
+  execute(frame: Uint8Array): Promise<Uint8Array | undefined>;
+  /** Places the slots on nodes. */
+  place(nodes: readonly MemberInfo[]): Placement;
+  /** Sends to a peer, as far as it is known. */
+  send(member: MemberInfo, bytes: Uint8Array): void;
+  /** What this node gossips about itself. */
+  setMeta(meta: Uint8Array): void;
+  /** The view has changed. */
+  onView(view: View): void;
+  complain: Complaint;
+}
