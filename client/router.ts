@@ -165,7 +165,10 @@ export class Router implements Sender {
     if (routes === undefined) {
       return [{ number: 0, pipeline: this.control.pipeline, has: () => true }];
     }
-    const live = routes.nodes.filter((_, index) => routes.view.nodes[index]?.live ?? true);
+    // One that clients cannot reach is another one here.
+    const live = [
+      ...new Set(routes.nodes.filter((_, index) => routes.view.nodes[index]?.live ?? true)),
+    ];
     return live
       .sort((a, b) => a.number - b.number)
       .map((node) => ({
@@ -199,7 +202,7 @@ export class Router implements Sender {
     const routes = new Routes(view, (url) => this.#nodeAt(url));
     this.#routes = routes;
     routes.nodes[view.self]?.adopt(this.control);
-    const others = view.nodes.filter(({ live }) => live).map(({ url }) => url);
+    const others = view.nodes.filter(({ live, url }) => live && url !== '').map(({ url }) => url);
     this.#role.urls = [...new Set([...this.#seeds, ...others])];
     const change = new SlabringError('CONNECTION', 'the node is no longer in the cluster');
     for (const [url, node] of this.#nodes) {

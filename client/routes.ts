@@ -24,7 +24,9 @@ export class Routes {
       throw broken(`slots is no table of ${copies} copies`);
     }
     this.view = view;
-    this.nodes = nodes.map(({ url }) => nodeAt(url));
+    // Of a node that clients cannot reach the one that told of it does the commands.
+    const teller = nodes[view.self]?.url ?? '';
+    this.nodes = nodes.map(({ url }) => nodeAt(url === '' ? teller : url));
     this.#copies = copies;
     this.#cells = new Uint16Array(SLOTS * copies);
     for (let i = 0; i < this.#cells.length; i++) {

@@ -39,6 +39,15 @@ describe('routes', () => {
     expect(new Routes(viewOf([NO_NODE]), nodeAt).runner(7)).toBeUndefined();
   });
 
+  it('lead to the node that told of them where clients cannot reach one', () => {
+    const view = viewOf([2, 1]);
+    const [a, b, c] = view.nodes;
+    const known = new Map<string, ClusterNode>();
+    const sameAt = (url: string) => known.get(url) ?? known.set(url, nodeAt(url)).get(url)!;
+    const routes = new Routes({ ...view, nodes: [a!, b!, { ...c!, url: '' }] }, sameAt);
+    expect(urls(routes.owners(3))).toEqual(['ws://a', 'ws://b']);
+  });
+
   it('change for one slot by MOVED', () => {
     const routes = new Routes(viewOf([2, 0, NO_NODE]), nodeAt);
     routes.moved(5, routes.nodes[0]!);
