@@ -196,6 +196,10 @@ export class KernelStore implements ReplicaStore {
     return { stream: firstStream + partition, seq: next };
   }
 
+  evictions(): number {
+    return this.#arenas.stats().evictions;
+  }
+
   /** Whether everything before a position was taken by `ship`. */
   isShipped({ stream, seq }: LogPosition): boolean {
     const { partitions } = this.#arenas.facts;

@@ -1,7 +1,7 @@
 /**
  * Anti-entropy: now and then a node compares, with another owner of the same slots, digests of what
  * both have. Where they differ, each sends the other all that it has of the slot; the newer writes
- * win. That finds whatever streams, recoveries and pulls did not bring. (Merkle trees of Dynamo,
+ * win. A node that evicts takes no part: what differs is what it had no room for. That finds whatever streams, recoveries and pulls did not bring. (Merkle trees of Dynamo,
  * DeCandia et al. 2007, serve the same end; a slot is small enough to be sent as a whole.)
  */
 import { type Differing, type Digests, Kind, type Message } from './messages.js';
@@ -39,8 +39,12 @@ export class Repair {
   #cancel: (() => void) | undefined;
   /** Slots found to differ so far. */
   slotsRepaired = 0;
-  /** Comparisons so far, and those in which all were equal. */
+  /** Comparisons so far. */
   rounds = 0;
+  /** Those that were left out because this node evicts: it would be sent what it has no room for. */
+  skipped = 0;
+  /** Evictions here before the last comparison. */
+  #evictions = 0;
 
   constructor(world: RepairWorld) {
     this.#world = world;
@@ -57,6 +61,13 @@ export class Repair {
 
   /** Compares with one peer, whichever chance picks. */
   async compare(): Promise<void> {
+    const evictions = this.#world.store.evictions();
+    const isEvicting = evictions !== this.#evictions;
+    this.#evictions = evictions;
+    if (isEvicting) {
+      this.skipped++;
+      return;
+    }
     const peers = this.#livePeers();
     if (peers.length === 0) return;
     await this.#compareWith(peers[Math.floor(this.#world.random() * peers.length)]!);
@@ -102,6 +113,11 @@ export class Repair {
   async answer({ from, round, stamp, slots, digests }: Digests): Promise<void> {
     const compared = new SlotSet(slots);
     if (digests.length !== DIGEST_BYTES * compared.size) return;
+    // It would be sent what it has just evicted, and would send what the other one has.
+    if (this.#world.store.evictions() !== this.#evictions) {
+      this.skipped++;
+      return;
+    }
     const theirs = Buffer.from(digests);
     const mine = await this.#world.store.digests(stamp);
     const differing: number[] = [];

@@ -98,6 +98,8 @@ export interface ReplicaStore {
   writeWhole(record: Uint8Array): WholeWriter;
   /** The position behind all writes of the key so far. */
   positionOf(key: Uint8Array): LogPosition;
+  /** Entries that had to go because memory was needed, since the start. */
+  evictions(): number;
   /** A stamp as new as any that was given or seen here. */
   stamp(): bigint;
   /** Makes all stamps from now on newer than this one. */

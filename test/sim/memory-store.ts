@@ -245,6 +245,10 @@ export class MemoryStore implements ReplicaStore {
     return { stream, seq: this.#next[stream]! };
   }
 
+  evictions(): number {
+    return 0;
+  }
+
   stamp(): bigint {
     const wall = stampAt(this.#options.now());
     return max(wall, this.#clock);
