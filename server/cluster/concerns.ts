@@ -34,6 +34,8 @@ interface Waiting {
   readonly slot: number;
   readonly position: LogPosition;
   readonly needed: number;
+  /** It was shipped when somebody began to wait. */
+  readonly isOld: boolean;
   /** Where the write is under way to each owner; undefined: it was not shipped yet. */
   marks: readonly Mark[] | undefined;
   /** Owners that have it. */
@@ -82,6 +84,7 @@ export class Concerns {
         slot,
         position,
         needed,
+        isOld: (this.#shipped.get(position.stream) ?? 0) >= position.seq,
         marks: undefined,
         count: 0,
         resolve,
@@ -104,13 +107,14 @@ export class Concerns {
 
   #check(waiting: Waiting): void {
     const { stream, seq } = waiting.position;
-    if (!waiting.marks) {
+    if (!waiting.isOld && !waiting.marks) {
       if ((this.#shipped.get(stream) ?? 0) < seq) return;
-      waiting.marks = this.#marksOf(waiting.slot);
+      waiting.marks = this.#marksOf(waiting.slot, false);
     }
+    const marks = waiting.marks ?? this.#marksOf(waiting.slot, true);
     const isOwner = this.#isOwner(waiting.slot);
     waiting.count = isOwner ? 1 : 0;
-    for (const { sender, session, number } of waiting.marks) {
+    for (const { sender, session, number } of marks) {
       if (sender.hasTaken(session, number) === 'taken') waiting.count++;
     }
     if (waiting.count < waiting.needed) return;
@@ -124,13 +128,15 @@ export class Concerns {
     return view.isOwner(slot, view.indexOf(this.#world.selfId));
   }
 
-  #marksOf(slot: number): Mark[] {
+  /** @param isOld of what may have been shipped long before, else of what was shipped just now */
+  #marksOf(slot: number, isOld: boolean): Mark[] {
     const view = this.#world.view();
     const marks: Mark[] = [];
     for (const owner of view.ownersOf(slot)) {
       const sender = this.#world.senderOf(view.nodes[owner]!.id);
       if (!sender?.isStreaming) continue;
-      marks.push({ sender, session: sender.session, number: sender.sealed });
+      const number = isOld ? sender.writtenBefore : sender.written;
+      marks.push({ sender, session: sender.session, number });
     }
     return marks;
   }

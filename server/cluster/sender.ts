@@ -103,7 +103,11 @@ export class PeerSender {
   #open: Uint8Array[] = [];
   #openBytes = 0;
   #openDone: number[] = [];
+  /** Whether the open batch has writes, and not what a scan has found. */
+  #hasWrites = false;
   #sealed = 0;
+  /** The last batch with writes. */
+  #written = 0;
   #applied = 0;
   #complete = 0;
   #refused = new Set<number>();
@@ -133,6 +137,21 @@ export class PeerSender {
   /** The number of the last batch that was sent. */
   get sealed(): number {
     return this.#sealed;
+  }
+
+  /**
+   * When this batch is complete and none of its records lost, the peer has what was just added.
+   */
+  get written(): number {
+    return this.#written;
+  }
+
+  /**
+   * Likewise of all writes before: those that the peer missed while it was away come by a scan, and
+   * until that has come to its end nobody knows in which batch.
+   */
+  get writtenBefore(): number {
+    return Math.max(this.#written, this.#floorWaitsFor);
   }
 
   get session(): number {
@@ -231,6 +250,11 @@ export class PeerSender {
   /** Records of this node's writes. They are sent by `flush`, or when there are many. */
   add(records: Uint8Array): void {
     if (!this.#isStreaming || records.length === 0) return;
+    this.#hasWrites = true;
+    this.#put(records);
+  }
+
+  #put(records: Uint8Array): void {
     this.#open.push(records);
     this.#openBytes += records.length;
     if (this.#openBytes >= this.#world.limits.batchBytes) this.flush();
@@ -244,6 +268,8 @@ export class PeerSender {
     const { selfId: from } = this.#world;
     const facts = { from, session: this.#session, number, stamp, heard: this.#complete };
     const bytes = encodeBatch({ ...facts, done: this.#openDone }, this.#open);
+    if (this.#hasWrites) this.#written = number;
+    this.#hasWrites = false;
     this.#open = [];
     this.#openBytes = 0;
     this.#openDone = [];
@@ -299,6 +325,7 @@ export class PeerSender {
     this.#session = this.#world.newSession();
     this.#isStreaming = true;
     this.#sealed = 0;
+    this.#written = 0;
     this.#applied = 0;
     this.#complete = 0;
     this.#floorWaitsFor = 0;
@@ -316,6 +343,7 @@ export class PeerSender {
     this.#open = [];
     this.#openBytes = 0;
     this.#openDone = [];
+    this.#hasWrites = false;
     for (const { slots, isMeeting } of this.#scans) if (isMeeting) this.#met.deleteAll(slots);
     for (const { slots } of this.#meetings) this.#met.deleteAll(slots);
     this.#scans = [];
@@ -375,9 +403,16 @@ export class PeerSender {
     scan.cursor = cursor;
     const costMs = (1000 * records.length) / limits.scanBytesPerSecond;
     this.#scanAtMs = Math.max(this.#scanAtMs, clock.now()) + costMs;
-    this.add(records);
+    // In batches of their own: what a scan finds may be older than what the peer has, and then the
+    // batch counts as one in which a record lost.
+    this.flush();
+    if (records.length > 0) this.#put(records);
     // That may have been too much for the window, and then there are no scans any more.
-    if (cursor !== 0 || this.#scans[0] !== scan) return;
+    if (this.#scans[0] !== scan) return;
+    if (cursor !== 0) {
+      this.flush();
+      return;
+    }
     this.#scans.shift();
     if (scan.pull !== 0) this.#openDone.push(scan.pull);
     const number = this.#sealed + (this.#isOpen ? 1 : 0);

@@ -45,6 +45,7 @@ export class Surplus {
 
   /** Whether all that this node has is surplus. */
   get isAll(): boolean {
+    this.#forgetPulled();
     const kept = this.#world.levels.held.copy();
     kept.deleteAll(this.#find());
     return kept.isEmpty;

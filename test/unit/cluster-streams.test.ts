@@ -6,7 +6,8 @@ import { type Ack, type Batch, decodeMessage, type Message } from '#server/clust
 import { PeerReceiver } from '#server/cluster/receiver.js';
 import { DEFAULT_SENDER_LIMITS, PeerSender } from '#server/cluster/sender.js';
 import { SlotSet } from '#server/cluster/slot-set.js';
-import { MemoryStore } from '../sim/memory-store.js';
+import { Service } from '#server/cluster/store.js';
+import { MemoryStore, slotOfKey } from '../sim/memory-store.js';
 
 /** A sender and a receiver, and what is on the way between them. */
 function pair({ windowBytes = 10_000 } = {}) {
@@ -45,7 +46,7 @@ function pair({ windowBytes = 10_000 } = {}) {
     sender.flush();
   };
   sender.start();
-  return { world, sender, newReceiver, write, sent, answers, applied, fetches };
+  return { world, sender, store, newReceiver, write, sent, answers, applied, fetches };
 }
 
 describe('a stream', () => {
@@ -76,6 +77,32 @@ describe('a stream', () => {
     expect(sender.isStreaming).toBe(false);
     write('y');
     expect(sent).toHaveLength(1);
+  });
+
+  it('keeps writes apart from what a scan finds, some of which will have been beaten', () => {
+    const { world, sender, store, sent } = pair();
+    store.setSlot(slotOfKey('k'), Service.SERVES, 0, 0);
+    store.run({ op: 'set', key: 'k', value: 'found' }, Service.SERVES);
+    sender.add(Buffer.from('write'));
+    sender.send(SlotSet.all(), 0n);
+    world.run(10);
+    const texts = sent.map(({ records }) => Buffer.from(records).toString());
+    expect(texts).toEqual(['write', expect.stringContaining('found')]);
+    expect([sender.written, sender.sealed]).toEqual([1, 2]);
+  });
+
+  it('of a peer that was away has all writes when the scan has ended', () => {
+    const { world, sender, newReceiver, sent, answers } = pair();
+    sender.fallBehind();
+    sender.recover(SlotSet.all());
+    sender.add(Buffer.from('write'));
+    sender.flush();
+    expect([sender.written, sender.writtenBefore]).toEqual([1, Number.POSITIVE_INFINITY]);
+    world.run(100);
+    const receiver = newReceiver();
+    for (const batch of sent) receiver.take(batch);
+    for (const ack of answers) sender.acknowledge(ack);
+    expect(sender.writtenBefore).toBeLessThanOrEqual(sender.sealed);
   });
 
   it('does not count what a newer write has beaten', () => {
