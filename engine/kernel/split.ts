@@ -243,7 +243,8 @@ function routeCommand(at: Address, end: Address, isInner: bool): u32 {
   commandCode = code;
   commandArgCount = argCount;
   commandArgs = skipValue(first, end);
-  if (row.flags & ROW_HOST) return IS_HOST;
+  // One whose key is none an arena refuses, as any other.
+  if (row.flags & ROW_HOST) return row.firstKey != NO_KEY && laneAtKey(commandArgs) == NO_LANE ? NO_LANE : IS_HOST;
   // An arena refuses what is in each other.
   if (code == ATOMIC) return isInner ? NO_LANE : routeAtomic(end);
   if (row.firstKey == NO_KEY) return NO_LANE;
