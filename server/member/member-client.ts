@@ -30,6 +30,8 @@ export class MemberClient extends Client implements Membership {
       ...(timeout !== undefined && { timeout }),
       // Joining has deadlines of its own.
       connectTimeout: 0,
+      // The node in this process has the others do what is theirs.
+      routes: false,
       socketFactory: node.openSocket,
     });
     this.#node = node;

@@ -431,7 +431,7 @@ export class CommandSource {
       case 1: {
         const codes = [
           0,
-          4,
+          5,
           0x2e,
           0x7f,
           0x8f,
