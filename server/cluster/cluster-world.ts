@@ -21,7 +21,6 @@ export interface ClusterOptions {
 export type ClusterBug =
   | 'refusals-count'
   | 'no-recovery-scan'
-  | 'one-source'
   | 'any-order'
   | 'no-failure-meeting'
   | 'full-at-once'

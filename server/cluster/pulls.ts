@@ -121,8 +121,7 @@ export class Pulls {
     let adopted = 0;
     for (const slot of missing) {
       const level = levels.of(slot);
-      const all = sourcesOf(view, slot, self);
-      const sources = this.#world.bug === 'one-source' ? all.slice(0, 1) : all;
+      const sources = sourcesOf(view, slot, self);
       const best = sources.length > 0 ? view.levelOf(slot, sources[0]!) : Level.NONE;
       // Somebody may have more who has not said so.
       if (!isTold && best !== Level.FULL) continue;
