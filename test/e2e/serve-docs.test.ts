@@ -1,15 +1,20 @@
-/** docs/OPERATIONS.md says what the node really has: options, statistics, limits. */
+/** The docs say what the node really has: options, statistics, limits. */
 import { readFileSync } from 'node:fs';
 import { startNode } from 'slabring/server';
 import { expect, test } from 'vitest';
 import { runSlabring } from '../support/node-process.js';
 
-const page = readFileSync(new URL('../../docs/OPERATIONS.md', import.meta.url), 'utf8');
+const read = (name: string) =>
+  readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+const page = read('OPERATIONS.md');
+/** Has those of a node of a cluster. */
+const clusterPage = read('CLUSTER.md');
 
 test('lists the options of slabring serve, all of them and no others', async () => {
   const help = await runSlabring(['serve', '--help']);
   const inHelp = [...help.stdout.matchAll(/^ {2}(--[a-z-]+) </gm)].map((match) => match[1]);
-  const inTable = [...page.matchAll(/^\| `(--[a-z-]+) /gm)].map((match) => match[1]);
+  const tables = `${page}\n${clusterPage}`;
+  const inTable = [...tables.matchAll(/^\| `(--[a-z-]+) /gm)].map((match) => match[1]);
   expect(inHelp.length).toBeGreaterThan(10);
   expect(inTable).toEqual(inHelp);
 });
