@@ -74,10 +74,15 @@ export class LogLanes {
     return this.#words[link - this.firstLink]!;
   }
 
+  /** The lane of a link where it lies, until the thread uses its request area for anything else. */
+  viewFor(link: number): Uint8Array {
+    const lane = this.#lanesAt + (link - this.firstLink) * this.#laneBytes;
+    return this.#arena.request.subarray(lane, lane + this.bytesFor(link));
+  }
+
   /** A copy of the lane of a link: whole records, in the order in which they were appended. */
   copyFor(link: number): Buffer {
-    const lane = this.#lanesAt + (link - this.firstLink) * this.#laneBytes;
-    return copyOf(this.#arena.request.subarray(lane, lane + this.bytesFor(link)));
+    return copyOf(this.viewFor(link));
   }
 
   /** Records passed over since {@link clear} that say that a partition or namespace was emptied. */

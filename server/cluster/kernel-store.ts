@@ -67,6 +67,12 @@ export class KernelStore implements ReplicaStore {
   /** By slot, what the tables in the arenas have no room for: all bits of `Service`. */
   readonly #services = new Uint8Array(SLOTS);
   readonly #whole: WholeKeys;
+  /** Links that any slot's writes go to, or went to: bits of two words. */
+  #linksLow = 0;
+  #linksHigh = 0;
+  #passesInUse = 0;
+  /** Records of the last shipment, some of which say that this node deleted a key. */
+  #deleted: { replica: Replica; records: Uint8Array } | undefined;
   #next = 0;
   #isWatching = false;
   #isClosed = false;
@@ -101,12 +107,17 @@ export class KernelStore implements ReplicaStore {
   setSlot(slot: number, service: number, linksLow: number, linksHigh: number): void {
     const targets = (BigInt(linksHigh >>> 0) << 32n) | BigInt(linksLow >>> 0);
     this.#slots.setTargets(slot, targets);
+    this.#use(linksLow, linksHigh);
     // After the links: what is written from now on goes to all of them.
     this.#services[slot] = service;
     this.#slots.setService(slot, service & (Service.SERVES | Service.REPLICA));
   }
 
   ship(): Shipment | undefined {
+    // What this node deletes it remembers as it remembers what others delete. Only now: applying
+    // writes to where the lanes of the last shipment were.
+    if (this.#deleted) this.#bury(this.#deleted.replica, this.#deleted.records);
+    this.#deleted = undefined;
     for (let looked = 0; looked < this.#parts.length; looked++) {
       const part = this.#parts[this.#next]!;
       const shipment = this.#shipFrom(part);
@@ -224,31 +235,47 @@ export class KernelStore implements ReplicaStore {
     for (const { reader } of this.#parts) reader.close();
   }
 
+  #use(linksLow: number, linksHigh: number): void {
+    const low = this.#linksLow | linksLow;
+    const high = this.#linksHigh | linksHigh;
+    if (low === this.#linksLow && high === this.#linksHigh) return;
+    this.#linksLow = low;
+    this.#linksHigh = high;
+    this.#passesInUse = this.#parts[0]!.lanes.filter((pass) => this.#isInUse(pass)).length;
+  }
+
+  /** Whether any of a pass's links get copies. A pass for nobody takes as long as one. */
+  #isInUse({ firstLink, links }: LogLanes): boolean {
+    for (let link = firstLink; link < firstLink + links; link++) {
+      const word = link < 32 ? this.#linksLow : this.#linksHigh;
+      if ((word >>> (link & 31)) & 1) return true;
+    }
+    return false;
+  }
+
   #shipFrom({ reader, replica, lanes, firstStream }: Part): Shipment | undefined {
     const span = reader.nextInPlace(false);
     if (!span) return undefined;
     const { partition, start, end, lostTo } = span;
     const stream = firstStream + partition;
     if (lostTo > 0) return { stream, to: lostTo + 1, isLost: true, lanes: [] };
-    const copies: Uint8Array[][] = [];
-    let deleted: Uint8Array | undefined;
+    const sorted: Uint8Array[] = [];
     for (const pass of lanes) {
+      if (!this.#isInUse(pass)) continue;
       for (let at = start; at < end; ) {
         pass.clear();
         at = pass.append(at, end);
+        // As a rule all of it has room in one pass for all links, and nobody has to copy it yet.
+        const isAll = at === end && sorted.length === 0 && this.#passesInUse === 1;
         for (let link = pass.firstLink; link < pass.firstLink + pass.links; link++) {
           if (pass.bytesFor(link) === 0) continue;
-          const parts = copies[link] ?? [];
-          parts.push(pass.copyFor(link));
-          copies[link] = parts;
+          if (isAll) sorted[link] = pass.viewFor(link);
+          else sorted[link] = joined(sorted[link], pass.copyFor(link));
         }
-        if (pass.deletes > 0) deleted ??= reader.copyOf(span);
+        if (pass.deletes > 0) this.#deleted ??= { replica, records: reader.copyOf(span) };
       }
     }
-    // What this node deletes it remembers as it remembers what others delete.
-    if (deleted) this.#bury(replica, deleted);
-    const whole = copies.map((parts) => (parts.length === 1 ? parts[0]! : Buffer.concat(parts)));
-    return { stream, to: reader.numberOf(partition), isLost: false, lanes: whole };
+    return { stream, to: reader.numberOf(partition), isLost: false, lanes: sorted };
   }
 
   #bury(replica: Replica, records: Uint8Array): void {
@@ -285,6 +312,10 @@ export class KernelStore implements ReplicaStore {
     this.#isWatching = false;
     if (!this.#isClosed) this.onGrowth();
   }
+}
+
+function joined(some: Uint8Array | undefined, more: Uint8Array): Uint8Array {
+  return some ? Buffer.concat([some, more]) : more;
 }
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

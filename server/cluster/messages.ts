@@ -233,24 +233,16 @@ export function encodeMessage(message: Message): Uint8Array {
   return new Uint8Array(packr.pack(values));
 }
 
-/** `encodeMessage` of a batch whose records come in pieces: each is copied once, and nothing else. */
-export function encodeBatch(
-  batch: Omit<Batch, 'kind' | 'records'>,
-  records: readonly Uint8Array[],
-): Uint8Array {
+/** The bytes of a batch's message before its records, of which there are so many bytes. */
+export function batchHead(batch: Omit<Batch, 'kind' | 'records'>, recordBytes: number): Uint8Array {
   const { from, session, number, stamp, heard, done } = batch;
   const head = packr.pack([Kind.BATCH, from, session, number, stampBytes(stamp), heard, done]);
-  const recordBytes = records.reduce((sum, { length }) => sum + length, 0);
-  const bytes = Buffer.allocUnsafeSlow(head.length + BIN_32_HEAD_BYTES + recordBytes);
+  const bytes = Buffer.allocUnsafe(head.length + BIN_32_HEAD_BYTES);
   bytes.set(head, 0);
   // One element more, which follows.
   bytes[0]!++;
   bytes[head.length] = BIN_32;
-  let at = bytes.writeUInt32BE(recordBytes, head.length + 1);
-  for (const piece of records) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
+  bytes.writeUInt32BE(recordBytes, head.length + 1);
   return bytes;
 }
 

@@ -10,8 +10,9 @@
  * hints for an absent node are the entries themselves, and there are never more of them.
  */
 
+import { BatchRecords } from './batch-records.js';
 import type { ClusterBug } from './cluster-world.js';
-import { type Ack, encodeBatch, PullMode } from './messages.js';
+import { type Ack, PullMode } from './messages.js';
 
 import type { Clock } from './ports.js';
 import { SlotSet } from './slot-set.js';
@@ -100,8 +101,7 @@ export class PeerSender {
   #windowBytes = 0;
   /** Stamps of the batches that are not complete there yet. */
   #stamps: { number: number; stamp: bigint }[] = [];
-  #open: Uint8Array[] = [];
-  #openBytes = 0;
+  #open = new BatchRecords();
   #openDone: number[] = [];
   /** Whether the open batch has writes, and not what a scan has found. */
   #hasWrites = false;
@@ -165,7 +165,7 @@ export class PeerSender {
 
   /** Whether the peer has all that there is to send. */
   get isIdle(): boolean {
-    const isSent = this.#scans.length === 0 && this.#openBytes === 0;
+    const isSent = this.#scans.length === 0 && this.#open.bytes === 0;
     return this.#isStreaming && isSent && this.#complete === this.#sealed;
   }
 
@@ -247,7 +247,7 @@ export class PeerSender {
     }
   }
 
-  /** Records of this node's writes. They are sent by `flush`, or when there are many. */
+  /** Records of this node's writes, which are copied. They are sent by `flush`, or when there are many. */
   add(records: Uint8Array): void {
     if (!this.#isStreaming || records.length === 0) return;
     this.#hasWrites = true;
@@ -255,9 +255,8 @@ export class PeerSender {
   }
 
   #put(records: Uint8Array): void {
-    this.#open.push(records);
-    this.#openBytes += records.length;
-    if (this.#openBytes >= this.#world.limits.batchBytes) this.flush();
+    this.#open.add(records);
+    if (this.#open.bytes >= this.#world.limits.batchBytes) this.flush();
   }
 
   flush(): void {
@@ -267,11 +266,9 @@ export class PeerSender {
     const stamp = store.stamp();
     const { selfId: from } = this.#world;
     const facts = { from, session: this.#session, number, stamp, heard: this.#complete };
-    const bytes = encodeBatch({ ...facts, done: this.#openDone }, this.#open);
+    const bytes = this.#open.seal({ ...facts, done: this.#openDone });
     if (this.#hasWrites) this.#written = number;
     this.#hasWrites = false;
-    this.#open = [];
-    this.#openBytes = 0;
     this.#openDone = [];
     this.#window.push({ number, bytes });
     this.#windowBytes += bytes.length;
@@ -340,8 +337,7 @@ export class PeerSender {
     this.#window = [];
     this.#windowBytes = 0;
     this.#stamps = [];
-    this.#open = [];
-    this.#openBytes = 0;
+    this.#open.clear();
     this.#openDone = [];
     this.#hasWrites = false;
     for (const { slots, isMeeting } of this.#scans) if (isMeeting) this.#met.deleteAll(slots);
@@ -424,6 +420,6 @@ export class PeerSender {
 
   /** There is a batch to be sealed. */
   get #isOpen(): boolean {
-    return this.#openBytes > 0 || this.#openDone.length > 0;
+    return this.#open.bytes > 0 || this.#openDone.length > 0;
   }
 }

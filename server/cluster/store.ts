@@ -26,7 +26,10 @@ export interface Shipment {
   readonly to: number;
   /** Records were overwritten before they could be shipped: nobody has what is missing. */
   readonly isLost: boolean;
-  /** By link: records in the order in which they were written, of whole keys each. */
+  /**
+   * By link: whole records in the order in which they were written. They hold until the next call of
+   * the store.
+   */
   readonly lanes: readonly (Uint8Array | undefined)[];
 }
 

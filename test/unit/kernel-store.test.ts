@@ -34,7 +34,10 @@ class Node {
 
   shipments(): Shipment[] {
     const all: Shipment[] = [];
-    for (let one = this.store.ship(); one; one = this.store.ship()) all.push(one);
+    for (let one = this.store.ship(); one; one = this.store.ship()) {
+      // They hold until the next call.
+      all.push({ ...one, lanes: one.lanes.map((lane) => lane && Uint8Array.from(lane)) });
+    }
     return all;
   }
 
