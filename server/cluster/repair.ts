@@ -1,8 +1,8 @@
 /**
  * Anti-entropy: now and then a node compares, with another owner of the same slots, digests of what
  * both have. Where they differ, each sends the other all that it has of the slot; the newer writes
- * win. A node that evicts takes no part: what differs is what it had no room for. That finds whatever streams, recoveries and pulls did not bring. (Merkle trees of Dynamo,
- * DeCandia et al. 2007, serve the same end; a slot is small enough to be sent as a whole.)
+ * win. A node that evicts takes no part: what differs is what it had no room for. (Merkle trees of
+ * Dynamo, DeCandia et al. 2007, serve the same end; a slot is small enough to be sent whole.)
  */
 import { type Differing, type Digests, Kind, type Message } from './messages.js';
 import type { Clock, Random } from './ports.js';

@@ -27,8 +27,8 @@ export interface Shipment {
   /** Records were overwritten before they could be shipped: nobody has what is missing. */
   readonly isLost: boolean;
   /**
-   * By link: whole records in the order in which they were written. They hold until the next call of
-   * the store.
+   * By link: whole records in the order in which they were written. They hold until the next call
+   * of the store.
    */
   readonly lanes: readonly (Uint8Array | undefined)[];
 }

@@ -4,8 +4,7 @@ import { startNode } from 'slabring/server';
 import { expect, test } from 'vitest';
 import { runSlabring } from '../support/node-process.js';
 
-const read = (name: string) =>
-  readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+const read = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 const page = read('OPERATIONS.md');
 /** Has those of a node of a cluster. */
 const clusterPage = read('CLUSTER.md');
