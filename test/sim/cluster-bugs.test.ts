@@ -1,0 +1,51 @@
+/** Faults planted into the cluster's logic, each of which the simulation must find. */
+import { describe, expect, it } from 'vitest';
+import type { ClusterBug } from '#server/cluster/cluster-world.js';
+import * as scenarios from './cluster-scenarios.js';
+import type { StoreBug } from './memory-store.js';
+
+/** As much as the slowest of them needs on a busy machine. */
+const LONG_MS = 600_000;
+
+describe('a planted bug is found:', () => {
+  const NEVER_MS = 1e9;
+  /** Repair would mend what others have spoilt. */
+  const noRepair = { repairIntervalMs: NEVER_MS };
+  const lossy = { loss: 0.1, jitterMs: 1, spikes: 0.02, spikeMs: 60 };
+  const SEEDS = 30;
+
+  const BUGS: readonly [ClusterBug, scenarios.ClusterScenario, scenarios.ClusterPlan, RegExp][] = [
+    ['refusals-count', scenarios.pauses, {}, / over at /],
+    ['no-recovery-scan', scenarios.splits, { cluster: noRepair }, / differs: /],
+    ['any-order', scenarios.badLinks, { cluster: noRepair }, / differs: /],
+    ['no-failure-meeting', scenarios.crashes, { cluster: noRepair, link: lossy }, / differs: /],
+    ['full-at-once', scenarios.slowJoins, {}, / missed /],
+    ['no-repair', scenarios.damages, {}, / differs: /],
+    ['no-owner-meeting', scenarios.meetings, { cluster: noRepair }, / differs: /],
+    ['no-resend', scenarios.badLinks, {}, / differs: /],
+    ['run-twice', scenarios.badLinks, {}, / increments/],
+  ];
+
+  it.each(BUGS)('%s', { timeout: LONG_MS }, async (bug, run, plan, text) => {
+    let found = '';
+    for (let seed = 1; seed <= SEEDS && !text.test(found); seed++) {
+      const cluster = { ...plan.cluster, bug };
+      found = (await run(seed, { ...plan, cluster })).join('\n');
+    }
+    expect(found).toMatch(text);
+  });
+
+  const STORE_BUGS: readonly [StoreBug, scenarios.ClusterScenario, RegExp][] = [
+    ['no-tombstones', scenarios.splits, / differs: | over at /],
+    ['last-to-come-wins', scenarios.splits, / differs: | over at /],
+    ['effects-without-base', scenarios.splits, / differs: /],
+  ];
+
+  it.each(STORE_BUGS)('%s', { timeout: LONG_MS }, async (storeBug, run, text) => {
+    let found = '';
+    for (let seed = 1; seed <= SEEDS && !text.test(found); seed++) {
+      found = (await run(seed, { storeBug, cluster: noRepair })).join('\n');
+    }
+    expect(found).toMatch(text);
+  });
+});
