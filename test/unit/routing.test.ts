@@ -295,6 +295,23 @@ describe('a node that does not answer', () => {
     ).toEqual([TRUE, failed, failed, failed, integer(0)]);
   });
 
+  it('has what is only read asked for once more, where it is by then, and no write', async () => {
+    await run(command('SET', THERE, str('value')));
+    const sent = first.desk.forwards.length;
+    let failures = 2;
+    first.desk.delay = async () => {
+      if (failures-- > 0) throw new SlabringError('UNAVAILABLE', 'the node has failed');
+    };
+    // To two nodes: one frame has a write in it.
+    const replies = await run(
+      ...[command('GET', THERE), command('EXISTS', THERE), command('INCR', BEYOND)],
+      command('GET', BEYOND),
+    );
+    const failed = error('UNAVAILABLE the node has failed');
+    expect(replies).toEqual([str('value'), integer(1), failed, failed]);
+    expect(first.desk.forwards.length - sent).toBe(3);
+  });
+
   it('or answers too little is a mistake, and tells so', async () => {
     const forward = first.desk.forward;
     first.desk.forward = async () => frame(1, TRUE, Buffer.of(0x92));

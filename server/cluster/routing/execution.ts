@@ -1,10 +1,12 @@
 /** Has the commands of a frame executed, segment by segment, wherever they belong. */
 import { Buffer } from 'node:buffer';
+import { CommandWalk, endOfMany } from '../../../engine/command-walk.js';
+import { COMMANDS } from '../../../engine/commands.js';
 import { copyOf } from '../../../engine/copy.js';
 import { encodeError } from '../../../engine/error-reply.js';
 import { SlabringError } from '../../../engine/errors.js';
 import { DEFAULT_MAX_REPLY_BYTES, type FrameFault, isFault } from '../../../engine/frame.js';
-import { kernelError } from '../../../engine/large-command.js';
+import { kernelError, readCommand } from '../../../engine/large-command.js';
 import { MAX_SCALAR_BYTES, writeInteger } from '../../../engine/msgpack.js';
 import type { ClusterDesk } from '../desk.js';
 import type { Bytes } from './bytes.js';
@@ -16,6 +18,12 @@ export interface ExecutionWorld {
   /** Executes a frame here. The reply may be overwritten by the next call. */
   run(frame: Uint8Array): Uint8Array | FrameFault;
   readonly desk: Pick<ClusterDesk, 'forward' | 'wait'>;
+  /**
+   * Executes commands that only read once more, wherever they belong by now. Absent: what fails,
+   * fails.
+   * @returns the reply frame
+   */
+  readonly again?: ((commands: Buffer) => Promise<Buffer>) | undefined;
 }
 
 /**
@@ -43,7 +51,7 @@ function begin({ lanes, waits }: Segment, world: ExecutionWorld): Promise<void>[
   const pending: Promise<void>[] = [];
   // The other nodes work while this one does.
   for (const lane of lanes.values()) {
-    if (lane.node !== HERE) pending.push(forward(lane, world.desk));
+    if (lane.node !== HERE) pending.push(forward(lane, world));
   }
   const own = lanes.get(HERE);
   if (own) runHere(own, world);
@@ -61,12 +69,30 @@ function runHere(lane: Lane, world: ExecutionWorld): void {
   else lane.answer(copyOf(result));
 }
 
-async function forward(lane: Lane, desk: ExecutionWorld['desk']): Promise<void> {
+async function forward(lane: Lane, { desk, again }: ExecutionWorld): Promise<void> {
   try {
     lane.answer(await desk.forward(lane.node, lane.frame, lane.waitMs));
   } catch (error) {
-    lane.fail(error);
+    // The node has failed, or has not answered. Nobody knows what it has done, but reading twice
+    // does no harm.
+    const commands = again && onlyReads(lane.frame);
+    if (commands) lane.answer(await again(commands));
+    else lane.fail(error);
   }
+}
+
+/** The commands of a frame when all of them only read. */
+function onlyReads(frame: Buffer): Buffer | undefined {
+  const start = endOfMany(frame, 0, 1);
+  const walk = new CommandWalk();
+  for (let at = start; at < frame.length; ) {
+    const end = walk.walk(frame, at);
+    const command = readCommand(frame, walk);
+    if (typeof command === 'string' || command.name === 'WAIT') return undefined;
+    if (COMMANDS[command.name].write) return undefined;
+    at = end;
+  }
+  return frame.subarray(start);
 }
 
 async function answerWait(wait: OwnWait, desk: ExecutionWorld['desk']): Promise<void> {

@@ -52,10 +52,10 @@ export class FrameRouter<C extends RoutingClient> {
     if (fault) return fault;
     const out = new Bytes();
     out.add(Buffer.from(reply.buffer, reply.byteOffset, reply.byteLength));
-    return this.#execute(bytes, out, client);
+    return this.#execute(bytes, out, client, false);
   }
 
-  async #execute(bytes: Buffer, out: Bytes, client: C): Promise<Buffer> {
+  async #execute(bytes: Buffer, out: Bytes, client: C, isAgain: boolean): Promise<Buffer> {
     const segments = new Segments(bytes, {
       placement: new ClusterPlacement(this.#desk, this.#table, client.access),
       areaBytes: this.#areaBytes,
@@ -64,8 +64,15 @@ export class FrameRouter<C extends RoutingClient> {
     await executeSegments(segments, out, {
       run: (frame) => this.#executor.execute(frame, client),
       desk: this.#desk,
+      again: isAgain ? undefined : (commands) => this.#again(commands, client),
     });
     return out.whole;
+  }
+
+  #again(commands: Buffer, client: C): Promise<Buffer> {
+    const out = new Bytes();
+    out.addInteger(1);
+    return this.#execute(commands, out, client, true);
   }
 
   #faultOf(bytes: Buffer, frameBytes: number): FrameFault | undefined {
