@@ -18,6 +18,7 @@ export const ERROR_CODES = [
   'CROSSSLOT',
   'UNAVAILABLE',
   'INTERNAL',
+  'TRYAGAIN',
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];

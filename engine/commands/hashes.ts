@@ -1,11 +1,11 @@
 /** Commands on hashes, 0x50 to 0x5f; more of them are in fields.ts. */
-import { reads, writes } from './row.js';
+import { reads, repeats, writes } from './row.js';
 
 const EACH = 'O(1) for each field';
 const ALL = 'O(size)';
 
 export const HASHES = {
-  HSET: writes(
+  HSET: repeats(
     0x50,
     'key, field, value, ...',
     'count',
@@ -21,7 +21,7 @@ export const HASHES = {
   HGET: reads(0x52, 'key, field', 'value', 'The value of the field, or nil.'),
   HMGET: reads(0x53, 'key, field, ...', 'array', 'The value or nil of each field.', EACH),
   HGETALL: reads(0x54, 'key', 'map', 'All fields with their values, in no order.', ALL),
-  HDEL: writes(0x55, 'key, field, ...', 'count', 'Removes fields; how many were there.', EACH),
+  HDEL: repeats(0x55, 'key, field, ...', 'count', 'Removes fields; how many were there.', EACH),
   HEXISTS: reads(0x56, 'key, field', 'boolean', 'Whether the field is there.'),
   HLEN: reads(0x57, 'key', 'count', 'The number of fields, 0 when absent.'),
   HKEYS: reads(0x58, 'key', 'array', 'All fields, in no order.', ALL),

@@ -46,6 +46,12 @@ export interface CommandRow {
   readonly optionsBehind?: number;
   /** May change the arena (and so is refused on a read-only replica, counted as a write, ...). */
   readonly write: boolean;
+  /**
+   * A write that leaves what it leaves when it is run twice, if it has at most so many arguments:
+   * it may be asked for again where nobody knows whether it was run. What it replies is then of the
+   * second time. Absent: it is not such a one.
+   */
+  readonly repeatableArgs?: number;
   /** Answered by the host in TypeScript, not by the kernel. */
   readonly host: boolean;
   readonly reply: ReplyKind;
@@ -106,6 +112,18 @@ export function writes(
   complexity?: string,
 ): CommandRow {
   return row(code, args, 0, true, reply, summary, complexity);
+}
+
+/** A write that may be run twice. Parameters as of {@link reads}. */
+export function repeats(
+  code: number,
+  args: string,
+  reply: ReplyKind,
+  summary: string,
+  complexity?: string,
+): CommandRow {
+  const one = writes(code, args, reply, summary, complexity);
+  return { ...one, repeatableArgs: one.maxArgs };
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Commands on sets, 0x40 to 0x4f; those for which there was no room in two other ranges. */
-import { type CommandRow, type ReplyKind, reads, writes } from './row.js';
+import { type CommandRow, type ReplyKind, reads, repeats, writes } from './row.js';
 
 const EACH = 'O(1) for each member';
 
@@ -32,8 +32,8 @@ export const SET_SCAN = {
 } as const;
 
 export const SETS = {
-  SADD: writes(0x40, 'key, member, ...', 'count', 'Adds members; how many are new.', EACH),
-  SREM: writes(0x41, 'key, member, ...', 'count', 'Removes members; how many were there.', EACH),
+  SADD: repeats(0x40, 'key, member, ...', 'count', 'Adds members; how many are new.', EACH),
+  SREM: repeats(0x41, 'key, member, ...', 'count', 'Removes members; how many were there.', EACH),
   SISMEMBER: reads(0x42, 'key, member', 'boolean', 'Whether it is a member.'),
   SMISMEMBER: reads(
     0x43,

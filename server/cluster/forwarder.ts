@@ -92,7 +92,7 @@ export class Forwarder {
     waiting.cancel();
     this.#waiting.delete(request);
     if (reply.length > 0) waiting.resolve(reply);
-    else waiting.reject(new SlabringError('UNAVAILABLE', 'no node takes the key right now'));
+    else waiting.reject(new SlabringError('TRYAGAIN', 'no node takes the key right now'));
   }
 
   stop(): void {

@@ -108,8 +108,9 @@ const CODE_MEANINGS: Record<ErrorCode, string> = {
   BUSY: 'the frame asks too much of the node',
   MOVED: 'another node has the key, and the client said that it routes',
   CROSSSLOT: 'the keys of the command lie in several arenas, or on several nodes',
-  UNAVAILABLE: 'no node can serve the key now, or too few have a write in time',
+  UNAVAILABLE: 'the node of the key did not answer, or too few have a write in time',
   INTERNAL: 'a mistake of ours: please report it',
+  TRYAGAIN: 'no node serves the key now, and nothing was done',
 };
 
 /** For each text of the kernel some commands, the last of which is answered by it. */

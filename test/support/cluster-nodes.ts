@@ -62,7 +62,7 @@ class Desk implements ClusterDesk {
     const accepts = (slot: number) => this.#cluster.owners[slot] === node;
     const reply = await executeForwarded(peer.peerExecutor, accepts, copy, peer.desk);
     if (reply) return reply;
-    throw new SlabringError('UNAVAILABLE', 'no node takes the key right now');
+    throw new SlabringError('TRYAGAIN', 'no node takes the key right now');
   }
 
   wait(key: Uint8Array, concern: Concern, deadlineMs: number): Promise<number> {

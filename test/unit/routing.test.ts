@@ -49,7 +49,7 @@ const named = (name: string, ...args: Wire[]) => array([str(name), ...args]);
 const CROSS_NODE = error(
   'CROSSSLOT the keys lie on several nodes of the cluster; a common {tag} puts them on one',
 );
-const NOWHERE = (slot: number) => error(`UNAVAILABLE no node serves slot ${slot} now; try again`);
+const NOWHERE = (slot: number) => error(`TRYAGAIN no node serves slot ${slot} now`);
 
 let client: FakeConnection;
 beforeEach(() => {
@@ -263,7 +263,7 @@ describe('a key', () => {
   });
 
   it('that its node does not take is unavailable, with all that was sent along', async () => {
-    const refused = error('UNAVAILABLE no node takes the key right now');
+    const refused = error('TRYAGAIN no node takes the key right now');
     cluster.owners[slotIn(BEYOND)] = 0;
     const { primaryOf } = first.desk;
     first.desk.primaryOf = (slot) =>

@@ -10,7 +10,7 @@ export const CROSS_NODE = encodeErrorText(CROSS_NODE_TEXT);
 
 /** No node serves the slot: nothing was done. */
 export function nowhere(slot: number): Buffer {
-  return encodeErrorText(`UNAVAILABLE no node serves slot ${slot} now; try again`);
+  return encodeErrorText(`TRYAGAIN no node serves slot ${slot} now`);
 }
 
 /**

@@ -178,8 +178,7 @@ export class ClusterProcess {
   #forward(node: string, frame: Uint8Array, waitMs: number): Promise<Uint8Array> {
     const { forwarder, peers } = this.member.cluster;
     if (peers.get(node)?.isLive) return forwarder.forward(node, frame, waitMs);
-    const text = 'the node that had the key has failed; nothing was done, try again';
-    throw new SlabringError('UNAVAILABLE', text);
+    throw new SlabringError('TRYAGAIN', 'the node that had the key has failed');
   }
 
   #execute(frame: Uint8Array): Promise<Uint8Array | undefined> {
