@@ -1,7 +1,7 @@
 /** A process that is a member of a cluster: membership, and the cluster's logic on top of it. */
 
 import { Cluster } from './cluster.js';
-import type { ClusterOptions, Complaint } from './cluster-world.js';
+import type { ClusterOptions, Complaint, FrameRunner } from './cluster-world.js';
 import { encodeMeta, type MemberInfo } from './members.js';
 import type { MembershipEvent } from './membership/events.js';
 import type { Identity } from './membership/member.js';
@@ -21,8 +21,7 @@ export interface ClusterMemberOptions {
   readonly preset: Preset;
   readonly cluster: ClusterOptions;
   place(nodes: readonly MemberInfo[]): Placement;
-  /** Executes a frame that a peer forwarded; undefined: not all its slots are accepted here. */
-  execute(frame: Uint8Array): Promise<Uint8Array | undefined>;
+  readonly frames: FrameRunner;
   /** Who has what to do with each slot has changed. */
   onView(view: View): void;
   onEvent(event: MembershipEvent): void;
@@ -41,9 +40,15 @@ export class ClusterMember {
     const { self, clock, random, transport, store, preset } = options;
     this.#options = options;
     this.cluster = new Cluster({
-      ...{ selfId: self.id, clock, random, store, options: options.cluster },
+      ...{
+        selfId: self.id,
+        clock,
+        random,
+        store,
+        options: options.cluster,
+        frames: options.frames,
+      },
       place: options.place,
-      execute: options.execute,
       send: ({ address }, bytes) => transport.send(address, bytes),
       setMeta: (meta) => this.membership.setMeta(meta),
       onView: options.onView,

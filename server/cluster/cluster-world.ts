@@ -39,14 +39,27 @@ export const DEFAULT_CLUSTER_OPTIONS: ClusterOptions = {
 /** What goes wrong without anybody having asked for it. */
 export type Complaint = (text: string) => void;
 
+/** What executes frames that other nodes have forwarded. */
+export interface FrameRunner {
+  /** @returns the reply frame; undefined: not all slots are accepted here, and nothing was done */
+  execute(frame: Uint8Array): Promise<Uint8Array | undefined>;
+  /**
+   * Executes a frame that is another node's to execute, as far as that may be: what only reads, and
+   * is here as on a replica; where this node has come to serve the keys, also what may run twice.
+   * @returns undefined: nothing was done
+   */
+  executeInstead(frame: Uint8Array): Promise<Uint8Array | undefined>;
+  /** The slot of the first key; undefined: there is none. */
+  slotOf(frame: Uint8Array): number | undefined;
+}
+
 export interface ClusterWorld {
   readonly selfId: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly store: ReplicaStore;
   readonly options: ClusterOptions;
-  /** Executes a frame that a peer forwarded; undefined: not all its slots are accepted here. */
-  execute(frame: Uint8Array): Promise<Uint8Array | undefined>;
+  readonly frames: FrameRunner;
   /** Places the slots on nodes. */
   place(nodes: readonly MemberInfo[]): Placement;
   /** Sends to a peer, as far as it is known. */

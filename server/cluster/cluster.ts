@@ -9,6 +9,7 @@ import { Concerns } from './concerns.js';
 import { CopyCheck } from './copy-check.js';
 import { Duties } from './duties.js';
 import { Fetcher } from './fetcher.js';
+import { ForwardReceiver } from './forward-receiver.js';
 import { Forwarder } from './forwarder.js';
 import { LevelsExchange } from './levels-exchange.js';
 import type { MemberInfo } from './members.js';
@@ -47,6 +48,7 @@ export class Cluster {
   readonly check: CopyCheck;
   readonly peers: Peers;
   readonly #world: ClusterWorld;
+  readonly #forwarded: ForwardReceiver;
   readonly #levels: LevelsExchange;
   readonly #fetcher: Fetcher;
   readonly #duties: Duties;
@@ -105,8 +107,12 @@ export class Cluster {
       senderOf: (id) => this.peers.get(id)?.sender,
     });
     this.forwarder = new Forwarder({
-      ...{ selfId, clock, send, bug: options.bug },
-      execute: world.execute,
+      ...{ selfId, clock, send, frames: world.frames },
+      helperFor: (frame, peer) => this.#helperFor(frame, peer),
+    });
+    this.#forwarded = new ForwardReceiver({
+      ...{ selfId, clock, send, bug: options.bug, frames: world.frames },
+      pass: (message) => this.forwarder.pass(message),
     });
     this.#duties = new Duties({
       ...{ store, levels, minOwners: options.minOwners },
@@ -239,7 +245,7 @@ export class Cluster {
         this.repair.take(message);
         break;
       case Kind.FORWARD:
-        this.#watch(this.forwarder.answer(message));
+        this.#watch(this.#forwarded.answer(message));
         break;
       case Kind.FORWARDED:
         this.forwarder.take(message);
@@ -296,6 +302,19 @@ export class Cluster {
   #send(id: string, message: Message): void {
     const peer = this.peers.get(id);
     if (peer) this.#world.send(peer.member, encodeMessage(message));
+  }
+
+  /** Another owner of a frame's first key, or else anybody; each time another one. */
+  #helperFor(frame: Uint8Array, silent: string): string | undefined {
+    const { random, frames } = this.#world;
+    const live = this.peers.live.filter((id) => id !== silent);
+    const slot = frames.slotOf(frame);
+    const owners = slot === undefined ? [] : this.#view.ownersOf(slot);
+    const ids = owners
+      .map((owner) => this.#view.nodes[owner]!.id)
+      .filter((id) => live.includes(id));
+    const some = ids.length > 0 ? ids : live;
+    return some[Math.floor(random() * some.length)];
   }
 
   #watch(work: Promise<void>): void {
@@ -394,6 +413,7 @@ export class Cluster {
     this.peers.get(id)?.sender.fallBehind();
     this.#fetcher.forget(id);
     this.forwarder.forget(id);
+    this.#forwarded.forget(id);
     this.#pulling.delete(id);
   }
 

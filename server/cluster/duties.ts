@@ -74,7 +74,7 @@ export class Duties {
       let service: number = Service.NONE;
       if (isEnough && primaries[slot] === self) service |= Service.SERVES;
       // What a former owner has gets no writes any more, and what is stale has missed some.
-      if (isOwner && level === Level.FULL) service |= Service.REPLICA;
+      if (isEnough && isOwner && level === Level.FULL) service |= Service.REPLICA;
       if (isEnough && (isHolder || isOwner)) service |= Service.ACCEPTS;
       const isKnown = services[slot] === service && links[2 * slot] === low;
       if (isKnown && links[2 * slot + 1] === high) continue;

@@ -1,36 +1,52 @@
-/** Frames that another node is to execute, and those that others want executed here. */
-
+/**
+ * Frames that another node is to execute. Where that node is silent they take a detour: another
+ * one, or this one, executes what it can answer in its stead, or passes the frame on, as the way
+ * between two nodes may be cut while all others reach both.
+ */
 import { SlabringError } from '../../engine/errors.js';
-import type { ClusterBug } from './cluster-world.js';
+import type { FrameRunner } from './cluster-world.js';
 import { type Forward, type Forwarded, Kind, type Message } from './messages.js';
 import type { Clock } from './ports.js';
 
 /** How long an answer may take, beside what the frame itself waits for. */
-const ANSWER_MS = 2_000;
-/** Requests of a peer that are remembered, so that none runs twice when its message comes twice. */
-const REMEMBERED_MAX = 4_096;
+export const ANSWER_MS = 2_000;
+/**
+ * A node that has not answered anything for so long, though it was asked, is silent. Far above what
+ * an answer takes, so that a busy node is not asked for more; and short beside the time until a
+ * failure is known.
+ */
+const SILENT_MS = 100;
 
 interface Waiting {
   readonly peer: string;
+  readonly limitMs: number;
+  /** The node that was asked to see to it. */
+  helper: string | undefined;
   readonly resolve: (reply: Uint8Array) => void;
   readonly reject: (error: SlabringError) => void;
-  readonly cancel: () => void;
+  cancel: () => void;
+}
+
+/** What is known of a node's answers. */
+interface Silence {
+  lastAnswerMs: number;
+  /** A frame waited too long, and no answer has come since. */
+  isSilent: boolean;
 }
 
 export interface ForwarderWorld {
-  readonly bug?: ClusterBug | undefined;
   readonly selfId: string;
   readonly clock: Clock;
   send(peer: string, message: Message): void;
-  /** Executes a frame here; undefined: some of its keys are not this node's business. */
-  execute(frame: Uint8Array): Promise<Uint8Array | undefined>;
+  readonly frames: Pick<FrameRunner, 'executeInstead'>;
+  /** Who else may see to a frame that a peer does not answer; undefined: there is nobody. */
+  helperFor(frame: Uint8Array, peer: string): string | undefined;
 }
 
 export class Forwarder {
   readonly #world: ForwarderWorld;
   readonly #waiting = new Map<number, Waiting>();
-  /** By peer: the requests that have come. */
-  readonly #seen = new Map<string, Set<number>>();
+  readonly #silences = new Map<string, Silence>();
   #last = 0;
 
   constructor(world: ForwarderWorld) {
@@ -41,56 +57,95 @@ export class Forwarder {
    * Has a peer execute a frame.
    * @param waitMs how long the frame may wait for what it asks for
    * @returns the reply frame
-   * @throws SlabringError `UNAVAILABLE`: there was no answer, and nobody knows whether it ran; or
-   *   that node does not take the keys
+   * @throws SlabringError `UNAVAILABLE`: there was no answer, and nobody knows whether it ran;
+   *   `TRYAGAIN`: that node does not take the keys, and nothing was done
    */
   forward(peer: string, frame: Uint8Array, waitMs = 0): Promise<Uint8Array> {
-    const { selfId, clock, send } = this.#world;
+    const { selfId } = this.#world;
     const request = ++this.#last;
+    const origin = { origin: selfId, asked: request, sentAtMs: this.#nowMs() };
+    return this.#ask({ request, target: peer, frame, waitMs, ...origin }, true);
+  }
+
+  /** Sends a frame on to the node that it is for. @throws as {@link forward} */
+  pass(message: Forward): Promise<Uint8Array> {
+    return this.#ask({ ...message, request: ++this.#last }, false);
+  }
+
+  #ask(asked: Omit<Forward, 'kind' | 'from'>, mayDetour: boolean): Promise<Uint8Array> {
+    const { clock, send, selfId } = this.#world;
+    const { request, target: peer, waitMs } = asked;
+    const message: Forward = { ...asked, kind: Kind.FORWARD, from: selfId };
+    const limitMs = ANSWER_MS + waitMs;
     return new Promise((resolve, reject) => {
-      const limitMs = ANSWER_MS + waitMs;
-      const cancel = clock.after(limitMs, () => {
-        this.#waiting.delete(request);
-        const text = `the node that has the key did not answer within ${limitMs} ms`;
-        reject(new SlabringError('UNAVAILABLE', text));
-      });
-      this.#waiting.set(request, { peer, resolve, reject, cancel });
-      send(peer, { kind: Kind.FORWARD, from: selfId, request, frame });
+      const cancel = () => {};
+      const waiting: Waiting = { peer, limitMs, helper: undefined, resolve, reject, cancel };
+      this.#waiting.set(request, waiting);
+      if (!mayDetour) this.#limit(request, waiting, limitMs);
+      else if (this.#silenceOf(peer).isSilent) this.#detour(message, waiting);
+      else waiting.cancel = clock.after(SILENT_MS, () => this.#onLate(message, waiting));
+      send(peer, message);
     });
+  }
+
+  #limit(request: number, waiting: Waiting, leftMs: number): void {
+    waiting.cancel = this.#world.clock.after(leftMs, () => {
+      this.#waiting.delete(request);
+      const text = `the node that has the key did not answer within ${waiting.limitMs} ms`;
+      waiting.reject(new SlabringError('UNAVAILABLE', text));
+    });
+  }
+
+  /** There was no answer for a while. One that answers others is only busy. */
+  #onLate(message: Forward, waiting: Waiting): void {
+    const silence = this.#silenceOf(waiting.peer);
+    if (this.#nowMs() - silence.lastAnswerMs < SILENT_MS) {
+      this.#limit(message.request, waiting, waiting.limitMs - SILENT_MS);
+      return;
+    }
+    silence.isSilent = true;
+    this.#detour(message, waiting);
+  }
+
+  #detour(message: Forward, waiting: Waiting): void {
+    const { request, frame } = message;
+    this.#limit(request, waiting, waiting.limitMs);
+    const { frames, helperFor, send } = this.#world;
+    void frames.executeInstead(frame).then((reply) => {
+      if (this.#waiting.get(request) !== waiting) return;
+      if (reply) {
+        this.#settle(request, waiting);
+        waiting.resolve(reply);
+        return;
+      }
+      waiting.helper = helperFor(frame, waiting.peer);
+      if (waiting.helper !== undefined) send(waiting.helper, message);
+    }, waiting.reject);
   }
 
   /** A peer is dead: what it was asked for it will not answer. */
   forget(peer: string): void {
-    this.#seen.delete(peer);
+    this.#silences.delete(peer);
     for (const [request, waiting] of this.#waiting) {
       if (waiting.peer !== peer) continue;
-      waiting.cancel();
-      this.#waiting.delete(request);
+      this.#settle(request, waiting);
       waiting.reject(new SlabringError('UNAVAILABLE', 'the node that had the key has failed'));
     }
   }
 
-  async answer({ from, request, frame }: Forward): Promise<void> {
-    if (!this.#isNew(from, request) && this.#world.bug !== 'run-twice') return;
-    const reply = (await this.#world.execute(frame)) ?? new Uint8Array(0);
-    const { selfId } = this.#world;
-    this.#world.send(from, { kind: Kind.FORWARDED, from: selfId, request, reply });
-  }
-
-  #isNew(from: string, request: number): boolean {
-    const seen = this.#seen.get(from) ?? new Set<number>();
-    this.#seen.set(from, seen);
-    if (seen.has(request)) return false;
-    seen.add(request);
-    if (seen.size > REMEMBERED_MAX) seen.delete(seen.values().next().value!);
-    return true;
-  }
-
   take({ from, request, reply }: Forwarded): void {
     const waiting = this.#waiting.get(request);
-    if (!waiting || waiting.peer !== from) return;
-    waiting.cancel();
-    this.#waiting.delete(request);
+    const silence = this.#silences.get(from);
+    if (silence) {
+      silence.lastAnswerMs = this.#nowMs();
+      silence.isSilent = false;
+    }
+    if (!waiting) return;
+    if (waiting.peer !== from) {
+      // What the helper could not do, the node itself may yet.
+      if (waiting.helper !== from || reply.length === 0) return;
+    }
+    this.#settle(request, waiting);
     if (reply.length > 0) waiting.resolve(reply);
     else waiting.reject(new SlabringError('TRYAGAIN', 'no node takes the key right now'));
   }
@@ -98,5 +153,23 @@ export class Forwarder {
   stop(): void {
     for (const { cancel } of this.#waiting.values()) cancel();
     this.#waiting.clear();
+  }
+
+  #settle(request: number, { cancel }: Waiting): void {
+    cancel();
+    this.#waiting.delete(request);
+  }
+
+  #silenceOf(peer: string): Silence {
+    let silence = this.#silences.get(peer);
+    if (!silence) {
+      silence = { lastAnswerMs: Number.NEGATIVE_INFINITY, isSilent: false };
+      this.#silences.set(peer, silence);
+    }
+    return silence;
+  }
+
+  #nowMs(): number {
+    return Math.floor(this.#world.clock.now());
   }
 }

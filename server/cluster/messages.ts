@@ -131,6 +131,15 @@ export interface Forward {
   readonly kind: typeof Kind.FORWARD;
   readonly from: string;
   readonly request: number;
+  /** The id of the node that is to execute it. Who gets it in its stead sees to it. */
+  readonly target: string;
+  /** Who asked first, and the number of the request there. */
+  readonly origin: string;
+  readonly asked: number;
+  /** Unix time on the origin's clock. */
+  readonly sentAtMs: number;
+  /** How long the frame may wait for what it asks for. */
+  readonly waitMs: number;
   readonly frame: Uint8Array;
 }
 
@@ -138,7 +147,7 @@ export interface Forwarded {
   readonly kind: typeof Kind.FORWARDED;
   readonly from: string;
   readonly request: number;
-  /** Empty: this node has nothing to do with the keys; the sender's view is an old one. */
+  /** Empty: nothing was done; this node does not take the keys, or the frame came too late. */
   readonly reply: Uint8Array;
 }
 
@@ -204,13 +213,30 @@ const FIELDS = {
     digests: 'bytes',
   },
   [Kind.DIFFERING]: { round: 'count', slots: 'slots' },
-  [Kind.FORWARD]: { request: 'count', frame: 'bytes' },
+  [Kind.FORWARD]: {
+    request: 'count',
+    target: 'text',
+    origin: 'text',
+    asked: 'count',
+    sentAtMs: 'count',
+    waitMs: 'count',
+    frame: 'bytes',
+  },
   [Kind.FORWARDED]: { request: 'count', reply: 'bytes' },
   [Kind.CHECK]: { check: 'count', stamp: 'stamp', slots: 'slots', isDetailed: 'boolean' },
   [Kind.CHECKED]: { check: 'count', digests: 'bytes' },
 } as const satisfies Record<number, Record<string, FieldType>>;
 
-type FieldType = 'count' | 'counts' | 'texts' | 'bytes' | 'slots' | 'levels' | 'boolean' | 'stamp';
+type FieldType =
+  | 'count'
+  | 'counts'
+  | 'text'
+  | 'texts'
+  | 'bytes'
+  | 'slots'
+  | 'levels'
+  | 'boolean'
+  | 'stamp';
 
 const SLOT_SET_BYTES = 2048;
 const LEVELS_BYTES = 4096;
@@ -281,6 +307,8 @@ function read(type: FieldType, value: unknown): unknown {
       return isCount(value) ? value : undefined;
     case 'counts':
       return Array.isArray(value) && value.every(isCount) ? value : undefined;
+    case 'text':
+      return isText(value) ? value : undefined;
     case 'texts':
       return Array.isArray(value) && value.every(isText) ? value : undefined;
     case 'bytes':

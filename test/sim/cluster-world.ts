@@ -111,10 +111,14 @@ export class SimNode {
         },
         ...sim.options.cluster,
       },
-      execute: async (frame) => {
-        const asked = JSON.parse(Buffer.from(frame).toString()) as [Operation, Concern];
-        const result = await this.#execute(...asked, Service.ACCEPTS);
-        return result && Buffer.from(JSON.stringify(result));
+      frames: {
+        execute: (frame) => this.#executeFrame(frame, Service.ACCEPTS),
+        executeInstead: async (frame) => {
+          const [{ op }] = readFrame(frame);
+          if (op === 'get') return this.#executeFrame(frame, Service.SERVES | Service.REPLICA);
+          return op === 'incr' ? undefined : this.#executeFrame(frame, Service.SERVES);
+        },
+        slotOf: (frame) => slotOfKey(readFrame(frame)[0].key),
       },
       onView: () => {},
       onEvent: () => {},
@@ -139,6 +143,11 @@ export class SimNode {
     const { value, error } = JSON.parse(Buffer.from(reply).toString()) as Reply;
     if (error !== undefined) throw new Error(error);
     return value;
+  }
+
+  async #executeFrame(frame: Uint8Array, service: number): Promise<Uint8Array | undefined> {
+    const result = await this.#execute(...readFrame(frame), service);
+    return result && Buffer.from(JSON.stringify(result));
   }
 
   async #execute(
@@ -185,6 +194,10 @@ export class SimNode {
 
 /** What `duties` came to: telling it takes long. */
 const KNOWN_DUTIES = new WeakMap<View, string>();
+
+function readFrame(frame: Uint8Array): [Operation, Concern] {
+  return JSON.parse(Buffer.from(frame).toString()) as [Operation, Concern];
+}
 
 interface Reply {
   value: unknown;

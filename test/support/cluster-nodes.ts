@@ -8,7 +8,8 @@ import { SlabringError } from '#engine/errors.js';
 import { createExecutor } from '#engine/routed-frame.js';
 import { Service, SLOT_COUNT, SlotTable } from '#engine/slot-table.js';
 import type { ClusterDesk } from '#server/cluster/desk.js';
-import { executeForwarded } from '#server/cluster/routing/forwarded.js';
+import { ForwardedFrames } from '#server/cluster/routing/forwarded.js';
+import { Service as ClusterService } from '#server/cluster/store.js';
 import { createCounters } from '#server/counters.js';
 import { ServingThread } from '#server/serving-thread.js';
 import type { Connection } from '#server/session.js';
@@ -59,8 +60,10 @@ class Desk implements ClusterDesk {
     this.forwards.push({ node, frame: copy, waitMs });
     await this.delay();
     const peer = this.#cluster.nodes[node]!;
-    const accepts = (slot: number) => this.#cluster.owners[slot] === node;
-    const reply = await executeForwarded(peer.peerExecutor, accepts, copy, peer.desk);
+    const serviceOf = (slot: number) =>
+      this.#cluster.owners[slot] === node ? ClusterService.ACCEPTS : ClusterService.NONE;
+    const frames = new ForwardedFrames(peer.peerExecutor, serviceOf, peer.desk);
+    const reply = await frames.execute(copy);
     if (reply) return reply;
     throw new SlabringError('TRYAGAIN', 'no node takes the key right now');
   }

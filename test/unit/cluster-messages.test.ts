@@ -37,7 +37,10 @@ const MESSAGES: readonly Message[] = [
   { kind: Kind.LEVELS_WANTED, from },
   { kind: Kind.DIGESTS, from, round: 1, stamp: 5n, slots, digests: new Uint8Array(24) },
   { kind: Kind.DIFFERING, from, round: 1, slots },
-  { kind: Kind.FORWARD, from, request: 2 ** 40, frame: bytes },
+  {
+    ...{ kind: Kind.FORWARD, from, request: 2 ** 40, target: 'node 2#1', origin: 'node 3#1' },
+    ...{ asked: 3, sentAtMs: 1_800_000_000_000, waitMs: 60_000, frame: bytes },
+  },
   { kind: Kind.FORWARDED, from, request: 1, reply: new Uint8Array(0) },
 ];
 
@@ -89,7 +92,11 @@ it('whatever a peer sends, receiving it throws nothing', async () => {
   const complaints: string[] = [];
   const cluster = new Cluster({
     ...{ selfId: 'self#1', clock, random, store, options: DEFAULT_CLUSTER_OPTIONS },
-    execute: async () => undefined,
+    frames: {
+      execute: async () => undefined,
+      executeInstead: async () => undefined,
+      slotOf: () => undefined,
+    },
     place: (nodes) => placements.of(nodes),
     send: () => {},
     setMeta: () => {},

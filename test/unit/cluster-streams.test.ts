@@ -1,8 +1,7 @@
 /** What one node sends another: order, loss, doubles, the window, refusals, and beginning anew. */
 import { describe, expect, it } from 'vitest';
 import { World } from '#bench/sim/world.js';
-import { Forwarder } from '#server/cluster/forwarder.js';
-import { type Ack, type Batch, decodeMessage, type Message } from '#server/cluster/messages.js';
+import { type Ack, type Batch, decodeMessage } from '#server/cluster/messages.js';
 import { PeerReceiver } from '#server/cluster/receiver.js';
 import { DEFAULT_SENDER_LIMITS, PeerSender } from '#server/cluster/sender.js';
 import { SlotSet } from '#server/cluster/slot-set.js';
@@ -153,23 +152,4 @@ describe('a stream', () => {
     sender.fallBehind();
     expect([...sender.met]).toEqual([]);
   });
-});
-
-it('a forwarded frame that comes twice runs once', async () => {
-  const { clock } = new World({ seed: 1 }).machine('10.0.0.1:1').start();
-  const sent: Message[] = [];
-  let runs = 0;
-  const forwarder = new Forwarder({
-    ...{ selfId: 'b', clock, send: (_: string, message: Message) => sent.push(message) },
-    execute: async (frame) => {
-      runs++;
-      return frame;
-    },
-  });
-  const frame = Uint8Array.of(1);
-  for (const request of [1, 1, 2]) {
-    await forwarder.answer({ kind: 0x9a, from: 'a', request, frame });
-  }
-  expect(runs).toBe(2);
-  expect(sent).toHaveLength(2);
 });

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { COMMANDS, type CommandRow } from '#engine/commands.js';
 import { SlabringError } from '#engine/errors.js';
 import { Service } from '#engine/slot-table.js';
-import { executeForwarded } from '#server/cluster/routing/forwarded.js';
+import { ForwardedFrames } from '#server/cluster/routing/forwarded.js';
 import { type FakeConnection, NodesInThread } from '../support/cluster-nodes.js';
 import {
   array,
@@ -295,21 +295,32 @@ describe('a node that does not answer', () => {
     ).toEqual([TRUE, failed, failed, failed, integer(0)]);
   });
 
-  it('has what is only read asked for once more, where it is by then, and no write', async () => {
+  it('has what may run twice asked for once more, where it is by then, and nothing else', async () => {
     await run(command('SET', THERE, str('value')));
     const sent = first.desk.forwards.length;
     let failures = 2;
     first.desk.delay = async () => {
       if (failures-- > 0) throw new SlabringError('UNAVAILABLE', 'the node has failed');
     };
-    // To two nodes: one frame has a write in it.
+    // To two nodes: one frame has a command in it that counts.
     const replies = await run(
-      ...[command('GET', THERE), command('EXISTS', THERE), command('INCR', BEYOND)],
+      ...[command('GET', THERE), command('DEL', THERE), command('INCR', BEYOND)],
       command('GET', BEYOND),
     );
     const failed = error('UNAVAILABLE the node has failed');
     expect(replies).toEqual([str('value'), integer(1), failed, failed]);
     expect(first.desk.forwards.length - sent).toBe(3);
+  });
+
+  it('has any command asked for again that no node has taken', async () => {
+    let failures = 3;
+    first.desk.delay = async () => {
+      if (failures-- > 0) throw new SlabringError('TRYAGAIN', 'no node takes the key right now');
+    };
+    expect(await run(command('INCR', THERE))).toEqual([integer(1)]);
+    failures = 5;
+    const refused = error('TRYAGAIN no node takes the key right now');
+    expect(await run(command('INCR', THERE))).toEqual([refused]);
   });
 
   it('or answers too little is a mistake, and tells so', async () => {
@@ -493,8 +504,10 @@ describe('WAIT', () => {
 
 describe('a frame that another node has forwarded', () => {
   const { peerExecutor, desk } = second;
-  const owns = (slot: number) => cluster.owners[slot] === 1;
-  const execute = (bytes: Wire) => executeForwarded(peerExecutor, owns, bytes, desk);
+  const serviceOf = (slot: number) => services.get(slot) ?? (cluster.owners[slot] === 1 ? 4 : 0);
+  const services = new Map<number, number>();
+  const frames = new ForwardedFrames(peerExecutor, serviceOf, desk);
+  const execute = (bytes: Wire) => frames.execute(bytes);
 
   it('is executed if all its keys are accepted', async () => {
     const reply = await execute(frame(9, command('SET', THERE, NIL), command('PING')));
@@ -517,6 +530,32 @@ describe('a frame that another node has forwarded', () => {
       expect(await execute(Buffer.from(hex, 'hex'))).toBeUndefined();
     },
   );
+
+  it("is executed in another node's stead if that may be", async () => {
+    const [slot, other] = [slotIn(THERE), slotIn(HERE)];
+    const instead = (...commands: Wire[]) => frames.executeInstead(frame(9, ...commands));
+    const wait = (key: Wire) => named('WAIT', key, str('one'));
+    const set = command('SET', THERE, integer(1));
+    expect(await instead(command('GET', THERE))).toBeUndefined();
+    // As on a replica.
+    services.set(slot, 2).set(other, 2);
+    expect(await instead(command('GET', THERE))).toEqual(frame(9, NIL));
+    expect(await instead(command('MGET', THERE, HERE))).toEqual(frame(9, array([NIL, NIL])));
+    expect(await instead(set)).toBeUndefined();
+    expect(await instead(command('GET', THERE), wait(THERE))).toBeUndefined();
+    // Its own by now.
+    services.set(slot, 3);
+    expect(await instead(set, wait(THERE))).toEqual(frame(9, TRUE, integer(2)));
+    expect(await instead(wait(THERE), set)).toBeUndefined();
+    expect(await instead(set, wait(HERE))).toBeUndefined();
+    expect(await instead(set, command('INCR', THERE))).toBeUndefined();
+    const once = command('SET', THERE, NIL, NIL, integer(1));
+    expect(await instead(once)).toBeUndefined();
+    expect(await instead(Buffer.of(0x92, 0x10))).toBeUndefined();
+    expect(frames.slotOf(frame(9, command('PING'), set))).toBe(slot);
+    expect(frames.slotOf(frame(9, command('PING')))).toBeUndefined();
+    services.clear();
+  });
 
   it('may wait', async () => {
     const wait = named('WAIT', THERE, str('one'));

@@ -1,15 +1,14 @@
 /** Has the commands of a frame executed, segment by segment, wherever they belong. */
 import { Buffer } from 'node:buffer';
-import { CommandWalk, endOfMany } from '../../../engine/command-walk.js';
-import { COMMANDS } from '../../../engine/commands.js';
 import { copyOf } from '../../../engine/copy.js';
 import { encodeError } from '../../../engine/error-reply.js';
 import { SlabringError } from '../../../engine/errors.js';
 import { DEFAULT_MAX_REPLY_BYTES, type FrameFault, isFault } from '../../../engine/frame.js';
-import { kernelError, readCommand } from '../../../engine/large-command.js';
+import { kernelError } from '../../../engine/large-command.js';
 import { MAX_SCALAR_BYTES, writeInteger } from '../../../engine/msgpack.js';
 import type { ClusterDesk } from '../desk.js';
 import type { Bytes } from './bytes.js';
+import { FrameSurvey } from './frame-survey.js';
 import type { Lane } from './lane.js';
 import { HERE } from './placement.js';
 import type { OwnWait, Segment, Segments } from './segment.js';
@@ -19,11 +18,13 @@ export interface ExecutionWorld {
   run(frame: Uint8Array): Uint8Array | FrameFault;
   readonly desk: Pick<ClusterDesk, 'forward' | 'wait'>;
   /**
-   * Executes commands that only read once more, wherever they belong by now. Absent: what fails,
+   * Executes commands once more after a while, wherever they belong by then. Absent: what fails,
    * fails.
    * @returns the reply frame
    */
-  readonly again?: ((commands: Buffer) => Promise<Buffer>) | undefined;
+  readonly again?: ((commands: Buffer, delayMs: number) => Promise<Buffer>) | undefined;
+  /** How long to wait where nothing was done. */
+  readonly delayMs?: number;
 }
 
 /**
@@ -69,30 +70,20 @@ function runHere(lane: Lane, world: ExecutionWorld): void {
   else lane.answer(copyOf(result));
 }
 
-async function forward(lane: Lane, { desk, again }: ExecutionWorld): Promise<void> {
+async function forward(lane: Lane, world: ExecutionWorld): Promise<void> {
+  const { desk, again, delayMs = 0 } = world;
   try {
     lane.answer(await desk.forward(lane.node, lane.frame, lane.waitMs));
   } catch (error) {
-    // The node has failed, or has not answered. Nobody knows what it has done, but reading twice
-    // does no harm.
-    const commands = again && onlyReads(lane.frame);
-    if (commands) lane.answer(await again(commands));
-    else lane.fail(error);
+    const { bytes, start, isRepeatable } = new FrameSurvey(lane.frame);
+    const isUndone = error instanceof SlabringError && error.code === 'TRYAGAIN';
+    // Otherwise the node has failed, or has not answered, and nobody knows what it has done.
+    if (again && (isUndone || isRepeatable)) {
+      lane.answer(await again(bytes.subarray(start), isUndone ? delayMs : 0));
+    } else {
+      lane.fail(error);
+    }
   }
-}
-
-/** The commands of a frame when all of them only read. */
-function onlyReads(frame: Buffer): Buffer | undefined {
-  const start = endOfMany(frame, 0, 1);
-  const walk = new CommandWalk();
-  for (let at = start; at < frame.length; ) {
-    const end = walk.walk(frame, at);
-    const command = readCommand(frame, walk);
-    if (typeof command === 'string' || command.name === 'WAIT') return undefined;
-    if (COMMANDS[command.name].write) return undefined;
-    at = end;
-  }
-  return frame.subarray(start);
 }
 
 async function answerWait(wait: OwnWait, desk: ExecutionWorld['desk']): Promise<void> {

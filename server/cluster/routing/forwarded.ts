@@ -1,13 +1,12 @@
-/** Executes frames that other nodes of the cluster have forwarded to this one. */
-import { Buffer } from 'node:buffer';
-import { BROKEN, CommandWalk, endOfMany } from '../../../engine/command-walk.js';
+import { BROKEN, endOfMany } from '../../../engine/command-walk.js';
 import { copyOf } from '../../../engine/copy.js';
 import { type FrameFault, isFault } from '../../../engine/frame.js';
-import { readCommand } from '../../../engine/large-command.js';
+import type { FrameRunner } from '../cluster-world.js';
 import type { ClusterDesk } from '../desk.js';
+import { Service } from '../store.js';
 import { Bytes } from './bytes.js';
 import { executeSegments } from './execution.js';
-import { slotsOf } from './keys.js';
+import { FrameSurvey } from './frame-survey.js';
 import { ALL_HERE } from './placement.js';
 import { Segments } from './segment.js';
 
@@ -16,53 +15,55 @@ export interface ForwardedExecutor {
   execute(frame: Uint8Array, context: undefined): Uint8Array | FrameFault;
 }
 
-/**
- * Executes a frame that another node has forwarded.
- * @param accepts whether commands on keys of the slot are run here
- * @param desk that of this node: it answers the WAITs
- * @returns the reply frame; undefined: nothing was done, because a key's slot is not accepted, or
- *   the bytes are no frame
- */
-export async function executeForwarded(
-  executor: ForwardedExecutor,
-  accepts: (slot: number) => boolean,
-  frame: Uint8Array,
-  desk: Pick<ClusterDesk, 'forward' | 'wait'>,
-): Promise<Uint8Array | undefined> {
-  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
-  const start = endOfMany(bytes, 0, 1);
-  if (start === BROKEN) return undefined;
-  const check = checkCommands(bytes, start, accepts);
-  if (check === 'refused') return undefined;
-  const run = (part: Uint8Array) => executor.execute(part, undefined);
-  if (check === 'plain') {
-    const result = run(frame);
-    return isFault(result) ? undefined : copyOf(result);
-  }
-  const out = new Bytes();
-  out.add(bytes, 0, start);
-  const rules = { placement: ALL_HERE, areaBytes: Infinity, answerMoved: undefined };
-  await executeSegments(new Segments(bytes.subarray(start), rules), out, { run, desk });
-  return out.whole;
-}
+export class ForwardedFrames implements FrameRunner {
+  readonly #executor: ForwardedExecutor;
+  readonly #serviceOf: (slot: number) => number;
+  readonly #desk: Pick<ClusterDesk, 'forward' | 'wait'>;
 
-/** Whether all keys are accepted, and whether there is a WAIT among the commands. */
-function checkCommands(
-  bytes: Buffer,
-  start: number,
-  accepts: (slot: number) => boolean,
-): 'refused' | 'plain' | 'waits' {
-  const walk = new CommandWalk();
-  let result: 'plain' | 'waits' = 'plain';
-  for (let at = start; at < bytes.length; ) {
-    const end = walk.walk(bytes, at);
-    if (end === BROKEN) return 'refused';
-    const command = readCommand(bytes, walk);
-    if (typeof command !== 'string') {
-      if (command.name === 'WAIT') result = 'waits';
-      if (!slotsOf(bytes, walk, command).every(accepts)) return 'refused';
-    }
-    at = end;
+  /**
+   * @param serviceOf a sum of {@link Service}
+   * @param desk that of this node: it answers the WAITs
+   */
+  constructor(
+    executor: ForwardedExecutor,
+    serviceOf: (slot: number) => number,
+    desk: Pick<ClusterDesk, 'forward' | 'wait'>,
+  ) {
+    this.#executor = executor;
+    this.#serviceOf = serviceOf;
+    this.#desk = desk;
   }
-  return result;
+
+  async execute(frame: Uint8Array): Promise<Uint8Array | undefined> {
+    return await this.#execute(new FrameSurvey(frame), Service.ACCEPTS);
+  }
+
+  async executeInstead(frame: Uint8Array): Promise<Uint8Array | undefined> {
+    const survey = new FrameSurvey(frame);
+    if (survey.isRead) return await this.#execute(survey, Service.SERVES | Service.REPLICA);
+    if (survey.isRepeatable) return await this.#execute(survey, Service.SERVES);
+    return undefined;
+  }
+
+  slotOf(frame: Uint8Array): number | undefined {
+    return new FrameSurvey(frame).slots[0];
+  }
+
+  /** @param services one of them is needed of each slot */
+  async #execute(survey: FrameSurvey, services: number): Promise<Uint8Array | undefined> {
+    const { bytes, start } = survey;
+    if (start === BROKEN || endOfMany(bytes, 0, 1) === BROKEN) return undefined;
+    if (survey.slots.some((slot) => (this.#serviceOf(slot) & services) === 0)) return undefined;
+    const run = (part: Uint8Array) => this.#executor.execute(part, undefined);
+    if (!survey.hasWaits) {
+      const result = run(bytes);
+      return isFault(result) ? undefined : copyOf(result);
+    }
+    const out = new Bytes();
+    out.add(bytes, 0, start);
+    const rules = { placement: ALL_HERE, areaBytes: Infinity, answerMoved: undefined };
+    const segments = new Segments(bytes.subarray(start), rules);
+    await executeSegments(segments, out, { run, desk: this.#desk });
+    return out.whole;
+  }
 }

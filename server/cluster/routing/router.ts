@@ -3,6 +3,7 @@
  * their keys are, and puts the replies together.
  */
 import { Buffer } from 'node:buffer';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ArenaSet } from '../../../engine/arena-set.js';
 import { BROKEN, endOfMany } from '../../../engine/command-walk.js';
 import type { Elsewhere } from '../../../engine/elsewhere.js';
@@ -16,6 +17,13 @@ import { executeSegments } from './execution.js';
 import { ClusterPlacement } from './placement.js';
 import { moved } from './refusals.js';
 import { Segments } from './segment.js';
+
+/**
+ * How often commands are tried again that no node took, while nodes do not agree: four times within
+ * some 400 ms, since views differ for as long as gossip takes.
+ */
+const TRIES = 4;
+const AGAIN_MS = 25;
 
 /** What a client said of itself in HELLO. */
 export interface RoutingClient {
@@ -52,10 +60,11 @@ export class FrameRouter<C extends RoutingClient> {
     if (fault) return fault;
     const out = new Bytes();
     out.add(Buffer.from(reply.buffer, reply.byteOffset, reply.byteLength));
-    return this.#execute(bytes, out, client, false);
+    return this.#execute(bytes, out, client, TRIES);
   }
 
-  async #execute(bytes: Buffer, out: Bytes, client: C, isAgain: boolean): Promise<Buffer> {
+  /** @param tries how often what fails may be tried again */
+  async #execute(bytes: Buffer, out: Bytes, client: C, tries: number): Promise<Buffer> {
     const segments = new Segments(bytes, {
       placement: new ClusterPlacement(this.#desk, this.#table, client.access),
       areaBytes: this.#areaBytes,
@@ -64,15 +73,17 @@ export class FrameRouter<C extends RoutingClient> {
     await executeSegments(segments, out, {
       run: (frame) => this.#executor.execute(frame, client),
       desk: this.#desk,
-      again: isAgain ? undefined : (commands) => this.#again(commands, client),
+      ...(tries > 0 && {
+        again: async (commands, delayMs) => {
+          if (delayMs > 0) await delay(delayMs);
+          const more = new Bytes();
+          more.addInteger(1);
+          return this.#execute(commands, more, client, tries - 1);
+        },
+        delayMs: AGAIN_MS * 2 ** (TRIES - tries),
+      }),
     });
     return out.whole;
-  }
-
-  #again(commands: Buffer, client: C): Promise<Buffer> {
-    const out = new Bytes();
-    out.addInteger(1);
-    return this.#execute(commands, out, client, true);
   }
 
   #faultOf(bytes: Buffer, frameBytes: number): FrameFault | undefined {

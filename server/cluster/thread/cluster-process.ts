@@ -2,7 +2,6 @@
 import type { ArenaSet } from '../../../engine/arena-set.js';
 import type { ClusterView } from '../../../engine/cluster-view.js';
 import { SlabringError } from '../../../engine/errors.js';
-import type { Frames } from '../../../engine/frame.js';
 import { createExecutor } from '../../../engine/routed-frame.js';
 import { clientViewOf, emptyView } from '../client-view.js';
 import { ClusterMember } from '../cluster-member.js';
@@ -15,8 +14,7 @@ import { PeerLinks } from '../links/peer-links.js';
 import { PRESETS } from '../membership/presets.js';
 import { lookUpSeeds, readSeedSource, SeedWatch, SYSTEM_LOOKUPS } from '../membership/seeds.js';
 import { Placements } from '../placement.js';
-import { executeForwarded } from '../routing/forwarded.js';
-import { Service } from '../store.js';
+import { ForwardedFrames } from '../routing/forwarded.js';
 import { SYSTEM_CLOCK, SYSTEM_RANDOM } from '../system-clock.js';
 import type { View } from '../view.js';
 import { administer } from './administration.js';
@@ -64,7 +62,6 @@ export class ClusterProcess {
   readonly #config: ClusterStart['config'];
   readonly #hooks: ClusterHooks;
   readonly #desk: LocalDesk;
-  readonly #executor: Frames<undefined>;
   readonly #nodeId: string;
   readonly #warned = new Map<string, number>();
   #watch: SeedWatch | undefined;
@@ -83,7 +80,7 @@ export class ClusterProcess {
     this.links = links;
     const logBytes = config.logBytes ?? defaultLogBytes(arenas.facts.memoryBytes);
     this.store = new KernelStore(arenas, { logBytes, now: SYSTEM_CLOCK.now });
-    this.#executor = createExecutor<undefined>(arenas, () => {
+    const executor = createExecutor<undefined>(arenas, () => {
       throw new SlabringError('UNKNOWN', 'this command is not one for another node');
     });
     const placements = new Placements({ copies: config.copies });
@@ -102,7 +99,10 @@ export class ClusterProcess {
         repairIntervalMs: config.repairIntervalMs,
       },
       place: (nodes) => placements.of(nodes),
-      execute: (frame) => this.#execute(frame),
+      frames: new ForwardedFrames(executor, (slot) => this.store.serviceOf(slot), {
+        forward: (...asked) => this.#desk.forward(...asked),
+        wait: (...asked) => this.#desk.wait(...asked),
+      }),
       onView: (view) => this.#onView(view),
       onEvent: () => {},
       complain: (text) => this.#warn(text),
@@ -179,11 +179,6 @@ export class ClusterProcess {
     const { forwarder, peers } = this.member.cluster;
     if (peers.get(node)?.isLive) return forwarder.forward(node, frame, waitMs);
     throw new SlabringError('TRYAGAIN', 'the node that had the key has failed');
-  }
-
-  #execute(frame: Uint8Array): Promise<Uint8Array | undefined> {
-    const accepts = (slot: number) => (this.store.serviceOf(slot) & Service.ACCEPTS) !== 0;
-    return executeForwarded(this.#executor, accepts, frame, this.#desk);
   }
 
   #onView(view: View): void {

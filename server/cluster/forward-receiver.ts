@@ -1,0 +1,114 @@
+/**
+ * Frames that other nodes want executed, here or by a node that they do not reach. Each runs once,
+ * though it may come twice: from its origin, and by a detour (forwarder.ts).
+ */
+import type { ClusterBug, FrameRunner } from './cluster-world.js';
+import { ANSWER_MS } from './forwarder.js';
+import { type Forward, Kind, type Message } from './messages.js';
+import type { Clock } from './ports.js';
+
+/** Requests of an origin that are remembered. */
+const REMEMBERED_MAX = 4_096;
+/** Longer replies are not kept: who asks once more has to ask anew. */
+const REPLY_KEPT_BYTES = 1_024;
+/** The least time on the way is that of the last one or two of these: clocks drift. */
+const LEAST_MS = 60_000;
+
+const NOTHING_DONE = new Uint8Array(0);
+
+/** Of one origin. */
+interface Origin {
+  /** By number; null: it was answered, and the reply is not kept. */
+  readonly runs: Map<number, Promise<Uint8Array> | null>;
+  readonly way: Way;
+}
+
+export interface ForwardReceiverWorld {
+  readonly selfId: string;
+  readonly clock: Clock;
+  readonly bug?: ClusterBug | undefined;
+  send(peer: string, message: Message): void;
+  readonly frames: Pick<FrameRunner, 'execute' | 'executeInstead'>;
+  /** Has the target execute it. */
+  pass(message: Forward): Promise<Uint8Array>;
+}
+
+export class ForwardReceiver {
+  readonly #world: ForwardReceiverWorld;
+  readonly #origins = new Map<string, Origin>();
+
+  constructor(world: ForwardReceiverWorld) {
+    this.#world = world;
+  }
+
+  async answer(message: Forward): Promise<void> {
+    const { selfId, send, bug } = this.#world;
+    const { from, request, asked } = message;
+    const { runs, way } = this.#originOf(message.origin);
+    // Who asked has given up, and may have written something else since, by another way.
+    const isLate = way.delayMs(message, this.#world.clock.now()) > ANSWER_MS + message.waitMs;
+    let run = bug === 'run-twice' ? undefined : runs.get(asked);
+    if (run === null) return;
+    if (!run) {
+      run = isLate ? Promise.resolve(NOTHING_DONE) : this.#run(message);
+      remember(runs, asked, run);
+    }
+    const reply = await run;
+    if (reply.length > REPLY_KEPT_BYTES && runs.has(asked)) runs.set(asked, null);
+    send(from, { kind: Kind.FORWARDED, from: selfId, request, reply });
+  }
+
+  /** An origin is dead. */
+  forget(origin: string): void {
+    this.#origins.delete(origin);
+  }
+
+  async #run(message: Forward): Promise<Uint8Array> {
+    const { selfId, frames, pass } = this.#world;
+    const { frame, target } = message;
+    if (target === selfId) return (await frames.execute(frame)) ?? NOTHING_DONE;
+    const reply = await frames.executeInstead(frame);
+    if (reply) return reply;
+    // What is wrong there, the origin finds out by itself.
+    return pass(message).catch(() => NOTHING_DONE);
+  }
+
+  #originOf(id: string): Origin {
+    let origin = this.#origins.get(id);
+    if (!origin) {
+      origin = { runs: new Map(), way: new Way() };
+      this.#origins.set(id, origin);
+    }
+    return origin;
+  }
+}
+
+function remember(
+  runs: Map<number, Promise<Uint8Array> | null>,
+  asked: number,
+  run: Promise<Uint8Array>,
+): void {
+  runs.set(asked, run);
+  if (runs.size > REMEMBERED_MAX) runs.delete(runs.keys().next().value!);
+}
+
+/**
+ * How long messages of an origin were on their way, beyond the least time: the difference of the
+ * two clocks is not known, but it hardly changes.
+ */
+class Way {
+  #sinceMs = Number.NEGATIVE_INFINITY;
+  #least = Number.POSITIVE_INFINITY;
+  #leastBefore = Number.POSITIVE_INFINITY;
+
+  delayMs({ sentAtMs }: Forward, nowMs: number): number {
+    const takenMs = nowMs - sentAtMs;
+    if (Math.abs(nowMs - this.#sinceMs) > LEAST_MS) {
+      this.#sinceMs = nowMs;
+      this.#leastBefore = this.#least;
+      this.#least = Number.POSITIVE_INFINITY;
+    }
+    this.#least = Math.min(this.#least, takenMs);
+    return takenMs - Math.min(this.#least, this.#leastBefore);
+  }
+}

@@ -1,0 +1,208 @@
+/** Frames that one node has another one execute, and the detours they take. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { World } from '#bench/sim/world.js';
+import type { FrameRunner } from '#server/cluster/cluster-world.js';
+import { ForwardReceiver } from '#server/cluster/forward-receiver.js';
+import { Forwarder } from '#server/cluster/forwarder.js';
+import { Kind, type Message } from '#server/cluster/messages.js';
+
+const FRAME = Uint8Array.of(1, 2);
+const LONG = new Uint8Array(2_000);
+const NAMES = ['a', 'b', 'c'] as const;
+type Name = (typeof NAMES)[number];
+
+class Node {
+  readonly forwarder: Forwarder;
+  readonly receiver: ForwardReceiver;
+  /** What it was asked to execute, and how. */
+  readonly runs: string[] = [];
+  execute: FrameRunner['execute'] = async () => Uint8Array.of(7);
+  executeInstead: FrameRunner['executeInstead'] = async () => undefined;
+
+  constructor(name: Name, nodes: Nodes) {
+    const { clock } = nodes.world.machine(`10.0.0.${NAMES.indexOf(name)}:1`).start();
+    const frames = {
+      execute: (frame: Uint8Array) => {
+        this.runs.push('own');
+        return this.execute(frame);
+      },
+      executeInstead: (frame: Uint8Array) => {
+        this.runs.push('instead');
+        return this.executeInstead(frame);
+      },
+    };
+    const send = (peer: string, message: Message) => nodes.send(name, peer as Name, message);
+    this.forwarder = new Forwarder({
+      ...{ selfId: name, clock, send, frames },
+      helperFor: (_, peer) => NAMES.find((other) => other !== name && other !== peer),
+    });
+    this.receiver = new ForwardReceiver({
+      ...{ selfId: name, clock, send, frames },
+      pass: (message) => this.forwarder.pass(message),
+    });
+  }
+}
+
+class Nodes {
+  readonly world = new World({ seed: 1 });
+  /** Ways on which nothing gets through; or where it waits, to be delivered later. */
+  readonly cut = new Set<string>();
+  readonly held = new Map<string, Message[]>();
+  readonly sent: string[] = [];
+  readonly all = Object.fromEntries(NAMES.map((name) => [name, new Node(name, this)])) as Record<
+    Name,
+    Node
+  >;
+
+  send(from: Name, to: Name, message: Message): void {
+    const way = `${from}>${to}`;
+    this.sent.push(way);
+    if (this.cut.has(way)) return;
+    const held = this.held.get(way);
+    if (held) held.push(message);
+    else this.deliver(to, message);
+  }
+
+  deliver(to: Name, message: Message): void {
+    const { receiver, forwarder } = this.all[to];
+    if (message.kind === Kind.FORWARD) void receiver.answer(message);
+    else if (message.kind === Kind.FORWARDED) forwarder.take(message);
+  }
+
+  /** Lets what was held on a way come. */
+  release(from: Name, to: Name): void {
+    const held = this.held.get(`${from}>${to}`)!;
+    this.held.delete(`${from}>${to}`);
+    for (const message of held) this.deliver(to, message);
+  }
+}
+
+let nodes: Nodes;
+let a: Node;
+let b: Node;
+let c: Node;
+beforeEach(() => {
+  nodes = new Nodes();
+  ({ a, b, c } = nodes.all);
+});
+
+const outcomeOf = (reply: Promise<Uint8Array>) =>
+  reply.then(
+    (bytes) => [...bytes].join(),
+    (error: Error & { code: string }) => error.code,
+  );
+
+async function ask(frame = FRAME, forMs = 3_000): Promise<string> {
+  const outcome = outcomeOf(a.forwarder.forward('b', frame));
+  await nodes.world.runAwaiting(forMs);
+  return outcome;
+}
+
+describe('a frame for another node', () => {
+  it('is executed there, and takes no detour while answers come', async () => {
+    expect(await ask()).toBe('7');
+    expect(nodes.sent).toEqual(['a>b', 'b>a']);
+    // One that is only slow, while others are answered.
+    let finish: (reply: Uint8Array) => void = () => {};
+    b.execute = () => new Promise((resolve) => (finish = resolve));
+    const slow = outcomeOf(a.forwarder.forward('b', FRAME));
+    await nodes.world.runAwaiting(60);
+    b.execute = async () => Uint8Array.of(7);
+    await outcomeOf(a.forwarder.forward('b', FRAME));
+    await nodes.world.runAwaiting(100);
+    expect([...a.runs, ...c.runs]).toEqual([]);
+    finish(Uint8Array.of(8));
+    expect(await slow).toBe('8');
+  });
+
+  it('that does not take the keys is to be tried again', async () => {
+    b.execute = async () => undefined;
+    expect(await ask()).toBe('TRYAGAIN');
+  });
+
+  it('that answers nothing at all is unavailable after two seconds', async () => {
+    nodes.cut.add('a>b').add('c>b');
+    let outcome = '';
+    void outcomeOf(a.forwarder.forward('b', FRAME)).then((text) => (outcome = text));
+    await nodes.world.runAwaiting(2_090);
+    expect(outcome).toBe('');
+    await nodes.world.runAwaiting(20);
+    expect(outcome).toBe('UNAVAILABLE');
+    const known = a.forwarder.forward('b', FRAME);
+    a.forwarder.forget('b');
+    expect(await outcomeOf(known)).toBe('UNAVAILABLE');
+  });
+});
+
+describe('where the way to a node is cut', () => {
+  beforeEach(() => nodes.cut.add('a>b'));
+
+  it('a frame gets there through another node', async () => {
+    expect(await ask()).toBe('7');
+    expect([a.runs, b.runs, c.runs]).toEqual([['instead'], ['own'], ['instead']]);
+    // From then on at once, until the node itself answers again.
+    expect(await ask(FRAME, 1)).toBe('7');
+    nodes.cut.clear();
+    expect(await ask(FRAME, 1)).toBe('7');
+    nodes.sent.length = 0;
+    expect(await ask(FRAME, 1)).toBe('7');
+    expect(nodes.sent).toEqual(['a>b', 'b>a']);
+  });
+
+  it('it does so, too, where only answers do not come', async () => {
+    nodes.cut.clear();
+    nodes.cut.add('b>a');
+    expect(await ask()).toBe('7');
+    expect(b.runs).toEqual(['own']);
+  });
+
+  it('what this node can answer, it does', async () => {
+    a.executeInstead = async () => Uint8Array.of(9);
+    expect(await ask()).toBe('9');
+    expect(nodes.sent).toEqual(['a>b']);
+  });
+
+  it('what the helper can answer, it does', async () => {
+    c.executeInstead = async () => Uint8Array.of(9);
+    expect(await ask()).toBe('9');
+    expect(b.runs).toEqual([]);
+  });
+
+  it('a helper that does not know either says nothing', async () => {
+    b.execute = async () => undefined;
+    nodes.cut.add('b>c');
+    expect(await ask()).toBe('UNAVAILABLE');
+  });
+});
+
+describe('a frame that comes twice', () => {
+  it('runs once, and is answered twice', async () => {
+    nodes.held.set('a>b', []);
+    expect(await ask(FRAME, 300)).toBe('7');
+    nodes.release('a', 'b');
+    await nodes.world.runAwaiting(10);
+    expect(b.runs).toEqual(['own']);
+    expect(nodes.sent.filter((way) => way === 'b>a')).toHaveLength(1);
+  });
+
+  it('is not answered again where the reply is long', async () => {
+    b.execute = async () => LONG;
+    nodes.held.set('a>b', []);
+    expect(await ask(FRAME, 300)).toHaveLength(3_999);
+    nodes.release('a', 'b');
+    await nodes.world.runAwaiting(10);
+    expect(b.runs).toEqual(['own']);
+    expect(nodes.sent).not.toContain('b>a');
+  });
+
+  it('does not run when it comes after everybody has given up', async () => {
+    expect(await ask(FRAME, 10)).toBe('7');
+    nodes.held.set('a>b', []);
+    nodes.cut.add('c>b');
+    expect(await ask()).toBe('UNAVAILABLE');
+    nodes.release('a', 'b');
+    await nodes.world.runAwaiting(10);
+    expect(b.runs).toEqual(['own']);
+    expect(await ask(FRAME, 10)).toBe('7');
+  });
+});
