@@ -47,15 +47,19 @@ export class ClusterOrdeal {
     await delay(CALM_MS);
   }
 
-  /** What was felt of each: calls that failed, and until when. */
+  /** What was felt of each: reads, writes and quorum writes that failed, and until when. */
   felt(calls: readonly Call[]): string[] {
     return this.happenings.map(({ what, atMs }, index) => {
       const nextMs = this.happenings[index + 1]?.atMs ?? Number.POSITIVE_INFINITY;
       const here = calls.filter(({ fromMs }) => fromMs >= atMs && fromMs < nextMs);
-      const parts = (['read', 'write', 'quorum'] as Kind[]).map((kind) => {
-        const failed = here.filter((call) => call.kind === kind && call.wrong !== undefined);
+      const parts = (['routing', 'plain'] as const).map((by) => {
+        const failed = here.filter((call) => call.by === by && call.wrong !== undefined);
+        if (failed.length === 0) return `${by} 0`;
+        const counts = (['read', 'write', 'quorum'] as const).map((kind) => {
+          return failed.filter((call) => call.kind === kind).length;
+        });
         const untilMs = failed.reduce((last, { toMs }) => Math.max(last, toMs - atMs), 0);
-        return `${kind} ${failed.length} to ${untilMs.toFixed(0)} ms`;
+        return `${by} ${counts.join('+')} to ${untilMs.toFixed(0)} ms`;
       });
       const at = ((atMs - this.happenings[0]!.atMs) / 1_000).toFixed(1);
       return `${at.padStart(6)} s  ${what.padEnd(22)} ${parts.join(', ')}`;
@@ -163,18 +167,34 @@ export class ClusterOrdeal {
 }
 
 /** How much of what was asked for was done. */
-export function availabilityOf(calls: readonly Call[], kind?: Kind): string {
-  const some = calls.filter((call) => kind === undefined || call.kind === kind);
-  const failed = some.filter(({ wrong }) => wrong !== undefined).length;
-  return `${(100 * (1 - failed / some.length)).toFixed(3)}% of ${some.length}`;
+export function availabilityOf(calls: readonly Call[]): string {
+  const failed = calls.filter(({ wrong }) => wrong !== undefined).length;
+  return `${(100 * (1 - failed / calls.length)).toFixed(3)}% of ${calls.length}`;
+}
+
+/** That of each kind of clients and calls, and how long calls took. */
+export function availabilitiesOf(calls: readonly Call[]): string[] {
+  return (['routing', 'plain'] as const).flatMap((by) => {
+    const theirs = calls.filter((call) => call.by === by);
+    const parts = (['read', 'write', 'quorum'] as const).map((kind) => {
+      return `${kind} ${availabilityOf(theirs.filter((call) => call.kind === kind))}`;
+    });
+    const took = theirs.map(({ fromMs, toMs }) => toMs - fromMs).sort((a, b) => a - b);
+    const at = (share: number) => took[Math.floor(share * (took.length - 1))]!.toFixed(1);
+    return [
+      `${by} clients: ${availabilityOf(theirs)}; ${parts.join('; ')}`,
+      `  took ms: median ${at(0.5)}, p99 ${at(0.99)}, p99.9 ${at(0.999)}, longest ${at(1)}`,
+    ];
+  });
 }
 
 /** What went wrong, the most frequent first. */
 export function wrongsOf(calls: readonly Call[]): string[] {
   const counts = new Map<string, number>();
-  for (const { kind, wrong } of calls) {
+  for (const { kind, by, wrong } of calls) {
     if (wrong === undefined) continue;
-    counts.set(`${kind}: ${wrong}`, (counts.get(`${kind}: ${wrong}`) ?? 0) + 1);
+    const text = `${by}, ${kind}: ${wrong}`;
+    counts.set(text, (counts.get(text) ?? 0) + 1);
   }
   return [...counts].sort(([, a], [, b]) => b - a).map(([text, count]) => `${count} ${text}`);
 }
