@@ -114,7 +114,7 @@ export class ClusterMember {
   #onEvent(event: MembershipEvent): void {
     const { clock, onEvent, complain } = this.#options;
     clock.after(0, () => {
-      if (event.type === 'denied' && event.was === 'dead') this.cluster.wasDead();
+      if (event.type === 'denied' && event.was === 'dead') this.cluster.wasDead(event.by);
       if (event.type === 'conflict' || event.type === 'warning') complain(event.text);
       this.#tellMembers();
       onEvent(event);

@@ -4,6 +4,7 @@
  * slot come to have it. Time, chance, network and data are given (ports.ts, store.ts).
  */
 import { SLOTS } from '../../engine/slots.js';
+import { ageIfCutOff, ageShared } from './aging.js';
 import type { ClusterWorld } from './cluster-world.js';
 import { Concerns } from './concerns.js';
 import { CopyCheck } from './copy-check.js';
@@ -177,17 +178,27 @@ export class Cluster {
     else if (this.#isReady) this.#levels.ask(members);
   }
 
-  /** The others have declared this node dead meanwhile: what it has may be an old state. */
-  wasDead(): void {
-    const self = this.#view.indexOf(this.#world.selfId);
-    const { own } = this.#levels;
-    for (let slot = 0; slot < SLOTS; slot++) {
-      if (own.of(slot) !== Level.FULL) continue;
-      const owners = this.#view.ownersOf(slot);
-      if (owners.length > 1 && owners.includes(self)) own.set(slot, Level.STALE);
-    }
+  /**
+   * Others have declared this node dead meanwhile: what it has may be an old state, as writes went
+   * on without it. Not so where it was with most of a slot's owners all the time, and it is the
+   * accuser who was cut off: that one was dead for this node, too.
+   * @param by the accuser's name, if it is known
+   */
+  wasDead(by: string | undefined): void {
+    const { peers } = this;
+    const accuser = this.#view.nodes.find(({ name }) => name === by);
+    const isMutual = accuser !== undefined && peers.wasDead(accuser.id);
+    if (isMutual) this.#ageIfCutOff();
+    else ageShared(this.#view, this.#world.selfId, this.levels);
     this.#levels.changed();
-    for (const { sender } of this.peers) sender.fallBehind();
+    for (const { sender, member } of peers) {
+      if (!isMutual || peers.wasDead(member.id)) sender.fallBehind();
+    }
+  }
+
+  #ageIfCutOff(): boolean {
+    const wasDead = (id: string) => this.peers.wasDead(id);
+    return ageIfCutOff(this.#view, this.#world.selfId, this.levels, wasDead);
   }
 
   /** A message of a peer, other than gossip. */
@@ -367,6 +378,7 @@ export class Cluster {
   #refresh(): void {
     const { onView, options } = this.#world;
     const { returned, died, foundDead, gone } = this.peers.update(this.#members);
+    if (returned.length > 0 && this.#ageIfCutOff()) this.#levels.changed();
     const before = this.#view;
     const replaced = this.#outlook.replaced.join();
     this.#view = this.#outlook.next(this.#members, before);

@@ -4,6 +4,9 @@ import type { PeerReceiver } from './receiver.js';
 import type { PeerSender } from './sender.js';
 import { LINKS_MAX } from './store.js';
 
+/** When a split network has healed, what was said in its parts is gone by then. */
+const LATELY_MS = 20_000;
+
 /** Another process of the cluster. */
 export interface Peer {
   member: MemberInfo;
@@ -14,6 +17,8 @@ export interface Peer {
   isLive: boolean;
   /** Unix time since when it is dead. */
   deadSinceMs: number | undefined;
+  /** Unix time until which it was known as dead, the last time. */
+  deadUntilMs: number | undefined;
 }
 
 export interface PeersWorld {
@@ -48,6 +53,13 @@ export class Peers {
 
   get(id: string): Peer | undefined {
     return this.#peers.get(id);
+  }
+
+  /** Whether a member is dead, or was until lately, as this node sees it. */
+  wasDead(id: string): boolean {
+    const { deadSinceMs, deadUntilMs } = this.#peers.get(id) ?? {};
+    const now = this.#world.now();
+    return deadSinceMs !== undefined || now - (deadUntilMs ?? -Infinity) < LATELY_MS;
   }
 
   /** Unix time since when a member is known as dead; undefined: it is not, or is not known. */
@@ -85,8 +97,9 @@ export class Peers {
       if (isLive && !peer.isLive) returned.push(id);
       if (!isLive && peer.isLive) died.push(id);
       peer.isLive = isLive;
-      if (isLive) peer.deadSinceMs = undefined;
-      else peer.deadSinceMs ??= this.#world.now();
+      const now = this.#world.now();
+      if (peer.deadSinceMs !== undefined) peer.deadUntilMs = now;
+      peer.deadSinceMs = isLive ? undefined : (peer.deadSinceMs ?? now);
     }
     const ids = new Set(members.map(({ id }) => id));
     for (const id of foundDead) this.#foundDead.set(id, this.#world.now());
@@ -108,7 +121,8 @@ export class Peers {
   #meet(member: MemberInfo): Peer {
     const link = this.#freeLink();
     const ends = this.#world.connect(member.id);
-    const peer: Peer = { member, link, ...ends, isLive: true, deadSinceMs: undefined };
+    const times = { deadSinceMs: undefined, deadUntilMs: undefined };
+    const peer: Peer = { member, link, ...ends, isLive: true, ...times };
     this.#peers.set(member.id, peer);
     peer.sender.start();
     return peer;

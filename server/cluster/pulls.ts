@@ -11,7 +11,7 @@ import { Level, type Levels, SlotSet } from './slot-set.js';
 import type { View } from './view.js';
 
 /** How often a source is asked again that has not sent everything: it may not have heard. */
-const ASK_AGAIN_MS = 1_000;
+const ASK_AGAIN_MS = 300;
 /** How long to wait for live members to say what they have, where others have everything. */
 const UNTOLD_MS = 3_000;
 
@@ -126,6 +126,8 @@ export class Pulls {
       // Somebody may have more who has not said so.
       if (!isTold && best !== Level.FULL) continue;
       if (sources.length === 0) {
+        // Who is dead, and may return, may have what is newer. An old state can be served meanwhile.
+        if (level === Level.STALE && isAnyDead(view, slot)) continue;
         // Nobody has anything of it: what is here is all there is.
         levels.set(slot, Level.FULL);
         adopted++;
@@ -187,6 +189,10 @@ class Wanted {
   [Symbol.iterator](): IterableIterator<Running> {
     return this.#byName.values();
   }
+}
+
+function isAnyDead(view: View, slot: number): boolean {
+  return view.ownersOf(slot).some((owner) => !view.nodes[owner]!.isLive);
 }
 
 /** The other live nodes that have anything of a slot, the one that has most of it first. */

@@ -13,7 +13,12 @@ export type MembershipEvent =
   | { readonly type: 'dead'; readonly member: Member; readonly by: string }
   | { readonly type: 'left'; readonly member: Member }
   /** Others took this node for what it is not, and it denies that. */
-  | { readonly type: 'denied'; readonly was: 'suspect' | 'dead' | 'left' }
+  | {
+      readonly type: 'denied';
+      readonly was: 'suspect' | 'dead' | 'left';
+      /** The name of who said so; undefined: not known. */
+      readonly by: string | undefined;
+    }
   /**
    * Two living processes have one name. The later one counts; `isSelf`: that is another one, and
    * this node is no member until the other is gone.

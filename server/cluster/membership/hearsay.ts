@@ -41,7 +41,7 @@ export class Hearsay {
   }
 
   hear(news: News, source: Source): void {
-    if (news.name === this.#own.member.name) this.#own.hear(news);
+    if (news.name === this.#own.member.name) this.#own.hear(news, source.by);
     else if (isClaim(news)) this.#hearClaim(news, source);
     else this.#hearRecord(news, source);
   }

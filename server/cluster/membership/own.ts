@@ -55,11 +55,11 @@ export class Own {
   }
 
   /** News of this node's own name. */
-  hear(news: News): void {
+  hear(news: News, by: string | undefined): void {
     const order = compareLives(news, this.#member);
     if (order > 0) this.#hearOfLater(news);
     else if (order < 0) this.#hearOfEarlier(news);
-    else this.#hearOfThis(news);
+    else this.#hearOfThis(news, isClaim(news) ? news.by : by);
   }
 
   /** Of the process that took the name, or that had it last and whose clock was ahead of ours. */
@@ -92,7 +92,7 @@ export class Own {
     this.#announce();
   }
 
-  #hearOfThis(news: News): void {
+  #hearOfThis(news: News, by: string | undefined): void {
     const { incarnation } = this.#member;
     // Nobody but this node raises it: a peer that says more is wrong, and corrected.
     const isTrue = news.state === this.#member.state && news.incarnation <= incarnation;
@@ -107,7 +107,7 @@ export class Own {
     this.#say({ incarnation: news.incarnation + 1 });
     if (this.#member.state !== 'alive') return;
     counters.refutes++;
-    if (news.state !== 'alive') this.#core.emit({ type: 'denied', was: news.state });
+    if (news.state !== 'alive') this.#core.emit({ type: 'denied', was: news.state, by });
     // Others did not hear us in time: perhaps we are the slow one.
     health.add(1);
   }
