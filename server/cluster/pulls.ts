@@ -126,7 +126,7 @@ export class Pulls {
       // Somebody may have more who has not said so.
       if (!isTold && best !== Level.FULL) continue;
       if (sources.length === 0) {
-        // Who is dead, and may return, may have what is newer. An old state can be served meanwhile.
+        // Who is dead, and may return, may have what is newer. An old state is served meanwhile.
         if (level === Level.STALE && isAnyDead(view, slot)) continue;
         // Nobody has anything of it: what is here is all there is.
         levels.set(slot, Level.FULL);

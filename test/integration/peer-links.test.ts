@@ -128,6 +128,16 @@ it('keeps what is sent while a peer is away, and brings it when that is back', a
   expect(a.links.counters.droppedUnreachable).toBe(0);
 });
 
+it('says when nobody listens where a peer was', async () => {
+  const [a, b] = [await open('a'), await open('b')];
+  a.send(b, 'to b');
+  await until(() => b.messages.length === 1);
+  await b.close();
+  a.send(b, 'more');
+  await until(() => a.of('deserted').length > 0);
+  expect(a.of('deserted')[0]).toEqual({ type: 'deserted', address: b.address });
+});
+
 it('drops the oldest of what waits for a peer, by bytes', async () => {
   const limits = { messageBytesMax: 100_000, queueBytesMax: 100_000 };
   const a = await open('a', limited({ ...limits, backoffMs: 5, backoffMsMax: 20 }));

@@ -218,6 +218,31 @@ describe('one name', () => {
   });
 });
 
+describe('a member whose machine says that it is no more', () => {
+  beforeEach(() => settle(4));
+
+  it('is dead as soon as it could have denied that', () => {
+    const [crashed, ...others] = nodes as [ClusterNode, ...ClusterNode[]];
+    crashed.crash();
+    const fromMs = cluster.world.nowMs;
+    const { address } = crashed.machine;
+    for (const { membership } of others) membership.findDeserted(address);
+    const isDead = () =>
+      others.every(({ membership }) => membership.members.get(crashed.name)?.state === 'dead');
+    cluster.world.runUntil(isDead, 3_000);
+    expect(cluster.world.nowMs - fromMs).toBeLessThan(LAN.lastCallMs + 50);
+    others[0]!.membership.findDeserted('10.9.9.9:1');
+  });
+
+  it('denies it where only the network says so', () => {
+    const [mistaken, other] = nodes as [ClusterNode, ClusterNode];
+    mistaken.membership.findDeserted(other.machine.address);
+    cluster.world.run(3_000);
+    expect(cluster.said('suspected').length).toBeGreaterThan(0);
+    expect(cluster.said('dead')).toEqual([]);
+  });
+});
+
 describe('a suspicion', () => {
   function suspect(wanted: number) {
     const world = new World({ seed: 1 });
@@ -247,6 +272,16 @@ describe('a suspicion', () => {
     expect(suspicion.confirm('e')).toBe(false);
     world.run(5000);
     expect([calls, ends]).toEqual([[700], [1000]]);
+  });
+
+  it('lasts as long as a last call where there is proof', () => {
+    const { world, suspicion, calls, ends } = suspect(2);
+    world.run(100);
+    suspicion.hasten();
+    suspicion.hasten();
+    expect(suspicion.confirm('b')).toBe(true);
+    world.run(5000);
+    expect([calls, ends]).toEqual([[100], [400]]);
   });
 
   it('lasts the least where nobody is to ask, and all of it again after a stall', () => {

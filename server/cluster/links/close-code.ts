@@ -4,6 +4,8 @@ export const LinkCloseCode = {
   leaving: 1001,
   /** Bytes that are no frame of ours. */
   broken: 1002,
+  /** There was no goodbye: never sent. */
+  broke: 1006,
   /** The handshake failed; the reason says why. */
   refused: 4001,
   /** Two dials crossed; the other link stays. */

@@ -11,7 +11,12 @@ export type Outcome =
   /** One of the two does not want the other. `why` is for our log. */
   | { readonly state: 'refused'; readonly by: 'us' | 'peer'; readonly why: string }
   /** The connection was not made, or broke. */
-  | { readonly state: 'failed'; readonly why: string };
+  | {
+      readonly state: 'failed';
+      readonly why: string;
+      /** Its machine says that nobody listens there. */
+      readonly isDeserted?: boolean;
+    };
 
 export interface IntroductionOptions {
   readonly socket: WebSocket;
@@ -35,6 +40,7 @@ export function introduce(
   let ended = false;
   let isThrough = false;
   let failure: string | undefined;
+  let isDeserted = false;
   let receivedBytes = 0;
 
   const end = (outcome: Outcome) => {
@@ -82,7 +88,8 @@ export function introduce(
       // What `ws` has closed for: no frames, or too long.
       end({ state: 'refused', by: 'us', why: failure });
     } else {
-      end({ state: 'failed', why: failure ?? (reason.toString() || 'the connection was closed') });
+      const why = failure ?? (reason.toString() || 'the connection was closed');
+      end({ state: 'failed', why, isDeserted });
     }
   };
   const start = () => {
@@ -95,7 +102,8 @@ export function introduce(
   socket.on('message', onMessage);
   socket.on('close', onClose);
   // Stays: after a refusal, too, an error must find a listener.
-  socket.on('error', (error) => {
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    isDeserted ||= error.code === 'ECONNREFUSED';
     failure ??= error.message;
   });
   if (accepted) {

@@ -8,6 +8,8 @@ export type LinkEvent =
   | { readonly type: 'linkUp'; readonly peer: Announcement; readonly dialed: boolean }
   /** They pass no more. */
   | { readonly type: 'linkDown'; readonly peer: Announcement; readonly reason: string }
+  /** It was dialed, and its machine says that nobody listens there: the process is no more. */
+  | { readonly type: 'deserted'; readonly address: Address }
   /** A handshake failed, here or there. */
   | {
       readonly type: 'refused';

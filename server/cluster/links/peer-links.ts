@@ -225,6 +225,9 @@ export class PeerLinks implements Transport {
   }
 
   #tellOfFailure(address: Address, dialed: boolean, outcome: Outcome): void {
+    if (outcome.state === 'failed' && outcome.isDeserted) {
+      this.#settings.onEvent({ type: 'deserted', address });
+    }
     if (outcome.state !== 'refused') return;
     this.#tellRefused({ address, dialed, by: outcome.by, why: outcome.why });
   }

@@ -117,7 +117,9 @@ export class Peer {
       return;
     }
     this.#failures = clock.now() - link.sinceMs < STEADY_MS ? this.#failures + 1 : 0;
-    this.#wait(this.#backoffMs());
+    // It broke after a good while: whether the peer is no more, a dial tells.
+    if (this.#failures === 0 && code === LinkCloseCode.broke && !this.#closed) this.#dialSoon();
+    else this.#wait(this.#backoffMs());
   }
 
   dialEnded(outcome: Outcome): void {

@@ -55,6 +55,12 @@ export class Hearsay {
     });
   }
 
+  /** The machine of a member says that the process is no more. */
+  findDeserted(member: Member): void {
+    this.suspect(member);
+    this.#suspicions.get(member.name)?.hasten();
+  }
+
   /** What was not heard in a stall counts against nobody. */
   onStall(): void {
     for (const suspicion of this.#suspicions.values()) suspicion.restart();

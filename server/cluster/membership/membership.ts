@@ -112,6 +112,17 @@ export class Membership {
     return this.#own.member;
   }
 
+  /**
+   * The machine at an address says that no process listens there, as after a crash, and not when
+   * one is slow or cut off: its members are suspects that have the time of a last call to deny it.
+   */
+  findDeserted(address: Address): void {
+    if (this.#isStopped) return;
+    for (const member of this.#core.roster.peers()) {
+      if (member.address === address) this.#hearsay.findDeserted(member);
+    }
+  }
+
   /** No other living member is known. */
   get isAlone(): boolean {
     return this.#core.roster.peers().length === 0;

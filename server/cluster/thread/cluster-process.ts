@@ -195,6 +195,8 @@ export class ClusterProcess {
   #onLink(event: LinkEvent): void {
     if (event.type === 'refused') {
       this.#warn(`${event.address} was refused or refused this node: ${event.why}`);
+    } else if (event.type === 'deserted') {
+      this.member.membership.findDeserted(event.address);
     } else if (event.type === 'warning') {
       this.#warn(event.text);
     }
