@@ -26,6 +26,8 @@ export const COPIES = 3;
 const SKEW_MS = 5_000;
 const TOMBSTONE_MS = 600_000;
 const CONCERN_MS = 1_000;
+/** So little that peers fall behind; and as in the real ones, scans alone do not do that. */
+const SMALL = { windowBytes: 20_000, scanWindowBytes: 5_000, batchBytes: 1_000 };
 
 export interface SimOptions {
   readonly seed: number;
@@ -106,7 +108,7 @@ export class SimNode {
         replaceAfterMs: 8_000,
         repairIntervalMs: 4_000,
         limits: {
-          ...{ ...DEFAULT_SENDER_LIMITS, windowBytes: 20_000, batchBytes: 1_000 },
+          ...{ ...DEFAULT_SENDER_LIMITS, ...SMALL },
           ...(scanBytesPerSecond !== undefined && { scanBytesPerSecond }),
         },
         ...sim.options.cluster,
