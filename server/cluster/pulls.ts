@@ -128,6 +128,8 @@ export class Pulls {
       const best = sources.length > 0 ? view.levelOf(slot, sources[0]!) : Level.NONE;
       // Somebody may have more who has not said so.
       if (!isTold && best !== Level.FULL) continue;
+      // Or may come back with more; if it does not, another one gets its place.
+      if (view.absentLevelOf(slot) > Math.max(best, level)) continue;
       if (sources.length === 0) {
         // Nobody has anything of it: what is here is all there is.
         levels.set(slot, Level.FULL);

@@ -45,7 +45,7 @@ export class View {
   readonly isTold: boolean;
   /** By slot: the node that runs the commands on its keys, or -1 when there is none. */
   readonly primaries: Int16Array;
-  /** By node: what it had when the view was made, and nothing where it is not live. */
+  /** By node: what it had when the view was made. */
   readonly #levels: readonly Levels[];
   readonly #indexes: ReadonlyMap<string, number>;
   readonly #placement: Placement;
@@ -76,7 +76,7 @@ export class View {
       this.#owned = { slots: undefined };
     }
     this.isTold = nodes.every(({ isLive, levels }) => !isLive || levels !== undefined);
-    this.#levels = nodes.map(({ isLive, levels }) => (isLive && levels?.copy()) || NOTHING);
+    this.#levels = nodes.map(({ levels }) => levels?.copy() ?? NOTHING);
     if (before && this.#isLike(before)) {
       this.primaries = before.primaries.slice();
       const changed = new SlotSet();
@@ -166,7 +166,17 @@ export class View {
 
   /** Whether a live node had just so much of a slot when the view was made. */
   isLiveAt(slot: number, index: number, level: number): boolean {
-    return this.#levels[index]!.of(slot) === level;
+    return this.nodes[index]!.isLive && this.#levels[index]!.of(slot) === level;
+  }
+
+  /** The most that a dead node has of a slot, which keeps its place and may come back with it. */
+  absentLevelOf(slot: number): number {
+    let most: number = Level.NONE;
+    for (let index = 0; index < this.nodes.length; index++) {
+      if (this.nodes[index]!.isLive) continue;
+      most = Math.max(most, this.#levels[index]!.of(slot));
+    }
+    return most;
   }
 
   #isPlacedAs(other: View): boolean {
@@ -199,6 +209,9 @@ export class View {
     const first = this.owners[slot * this.copies]!;
     if (first >= 0 && this.isLiveAt(slot, first, Level.FULL)) return first;
     const holder = this.holderOf(slot);
+    const level = holder >= 0 ? this.levelOf(slot, holder) : Level.NONE;
+    // Who has less would tell of keys that there are none, and tells old values.
+    if (this.absentLevelOf(slot) > level) return -1;
     if (holder >= 0) return holder;
     // Who has not said what it has may have everything.
     if (!this.isTold) return -1;

@@ -75,6 +75,18 @@ it('nobody serves what somebody may have who has not said so', () => {
   expect(new Set(viewOf(dead).primaries)).toEqual(new Set([0]));
 });
 
+it('nobody serves a slot of which a dead node has more that keeps its place', () => {
+  const withDead = (...levels: number[]) =>
+    viewOf(nodes(...levels).map((node, i) => ({ ...node, isLive: i > 0 })));
+  const primariesOf = (view: View) => [...new Set(view.primaries)];
+  expect(primariesOf(withDead(Level.FULL, Level.NONE))).toEqual([-1]);
+  expect(primariesOf(withDead(Level.FULL, Level.STALE))).toEqual([-1]);
+  expect(primariesOf(withDead(Level.STALE, Level.NONE))).toEqual([-1]);
+  expect(primariesOf(withDead(Level.STALE, Level.STALE))).toEqual([1]);
+  expect(primariesOf(withDead(Level.NONE, Level.NONE))).toEqual([1]);
+  expect(primariesOf(withDead(Level.FULL, Level.NONE, Level.FULL))).toEqual([2]);
+});
+
 it('a view after another one keeps its owners where the nodes stay', () => {
   const some = nodes(Level.FULL, Level.FULL);
   const view = viewOf(some);
@@ -89,7 +101,7 @@ it('a view after another one has the primaries that it would have alone', () => 
   const random = streamOf(1, 0);
   let before: View | undefined;
   for (let round = 0; round < 60; round++) {
-    // The same nodes as a rule, with other levels of a few slots, one that has died, or told nothing.
+    // The same nodes as a rule, with other levels of some slots, or dead, or silent about them.
     const some = (before && random() < 0.9 ? before.nodes : nodes(2, 2, 1, 0)).map((node, i) => {
       const isLive = i === 0 || random() < 0.7;
       if (random() < 0.1) return { ...node, isLive, levels: undefined };
