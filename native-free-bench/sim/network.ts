@@ -110,7 +110,7 @@ export class Network {
     const nowMs = this.#schedule.nowMs;
     link.busyUntilMs = Math.max(nowMs, link.busyUntilMs) + bytes.length / profile.bytesPerMs;
     // The sender may use its memory again.
-    const copy = Uint8Array.from(bytes);
+    const copy = new Uint8Array(bytes);
     this.#post(from, to, copy, link, profile);
     if (this.#random() >= profile.duplicates) return;
     counters.duplicated++;

@@ -274,12 +274,14 @@ export class Cluster {
     const wanted = new SlotSet(slots.slice());
     if (sender.hasPull(pull)) return;
     // The peer counts on more than there is. It hears of that, and asks somebody else.
-    for (const slot of wanted) if (this.levels.of(slot) < level) return;
+    const lacking = wanted.copy();
+    lacking.deleteAll(this.levels.atLeast(level));
+    if (!lacking.isEmpty) return;
     const pulling = this.#pulling.get(id) ?? new SlotSet();
     pulling.addAll(wanted);
     this.#pulling.set(id, pulling);
     // Writes from now on go there too; what came before, the scan finds.
-    this.#applyDuties(wanted);
+    this.#applyDuties();
     sender.answerPull(pull, wanted, mode);
   }
 
@@ -429,8 +431,7 @@ export class Cluster {
     this.#pulling.delete(id);
   }
 
-  /** @param only the slots of which anything may be new; absent: all */
-  #applyDuties(only?: SlotSet): void {
-    this.#duties.apply(this.#view, this.#view.indexOf(this.#world.selfId), this.#pulling, only);
+  #applyDuties(): void {
+    this.#duties.apply(this.#view, this.#view.indexOf(this.#world.selfId), this.#pulling);
   }
 }

@@ -1,7 +1,6 @@
 /** What this node does with each slot, as the store is told: for clients, and for other owners. */
-import { SLOTS } from '../../engine/slots.js';
-import { Level, type Levels, SlotSet } from './slot-set.js';
-import { type ReplicaStore, Service } from './store.js';
+import { type Levels, SlotSet } from './slot-set.js';
+import { LINKS_MAX, type ReplicaStore, Service } from './store.js';
 import type { View } from './view.js';
 
 export interface DutiesWorld {
@@ -14,11 +13,16 @@ export interface DutiesWorld {
   linkOf(id: string): number | undefined;
 }
 
+/** What a store is told of a slot is a bit for each of the links, then these. */
+const SERVES = LINKS_MAX;
+const REPLICA = SERVES + 1;
+const ACCEPTS = SERVES + 2;
+const BITS = SERVES + 3;
+
 export class Duties {
   readonly #world: DutiesWorld;
-  /** What the store was told last: service, and links as two words of bits. */
-  readonly #services = new Uint8Array(SLOTS);
-  readonly #links = new Int32Array(2 * SLOTS);
+  /** By bit: the slots of which the store was told so last. */
+  #told: readonly SlotSet[] = Array.from({ length: BITS }, () => NO_SLOTS);
 
   constructor(world: DutiesWorld) {
     this.#world = world;
@@ -28,70 +32,76 @@ export class Duties {
    * Tells the store what is new.
    * @param self this node's index in the view; -1: it has no part in anything
    * @param pulling by id: slots of which nodes get copies, though the view may not say so yet
-   * @param only the slots of which anything may be new; absent: all
    */
-  apply(
-    view: View,
-    self: number,
-    pulling: ReadonlyMap<string, SlotSet>,
-    only: SlotSet = ALL_SLOTS,
-  ): void {
-    const { store, linkOf, levels, minOwners } = this.#world;
-    const { copies, owners } = view;
-    // By node: its link as a bit of one of two words, and whether it is live, as a number.
-    const lows = Int32Array.from(view.nodes, ({ id }) => lowBit(linkOf(id)));
-    const highs = Int32Array.from(view.nodes, ({ id }) => highBit(linkOf(id)));
-    const lives = Uint8Array.from(view.nodes, ({ isLive }) => (isLive ? 1 : 0));
-    const extra = [...pulling].map(([id, { bytes }]) => ({
-      ...{ bytes, low: lowBit(linkOf(id)), high: highBit(linkOf(id)) },
-    }));
-    const { primaries } = view;
-    const services = this.#services;
-    const links = this.#links;
-    for (let slot = 0; slot < SLOTS; slot++) {
-      if (((only.bytes[slot >> 3]! >> (slot & 7)) & 1) === 0) continue;
-      let low = 0;
-      let high = 0;
-      let live = 0;
-      let isOwner = false;
-      for (let at = slot * copies, end = at + copies; at < end; at++) {
-        const owner = owners[at]!;
-        if (owner < 0) continue;
-        low |= lows[owner]!;
-        high |= highs[owner]!;
-        live += lives[owner]!;
-        if (owner === self) isOwner = true;
-      }
-      for (let i = 0; i < extra.length; i++) {
-        const pull = extra[i]!;
-        if (((pull.bytes[slot >> 3]! >> (slot & 7)) & 1) === 0) continue;
-        low |= pull.low;
-        high |= pull.high;
-      }
-      const level = levels.of(slot);
-      const isHolder = level !== Level.NONE;
-      const isEnough = live >= minOwners && self >= 0;
-      let service: number = Service.NONE;
-      if (isEnough && primaries[slot] === self) service |= Service.SERVES;
-      // What a former owner has gets no writes any more, and what is stale has missed some.
-      if (isEnough && isOwner && level === Level.FULL) service |= Service.REPLICA;
-      if (isEnough && (isHolder || isOwner)) service |= Service.ACCEPTS;
-      const isKnown = services[slot] === service && links[2 * slot] === low;
-      if (isKnown && links[2 * slot + 1] === high) continue;
-      services[slot] = service;
-      links[2 * slot] = low;
-      links[2 * slot + 1] = high;
-      store.setSlot(slot, service, low, high);
+  apply(view: View, self: number, pulling: ReadonlyMap<string, SlotSet>): void {
+    const wanted = this.#wanted(view, self, pulling);
+    const changed = new SlotSet();
+    for (const [bit, slots] of wanted.entries()) changed.addDifferences(slots, this.#told[bit]!);
+    this.#told = wanted;
+    // Most bits are of no slot: there are few peers.
+    const used = [...wanted.keys()].filter((bit) => wanted[bit] !== NO_SLOTS);
+    changed.forEach((slot) => {
+      this.#tell(slot, used);
+    });
+  }
+
+  #wanted(view: View, self: number, pulling: ReadonlyMap<string, SlotSet>): readonly SlotSet[] {
+    const { levels, linkOf, minOwners } = this.#world;
+    const wanted: SlotSet[] = Array.from({ length: BITS }, () => NO_SLOTS);
+    const add = (id: string, slots: SlotSet): void => {
+      const link = linkOf(id) ?? -1;
+      if (link < 0) return;
+      wanted[link] = wanted[link]!.copy();
+      wanted[link].addAll(slots);
+    };
+    for (const [index, { id }] of view.nodes.entries()) add(id, view.slotsOf(index));
+    for (const [id, slots] of pulling) add(id, slots);
+    if (self < 0) return wanted;
+    const enough = withLiveOwners(view, minOwners);
+    const owned = view.slotsOf(self);
+    wanted[SERVES] = view.servedBy(self);
+    wanted[SERVES].retainAll(enough);
+    // What a former owner has gets no writes any more, and what is stale has missed some.
+    wanted[REPLICA] = owned.copy();
+    wanted[REPLICA].retainAll(levels.full);
+    wanted[REPLICA].retainAll(enough);
+    wanted[ACCEPTS] = owned.copy();
+    wanted[ACCEPTS].addAll(levels.held);
+    wanted[ACCEPTS].retainAll(enough);
+    return wanted;
+  }
+
+  #tell(slot: number, used: readonly number[]): void {
+    let low = 0;
+    let high = 0;
+    let service: number = Service.NONE;
+    for (const bit of used) {
+      if (!this.#told[bit]!.has(slot)) continue;
+      if (bit < 32) low |= 1 << bit;
+      else if (bit < SERVES) high |= 1 << (bit - 32);
+      else service |= SERVICES[bit - SERVES]!;
     }
+    this.#world.store.setSlot(slot, service, low, high);
   }
 }
 
-const ALL_SLOTS = SlotSet.all();
+const NO_SLOTS = new SlotSet();
+/** From `SERVES` on. */
+const SERVICES = [Service.SERVES, Service.REPLICA, Service.ACCEPTS];
 
-function lowBit(link: number | undefined): number {
-  return link !== undefined && link >= 0 && link < 32 ? 1 << link : 0;
-}
-
-function highBit(link: number | undefined): number {
-  return link !== undefined && link >= 32 ? 1 << (link - 32) : 0;
+/** The slots of which so many owners are live. */
+function withLiveOwners(view: View, count: number): SlotSet {
+  // By number: the slots that have so many, as far as nodes were looked at.
+  const having = Array.from({ length: count + 1 }, (_, i) =>
+    i === 0 ? SlotSet.all() : new SlotSet(),
+  );
+  for (const [index, { isLive }] of view.nodes.entries()) {
+    if (!isLive) continue;
+    for (let i = count; i > 0; i--) {
+      const more = having[i - 1]!.copy();
+      more.retainAll(view.slotsOf(index));
+      having[i]!.addAll(more);
+    }
+  }
+  return having[count]!;
 }

@@ -6,7 +6,7 @@
 import { decodeMeta, encodeMeta, type MemberInfo } from './members.js';
 import { Kind, type LevelsTold, type Message } from './messages.js';
 import type { Clock } from './ports.js';
-import { Level, Levels, SlotSet } from './slot-set.js';
+import { Levels, type SlotSet } from './slot-set.js';
 
 /** Changes within this time are told together. */
 const TELL_AFTER_MS = 20;
@@ -133,12 +133,7 @@ export class LevelsExchange {
 }
 
 function droppedSlots(before: Levels, after: Levels): SlotSet {
-  const dropped = new SlotSet();
-  for (let at = 0; at < before.bytes.length; at++) {
-    if (before.bytes[at] === after.bytes[at]) continue;
-    for (let slot = 4 * at; slot < 4 * at + 4; slot++) {
-      if (before.of(slot) !== Level.NONE && after.of(slot) === Level.NONE) dropped.add(slot);
-    }
-  }
+  const dropped = before.held.copy();
+  dropped.deleteAll(after.held);
   return dropped;
 }

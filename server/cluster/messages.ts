@@ -227,6 +227,14 @@ const FIELDS = {
   [Kind.CHECKED]: { check: 'count', digests: 'bytes' },
 } as const satisfies Record<number, Record<string, FieldType>>;
 
+/** By kind: the fields as pairs of name and type. */
+const LAYOUTS = new Map(
+  Object.entries(FIELDS).map(([kind, fields]) => [
+    Number(kind),
+    Object.entries(fields) as [string, FieldType][],
+  ]),
+);
+
 type FieldType =
   | 'count'
   | 'counts'
@@ -238,6 +246,8 @@ type FieldType =
   | 'boolean'
   | 'stamp';
 
+/** Kind and sender. */
+const HEAD_FIELDS = 2;
 const SLOT_SET_BYTES = 2048;
 const LEVELS_BYTES = 4096;
 const STAMP_BYTES = 8;
@@ -252,7 +262,7 @@ const unpackr = new Unpackr({ useRecords: false });
 export function encodeMessage(message: Message): Uint8Array {
   const values: unknown[] = [message.kind, message.from];
   const fields = message as unknown as Record<string, unknown>;
-  for (const name of Object.keys(FIELDS[message.kind])) {
+  for (const [name] of LAYOUTS.get(message.kind)!) {
     const value = fields[name];
     values.push(typeof value === 'bigint' ? stampBytes(value) : value);
   }
@@ -287,13 +297,15 @@ export function decodeMessage(bytes: Uint8Array): Message | string {
     return `no msgpack: ${error instanceof Error ? error.message : String(error)}`;
   }
   if (!Array.isArray(values) || typeof values[1] !== 'string') return 'no array with a sender';
-  const [kind, from, ...rest] = values as [unknown, string, ...unknown[]];
-  if (typeof kind !== 'number' || !(kind in FIELDS)) return `unknown kind ${String(kind)}`;
+  const [kind, from] = values as [unknown, string];
+  const fields = LAYOUTS.get(kind as number);
+  if (!fields) return `unknown kind ${String(kind)}`;
   const message: Record<string, unknown> = { kind, from };
-  const fields = Object.entries(FIELDS[kind as keyof typeof FIELDS]);
-  if (rest.length < fields.length) return `kind ${kind} has ${rest.length} fields`;
-  for (const [i, [name, type]] of fields.entries()) {
-    const value = read(type as FieldType, rest[i]);
+  const given = values.length - HEAD_FIELDS;
+  if (given < fields.length) return `kind ${kind} has ${given} fields`;
+  let at = HEAD_FIELDS;
+  for (const [name, type] of fields) {
+    const value = read(type, values[at++]);
     if (value === undefined) return `kind ${kind}: ${name} is none`;
     message[name] = value;
   }

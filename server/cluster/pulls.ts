@@ -7,7 +7,7 @@
 import type { ClusterBug } from './cluster-world.js';
 import { Kind, type Message, PullMode } from './messages.js';
 import type { Clock } from './ports.js';
-import { Level, type Levels, SlotSet } from './slot-set.js';
+import { Level, Levels, SlotSet } from './slot-set.js';
 import type { View } from './view.js';
 
 /** How often a source is asked again that has not sent everything: it may not have heard. */
@@ -78,7 +78,10 @@ export class Pulls {
     if (done.length === 0) return;
     const left = this.#runningSlots();
     for (const slots of done) {
-      for (const slot of slots) if (!left.has(slot)) this.#world.levels.set(slot, Level.FULL);
+      slots.deleteAll(left);
+      slots.forEach((slot) => {
+        this.#world.levels.set(slot, Level.FULL);
+      });
     }
     this.#world.onLevels();
   }
@@ -100,9 +103,9 @@ export class Pulls {
         if (!node?.isLive) this.finish([pull]);
         continue;
       }
-      for (const slot of slots) {
-        if (!node?.isLive || (node.levels?.of(slot) ?? Level.NONE) < level) anew.add(slot);
-      }
+      const lacking = slots.copy();
+      if (node?.isLive) lacking.deleteAll((node.levels ?? NOTHING).atLeast(level));
+      anew.addAll(lacking);
     }
     if (anew.isEmpty) return;
     for (const [pull, { slots }] of this.#running) {
@@ -125,20 +128,19 @@ export class Pulls {
       const best = sources.length > 0 ? view.levelOf(slot, sources[0]!) : Level.NONE;
       // Somebody may have more who has not said so.
       if (!isTold && best !== Level.FULL) continue;
+      // Or may come back with more; if it does not, another one gets its place.
+      if (view.absentLevelOf(slot) > Math.max(best, level)) continue;
       if (sources.length === 0) {
-        // Who is dead, and may return, may have what is newer. An old state is served meanwhile.
-        if (level === Level.STALE && isAnyDead(view, slot)) continue;
         // Nobody has anything of it: what is here is all there is.
         levels.set(slot, Level.FULL);
         adopted++;
       }
-      for (const [i, source] of sources.entries()) {
-        const { id } = view.nodes[source]!;
-        const rest = i === 0 ? PullMode.ALL : PullMode.RECENT;
+      for (const source of sources) {
+        const rest = source === sources[0] ? PullMode.ALL : PullMode.RECENT;
         const mode = level === Level.STALE ? PullMode.CATCH_UP : rest;
         // Who drops a slot has seen to it that the owners have what is recent.
         const least = mode === PullMode.RECENT ? Level.NONE : view.levelOf(slot, source);
-        wanted.add(id, mode, least, slot);
+        wanted.add(view, source, mode, least, slot);
       }
     }
     for (const running of wanted) {
@@ -172,38 +174,43 @@ export class Pulls {
   }
 }
 
+const NOTHING = new Levels();
+
 /** Slots by whom they are asked of, and how. */
 class Wanted {
-  readonly #byName = new Map<string, Running>();
+  /** By an index of the view, a mode and a level. */
+  readonly #byHow = new Map<number, Running>();
 
-  add(source: string, mode: number, level: number, slot: number): void {
-    const name = `${mode} ${level} ${source}`;
-    let wanted = this.#byName.get(name);
+  add(view: View, index: number, mode: number, level: number, slot: number): void {
+    const how = (index * MODES + mode) * LEVELS + level;
+    let wanted = this.#byHow.get(how);
     if (!wanted) {
-      wanted = { source, mode, level, slots: new SlotSet() };
-      this.#byName.set(name, wanted);
+      wanted = { source: view.nodes[index]!.id, mode, level, slots: new SlotSet() };
+      this.#byHow.set(how, wanted);
     }
     wanted.slots.add(slot);
   }
 
   [Symbol.iterator](): IterableIterator<Running> {
-    return this.#byName.values();
+    return this.#byHow.values();
   }
 }
 
-function isAnyDead(view: View, slot: number): boolean {
-  return view.ownersOf(slot).some((owner) => !view.nodes[owner]!.isLive);
-}
+const MODES = Object.keys(PullMode).length;
+const LEVELS = Object.keys(Level).length;
 
-/** The other live nodes that have anything of a slot, the one that has most of it first. */
+/** The other live nodes that have anything of a slot: who has most of it first, and owners first. */
 function sourcesOf(view: View, slot: number, self: number): number[] {
-  const owners = view.ownersOf(slot);
-  const all = new Set([...owners, ...view.nodes.keys()]);
   const sources: number[] = [];
-  for (const level of [Level.FULL, Level.STALE]) {
-    for (const index of all) {
-      if (index === self || !view.nodes[index]!.isLive) continue;
-      if (view.levelOf(slot, index) === level) sources.push(index);
+  for (let level: number = Level.FULL; level > Level.NONE; level--) {
+    for (let i = 0; i < view.copies; i++) {
+      const owner = view.ownerAt(slot, i);
+      if (owner < 0 || owner === self) continue;
+      if (view.isLiveAt(slot, owner, level)) sources.push(owner);
+    }
+    for (let index = 0; index < view.nodes.length; index++) {
+      if (index === self || view.isOwner(slot, index)) continue;
+      if (view.isLiveAt(slot, index, level)) sources.push(index);
     }
   }
   return sources;

@@ -44,7 +44,9 @@ export class View {
   /** All live nodes have said what they have. */
   readonly isTold: boolean;
   /** By slot: the node that runs the commands on its keys, or -1 when there is none. */
-  readonly primaries = new Int16Array(SLOTS);
+  readonly primaries: Int16Array;
+  /** By node: what it had when the view was made. */
+  readonly #levels: readonly Levels[];
   readonly #indexes: ReadonlyMap<string, number>;
   readonly #placement: Placement;
   /** By place: the node that has it. */
@@ -74,7 +76,20 @@ export class View {
       this.#owned = { slots: undefined };
     }
     this.isTold = nodes.every(({ isLive, levels }) => !isLive || levels !== undefined);
-    this.#choosePrimaries();
+    this.#levels = nodes.map(({ levels }) => levels?.copy() ?? NOTHING);
+    if (before && this.#isLike(before)) {
+      this.primaries = before.primaries.slice();
+      const changed = new SlotSet();
+      for (const [index, levels] of this.#levels.entries()) {
+        changed.addAll(levels.differingFrom(before.#levels[index]!));
+      }
+      changed.forEach((slot) => {
+        this.primaries[slot] = this.#choose(slot);
+      });
+    } else {
+      this.primaries = new Int16Array(SLOTS);
+      for (let slot = 0; slot < SLOTS; slot++) this.primaries[slot] = this.#choose(slot);
+    }
   }
 
   /** The node with this id, or -1. */
@@ -94,8 +109,12 @@ export class View {
 
   /** The nodes that are to have a slot, dead ones too. */
   ownersOf(slot: number): number[] {
-    const first = slot * this.copies;
-    return [...this.owners.subarray(first, first + this.copies)].filter((owner) => owner >= 0);
+    const owners: number[] = [];
+    for (let i = 0; i < this.copies; i++) {
+      const owner = this.ownerAt(slot, i);
+      if (owner >= 0) owners.push(owner);
+    }
+    return owners;
   }
 
   isOwner(slot: number, index: number): boolean {
@@ -110,6 +129,13 @@ export class View {
   slotsOf(index: number): SlotSet {
     this.#owned.slots ??= this.#ownedByNode();
     return this.#owned.slots[index] ?? NO_SLOTS;
+  }
+
+  /** The slots whose commands a node runs; nobody else's set. */
+  servedBy(index: number): SlotSet {
+    const served = new SlotSet();
+    for (let slot = 0; slot < SLOTS; slot++) if (this.primaries[slot] === index) served.add(slot);
+    return served;
   }
 
   /** The slots of which a node has everything; only to be read. */
@@ -129,17 +155,28 @@ export class View {
     for (let level: number = Level.FULL; level > Level.NONE; level--) {
       for (let i = 0; i < this.copies; i++) {
         const owner = this.ownerAt(slot, i);
-        if (owner >= 0 && this.#isLiveAt(slot, owner, level)) return owner;
+        if (owner >= 0 && this.isLiveAt(slot, owner, level)) return owner;
       }
       for (let index = 0; index < this.nodes.length; index++) {
-        if (this.#isLiveAt(slot, index, level)) return index;
+        if (this.isLiveAt(slot, index, level)) return index;
       }
     }
     return -1;
   }
 
-  #isLiveAt(slot: number, index: number, level: number): boolean {
-    return this.nodes[index]!.isLive && this.levelOf(slot, index) === level;
+  /** Whether a live node had just so much of a slot when the view was made. */
+  isLiveAt(slot: number, index: number, level: number): boolean {
+    return this.nodes[index]!.isLive && this.#levels[index]!.of(slot) === level;
+  }
+
+  /** The most that a dead node has of a slot, which keeps its place and may come back with it. */
+  absentLevelOf(slot: number): number {
+    let most: number = Level.NONE;
+    for (let index = 0; index < this.nodes.length; index++) {
+      if (this.nodes[index]!.isLive) continue;
+      most = Math.max(most, this.#levels[index]!.of(slot));
+    }
+    return most;
   }
 
   #isPlacedAs(other: View): boolean {
@@ -158,20 +195,24 @@ export class View {
     return owned;
   }
 
-  #choosePrimaries(): void {
-    const { owners, copies, primaries } = this;
-    const levels = this.nodes.map((node) => (node.isLive && node.levels?.bytes) || NO_LEVELS);
-    for (let slot = 0; slot < SLOTS; slot++) {
-      const first = owners[slot * copies]!;
-      // As it nearly always is.
-      const isUsual =
-        first >= 0 && ((levels[first]![slot >> 2]! >> (2 * (slot & 3))) & 3) === Level.FULL;
-      primaries[slot] = isUsual ? first : this.#choose(slot);
-    }
+  /** Only what nodes have may be something else. */
+  #isLike({ owners, nodes, isTold }: View): boolean {
+    if (this.owners !== owners || this.isTold !== isTold) return false;
+    return this.nodes.every(({ id, isLive }, index) => {
+      const other = nodes[index]!;
+      return id === other.id && isLive === other.isLive;
+    });
   }
 
   #choose(slot: number): number {
+    // As it nearly always is.
+    const first = this.owners[slot * this.copies]!;
+    if (first >= 0 && this.isLiveAt(slot, first, Level.FULL)) return first;
     const holder = this.holderOf(slot);
+    const level = holder >= 0 ? this.levelOf(slot, holder) : Level.NONE;
+    // An owner's old state is better than none. Who has nothing would tell of keys that there are
+    // none, and so would one that is no owner any more, whose state may be much older.
+    if (this.absentLevelOf(slot) > level && !(holder >= 0 && this.isOwner(slot, holder))) return -1;
     if (holder >= 0) return holder;
     // Who has not said what it has may have everything.
     if (!this.isTold) return -1;
@@ -184,7 +225,7 @@ export class View {
   }
 }
 
-const NO_LEVELS = new Uint8Array(Levels.BYTES);
+const NOTHING = new Levels();
 const NO_SLOTS = new SlotSet();
 
 function ownersOf({ owners }: Placement, byPlace: readonly number[]): Int16Array {

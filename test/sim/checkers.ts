@@ -41,6 +41,8 @@ export function lostWrites(sim: SimCluster, isChecked: (key: string) => boolean)
   for (const deed of sim.deeds) {
     const { op, key } = deed.operation;
     if (!isChecked(key) || op === 'get') continue;
+    // It found nothing and wrote nothing: a read, and the newest value is not promised to these.
+    if (op === 'del' && deed.result === 0) continue;
     const deeds = byKey.get(key) ?? [];
     deeds.push(deed);
     byKey.set(key, deeds);

@@ -70,6 +70,7 @@ function scenario(
     if (traits.start) traits.start(sim);
     else {
       sim.start();
+      await run(1_000);
       problems.push(...(await mend()));
     }
     if (problems.length > 0) return problems;

@@ -44,6 +44,19 @@ it.each(SCENARIOS)('%s', { timeout: LONG_MS }, async (_, run) => {
   expect(problems).toEqual([]);
 });
 
+/** Seeds that failed once, each for a reason of its own. */
+const FAILED: readonly [string, scenarios.ClusterScenario, readonly number[]][] = [
+  [
+    'a node that had nothing served what only dead nodes had',
+    scenarios.splitsInJoins,
+    [43, 56, 63],
+  ],
+];
+
+it.each(FAILED)('no more: %s', { timeout: LONG_MS }, async (_, run, seeds) => {
+  for (const seed of seeds) expect(await run(seed)).toEqual([]);
+});
+
 it('a cluster does the same again for the same seed', async () => {
   const digests: number[] = [];
   for (let i = 0; i < 2; i++) {

@@ -21,6 +21,7 @@ it('what it has itself is old until it was told', async () => {
     const cluster = { replaceAfterMs: 60_000 };
     const sim = new SimCluster({ seed, nodes: 5, link: { jitterMs: 1 }, cluster });
     sim.start();
+    await sim.world.runAwaiting(1_000);
     expect(await sim.settle(40_000)).toBe(true);
     const [alone, ...others] = sim.nodes as [SimNode, ...SimNode[]];
     const { network } = sim.world;

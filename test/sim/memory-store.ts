@@ -3,18 +3,17 @@
  * of JSON. It knows integers, texts and sets; what a set's record tells is its effect, as of the
  * real one, so that whoever lacks the state before must fetch the whole.
  */
-import { SLOTS, slotOf } from '#engine/slots.js';
+import { SLOTS, slotOfText } from '#engine/slots.js';
 import type { SlotSet } from '#server/cluster/slot-set.js';
 import { stampAt } from '#server/cluster/stamp.js';
-import {
-  type Applied,
-  LINKS_MAX,
-  type LogPosition,
-  type ReplicaStore,
-  type ScanPage,
-  type Shipment,
-  type WholeReader,
-  type WholeWriter,
+import type {
+  Applied,
+  LogPosition,
+  ReplicaStore,
+  ScanPage,
+  Shipment,
+  WholeReader,
+  WholeWriter,
 } from '#server/cluster/store.js';
 
 /** What a client asks for. */
@@ -48,22 +47,21 @@ const NODE_BITS = 10n;
 const PAGE_ENTRIES = 20;
 
 function encode(lines: readonly Line[]): Uint8Array {
-  return Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  return Buffer.from(lines.map(textOf).join(''));
+}
+
+function textOf(line: Line): string {
+  return `${JSON.stringify(line)}\n`;
 }
 
 function decode(bytes: Uint8Array): Line[] {
-  const text = Buffer.from(bytes).toString();
-  return text === ''
-    ? []
-    : text
-        .trimEnd()
-        .split('\n')
-        .map((line) => JSON.parse(line) as Line);
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
+  if (text === '') return [];
+  const lines = text.trimEnd().split('\n');
+  return lines.map((line) => JSON.parse(line) as Line);
 }
 
-export function slotOfKey(key: string): number {
-  return slotOf(Buffer.from(key));
-}
+export const slotOfKey = slotOfText;
 
 export interface MemoryStoreOptions {
   /** The lowest bits of stamps: another number in each node. */
@@ -145,17 +143,15 @@ export class MemoryStore implements ReplicaStore {
       if (from === next) continue;
       const oldest = next - log.length;
       this.#shipped[stream] = next;
-      const lanes: Line[][] = [];
+      const lanes: string[] = [];
       for (const { line, isRemote } of log.slice(Math.max(0, from - oldest))) {
-        // What this node has deleted itself gets its tombstone here.
-        if (line.kind === 'del' && !isRemote) this.#bury(line);
         if (isRemote) continue;
-        for (const link of this.#linksOf(line.key)) {
-          lanes[link] ??= [];
-          lanes[link].push(line);
-        }
+        // What this node has deleted itself gets its tombstone here.
+        if (line.kind === 'del') this.#bury(line);
+        const text = textOf(line);
+        for (const link of this.#linksOf(line.key)) lanes[link] = (lanes[link] ?? '') + text;
       }
-      const bytes = lanes.map((lines) => lines && encode(lines));
+      const bytes = Array.from(lanes, (lane) => (lane === undefined ? lane : Buffer.from(lane)));
       return { stream, to: next, isLost: from < oldest, lanes: bytes };
     }
     return undefined;
@@ -260,8 +256,9 @@ export class MemoryStore implements ReplicaStore {
 
   *#linksOf(key: string): Generator<number> {
     const first = 2 * slotOfKey(key);
-    for (let link = 0; link < LINKS_MAX; link++) {
-      if ((this.#links[first + (link >> 5)]! >>> (link & 31)) & 1) yield link;
+    for (const word of [0, 1]) {
+      let bits = this.#links[first + word]!;
+      for (; bits !== 0; bits &= bits - 1) yield 32 * word + 31 - Math.clz32(bits & -bits);
     }
   }
 

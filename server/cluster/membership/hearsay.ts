@@ -118,7 +118,9 @@ export class Hearsay {
   #hearClaim(claim: Claim, source: Source): void {
     const known = this.#core.roster.get(claim.name);
     if (known === undefined || compareLives(claim, known) !== 0 || claim.state === 'alive') return;
-    const isSoftened = claim.state === 'dead' && source.isSync && isLiving(known);
+    // What somebody calls dead who was thought dead may be so in its part of a split network only.
+    const isSplit = source.isSync || this.#isDoubtful(claim.by);
+    const isSoftened = claim.state === 'dead' && isSplit && isLiving(known);
     const heard: Claim = isSoftened ? { ...claim, state: 'suspect' } : claim;
     const isConfirmation =
       heard.state === 'suspect' &&
@@ -130,6 +132,11 @@ export class Hearsay {
       // It denied that, and the denial has not come to who says so.
       this.#tell(known);
     }
+  }
+
+  #isDoubtful(name: string): boolean {
+    const { roster, timers, preset } = this.#core;
+    return roster.isDoubtful(name, timers.nowMs(), preset.deadGossipMs);
   }
 
   #confirm(claim: Claim): void {

@@ -17,6 +17,8 @@ export class Roster {
   readonly #replaced = new Map<string, Replaced>();
   /** When each that is dead or left became so. */
   readonly #endedAtMs = new Map<string, number>();
+  /** Of those that had ended: when they lived again. */
+  readonly #returnedAtMs = new Map<string, number>();
   /** Those living but this node; undefined: to be made anew. */
   #peers: readonly Member[] | undefined;
   #version = 0;
@@ -70,6 +72,14 @@ export class Roster {
     return dead;
   }
 
+  /** Whether it is not living, or was not until at most so long ago. */
+  isDoubtful(name: string, nowMs: number, forMs: number): boolean {
+    const member = this.#members.get(name);
+    if (member === undefined || !isLiving(member)) return true;
+    const sinceMs = this.#returnedAtMs.get(name);
+    return sinceMs !== undefined && nowMs - sinceMs <= forMs;
+  }
+
   /** Instead of what was known of that name. */
   put(member: Member, nowMs: number): void {
     const known = this.#members.get(member.name);
@@ -79,8 +89,12 @@ export class Roster {
     }
     this.#members.set(member.name, member);
     this.#namesById.set(member.id, member.name);
-    if (isLiving(member) || member.name === this.#selfName) this.#endedAtMs.delete(member.name);
-    else if (known === undefined || isLiving(known)) this.#endedAtMs.set(member.name, nowMs);
+    if (isLiving(member) || member.name === this.#selfName) {
+      if (known !== undefined && !isLiving(known)) this.#returnedAtMs.set(member.name, nowMs);
+      this.#endedAtMs.delete(member.name);
+    }
+    if (!isLiving(member) && (known === undefined || isLiving(known)))
+      this.#endedAtMs.set(member.name, nowMs);
     this.#peers = undefined;
     this.#version++;
   }
@@ -103,6 +117,7 @@ export class Roster {
       this.#namesById.delete(this.#members.get(name)!.id);
       this.#members.delete(name);
       this.#endedAtMs.delete(name);
+      this.#returnedAtMs.delete(name);
       this.#version++;
     }
   }
