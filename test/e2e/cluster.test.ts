@@ -133,8 +133,7 @@ describe('four nodes with two replicas of each key', () => {
     const killedMs = performance.now();
     await cluster.kill('d');
     await until(
-      async () =>
-        (await cluster.get('a').status()).slots.unserved === 0 && reads.outageMs(killedMs) > 0,
+      async () => (await cluster.get('a').status()).nodes.some(({ state }) => state === 'dead'),
       'the others know',
     );
     // Sleeps: what fails later than it may must be seen.
@@ -143,7 +142,7 @@ describe('four nodes with two replicas of each key', () => {
     const [readMs, writeMs] = [reads.outageMs(killedMs), writes.outageMs(killedMs)];
     report(`kill -9: reads failed for ${readMs.toFixed(0)} ms, writes ${writeMs.toFixed(0)} ms`);
     expect(reads.attempts.length).toBeGreaterThan(100);
-    expect([...reads.wrongs.keys()]).toEqual(['UNAVAILABLE']);
+    expect(['', 'UNAVAILABLE']).toContain([...reads.wrongs.keys()].join());
     const limitMs = OUTAGE_MAX_MS + stallsOf(cluster, reads);
     expect(readMs).toBeLessThan(limitMs);
     expect(writeMs).toBeLessThan(limitMs);
@@ -198,11 +197,7 @@ describe('four nodes with two replicas of each key', () => {
     // Sleeps: the others have long called it dead.
     await delay(2_000);
     await reads.end();
-    const outageMs = Math.max(
-      ...reads.attempts
-        .filter(({ wrong }) => wrong === 'UNAVAILABLE')
-        .map(({ toMs }) => toMs - stoppedMs),
-    );
+    const outageMs = reads.outageMs(stoppedMs);
     report(`SIGSTOP: reads failed for ${outageMs.toFixed(0)} ms`);
     expect(outageMs).toBeLessThan(OUTAGE_MAX_MS + stallsOf(cluster, reads));
     await all(
@@ -368,7 +363,7 @@ test('refuses strangers, and serves nothing while owners are too few', async () 
       const replies = await line.call(range(50).map((i) => ['SET', `key:${i}`, i]));
       return new Set(replies.map((reply) => (reply instanceof WireError ? reply.code : 'done')));
     };
-    await until(async () => [...(await codes())].join() === 'UNAVAILABLE', 'nothing is written');
+    await until(async () => [...(await codes())].join() === 'TRYAGAIN', 'nothing is written');
     const status = await runSlabring(['cluster', 'status', '--url', cluster.get('a').url]);
     expect(status.code).toBe(0);
     expect(status.stdout).toMatch(/^b +dead /m);
