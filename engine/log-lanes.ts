@@ -11,8 +11,7 @@ import { SlabringError } from './errors.js';
 /** Words at the start of the request area, as indexes. */
 const CLEARS = 64;
 const LEFT_OUT = 65;
-const DELETES = 66;
-const WORDS = 67;
+const WORDS = 66;
 
 /** How many links {@link LogLanes} of this arena can serve in one pass: up to 64. */
 export function lanesOf({ kernel }: Arena): number {
@@ -88,11 +87,6 @@ export class LogLanes {
   /** Records passed over since {@link clear} that say that a partition or namespace was emptied. */
   get clears(): number {
     return this.#words[CLEARS]!;
-  }
-
-  /** Records met since {@link clear} by which this node itself has deleted keys. */
-  get deletes(): number {
-    return this.#words[DELETES]!;
   }
 
   /** Records taken since {@link clear} whose value was too long: it is to be read from the key. */

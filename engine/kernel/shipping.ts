@@ -33,7 +33,6 @@ import { replyArea, requestArea } from './threads';
 const MAX_LINKS: u32 = 64;
 const CLEARS: u32 = 4 * MAX_LINKS;
 const LEFT_OUT: u32 = CLEARS + 4;
-const DELETES: u32 = LEFT_OUT + 4;
 export const SHIP_HEAD_BYTES: u32 = 320;
 
 /** Where the key of a record of this kind and detail begins. */
@@ -88,7 +87,6 @@ export function shipLog(
         copyBytes(lanes + link * laneBytes + used, at, bytes);
         store<u32>(head + (link << 2), used + bytes);
       }
-      if (kind == LOG_DELETE && (detail & 0xf) == LOG_DELETED) store<u32>(head, load<u32>(head, DELETES) + 1, DELETES);
       if (found != 0 && kind == LOG_SET && detail & LOG_VALUE_LEFT_OUT) {
         store<u32>(head, load<u32>(head, LEFT_OUT) + 1, LEFT_OUT);
       }

@@ -3,15 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ArenaSet } from '../../engine/arena-set.js';
 import { LogLanes, lanesOf } from '../../engine/log-lanes.js';
 import { LogReader } from '../../engine/log-reader.js';
-import {
-  DELETED,
-  EVICTED,
-  LOG_DELETE,
-  REASON_MASK,
-  REMOTE,
-  readRecord,
-  writeRecord,
-} from '../../engine/log-record.js';
+import { EVICTED, LOG_DELETE, REMOTE, readRecord, writeRecord } from '../../engine/log-record.js';
 import type { Replica } from '../../engine/replica.js';
 import { ReplicaSet } from '../../engine/replica-set.js';
 import { SlotTable } from '../../engine/slot-table.js';
@@ -71,8 +63,6 @@ export class KernelStore implements ReplicaStore {
   #linksLow = 0;
   #linksHigh = 0;
   #passesInUse = 0;
-  /** Records of the last shipment, some of which say that this node deleted a key. */
-  #deleted: { replica: Replica; records: Uint8Array } | undefined;
   #next = 0;
   #isWatching = false;
   #isClosed = false;
@@ -114,10 +104,6 @@ export class KernelStore implements ReplicaStore {
   }
 
   ship(): Shipment | undefined {
-    // What this node deletes it remembers as it remembers what others delete. Only now: applying
-    // writes to where the lanes of the last shipment were.
-    if (this.#deleted) this.#bury(this.#deleted.replica, this.#deleted.records);
-    this.#deleted = undefined;
     for (let looked = 0; looked < this.#parts.length; looked++) {
       const part = this.#parts[this.#next]!;
       const shipment = this.#shipFrom(part);
@@ -253,7 +239,7 @@ export class KernelStore implements ReplicaStore {
     return false;
   }
 
-  #shipFrom({ reader, replica, lanes, firstStream }: Part): Shipment | undefined {
+  #shipFrom({ reader, lanes, firstStream }: Part): Shipment | undefined {
     const span = reader.nextInPlace(false);
     if (!span) return undefined;
     const { partition, start, end, lostTo } = span;
@@ -272,22 +258,9 @@ export class KernelStore implements ReplicaStore {
           if (isAll) sorted[link] = pass.viewFor(link);
           else sorted[link] = joined(sorted[link], pass.copyFor(link));
         }
-        if (pass.deletes > 0) this.#deleted ??= { replica, records: reader.copyOf(span) };
       }
     }
     return { stream, to: reader.numberOf(partition), isLost: false, lanes: sorted };
-  }
-
-  #bury(replica: Replica, records: Uint8Array): void {
-    const bytes = bufferOf(records);
-    const deletions: Uint8Array[] = [];
-    for (let at = 0; at < bytes.length; ) {
-      const { kind, detail, end } = readRecord(bytes, at);
-      const isOwn = (detail & REMOTE) === 0 && (detail & REASON_MASK) === DELETED;
-      if (kind === LOG_DELETE && isOwn) deletions.push(bytes.subarray(at, end));
-      at = end;
-    }
-    if (deletions.length > 0) replica.applyRecords(Buffer.concat(deletions), this.#now());
   }
 
   async #computeDigests(notNewerThan: bigint): Promise<BigUint64Array> {

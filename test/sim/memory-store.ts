@@ -147,8 +147,6 @@ export class MemoryStore implements ReplicaStore {
       this.#shipped[stream] = next;
       const lanes: Line[][] = [];
       for (const { line, isRemote } of log.slice(Math.max(0, from - oldest))) {
-        // What this node has deleted itself gets its tombstone here.
-        if (line.kind === 'del' && !isRemote) this.#bury(line);
         if (isRemote) continue;
         for (const link of this.#linksOf(line.key)) {
           lanes[link] ??= [];
@@ -304,9 +302,10 @@ export class MemoryStore implements ReplicaStore {
   }
 
   #remove(key: string): void {
-    const stamp = this.#nextStamp();
+    const line: Line = { kind: 'del', key, stamp: String(this.#nextStamp()) };
+    this.#bury(line);
     this.entries.delete(key);
-    this.#log({ kind: 'del', key, stamp: String(stamp) }, false);
+    this.#log(line, false);
   }
 
   #change(op: 'sadd' | 'srem', key: string, member: string, entry: Entry | undefined): number {

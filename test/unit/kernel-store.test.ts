@@ -108,6 +108,35 @@ describe.each([
     }
   });
 
+  it('tells of what it deleted though the change log could not hold it', () => {
+    const [a, b] = open(options);
+    const keys = Array.from({ length: 400 }, (_, i) => `{${i}}`);
+    const all = [...keys, 'set'].map((key) => str(key));
+    for (const key of keys) a.run('SET', str(key), str('old'));
+    a.run('SADD', str('set'), str('m'));
+    const old = a.shipTo(0);
+    b.store.apply(old);
+    const newerThan = a.store.stamp();
+    a.nowMs++;
+    for (const key of keys.slice(0, 200)) a.run('DEL', str(key));
+    for (const key of keys.slice(200, 300)) a.run('GETDEL', str(key));
+    for (const key of keys.slice(300)) a.run('RENAME', str(key), str(`new ${key}`));
+    a.run('SREM', str('set'), str('m'));
+    // More than the log has room for.
+    const filler = str('f'.repeat(8_000));
+    for (let i = 0; i < 3_000; i++) a.run('SET', str(`filler ${i % 500}`), filler);
+    const streams = new Set(a.shipments().flatMap(({ isLost, stream }) => (isLost ? stream : [])));
+    expect(streams.size).toBe(a.store.streams);
+    // As the cluster does then: what is newer than what the other one is known to have.
+    for (const records of a.walk(SlotSet.all(), newerThan)) b.store.apply(records);
+    for (const node of [a, b]) {
+      expect(node.run('EXISTS', ...all)).toEqual(integer(0));
+      node.store.apply(old);
+      expect(node.run('EXISTS', ...all)).toEqual(integer(0));
+      expect(node.run('GET', str('new {399}'))).toEqual(str('old'));
+    }
+  });
+
   it('writes after what it applied, however its clock stands', () => {
     const [a, b] = open(options);
     b.nowMs = NOW - 60_000;

@@ -55,12 +55,6 @@ function recordOf({ kind, detail, key, value, stamp }: Change): Buffer {
   return record;
 }
 
-/** A key that this node has deleted itself. */
-function isOwnDelete({ kind, detail }: Change): boolean {
-  const others = Detail.REMOTE | Detail.NAMESPACED | 0xf;
-  return kind === DELETE && (detail & others) === 0;
-}
-
 /** Puts records where `readLog` does; where they end. */
 function place(arena: Arena, changes: readonly Change[]): number {
   const bytes = Buffer.concat(changes.map(recordOf));
@@ -215,7 +209,6 @@ describe('lanes', () => {
         expect(lanes.copyFor(link).equals(laneOf(changes, table, link, losses))).toBe(true);
       }
       expect(lanes.clears).toBe(changes.filter(({ kind }) => kind === CLEAR).length);
-      expect(lanes.deletes).toBe(changes.filter(isOwnDelete).length);
     }
   });
 });
