@@ -154,7 +154,7 @@ export class MemoryStore implements ReplicaStore {
         }
       }
       const bytes = lanes.map((lines) => lines && encode(lines));
-      return { stream, to: next, isLost: from < oldest, lanes: bytes };
+      return { streams: [{ stream, to: next, isLost: from < oldest }], lanes: bytes };
     }
     return undefined;
   }
