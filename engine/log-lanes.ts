@@ -72,8 +72,8 @@ export class LogLanes {
   }
 
   /**
-   * Appends what is new to a reader, from some partition on, and moves his positions on. {@link takeLost}
-   * tells where some were lost.
+   * Appends what is new to a reader, from some partition on, and moves his positions on.
+   * {@link takeLost} tells where some were lost.
    * @param limits by partition, the number of the first record that is not to be taken
    * @returns the partition in which a lane was full, or how many there are: that was all
    */

@@ -44,7 +44,7 @@ export class ClusterMember {
       ...{ selfId: self.id, clock, random, store, options: options.cluster },
       place: options.place,
       execute: options.execute,
-      send: ({ address }, bytes) => transport.send(address, bytes),
+      send: ({ address }, ...message) => transport.send(address, ...message),
       setMeta: (meta) => this.membership.setMeta(meta),
       onView: options.onView,
       complain: options.complain,
