@@ -29,6 +29,9 @@ export interface KernelExports extends WholeExports {
   readonly SERVES_ALL: Constant;
   readonly SERVES_READS: Constant;
   readonly SHIP_HEAD_BYTES: Constant;
+  readonly SHIP_POSITIONS: Constant;
+  readonly SHIP_LIMITS: Constant;
+  readonly MAX_LANE_BYTES: Constant;
   readonly DRAFT_BEGUN: Constant;
   readonly DRAFT_WITH_KEY: Constant;
   readonly OLD_IS_KNOWN: Constant;
@@ -153,6 +156,14 @@ export interface KernelExports extends WholeExports {
     firstLink: number,
     links: number,
     losses: number,
+  ): number;
+  shipNews(
+    thread: number,
+    from: number,
+    firstLink: number,
+    links: number,
+    losses: number,
+    limited: number,
   ): number;
   digestRecords(
     thread: number,

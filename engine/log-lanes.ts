@@ -5,14 +5,14 @@
  */
 import type { Buffer } from 'node:buffer';
 import type { Arena } from './arena.js';
-import { copyOf } from './copy.js';
+import { copyOf, copyTo } from './copy.js';
 import { SlabringError } from './errors.js';
+import { type LogReader, POSITION_BYTES } from './log-reader.js';
 
 /** Words at the start of the request area, as indexes. */
 const CLEARS = 64;
 const LEFT_OUT = 65;
-const DELETES = 66;
-const WORDS = 67;
+const WORDS = 66;
 
 /** How many links {@link LogLanes} of this arena can serve in one pass: up to 64. */
 export function lanesOf({ kernel }: Arena): number {
@@ -34,22 +34,24 @@ export class LogLanes {
    */
   constructor(arena: Arena, firstLink: number, links: number) {
     const { kernel, request, facts } = arena;
-    const most = Math.min(lanesOf(arena), 64 - firstLink);
+    const linksMax = Math.min(lanesOf(arena), 64 - firstLink);
     if (facts.slotBytes === 0) {
       throw new SlabringError('OPTION', 'the arena was made without `slots`');
     }
     if (!Number.isInteger(firstLink) || firstLink < 0 || firstLink > 63) {
       throw new SlabringError('OPTION', `a link is a whole number below 64, not ${firstLink}`);
     }
-    if (!Number.isInteger(links) || links < 1 || links > most) {
-      throw new SlabringError('OPTION', `links must be 1 to ${most} here, not ${links}`);
+    if (!Number.isInteger(links) || links < 1 || links > linksMax) {
+      throw new SlabringError('OPTION', `links must be 1 to ${linksMax} here, not ${links}`);
     }
     this.firstLink = firstLink;
     this.links = links;
     this.#arena = arena;
     this.#words = new Uint32Array(request.buffer, request.byteOffset, WORDS);
     this.#lanesAt = kernel.SHIP_HEAD_BYTES.value;
-    this.#laneBytes = Math.floor((request.length - this.#lanesAt) / links / 8) * 8;
+    const most = kernel.MAX_LANE_BYTES.value;
+    const share = Math.min((request.length - this.#lanesAt) / links, most);
+    this.#laneBytes = Math.floor(share / 8) * 8;
   }
 
   /** Empties the lanes, and sets the counters to 0. */
@@ -67,6 +69,23 @@ export class LogLanes {
   append(start: number, end: number, losses = false): number {
     const { kernel, slot } = this.#arena;
     return kernel.shipLog(slot, start, end, this.firstLink, this.links, losses ? 1 : 0);
+  }
+
+  /**
+   * Appends what is new to a reader, from some partition on, and moves his positions on.
+   * {@link takeLost} tells where some were lost.
+   * @param limits by partition, the number of the first record that is not to be taken
+   * @returns the partition in which a lane was full, or how many there are: that was all
+   */
+  fill({ positions }: LogReader, from: number, limits?: Float64Array): number {
+    const { kernel, slot, request } = this.#arena;
+    const positionsAt = kernel.SHIP_POSITIONS.value;
+    copyTo(request, positions, positionsAt);
+    if (limits) copyTo(request, bytesOf(limits), kernel.SHIP_LIMITS.value);
+    const isLimited = limits ? 1 : 0;
+    const end = kernel.shipNews(slot, from, this.firstLink, this.links, 0, isLimited);
+    copyTo(positions, request.subarray(positionsAt, positionsAt + positions.length));
+    return end;
   }
 
   /** Bytes in the lane of a link. */
@@ -90,13 +109,23 @@ export class LogLanes {
     return this.#words[CLEARS]!;
   }
 
-  /** Records met since {@link clear} by which this node itself has deleted keys. */
-  get deletes(): number {
-    return this.#words[DELETES]!;
-  }
-
   /** Records taken since {@link clear} whose value was too long: it is to be read from the key. */
   get leftOut(): number {
     return this.#words[LEFT_OUT]!;
   }
+}
+
+/** Whether records of a partition were lost for a reader since it was asked last. */
+export function takeLost({ positions }: LogReader, partition: number): boolean {
+  const at = partition * POSITION_BYTES + LOST;
+  const isLost = positions[at] !== 0;
+  positions[at] = 0;
+  return isLost;
+}
+
+/** Where a position says so. */
+const LOST = 12;
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float64Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -2,7 +2,7 @@
  * One reader of an arena's change log: its positions, one for each partition, and how it waits for
  * more. engine/kernel/changelog.ts draws the log and argues why this is sound.
  */
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import { type Arena, PAGE_BYTES } from './arena.js';
 import { copyOf } from './copy.js';
 import { SlabringError } from './errors.js';
@@ -27,8 +27,10 @@ export interface LogSpan {
   readonly lostTo: number;
 }
 
-/** Bytes of a position that the kernel writes: its number, where it stands, four of nothing. */
-const POSITION_BYTES = 16;
+/** Of a position: its number, where it stands, four bytes for others than this class. */
+export const POSITION_BYTES = 16;
+const NUMBERS = POSITION_BYTES / 8;
+const ADDRESSES = POSITION_BYTES / 4;
 /** The holder's part of a partition's lock word. */
 const HOLDER_MASK = 0xffff;
 /** How long to look away from a partition that is being written. */
@@ -39,9 +41,14 @@ const POLL_MS = 10;
 export class LogReader {
   readonly #arena: Arena;
   readonly #words: Int32Array;
-  /** By partition: the number of its next record, and the address where that will stand. */
+  /**
+   * By partition, {@link POSITION_BYTES} each, what the kernel writes: the number of its next
+   * record as a double, and the address where that will stand.
+   */
+  readonly positions: Buffer;
   readonly #numbers: Float64Array;
   readonly #addresses: Uint32Array;
+  readonly #partitions: number;
   /** By partition: where its lock and its log's `next` stand, as indexes into `#words`. */
   readonly #lockIndexes: Uint32Array;
   readonly #nextIndexes: Uint32Array;
@@ -67,13 +74,16 @@ export class LogReader {
     }
     this.#arena = arena;
     this.#words = new Int32Array(reply.buffer);
-    this.#numbers = new Float64Array(partitions);
-    this.#addresses = new Uint32Array(partitions);
+    const positions = Buffer.alloc(partitions * POSITION_BYTES);
+    positions.set(reply.subarray(0, positions.length));
+    this.positions = positions;
+    this.#numbers = new Float64Array(positions.buffer, 0, partitions * NUMBERS);
+    this.#addresses = new Uint32Array(positions.buffer, 0, partitions * ADDRESSES);
+    this.#partitions = partitions;
     this.#limits = new Int32Array(partitions);
     this.#lockIndexes = new Uint32Array(partitions);
     this.#nextIndexes = new Uint32Array(partitions);
     for (let partition = 0; partition < partitions; partition++) {
-      this.#takePosition(partition, partition * POSITION_BYTES);
       this.#lockIndexes[partition] = kernel.partitionAddress(partition) >>> 2;
       this.#nextIndexes[partition] = kernel.logNextAddress(partition) >>> 2;
     }
@@ -107,7 +117,7 @@ export class LogReader {
 
   /** The number of a partition's next record for this reader. */
   numberOf(partition: number): number {
-    return this.#numbers[partition]!;
+    return this.#numbers[NUMBERS * partition]!;
   }
 
   /**
@@ -116,17 +126,22 @@ export class LogReader {
    */
   nextInPlace(marked: boolean): LogSpan | undefined {
     const { kernel, slot } = this.#arena;
-    const count = this.#numbers.length;
+    const count = this.#partitions;
     for (let looked = 0; looked < count; looked++) {
       const partition = this.#partition;
       this.#partition = partition + 1 === count ? 0 : partition + 1;
       if (!this.#hasNews(partition)) continue;
-      const seq = this.#numbers[partition]!;
+      const seq = this.numberOf(partition);
       if (marked && ((this.#limits[partition]! - seq) | 0) <= 0) continue;
-      const length = kernel.readLog(slot, partition, this.#addresses[partition]!, seq);
+      const length = kernel.readLog(
+        slot,
+        partition,
+        this.#addresses[ADDRESSES * partition + 2]!,
+        seq,
+      );
       if (length === 0) continue;
-      this.#takePosition(partition, 0);
-      const lostTo = length < 0 ? this.#numbers[partition]! - 1 : 0;
+      this.#takePosition(partition);
+      const lostTo = length < 0 ? this.numberOf(partition) - 1 : 0;
       const end = POSITION_BYTES + Math.max(length, 0);
       return { partition, seq, start: POSITION_BYTES, end, lostTo };
     }
@@ -141,7 +156,7 @@ export class LogReader {
     const words = this.#words;
     const grew = Atomics.load(words, this.#grewIndex);
     Atomics.store(words, this.#sleepersIndex, 1);
-    for (let partition = 0; partition < this.#numbers.length; partition++) {
+    for (let partition = 0; partition < this.#partitions; partition++) {
       const lock = Atomics.load(words, this.#lockIndexes[partition]!);
       if (this.#hasNews(partition)) return undefined;
       if (lock & HOLDER_MASK) return sleep(BUSY_MS);
@@ -162,13 +177,12 @@ export class LogReader {
   #hasNews(partition: number): boolean {
     // The lower half of the number, as `| 0` takes it of the other one.
     const next = Atomics.load(this.#words, this.#nextIndexes[partition]!);
-    return next !== (this.#numbers[partition]! | 0);
+    return next !== (this.numberOf(partition) | 0);
   }
 
-  /** Takes over the position that the kernel left at `at` in the reply area. */
-  #takePosition(partition: number, at: number): void {
-    const { buffer, byteOffset } = this.#arena.reply;
-    this.#numbers[partition] = new Float64Array(buffer, byteOffset + at, 1)[0]!;
-    this.#addresses[partition] = new Uint32Array(buffer, byteOffset + at + 8, 1)[0]!;
+  /** Takes over the position that the kernel left in the reply area. */
+  #takePosition(partition: number): void {
+    const { reply } = this.#arena;
+    this.positions.set(reply.subarray(0, POSITION_BYTES), partition * POSITION_BYTES);
   }
 }

@@ -13,6 +13,7 @@ import { kernelCCommand } from './kernel-c.js';
 import { memoryCommand } from './memory/command.js';
 import { pausesCommand } from './pauses/command.js';
 import { openRemote } from './remote.js';
+import { replicationCommand } from './replication/command.js';
 import { caseAsText, environmentAsText } from './report.js';
 import { saveResult } from './results.js';
 import { ringCommand } from './ring/command.js';
@@ -81,6 +82,7 @@ const COMMANDS = [
   kernelCCommand,
   memoryCommand,
   pausesCommand,
+  replicationCommand,
   ringCommand,
   threadsCommand,
 ];

@@ -73,6 +73,12 @@ function begin(slot: Slot, nowMs: i64): void {
   watchRoom();
 }
 
+/** The time of the change at hand, in an arena that has stamps. */
+@inline
+export function effectTime(): i64 {
+  return timeMs;
+}
+
 /** The change at hand shall be told as another command, whose arguments behind the key stand from `args` to `end`. */
 @inline
 export function tellAs(code: u32, argCount: u32, args: Address, end: Address): void {

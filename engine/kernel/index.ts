@@ -119,7 +119,15 @@ export { addNamespaceHits, collectNamespace } from './rows';
 export { scan } from './scan';
 export { scanRecords } from './scanrecords';
 export { findElsewhere, isKeyServed } from './serving';
-export { SHIP_HEAD_BYTES, shipLog, shippingLanes } from './shipping';
+export {
+  MAX_LANE_BYTES,
+  SHIP_HEAD_BYTES,
+  SHIP_LIMITS,
+  SHIP_POSITIONS,
+  shipLog,
+  shipNews,
+  shippingLanes,
+} from './shipping';
 export { claimThread, reapThreads, releaseThread } from './slots';
 export { MERGE_DONE, MERGE_LANE_EMPTY, MERGE_OUT_FULL, mergeReplies } from './merge';
 export { draftCommitRemote, execRemote, setStamp, stampOf } from './replica';

@@ -30,10 +30,8 @@ import {
   PIECE_FIXED_BYTES,
   pieceAt,
 } from './entry';
-import { LOG_DELETED } from './changelog';
 import { lengthOrWhy, setDirect } from './direct';
 import { OLD_IS_KNOWN } from './draft';
-import { removeEntry } from './eviction/removal';
 import { hashKey } from './hash';
 import { startClock } from './hybridclock';
 import { touchStamped } from './kept';
@@ -45,6 +43,7 @@ import { copyHeld, findLive, isCollection, NO_ROOM, WRONG_TYPE } from './read';
 import { countHit, countMiss } from './rows';
 import { entryOf, find, homeBucket } from './table';
 import { blockOf, replyArea, requestArea, scratchOf } from './threads';
+import { deleteEntry } from './tombstones';
 import { lastOldValueEnd, SET_GET, versionOf } from './types/blob';
 import { changeHeld } from './types/keys';
 
@@ -164,7 +163,7 @@ export function largeRemove(thread: u32, keyWord: KeyWord, chain: f64, nowMs: f6
     removed = chainOf(address, entryAt(address)) == <u64>chain;
   }
   if (removed) {
-    removeEntry(partition, slot, hash, LOG_DELETED);
+    deleteEntry(partition, slot, hash, key, keyWord, <i64>nowMs);
     partition.deletes += 1;
     countRead(thread, key, keyWord);
   }

@@ -136,7 +136,7 @@ export function settleLog(thread: u32): void {
  */
 
 /** A position as the host gets it: the number of the next record as f64, and where it will stand. */
-const POSITION_BYTES: u32 = 16;
+export const POSITION_BYTES: u32 = 16;
 
 @inline
 function writePosition(out: Address, at: Address, number: u64): void {

@@ -1,14 +1,19 @@
 /*
- * Hands the change log on: sorts records that `readLog` left in the reply area into lanes, one for each link to another
- * node, by the slots of their keys (keyslots.ts). The lanes are in the request area:
+ * Hands the change log on: sorts its records into lanes, one for each link to another node, by the slots of their keys
+ * (keyslots.ts). The lanes are in the request area:
  *
- *   +0    bytes     u32 x 64: of each lane, by its number from `firstLink` on; set to 0 by the host once they are sent
- *   +256  clears    u32: records passed over that say that a partition, or a namespace, was emptied
- *   +260  left out  u32: records in lanes whose value is to be read from the entry
- *   +320  lanes     `links` of equal size, one after the other: whole records as in changelog.ts
+ *   +0    bytes      u32 x 64: of each lane, by its number from `firstLink` on; set to 0 by the host once they are sent
+ *   +256  clears     u32: records passed over that say that a partition, or a namespace, was emptied
+ *   +260  left out   u32: records in lanes whose value is to be read from the entry
+ *   +320  positions  16 bytes x 256: of each partition, as `attachLog` writes them; then u32 1: records were lost
+ *         limits     f64 x 256: of each partition, the number of the first record that is not to be read
+ *         lanes      `links` of equal size, one after the other: whole records as in changelog.ts
  *
  * Not handed on is what came from another node itself, what is in a namespace, and what the node lost by itself
  * (expired, evicted), which the others do in their own time: unless the host asks for it.
+ *
+ * Records that follow each other and are for the same links are copied in one piece: with as many nodes as copies that
+ * is all that was read.
  */
 import { copyBytes } from './bytes';
 import {
@@ -27,14 +32,21 @@ import {
 } from './changelog';
 import { keySlot, targetsOf } from './keyslots';
 import { Address, header } from './layout';
+import { POSITION_BYTES, readLog } from './logreaders';
 import { replyArea, requestArea } from './threads';
 
 /** A bit for each in a slot's targets. */
 const MAX_LINKS: u32 = 64;
 const CLEARS: u32 = 4 * MAX_LINKS;
 const LEFT_OUT: u32 = CLEARS + 4;
-const DELETES: u32 = LEFT_OUT + 4;
-export const SHIP_HEAD_BYTES: u32 = 320;
+/** Where the tables by partition are, each of so many. */
+export const SHIP_POSITIONS: u32 = 320;
+const MAX_PARTITIONS: u32 = 256;
+export const SHIP_LIMITS: u32 = SHIP_POSITIONS + MAX_PARTITIONS * POSITION_BYTES;
+export const SHIP_HEAD_BYTES: u32 = SHIP_LIMITS + MAX_PARTITIONS * 8;
+/** Of a lane: as much as goes in one message. */
+export const MAX_LANE_BYTES: u32 = 131072;
+const LOST: u32 = 12;
 
 /** Where the key of a record of this kind and detail begins. */
 @inline
@@ -63,39 +75,126 @@ export function shipLog(
   losses: u32,
 ): u32 {
   const reply = replyArea(thread);
+  return sort(thread, reply + start, reply + end, u32.MAX_VALUE, firstLink, links, losses) - reply;
+}
+
+/**
+ * `shipLog` of all partitions' records that are new since the positions in the request area, which it moves on, from
+ * partition `from` on. `limited` 1: as far as the limits there. The partition in which a lane was full; or how many
+ * partitions there are: that was all.
+ */
+export function shipNews(
+  thread: u32,
+  from: u32,
+  firstLink: u32,
+  links: u32,
+  losses: u32,
+  limited: u32,
+): u32 {
+  const count = header().partitionCount;
   const head = requestArea(thread);
-  const lanes = head + SHIP_HEAD_BYTES;
-  const laneBytes = ((header().areaBytes - SHIP_HEAD_BYTES) / links) & ~7;
+  for (let i: u32 = 0; i < count; i++) {
+    const index = (from + i) & (count - 1);
+    const limit = limited ? load<f64>(head + (index << 3), SHIP_LIMITS) : Infinity;
+    if (!shipPartition(thread, index, firstLink, links, losses, limit)) return index;
+  }
+  return count;
+}
+
+/** False: a lane was full. */
+function shipPartition(thread: u32, index: u32, firstLink: u32, links: u32, losses: u32, limit: f64): bool {
+  const position = requestArea(thread) + SHIP_POSITIONS + index * POSITION_BYTES;
+  const reply = replyArea(thread);
+  const records = reply + POSITION_BYTES;
+  do {
+    const number = load<f64>(position);
+    if (number >= limit) return true;
+    const length = readLog(thread, index, load<u32>(position, 8), number);
+    if (length == 0) return true;
+    if (length < 0) {
+      // What is there now may be beyond the limit; whoever lost records gets all by another way.
+      store<f64>(position, load<f64>(reply));
+      store<u32>(position, load<u32>(reply, 8), 8);
+      store<u32>(position, 1, LOST);
+      return true;
+    }
+    const end = records + length;
+    const most = <u32>min<f64>(limit - number, <f64>u32.MAX_VALUE);
+    const reached = sort(thread, records, end, most, firstLink, links, losses);
+    store<f64>(position, number + <f64>sortedRecords);
+    store<u32>(position, load<u32>(reply, 8) - (end - reached), 8);
+    if (reached != end) return sortedRecords == most;
+  } while (true);
+}
+
+/** Records that `sort` has passed; read right after it. Not state. */
+let sortedRecords: u32 = 0;
+
+/** Appends records to the lanes, `most` of them; where it came to, before `end` also when a lane is full. */
+function sort(
+  thread: u32,
+  start: Address,
+  end: Address,
+  most: u32,
+  firstLink: u32,
+  links: u32,
+  losses: u32,
+): Address {
+  const head = requestArea(thread);
+  const laneBytes = min<u32>((header().areaBytes - SHIP_HEAD_BYTES) / links, MAX_LANE_BYTES) & ~7;
   const mask: u64 = links >= MAX_LINKS ? u64.MAX_VALUE : ((1 as u64) << links) - 1;
-  const last = reply + end;
-  let at = reply + start;
-  while (at < last) {
+  let at = start;
+  let passed: u32 = 0;
+  // What stands from `run` on is for the links of `runLinks`, whose lanes have room for so much.
+  let run = start;
+  let runLinks: u64 = 0;
+  let room: u32 = 0;
+  while (at < end && passed < most) {
     const word = load<u64>(at);
     const bytes = (<u32>word & 0xffff) << 3;
-    const keyBytes = <u32>word >> 16;
     const kind = <u32>(word >> 32) & 0xff;
     const detail = <u32>(word >> 40) & 0xff;
-    if (kind == LOG_CLEAR) store<u32>(head, load<u32>(head, CLEARS) + 1, CLEARS);
-    else if (isShipped(kind, detail, losses)) {
-      const found = (targetsOf(keySlot(recordKey(at, kind, detail), keyBytes)) >> <u64>firstLink) & mask;
-      for (let left = found; left != 0; left &= left - 1) {
-        const link = <u32>ctz(left);
-        if (load<u32>(head + (link << 2)) + bytes > laneBytes) return at - reply;
-      }
-      for (let left = found; left != 0; left &= left - 1) {
-        const link = <u32>ctz(left);
-        const used = load<u32>(head + (link << 2));
-        copyBytes(lanes + link * laneBytes + used, at, bytes);
-        store<u32>(head + (link << 2), used + bytes);
-      }
-      if (kind == LOG_DELETE && (detail & 0xf) == LOG_DELETED) store<u32>(head, load<u32>(head, DELETES) + 1, DELETES);
-      if (found != 0 && kind == LOG_SET && detail & LOG_VALUE_LEFT_OUT) {
-        store<u32>(head, load<u32>(head, LEFT_OUT) + 1, LEFT_OUT);
-      }
+    let found: u64 = 0;
+    if (kind == LOG_CLEAR) {
+      store<u32>(head, load<u32>(head, CLEARS) + 1, CLEARS);
+    } else if (isShipped(kind, detail, losses)) {
+      found = (targetsOf(keySlot(recordKey(at, kind, detail), <u32>word >> 16)) >> <u64>firstLink) & mask;
+    }
+    if (found != runLinks) {
+      append(head, laneBytes, run, at, runLinks);
+      run = at;
+      runLinks = found;
+      room = roomFor(head, laneBytes, found);
+    }
+    if (found != 0) {
+      if (at + bytes - run > room) break;
+      if (kind == LOG_SET && detail & LOG_VALUE_LEFT_OUT) store<u32>(head, load<u32>(head, LEFT_OUT) + 1, LEFT_OUT);
     }
     at += bytes;
+    passed += 1;
   }
-  return end;
+  append(head, laneBytes, run, at, runLinks);
+  sortedRecords = passed;
+  return at;
+}
+
+/** Bytes that each of these links' lanes has room for. */
+function roomFor(head: Address, laneBytes: u32, links: u64): u32 {
+  let used: u32 = 0;
+  for (let left = links; left != 0; left &= left - 1) used = max<u32>(used, load<u32>(head + (<u32>ctz(left) << 2)));
+  return laneBytes - used;
+}
+
+/** Appends what stands from `start` to `end` to the lanes of some links. */
+function append(head: Address, laneBytes: u32, start: Address, end: Address, links: u64): void {
+  const bytes = end - start;
+  if (bytes == 0) return;
+  for (let left = links; left != 0; left &= left - 1) {
+    const link = <u32>ctz(left);
+    const used = load<u32>(head + (link << 2));
+    copyBytes(head + SHIP_HEAD_BYTES + link * laneBytes + used, start, bytes);
+    store<u32>(head + (link << 2), used + bytes);
+  }
 }
 
 @inline

@@ -105,7 +105,21 @@ export function newEntry(
   nowMs: i64,
 ): Address {
   const address = allocate(partition, classOf(bytes), thread, nowMs);
-  if (address == 0) return 0;
+  if (address) formatEntry(partition, address, key, keyBytes, valueBytes, flags, expiryMs);
+  return address;
+}
+
+/** Makes an entry of a chunk: all of it but its value or its link. */
+@inline
+export function formatEntry(
+  partition: Partition,
+  address: Address,
+  key: Address,
+  keyBytes: u32,
+  valueBytes: u32,
+  flags: u32,
+  expiryMs: i64,
+): void {
   const entry = entryAt(address);
   entry.valueBytes = flags & CHAINED ? 0 : <u16>valueBytes;
   entry.keyBytes = <u16>keyBytes;
@@ -114,7 +128,6 @@ export function newEntry(
   if (flags & HAS_EXPIRY) setExpiry(address, expiryMs);
   if (flags & HAS_VERSION) renewVersion(partition, address, flags);
   if (!(flags & LONG_KEY)) copyBytes(keyAddress(address, flags), key, keyBytes);
-  return address;
 }
 
 /** Counts an entry that was built; `freeEntry` takes it off again. */

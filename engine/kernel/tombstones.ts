@@ -1,7 +1,14 @@
 /*
  * Tombstones: that a key was deleted, and by which stamp (hybridclock.ts), is remembered for a while, because an older
- * write of it may still be under way from another node. Only applying what other nodes tell (apply.ts) makes and heeds
- * them.
+ * write of it may still be under way from another node, or come back with one that missed the deletion. A node leaves
+ * one in the same hold of the lock in which it deletes a key, be it that a command here does (`deleteEntry`) or that
+ * another node tells (apply.ts): so whatever becomes of the change log, a walk over what is here (scanrecords.ts) finds
+ * all deletions. Only apply.ts heeds them. In an arena that belongs to no node there are none, nor of the keys of
+ * namespaces, which no other node is told of.
+ *
+ * Where there is no memory for a tombstone, it takes a chunk of the size that the entry had, which has just come free.
+ * There may be none for its record in the wheel; then the key is deleted and not remembered. Only a full cache that
+ * evicts nothing is so short.
  *
  * A tombstone is an entry of the kind CHUNK_TOMBSTONE, without a value, whose stamp is that of the deletion and which
  * expires as others do. It is PENDING (entry.ts), and so beside whatever entry its key has: no lookup of the key finds
@@ -12,22 +19,30 @@ import {
   CHUNK_BLOB,
   CHUNK_TOMBSTONE,
   entryAt,
+  fieldsBytes,
   flagsOfKey,
   HAS_EXPIRY,
   HAS_VERSION,
+  isNamespaced,
   KeyWord,
+  lengthOf,
+  MAX_INLINE_KEY,
   NAMESPACED,
   PENDING,
   PENDING_KEY,
   versionAddress,
 } from './entry';
-import { LOG_CLEARED } from './changelog';
+import { LOG_CLEARED, LOG_DELETED } from './changelog';
 import { changeExpiry } from './enrollment';
-import { isStamped, stampAt } from './hybridclock';
-import { Address } from './layout';
+import { queueOfNew } from './eviction/policy';
+import { removeEntry } from './eviction/removal';
+import { giveStamp, givenStamp, isStamped, lastStamp, nextStamp, stampAt } from './hybridclock';
+import { Address, header } from './layout';
+import { holderOf } from './lock';
 import { Partition } from './partition';
 import { leaveNamespace } from './rows';
-import { add, KIND_SHIFT } from './store';
+import { chunkBytesOf, classOfChunk, takeChunk } from './slab';
+import { add, addBuilt, countNew, formatEntry, KIND_SHIFT } from './store';
 import { entryOf, homeBucket, keyIs, matchTag, MAX_PROBE, nextBucket, overflowOf, Slot, tagOf } from './table';
 
 /** The slot of the entry beside a key's that is a tombstone, or of the one that is none (pending.ts); 0: there is none. */
@@ -73,7 +88,69 @@ export function isBeside(address: Address): bool {
   return entryAt(address).kind == CHUNK_TOMBSTONE || (isStamped() && stampAt(address) < HALVES_END);
 }
 
-/** Remembers until some time that a key was deleted by the stamp at hand (`giveStamp`). False: out of memory. */
+/**
+ * Removes the entry of a key that is deleted here, under the lock. What the caller knows of other entries and slots may
+ * be wrong afterwards: memory for the tombstone may move or evict them.
+ */
+@inline
+export function deleteEntry(
+  partition: Partition,
+  slot: Slot,
+  hash: u32,
+  key: Address,
+  keyWord: KeyWord,
+  nowMs: i64,
+): void {
+  if (isStamped()) buryEntry(partition, slot, hash, key, keyWord, nowMs);
+  else removeEntry(partition, slot, hash, LOG_DELETED);
+}
+
+function buryEntry(partition: Partition, slot: Slot, hash: u32, key: Address, keyWord: KeyWord, nowMs: i64): void {
+  const sizeClass = classOfChunk(entryOf(slot));
+  // The log gives the deletion its stamp.
+  if (partition.logHead == 0) nextStamp(partition);
+  removeEntry(partition, slot, hash, LOG_DELETED);
+  if (isNamespaced(keyWord)) return;
+  const stamp = lastStamp();
+  const thread = holderOf(partition);
+  const expiryMs = nowMs + <i64>header().tombstoneMs;
+  if (leaveTombstone(partition, hash, key, keyWord, stamp, expiryMs, thread, nowMs)) return;
+  const before = givenStamp();
+  giveStamp(stamp);
+  addIn(sizeClass, partition, hash, key, keyWord, expiryMs, thread, nowMs);
+  giveStamp(before);
+}
+
+/** A tombstone's flags, as of an entry that is to be made. */
+@inline
+function flagsOf(keyWord: KeyWord): u32 {
+  const kindFlags = <u32>(CHUNK_TOMBSTONE - CHUNK_BLOB) << KIND_SHIFT;
+  return kindFlags | flagsOfKey(keyWord | PENDING_KEY) | HAS_EXPIRY | HAS_VERSION;
+}
+
+/** Adds a tombstone of the stamp at hand in a chunk of this class, if there is one and it is large enough. */
+function addIn(
+  sizeClass: u32,
+  partition: Partition,
+  hash: u32,
+  key: Address,
+  keyWord: KeyWord,
+  expiryMs: i64,
+  thread: u32,
+  nowMs: i64,
+): void {
+  const flags = flagsOf(keyWord);
+  const keyBytes = lengthOf(keyWord);
+  if (keyBytes > MAX_INLINE_KEY || fieldsBytes(flags) + keyBytes > chunkBytesOf(sizeClass)) return;
+  const queue = queueOfNew(partition, hash, thread, nowMs);
+  const address = takeChunk(partition, sizeClass);
+  if (address == 0) return;
+  formatEntry(partition, address, key, keyBytes, 0, flags, expiryMs);
+  countNew(partition, address, 0);
+  if (addBuilt(partition, queue, hash, address, expiryMs, thread, nowMs)) partition.tombstones += 1;
+}
+
+/** Remembers until some time that a key was deleted, and by which stamp. False: out of memory. */
 export function leaveTombstone(
   partition: Partition,
   hash: u32,
@@ -90,11 +167,12 @@ export function leaveTombstone(
     store<u64>(versionAddress(address, entryAt(address).flags), stamp);
     return changeExpiry(partition, slot, hash, expiryMs, thread, nowMs);
   }
-  const kindFlags = <u32>(CHUNK_TOMBSTONE - CHUNK_BLOB) << KIND_SHIFT;
-  const flags = kindFlags | flagsOfKey(keyWord | PENDING_KEY) | HAS_EXPIRY | HAS_VERSION;
-  if (!add(partition, hash, key, keyWord, 0, 0, flags, expiryMs, thread, nowMs)) return false;
-  partition.tombstones += 1;
-  return true;
+  const before = givenStamp();
+  giveStamp(stamp);
+  const isAdded = add(partition, hash, key, keyWord, 0, 0, flagsOf(keyWord), expiryMs, thread, nowMs);
+  giveStamp(before);
+  if (isAdded) partition.tombstones += 1;
+  return isAdded;
 }
 
 /** An entry goes that is beside another one, or of a namespace: how it is counted and told of (removal.ts). */

@@ -49,7 +49,7 @@ export class ClusterMember {
         frames: options.frames,
       },
       place: options.place,
-      send: ({ address }, bytes) => transport.send(address, bytes),
+      send: ({ address }, ...message) => transport.send(address, ...message),
       setMeta: (meta) => this.membership.setMeta(meta),
       onView: options.onView,
       complain: options.complain,

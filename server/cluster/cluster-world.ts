@@ -62,8 +62,8 @@ export interface ClusterWorld {
   readonly frames: FrameRunner;
   /** Places the slots on nodes. */
   place(nodes: readonly MemberInfo[]): Placement;
-  /** Sends to a peer, as far as it is known. */
-  send(member: MemberInfo, bytes: Uint8Array): void;
+  /** Sends to a peer, as far as it is known, as a transport does (ports.ts). */
+  send(member: MemberInfo, bytes: Uint8Array, frontBytes?: number): void;
   /** What this node gossips about itself. */
   setMeta(meta: Uint8Array): void;
   /** The view has changed. */

@@ -289,9 +289,9 @@ export class Cluster {
     const { selfId, clock, store, options } = this.#world;
     return new PeerSender({
       ...{ clock, store, selfId, limits: options.limits, bug: options.bug },
-      send: (bytes) => {
+      send: (bytes, frontBytes) => {
         const peer = this.peers.get(id);
-        if (peer) this.#world.send(peer.member, bytes);
+        if (peer) this.#world.send(peer.member, bytes, frontBytes);
       },
       newSession: () => ++this.#lastSession,
       onProgress: () => this.#onProgress(id),

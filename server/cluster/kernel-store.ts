@@ -1,17 +1,10 @@
 /** The data of a real node: its arenas, as the cluster's logic sees them (store.ts). */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Arena } from '../../engine/arena.js';
 import type { ArenaSet } from '../../engine/arena-set.js';
-import { LogLanes, lanesOf } from '../../engine/log-lanes.js';
+import { LogLanes, lanesOf, takeLost } from '../../engine/log-lanes.js';
 import { LogReader } from '../../engine/log-reader.js';
-import {
-  DELETED,
-  EVICTED,
-  LOG_DELETE,
-  REASON_MASK,
-  REMOTE,
-  readRecord,
-  writeRecord,
-} from '../../engine/log-record.js';
+import { EVICTED, LOG_DELETE, REMOTE, readRecord, writeRecord } from '../../engine/log-record.js';
 import type { Replica } from '../../engine/replica.js';
 import { ReplicaSet } from '../../engine/replica-set.js';
 import { SlotTable } from '../../engine/slot-table.js';
@@ -22,12 +15,12 @@ import type { SlotSet } from './slot-set.js';
 import { stampAt } from './stamp.js';
 import {
   type Applied,
-  LINKS_MAX,
   type LogPosition,
   type ReplicaStore,
   type ScanPage,
   Service,
   type Shipment,
+  type ShippedStream,
   type WholeReader,
   type WholeWriter,
 } from './store.js';
@@ -42,12 +35,17 @@ const FAILURES: readonly Outcome[] = ['incomplete', 'no memory'];
 
 /** One arena, and what is done with it. */
 interface Part {
+  readonly arena: Arena;
   readonly reader: LogReader;
   readonly replica: Replica;
-  /** All links, in as many passes as the arena's lanes ask for. */
-  readonly lanes: readonly LogLanes[];
   /** The number of its first stream. */
   readonly firstStream: number;
+  /** By partition: numbers of the records that are shipped next. */
+  readonly shipped: Float64Array;
+  /** The links in use, in as many passes as the arena's lanes ask for. */
+  lanes: readonly LogLanes[];
+  /** The partition that is shipped first. */
+  next: number;
 }
 
 export interface KernelStoreOptions {
@@ -70,9 +68,6 @@ export class KernelStore implements ReplicaStore {
   /** Links that any slot's writes go to, or went to: bits of two words. */
   #linksLow = 0;
   #linksHigh = 0;
-  #passesInUse = 0;
-  /** Records of the last shipment, some of which say that this node deleted a key. */
-  #deleted: { replica: Replica; records: Uint8Array } | undefined;
   #next = 0;
   #isWatching = false;
   #isClosed = false;
@@ -91,10 +86,13 @@ export class KernelStore implements ReplicaStore {
     this.#replicas = new ReplicaSet(arenas);
     this.#whole = new WholeKeys(arenas, now);
     this.#parts = arenas.arenas.map((arena, index) => ({
+      arena,
       reader: new LogReader(arena, logBytes / arenas.arenas.length),
       replica: this.#replicas.replicas[index]!,
-      lanes: passes(lanesOf(arena)).map(([first, links]) => new LogLanes(arena, first, links)),
       firstStream: index * partitions,
+      shipped: new Float64Array(partitions),
+      lanes: passesOf(arena, 1),
+      next: 0,
     }));
     this.streams = this.#parts.length * partitions;
   }
@@ -114,13 +112,8 @@ export class KernelStore implements ReplicaStore {
   }
 
   ship(): Shipment | undefined {
-    // What this node deletes it remembers as it remembers what others delete. Only now: applying
-    // writes to where the lanes of the last shipment were.
-    if (this.#deleted) this.#bury(this.#deleted.replica, this.#deleted.records);
-    this.#deleted = undefined;
     for (let looked = 0; looked < this.#parts.length; looked++) {
-      const part = this.#parts[this.#next]!;
-      const shipment = this.#shipFrom(part);
+      const shipment = shipFrom(this.#parts[this.#next]!);
       if (shipment) return shipment;
       this.#next = (this.#next + 1) % this.#parts.length;
     }
@@ -241,53 +234,8 @@ export class KernelStore implements ReplicaStore {
     if (low === this.#linksLow && high === this.#linksHigh) return;
     this.#linksLow = low;
     this.#linksHigh = high;
-    this.#passesInUse = this.#parts[0]!.lanes.filter((pass) => this.#isInUse(pass)).length;
-  }
-
-  /** Whether any of a pass's links get copies. A pass for nobody takes as long as one. */
-  #isInUse({ firstLink, links }: LogLanes): boolean {
-    for (let link = firstLink; link < firstLink + links; link++) {
-      const word = link < 32 ? this.#linksLow : this.#linksHigh;
-      if ((word >>> (link & 31)) & 1) return true;
-    }
-    return false;
-  }
-
-  #shipFrom({ reader, replica, lanes, firstStream }: Part): Shipment | undefined {
-    const span = reader.nextInPlace(false);
-    if (!span) return undefined;
-    const { partition, start, end, lostTo } = span;
-    const stream = firstStream + partition;
-    if (lostTo > 0) return { stream, to: lostTo + 1, isLost: true, lanes: [] };
-    const sorted: Uint8Array[] = [];
-    for (const pass of lanes) {
-      if (!this.#isInUse(pass)) continue;
-      for (let at = start; at < end; ) {
-        pass.clear();
-        at = pass.append(at, end);
-        // As a rule all of it has room in one pass for all links, and nobody has to copy it yet.
-        const isAll = at === end && sorted.length === 0 && this.#passesInUse === 1;
-        for (let link = pass.firstLink; link < pass.firstLink + pass.links; link++) {
-          if (pass.bytesFor(link) === 0) continue;
-          if (isAll) sorted[link] = pass.viewFor(link);
-          else sorted[link] = joined(sorted[link], pass.copyFor(link));
-        }
-        if (pass.deletes > 0) this.#deleted ??= { replica, records: reader.copyOf(span) };
-      }
-    }
-    return { stream, to: reader.numberOf(partition), isLost: false, lanes: sorted };
-  }
-
-  #bury(replica: Replica, records: Uint8Array): void {
-    const bytes = bufferOf(records);
-    const deletions: Uint8Array[] = [];
-    for (let at = 0; at < bytes.length; ) {
-      const { kind, detail, end } = readRecord(bytes, at);
-      const isOwn = (detail & REMOTE) === 0 && (detail & REASON_MASK) === DELETED;
-      if (kind === LOG_DELETE && isOwn) deletions.push(bytes.subarray(at, end));
-      at = end;
-    }
-    if (deletions.length > 0) replica.applyRecords(Buffer.concat(deletions), this.#now());
+    const links = high === 0 ? 32 - Math.clz32(low) : 64 - Math.clz32(high);
+    for (const part of this.#parts) part.lanes = passesOf(part.arena, links);
   }
 
   async #computeDigests(notNewerThan: bigint): Promise<BigUint64Array> {
@@ -314,6 +262,56 @@ export class KernelStore implements ReplicaStore {
   }
 }
 
+/** What is new in an arena's log, or as much of it as the lanes have room for. */
+function shipFrom(part: Part): Shipment | undefined {
+  const { reader, shipped, lanes } = part;
+  for (let i = 0; i < shipped.length; i++) shipped[i] = reader.numberOf(i);
+  const [pass, ...others] = lanes as [LogLanes, ...LogLanes[]];
+  const before = others.length > 0 ? Buffer.from(reader.positions) : undefined;
+  pass.clear();
+  const end = pass.fill(reader, part.next);
+  part.next = end % shipped.length;
+  const streams = streamsOf(part);
+  if (streams.length === 0) return undefined;
+  const sorted: Uint8Array[] = [];
+  for (let link = 0; link < pass.links; link++) {
+    if (pass.bytesFor(link) === 0) continue;
+    // As a rule nobody has to copy it yet.
+    sorted[link] = before ? pass.copyFor(link) : pass.viewFor(link);
+  }
+  if (!before) return { streams, lanes: sorted };
+  const limits = Float64Array.from(shipped, (_, i) => reader.numberOf(i));
+  const after = Buffer.from(reader.positions);
+  let isLost = false;
+  for (const other of others) {
+    reader.positions.set(before);
+    for (let at = 0; at < limits.length; ) {
+      other.clear();
+      at = other.fill(reader, at, limits);
+      for (let link = other.firstLink; link < other.firstLink + other.links; link++) {
+        if (other.bytesFor(link) > 0) sorted[link] = joined(sorted[link], other.copyFor(link));
+      }
+    }
+    for (let i = 0; i < limits.length; i++) if (takeLost(reader, i)) isLost = true;
+  }
+  reader.positions.set(after);
+  return {
+    streams: streams.map((one) => ({ ...one, isLost: one.isLost || isLost })),
+    lanes: sorted,
+  };
+}
+
+/** The streams that have come further. */
+function streamsOf({ reader, shipped, firstStream }: Part): ShippedStream[] {
+  const streams: ShippedStream[] = [];
+  for (let i = 0; i < shipped.length; i++) {
+    const to = reader.numberOf(i);
+    if (to === shipped[i]) continue;
+    streams.push({ stream: firstStream + i, to, isLost: takeLost(reader, i) });
+  }
+  return streams;
+}
+
 function joined(some: Uint8Array | undefined, more: Uint8Array): Uint8Array {
   return some ? Buffer.concat([some, more]) : more;
 }
@@ -325,13 +323,14 @@ function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength);
 }
 
-/** Links in as many passes as there must be with so many lanes: the first of each, and how many. */
-function passes(lanes: number): [first: number, links: number][] {
-  const all: [number, number][] = [];
-  for (let first = 0; first < LINKS_MAX; first += lanes) {
-    all.push([first, Math.min(lanes, LINKS_MAX - first)]);
+/** So many links in as many passes as there must be with the arena's lanes. */
+function passesOf(arena: Arena, links: number): LogLanes[] {
+  const lanes = lanesOf(arena);
+  const passes: LogLanes[] = [];
+  for (let first = 0; first < links; first += lanes) {
+    passes.push(new LogLanes(arena, first, Math.min(lanes, links - first)));
   }
-  return all;
+  return passes;
 }
 
 function keyOf(record: Uint8Array): Uint8Array {

@@ -25,8 +25,13 @@ export type Address = string;
  * twice, or after one that was sent later.
  */
 export interface Transport {
-  /** Sends a message. Never throws, and never says whether it came. `bytes` stay as they are. */
-  send(to: Address, bytes: Uint8Array): void;
+  /**
+   * Sends a message. Never throws, and never says whether it came. `bytes` stay as they are, until
+   * an answer shows that they have come and they were sent only once.
+   * @param frontBytes so many bytes in front of `bytes`, in the same memory, are the transport's
+   *   own to write to; so it may need no copy. Default: 0
+   */
+  send(to: Address, bytes: Uint8Array, frontBytes?: number): void;
   /** Bytes sent to a peer that wait here to be taken by the network. */
   backlogBytes(to: Address): number;
   /** Set by who wants the messages; `from` is the address that the sender is reached at. */

@@ -10,7 +10,7 @@
  * hints for an absent node are the entries themselves, and there are never more of them.
  */
 
-import { BatchRecords } from './batch-records.js';
+import { BatchRecords, type SealedBatch } from './batch-records.js';
 import type { ClusterBug } from './cluster-world.js';
 import { type Ack, PullMode } from './messages.js';
 
@@ -51,9 +51,10 @@ const PAGES_PER_TURN = 4;
 /** Numbers of batches in which a record lost that are remembered. */
 const REFUSALS_KEPT = 1024;
 
-interface Sent {
+interface Sent extends SealedBatch {
   readonly number: number;
-  readonly bytes: Uint8Array;
+  /** It may be under way still when it was answered. */
+  isResent: boolean;
 }
 
 interface Scan {
@@ -85,7 +86,8 @@ export interface SenderWorld {
   /** This node's id. */
   readonly selfId: string;
   readonly limits: SenderLimits;
-  send(bytes: Uint8Array): void;
+  /** As a transport's (ports.ts). */
+  send(bytes: Uint8Array, frontBytes: number): void;
   /** Larger at each call. */
   newSession(): number;
   /** The peer has got further, or has fallen behind. */
@@ -266,14 +268,15 @@ export class PeerSender {
     const stamp = store.stamp();
     const { selfId: from } = this.#world;
     const facts = { from, session: this.#session, number, stamp, heard: this.#complete };
-    const bytes = this.#open.seal({ ...facts, done: this.#openDone });
+    const sealed = this.#open.seal({ ...facts, done: this.#openDone });
+    const { bytes, frontBytes } = sealed;
     if (this.#hasWrites) this.#written = number;
     this.#hasWrites = false;
     this.#openDone = [];
-    this.#window.push({ number, bytes });
+    this.#window.push({ ...sealed, number, isResent: false });
     this.#windowBytes += bytes.length;
     this.#stamps.push({ number, stamp });
-    this.#world.send(bytes);
+    this.#world.send(bytes, frontBytes);
     if (this.#windowBytes > this.#world.limits.windowBytes) this.fallBehind();
     else this.#resendLater();
   }
@@ -293,7 +296,10 @@ export class PeerSender {
       this.#applied = applied;
       const kept = this.#window.findIndex(({ number }) => number > applied);
       const gone = this.#window.splice(0, kept < 0 ? this.#window.length : kept);
-      for (const { bytes } of gone) this.#windowBytes -= bytes.length;
+      for (const { bytes, isResent } of gone) {
+        this.#windowBytes -= bytes.length;
+        if (!isResent) this.#open.giveBack(bytes);
+      }
       this.#resendAfterMs = this.#world.limits.resendMs;
       this.#stopResending?.();
       this.#stopResending = undefined;
@@ -375,7 +381,10 @@ export class PeerSender {
     this.#stopResending = this.#world.clock.after(this.#resendAfterMs, () => {
       this.#stopResending = undefined;
       this.#resendAfterMs = Math.min(2 * this.#resendAfterMs, RESEND_MS_MAX);
-      for (const { bytes } of this.#window.slice(0, RESEND_BATCHES)) this.#world.send(bytes);
+      for (const sent of this.#window.slice(0, RESEND_BATCHES)) {
+        sent.isResent = true;
+        this.#world.send(sent.bytes, sent.frontBytes);
+      }
       this.#resendLater();
     });
   }

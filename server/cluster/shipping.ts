@@ -3,10 +3,10 @@ import type { Concerns } from './concerns.js';
 import type { Peers } from './peers.js';
 import type { Clock } from './ports.js';
 import type { PeerSender } from './sender.js';
-import type { ReplicaStore } from './store.js';
+import type { ReplicaStore, ShippedStream } from './store.js';
 
-/** Parts of the change log shipped in one turn of the event loop. */
-const SHIPMENTS_PER_TURN = 64;
+/** Parts of the change log shipped in one turn of the event loop, each of up to 128 KiB a link. */
+const SHIPMENTS_PER_TURN = 8;
 
 export interface ShippingWorld {
   readonly clock: Clock;
@@ -41,19 +41,22 @@ export class Shipping {
     const { store, peers, concerns } = this.#world;
     const senders: (PeerSender | undefined)[] = [];
     for (const { link, sender } of peers) if (link >= 0) senders[link] = sender;
-    const shipped: { stream: number; to: number }[] = [];
-    while (shipped.length < SHIPMENTS_PER_TURN) {
+    const shipped: ShippedStream[] = [];
+    let shipments = 0;
+    while (shipments < SHIPMENTS_PER_TURN) {
       const shipment = store.ship();
       if (!shipment) break;
-      const { stream, to, lanes, isLost } = shipment;
+      const { streams, lanes } = shipment;
       // What is missing nobody has; a scan finds it for each of them.
+      const isLost = streams.some((stream) => stream.isLost);
       if (isLost) for (const sender of senders) sender?.fallBehind();
       for (const [link, records] of lanes.entries()) if (records) senders[link]?.add(records);
-      shipped.push({ stream, to });
+      shipped.push(...streams);
+      shipments++;
     }
     for (const sender of senders) sender?.flush();
     for (const { stream, to } of shipped) concerns.noteShipped(stream, to);
     if (shipped.length > 0) concerns.check();
-    if (shipped.length === SHIPMENTS_PER_TURN) this.#shipSoon();
+    if (shipments === SHIPMENTS_PER_TURN) this.#shipSoon();
   }
 }

@@ -19,13 +19,18 @@ export const Service = {
   ACCEPTS: 4,
 } as const;
 
-/** Part of the change log, sorted by who is to have a copy. */
-export interface Shipment {
+/** How far a stream of the change log was shipped. */
+export interface ShippedStream {
   readonly stream: number;
   /** The number behind the last record. */
   readonly to: number;
   /** Records were overwritten before they could be shipped: nobody has what is missing. */
   readonly isLost: boolean;
+}
+
+/** Part of the change log, sorted by who is to have a copy. */
+export interface Shipment {
+  readonly streams: readonly ShippedStream[];
   /**
    * By link: whole records in the order in which they were written. They hold until the next call
    * of the store.

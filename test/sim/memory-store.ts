@@ -146,13 +146,11 @@ export class MemoryStore implements ReplicaStore {
       const lanes: string[] = [];
       for (const { line, isRemote } of log.slice(Math.max(0, from - oldest))) {
         if (isRemote) continue;
-        // What this node has deleted itself gets its tombstone here.
-        if (line.kind === 'del') this.#bury(line);
         const text = textOf(line);
         for (const link of this.#linksOf(line.key)) lanes[link] = (lanes[link] ?? '') + text;
       }
       const bytes = Array.from(lanes, (lane) => (lane === undefined ? lane : Buffer.from(lane)));
-      return { stream, to: next, isLost: from < oldest, lanes: bytes };
+      return { streams: [{ stream, to: next, isLost: from < oldest }], lanes: bytes };
     }
     return undefined;
   }
@@ -301,9 +299,10 @@ export class MemoryStore implements ReplicaStore {
   }
 
   #remove(key: string): void {
-    const stamp = this.#nextStamp();
+    const line: Line = { kind: 'del', key, stamp: String(this.#nextStamp()) };
+    this.#bury(line);
     this.entries.delete(key);
-    this.#log({ kind: 'del', key, stamp: String(stamp) }, false);
+    this.#log(line, false);
   }
 
   #change(op: 'sadd' | 'srem', key: string, member: string, entry: Entry | undefined): number {

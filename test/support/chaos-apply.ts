@@ -116,10 +116,22 @@ function verify({ survivor, keys }: Deaths): void {
 
 const touches = [...STORED, EXPIRING, DELETED];
 
+/** Of all sorts: short, with an expiry, in pieces, of a long key. */
+const DELETED_HERE = [0, EXPIRING, 6, 8, 9];
+
+function deleteHere(mortal: Mortal, { keys }: Deaths): void {
+  for (const key of DELETED_HERE) mortal.delete(keys[key]!);
+}
+
 export const APPLY_OPERATIONS: Record<string, Operation & { plan: DeathPlan }> = {
   'applying records': { plan: NONE, prepare, run: apply, touches, verify },
   'applying records where others are evicted': {
     ...{ plan: EVICTING, prepare, run: apply, touches },
+    evicts: true,
+  },
+  'deleting in a node': { plan: NONE, run: deleteHere, touches: DELETED_HERE },
+  'deleting in a node where others are evicted': {
+    ...{ plan: EVICTING, run: deleteHere, touches: DELETED_HERE },
     evicts: true,
   },
 };

@@ -134,7 +134,7 @@ export class Peers {
     this.tell(peer);
   }
 
-  /** What a node has written goes to all others, and a deletion to itself, too. */
+  /** What a node has written goes to all others. */
   tell(peer: Peer): void {
     // Applying a deletion may evict, of which others are told as well.
     for (let bytes = peer.logged(); bytes.length > 0; bytes = peer.logged()) {
@@ -152,7 +152,6 @@ export class Peers {
     for (const other of this.peers) {
       if (other !== peer) other.inbox.push({ from: peer, bytes });
     }
-    if (record.kind === LOG_DELETE && isDeleted(record)) peer.apply(peer, bytes);
   }
 
   #note(peer: Peer, record: LogRecord): void {

@@ -15,6 +15,7 @@ function pair({ windowBytes = 10_000 } = {}) {
   const store = new MemoryStore({
     ...{ node: 1, now: () => clock.now(), logRecords: 100, tombstoneMs: 1_000 },
   });
+  const messages: Uint8Array[] = [];
   const sent: Batch[] = [];
   const answers: Ack[] = [];
   const applied: string[] = [];
@@ -22,7 +23,10 @@ function pair({ windowBytes = 10_000 } = {}) {
   const sender = new PeerSender({
     ...{ clock, store, selfId: 'a' },
     limits: { ...DEFAULT_SENDER_LIMITS, windowBytes },
-    send: (bytes) => sent.push(decodeMessage(bytes) as Batch),
+    send: (bytes) => {
+      messages.push(bytes);
+      sent.push(decodeMessage(Uint8Array.from(bytes)) as Batch);
+    },
     newSession: () => ++session,
     onProgress: () => {},
   });
@@ -45,7 +49,7 @@ function pair({ windowBytes = 10_000 } = {}) {
     sender.flush();
   };
   sender.start();
-  return { world, sender, store, newReceiver, write, sent, answers, applied, fetches };
+  return { world, sender, store, newReceiver, write, messages, sent, answers, applied, fetches };
 }
 
 describe('a stream', () => {
@@ -68,6 +72,31 @@ describe('a stream', () => {
     world.run(10_000);
     expect(sent).toHaveLength(2);
     expect(sender.isIdle).toBe(true);
+  });
+
+  it('makes messages in memory of others that were answered, unless they were sent twice', () => {
+    const { world, sender, newReceiver, messages, write, sent, answers } = pair({
+      windowBytes: 1e7,
+    });
+    const receiver = newReceiver();
+    const take = () => {
+      receiver.take(sent.at(-1)!);
+      sender.acknowledge(answers.at(-1)!);
+    };
+    for (let i = 0; i < 2; i++) write(`${i}`.repeat(50_000));
+    expect(messages[1]!.buffer).not.toBe(messages[0]!.buffer);
+    for (const batch of [...sent]) receiver.take(batch);
+    sender.acknowledge(answers.at(-1)!);
+    write('2'.repeat(50_000));
+    expect(messages[2]!.buffer).toBe(messages[1]!.buffer);
+    world.run(600);
+    expect(sent).toHaveLength(4);
+    take();
+    write('3'.repeat(50_000));
+    expect(messages[4]!.buffer).toBe(messages[0]!.buffer);
+    take();
+    write('4'.repeat(50_000));
+    expect(messages[5]!.buffer).toBe(messages[0]!.buffer);
   });
 
   it('ends where the window is full', () => {

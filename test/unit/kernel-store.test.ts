@@ -9,6 +9,7 @@ import { KernelStore } from '#server/cluster/kernel-store.js';
 import { SlotSet } from '#server/cluster/slot-set.js';
 import { Service, type Shipment } from '#server/cluster/store.js';
 import { command, integer, str, type Wire } from '../support/kernel-wire.js';
+import { recordsOf } from '../support/stamped-arena.js';
 
 const NOW = Date.UTC(2030, 0, 1);
 
@@ -93,6 +94,34 @@ describe.each([
     expect(await a.store.digests(late)).toEqual(await b.store.digests(late));
   });
 
+  it('ships to more links than there are lanes, more than lanes hold, in order', () => {
+    // Seven lanes.
+    const [a] = open({ ...options, maxValueBytes: 4096 });
+    const LINKS = 20;
+    const linksOf = (slot: number) => Math.imul(slot + 1, 0x9e37_79b1) & ((1 << LINKS) - 1);
+    for (let slot = 0; slot < SLOTS; slot++)
+      a.store.setSlot(slot, Service.SERVES, linksOf(slot), 0);
+    const keys = Array.from({ length: 200 }, (_, i) => `k${i}`);
+    const values = Array.from({ length: 20 }, (_, i) => `${i} `.padEnd(i === 3 ? 3_000 : 200));
+    for (const value of values) for (const key of keys) a.run('SET', str(key), str(value));
+    const told = Array.from({ length: LINKS }, () => new Map<string, string>());
+    for (const { lanes, streams } of a.shipments()) {
+      expect(streams.some(({ isLost }) => isLost)).toBe(false);
+      for (const [link, lane] of lanes.entries()) {
+        for (const { key, value } of recordsOf(Buffer.from(lane ?? []))) {
+          const before = told[link]!.get(`${key}`) ?? '';
+          told[link]!.set(`${key}`, before + value.toString('latin1'));
+        }
+      }
+    }
+    const all = values.map((value) => str(value).toString('latin1')).join('');
+    for (const [link, found] of told.entries()) {
+      const own = keys.filter((key) => (linksOf(slotOfText(key)) >> link) & 1);
+      expect([...found.keys()].sort()).toEqual(own.sort());
+      expect([...found.values()].every((text) => text === all)).toBe(true);
+    }
+  });
+
   it('is not brought back what was deleted', () => {
     const [a, b] = open(options);
     a.run('SET', str('k'), str('old'));
@@ -105,6 +134,39 @@ describe.each([
     for (const node of [a, b]) {
       expect(node.store.apply(old).refused).toBe(1);
       expect(node.run('GET', str('k'))).toEqual(Buffer.of(0xc0));
+    }
+  });
+
+  it('tells of what it deleted though the change log could not hold it', () => {
+    const [a, b] = open(options);
+    const keys = Array.from({ length: 400 }, (_, i) => `{${i}}`);
+    const all = [...keys, 'set'].map((key) => str(key));
+    for (const key of keys) a.run('SET', str(key), str('old'));
+    a.run('SADD', str('set'), str('m'));
+    const old = a.shipTo(0);
+    b.store.apply(old);
+    const newerThan = a.store.stamp();
+    a.nowMs++;
+    for (const key of keys.slice(0, 200)) a.run('DEL', str(key));
+    for (const key of keys.slice(200, 300)) a.run('GETDEL', str(key));
+    for (const key of keys.slice(300)) a.run('RENAME', str(key), str(`new ${key}`));
+    a.run('SREM', str('set'), str('m'));
+    // More than the log has room for.
+    const filler = str('f'.repeat(8_000));
+    for (let i = 0; i < 3_000; i++) a.run('SET', str(`filler ${i % 500}`), filler);
+    const streams = new Set(
+      a
+        .shipments()
+        .flatMap(({ streams }) => streams.flatMap(({ isLost, stream }) => (isLost ? stream : []))),
+    );
+    expect(streams.size).toBe(a.store.streams);
+    // As the cluster does then: what is newer than what the other one is known to have.
+    for (const records of a.walk(SlotSet.all(), newerThan)) b.store.apply(records);
+    for (const node of [a, b]) {
+      expect(node.run('EXISTS', ...all)).toEqual(integer(0));
+      node.store.apply(old);
+      expect(node.run('EXISTS', ...all)).toEqual(integer(0));
+      expect(node.run('GET', str('new {399}'))).toEqual(str('old'));
     }
   });
 
@@ -154,7 +216,8 @@ describe.each([
     expect(a.store.isShipped(position)).toBe(false);
     await grown;
     const [shipment] = a.shipments();
-    expect(shipment).toMatchObject({ stream: position.stream, to: position.seq, isLost: false });
+    const told = { stream: position.stream, to: position.seq, isLost: false };
+    expect(shipment!.streams).toEqual([told]);
     expect(a.store.isShipped(position)).toBe(true);
   });
 });

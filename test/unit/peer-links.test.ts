@@ -147,6 +147,29 @@ describe('the outbox', () => {
     expect([outbox.bytes, outbox.length]).toEqual([0, 0]);
   });
 
+  it('frames a large message where it is, if there is room in front, in its turn', () => {
+    const outbox = new Outbox();
+    const memory = Buffer.alloc(40_008, 'x');
+    outbox.push(Buffer.from('a'), 0, 8);
+    outbox.push(memory.subarray(8), 0, 8);
+    outbox.push(Buffer.from('b'), 0);
+    // No room; and one that a copy costs little.
+    outbox.push(Buffer.alloc(20_000, 'y'), 0, 3);
+    outbox.push(memory.subarray(8, 1_008), 0, 8);
+    const other = new Outbox();
+    outbox.moveTo(other);
+    expect(outbox.length).toBe(0);
+    const first = other.takeBatch();
+    expect(first.frame.length).toBe(5);
+    const { frame, messages } = other.takeBatch();
+    expect([frame.buffer, frame.byteOffset]).toEqual([memory.buffer, memory.byteOffset + 4]);
+    expect([messages, decodeBatch(frame, () => {})]).toEqual([1, 1]);
+    expect(memory.subarray(0, 4).toString()).toBe('xxxx');
+    const rest = drain(other).map((list) => list.map(({ length }) => length));
+    expect(rest).toEqual([[1, 20_000, 1_000]]);
+    expect([other.bytes, other.length]).toEqual([0, 0]);
+  });
+
   it('drops the oldest, by bytes and by time, and stays in order over thousands', () => {
     const outbox = new Outbox();
     for (let i = 0; i < 5_000; i++) outbox.push(Buffer.from(`${i}`.padStart(4, '0')), i);

@@ -11,7 +11,6 @@
  * Everything here runs under the locks of all partitions in question (locks.ts).
  */
 import { copyBytes } from '../bytes';
-import { LOG_DELETED } from '../changelog';
 import {
   expiryBytes,
   expiryOfItem,
@@ -43,7 +42,6 @@ import {
   MAX_INLINE_KEY,
   PENDING_KEY,
 } from '../entry';
-import { removeEntry } from '../eviction/removal';
 import { Address, header } from '../layout';
 import { numberOf, skipValue, writeFloat } from '../msgpack';
 import { Partition } from '../partition';
@@ -54,6 +52,7 @@ import { ERROR_COLLECTION_KEY, ERROR_OUT_OF_MEMORY } from '../status';
 import { add, KIND_SHIFT } from '../store';
 import { entryOf, Slot } from '../table';
 import { scratchOf } from '../threads';
+import { deleteEntry } from '../tombstones';
 import { copyField, FIELD_NO_MEMORY, putField } from './hash';
 import { copyElement, putElement } from './list';
 import { addMember, NO_MEMORY } from './set';
@@ -115,7 +114,7 @@ export function endBuilding(
   if (isEmpty || (expiryMs != 0 && !expireAt(partition, slot, hash, expiryMs, thread, nowMs))) {
     dropBuilding(partition, hash, key, keyWord);
     const old = isEmpty ? findLive(partition, hash, key, keyWord, nowMs) : 0;
-    if (old) removeEntry(partition, old, hash, LOG_DELETED);
+    if (old) deleteEntry(partition, old, hash, key, keyWord, nowMs);
     return isEmpty;
   }
   settlePending(partition, hash, key, keyWord);

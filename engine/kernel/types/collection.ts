@@ -8,7 +8,6 @@
  *   ...           collections/ changes it
  *   close         counts, marks, logs and versions the change, or removes the key; unlock
  */
-import { LOG_DELETED } from '../changelog';
 import { shrinkEntry } from '../collections/fit';
 import { freeSoon } from '../collections/garbage';
 import { hasDue, settleExpiry, sweepFields } from '../collections/lifetime';
@@ -26,8 +25,7 @@ import {
 } from '../entry';
 import { sample } from '../eviction/adaptive';
 import { mayEvict } from '../eviction/policy';
-import { beginEffect, noteChange } from '../effects';
-import { removeEntry } from '../eviction/removal';
+import { beginEffect, effectTime, noteChange } from '../effects';
 import { Address, header } from '../layout';
 import { lock, lockToRead, unlock } from '../lock';
 import { mark } from '../marks';
@@ -40,6 +38,7 @@ import { ERROR_COLLECTION_KEY, ERROR_ENTRIES_FULL, ERROR_OUT_OF_MEMORY, ERROR_WR
 import { add, KIND_SHIFT, renewVersion } from '../store';
 import { entryOf, Slot } from '../table';
 import { blockOf, scratchOf } from '../threads';
+import { deleteEntry } from '../tombstones';
 
 /* Of the collection that was opened last, read right after it. Not state. */
 let failure: u32 = 0;
@@ -128,7 +127,7 @@ export function drop(staged: Staged, slot: Slot): void {
 function dropHeld(partition: Partition, staged: Staged, slot: Slot): void {
   partition.pinnedOld = 0;
   partition.overwriting = 0;
-  removeEntry(partition, slot, staged.hash, LOG_DELETED);
+  deleteEntry(partition, slot, staged.hash, staged.key, staged.keyWord, effectTime());
 }
 
 /** `close` that keeps the lock. */

@@ -1,9 +1,8 @@
 /* Commands on keys of any type: DEL, EXISTS, TOUCH, EXPIRE, TTL, PERSIST, GETDEL, GETEX. */
-import { LOG_DELETED, noteExpiry } from '../changelog';
+import { noteExpiry } from '../changelog';
 import { changeOwnExpiry } from '../collections/lifetime';
 import { isMarked, keyExpiryOf } from '../collections/root';
 import { entryAt, HAS_VERSION, isNamespaced, KeyWord, lengthOf } from '../entry';
-import { removeEntry } from '../eviction/removal';
 import { hashKey } from '../hash';
 import { Address } from '../layout';
 import { lock, unlock } from '../lock';
@@ -26,6 +25,7 @@ import { stampKey } from '../stamps';
 import { mark } from '../marks';
 import { entryOf, Slot } from '../table';
 import { blockOf } from '../threads';
+import { deleteEntry } from '../tombstones';
 import { MAX_TTL_MS } from './blob';
 import { ttlAt } from './counter';
 
@@ -35,7 +35,7 @@ export function removeKey(thread: u32, hash: u32, key: Address, keyWord: KeyWord
   lock(partition, thread);
   const slot = findLive(partition, hash, key, keyWord, nowMs);
   if (slot) {
-    removeEntry(partition, slot, hash, LOG_DELETED);
+    deleteEntry(partition, slot, hash, key, keyWord, nowMs);
     partition.deletes += 1;
   }
   unlock(partition);
@@ -62,7 +62,7 @@ export function takeKey(
   if (slot) {
     end = isCollection(slot) ? WRONG_TYPE : copyHeld(slot, out, limit);
     if (end > WRONG_TYPE) {
-      removeEntry(partition, slot, hash, LOG_DELETED);
+      deleteEntry(partition, slot, hash, key, keyWord, nowMs);
       partition.deletes += 1;
     }
   }

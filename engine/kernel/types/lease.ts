@@ -9,10 +9,9 @@
  * as large a number before, whether it was released, ran out, was evicted, or the cache was made anew. (The counters of
  * partitions would not do: a namespace's key is in another partition after each clear.)
  */
-import { LOG_DELETED, noteExpiry } from '../changelog';
+import { noteExpiry } from '../changelog';
 import { copyBytes, equalBytes } from '../bytes';
 import { lengthOf } from '../entry';
-import { removeEntry } from '../eviction/removal';
 import { Address } from '../layout';
 import { lock, unlock } from '../lock';
 import {
@@ -34,6 +33,7 @@ import { stampKey } from '../stamps';
 import { nextOfArena } from '../store';
 import { mark } from '../marks';
 import { entryOf, Slot } from '../table';
+import { deleteEntry } from '../tombstones';
 import { MAX_TTL_MS, storeHeld } from './blob';
 import { bytesInSlot, shortValue } from './short';
 
@@ -150,7 +150,7 @@ function ofOwner(isExtended: bool, thread: u32, staged: Staged, out: Address, no
     if (isExtended) {
       isDone = prolong(partition, thread, slot, staged, nowMs);
     } else {
-      removeEntry(partition, slot, staged.hash, LOG_DELETED);
+      deleteEntry(partition, slot, staged.hash, staged.key, staged.keyWord, nowMs);
       partition.deletes += 1;
     }
   }

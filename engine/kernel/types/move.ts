@@ -1,9 +1,8 @@
 /* RENAME, RENAMENX, COPY: an entry under another key. */
 import { equalBytes } from '../bytes';
-import { LOG_DELETED, noteStored } from '../changelog';
+import { noteStored } from '../changelog';
 import { entryAt, KeyWord, lengthOf, valueBytesOf } from '../entry';
 import { sample } from '../eviction/adaptive';
-import { removeEntry } from '../eviction/removal';
 import { hashKey } from '../hash';
 import { Address } from '../layout';
 import { addToSet, beginSet, lockSet, unlockSet } from '../locks';
@@ -23,6 +22,7 @@ import {
   writeError,
 } from '../status';
 import { entryOf, Slot } from '../table';
+import { deleteEntry } from '../tombstones';
 import { expiryOfSlot } from './blob';
 import { copyCollection, NO_BUFFER } from './building';
 
@@ -69,8 +69,10 @@ function move(thread: u32, staged: Staged, replace: bool, out: Address, limit: A
     if (isDone && status == 0) {
       // The table may have grown for the new entry.
       slot = findLive(source, staged.hash, staged.key, staged.keyWord, nowMs);
-      if (slot) removeEntry(source, slot, staged.hash, LOG_DELETED);
-      if (slot) source.deletes += 1;
+      if (slot) {
+        deleteEntry(source, slot, staged.hash, staged.key, staged.keyWord, nowMs);
+        source.deletes += 1;
+      }
     }
   }
   unlockSet(thread);

@@ -29,6 +29,13 @@ export function encodeBatch(
   return frame;
 }
 
+/** The frame of one message alone, in the memory that it is in. Only where there is room in front. */
+export function frameInPlace({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  const frame = Buffer.from(buffer, byteOffset - PREFIX_BYTES, PREFIX_BYTES + length);
+  frame.writeUInt32BE(length, 0);
+  return frame;
+}
+
 /**
  * Hands out the messages of a frame, as views on it. Nothing is handed out of a frame that is not
  * whole.

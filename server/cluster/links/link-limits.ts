@@ -61,6 +61,9 @@ export const LIMIT_MAX = 2 ** 31 - 1;
  */
 export const BATCH_BYTES = 64 * KIB;
 
+/** A message from here on is a frame of its own where that takes no copy. */
+export const ALONE_BYTES = 16 * KIB;
+
 /** Received before the handshake is through, framing included; it needs less than 4 KiB. */
 export const HANDSHAKE_BYTES_MAX = 16 * KIB;
 

@@ -1,7 +1,7 @@
 /** Messages that wait for a peer, oldest first. */
 
-import { encodeBatch, PREFIX_BYTES } from './batch.js';
-import { BATCH_BYTES } from './link-limits.js';
+import { encodeBatch, frameInPlace, PREFIX_BYTES } from './batch.js';
+import { ALONE_BYTES, BATCH_BYTES } from './link-limits.js';
 
 /** Slots of messages that have gone are given back when there are so many. */
 const COMPACT_AT = 1_024;
@@ -15,6 +15,8 @@ export class Outbox {
   #messages: Uint8Array[] = [];
   /** When each was put in, as the clock had it. */
   #times: number[] = [];
+  /** Whether each is to be a frame of its own, without a copy. */
+  #alone: boolean[] = [];
   /** The oldest; slots before it are empty. */
   #first = 0;
   #bytes = 0;
@@ -27,9 +29,11 @@ export class Outbox {
     return this.#messages.length - this.#first;
   }
 
-  push(message: Uint8Array, nowMs: number): void {
+  /** @param frontBytes as a transport gets them (ports.ts) */
+  push(message: Uint8Array, nowMs: number, frontBytes = 0): void {
     this.#messages.push(message);
     this.#times.push(nowMs);
+    this.#alone.push(frontBytes >= PREFIX_BYTES && message.length >= ALONE_BYTES);
     this.#bytes += message.length;
   }
 
@@ -55,9 +59,10 @@ export class Outbox {
 
   /** Takes what goes in one frame: at least one message. Only where there is one. */
   takeBatch(): Batch {
+    if (this.#alone[this.#first]) return this.#takeAlone();
     let bytes = 0;
     let end = this.#first;
-    while (end < this.#messages.length) {
+    while (end < this.#messages.length && !this.#alone[end]) {
       const more = this.#messages[end]!.length + PREFIX_BYTES;
       if (bytes > 0 && bytes + more > BATCH_BYTES) break;
       bytes += more;
@@ -71,10 +76,16 @@ export class Outbox {
     return { frame, messages };
   }
 
+  #takeAlone(): Batch {
+    const message = this.#messages[this.#first]!;
+    this.#shift();
+    return { frame: frameInPlace(message), messages: 1 };
+  }
+
   /** Moves everything into another outbox. */
   moveTo(other: Outbox): void {
     for (let i = this.#first; i < this.#messages.length; i++) {
-      other.push(this.#messages[i]!, this.#times[i]!);
+      other.push(this.#messages[i]!, this.#times[i]!, this.#alone[i] ? PREFIX_BYTES : 0);
     }
     this.clear();
   }
@@ -84,6 +95,7 @@ export class Outbox {
     const { length } = this;
     this.#messages = [];
     this.#times = [];
+    this.#alone = [];
     this.#first = 0;
     this.#bytes = 0;
     return length;
@@ -101,6 +113,7 @@ export class Outbox {
     else if (this.#first >= COMPACT_AT && this.#first * 2 >= this.#messages.length) {
       this.#messages = this.#messages.slice(this.#first);
       this.#times = this.#times.slice(this.#first);
+      this.#alone = this.#alone.slice(this.#first);
       this.#first = 0;
     }
   }

@@ -99,7 +99,7 @@ export class PeerLinks implements Transport {
    * Sends a message. Never throws. `bytes` must stay as they are until they have left, except where
    * they are in shared memory: those are copied.
    */
-  send(to: Address, bytes: Uint8Array): void {
+  send(to: Address, bytes: Uint8Array, frontBytes = 0): void {
     if (this.#closing !== undefined) return;
     const { limits } = this.#settings;
     const isWrong = bytes.length > limits.messageBytesMax || to === this.self.address;
@@ -109,7 +109,8 @@ export class PeerLinks implements Transport {
       this.#warn(whyInvalid(to, bytes.length, limits.messageBytesMax, this.self.address));
       return;
     }
-    peer.send(bytes.buffer instanceof SharedArrayBuffer ? bytes.slice() : bytes);
+    if (bytes.buffer instanceof SharedArrayBuffer) peer.send(bytes.slice());
+    else peer.send(bytes, frontBytes);
   }
 
   backlogBytes(to: Address): number {

@@ -51,10 +51,11 @@ export class Peer {
     return this.#link?.isOpen === true;
   }
 
-  send(message: Uint8Array): void {
+  /** @param frontBytes as a transport gets them (ports.ts) */
+  send(message: Uint8Array, frontBytes = 0): void {
     const { clock, limits, counters } = this.#world;
     if (!this.isUp) {
-      this.#outbox.push(message, clock.now());
+      this.#outbox.push(message, clock.now(), frontBytes);
       this.#dropOld();
       counters.droppedUnreachable += this.#outbox.dropBeyond(limits.queueBytesMax);
       this.#dialSoon();
@@ -62,7 +63,7 @@ export class Peer {
       // The new one, not the oldest: that is with the socket already.
       counters.droppedBacklog++;
     } else {
-      this.#outbox.push(message, clock.now());
+      this.#outbox.push(message, clock.now(), frontBytes);
       if (this.#outbox.bytes >= BATCH_BYTES) this.#flush();
       // At the end of the turn: what is sent until then goes in the same frame.
       else this.#planned ??= setImmediate(() => this.#flush());
