@@ -6,9 +6,7 @@
  *     nodes        one or two connections to each, from the first command on
  *     routes       slot -> node; absent: there is no cluster, and all goes through `control`
  *
- * A command that a node did not run comes back (`Rescue`): with MOVED it goes to the node named
- * there; one that was not sent, or only reads, goes anew where the routes lead. Others may have
- * run, and fail.
+ * A command that a node did not run comes back (`Rescue`): see `retries.ts`.
  */
 import type { Key } from '../engine/api.js';
 import type { ClusterView } from '../engine/cluster-view.js';
@@ -17,25 +15,17 @@ import type { Reading } from '../engine/handles/runner.js';
 import { slotOf, slotOfText } from '../engine/slots.js';
 import { show } from '../engine/units.js';
 import { ClusterNode, type NodeEvents } from './cluster-node.js';
-import { readHead } from './command-head.js';
-import { type ClientEvents, Connection, closedError, type ServerFacts } from './connection.js';
+import { type ClientEvents, Connection, type ServerFacts } from './connection.js';
 import type { Emitter } from './emitter.js';
-import type { LostCommand, Rescue } from './frame.js';
+import type { Rescue } from './frame.js';
 import type { Gathering } from './gathering.js';
 import type { ClientSettings } from './options.js';
-import type { Pending, Result } from './pending.js';
+import type { Result } from './pending.js';
 import type { Pipeline } from './pipeline.js';
+import { Retries, type RetryWorld } from './retries.js';
 import { Routes } from './routes.js';
-import { isRead } from './rows.js';
 import type { Sender, Stop } from './sender.js';
 import type { FrameWriter } from './writer.js';
-
-/** How often a command is sent on. More mean that nodes do not agree, which a caller shall know. */
-const MOVES_MAX = 5;
-/** Before the second time, doubled for each further one: nodes learn of a change meanwhile. */
-const MOVE_DELAY_MS = 10;
-
-const MOVED = /^(\d+) (\S+)$/;
 
 export class Router implements Sender {
   readonly control: Connection;
@@ -45,11 +35,9 @@ export class Router implements Sender {
   readonly #role: { urls: readonly string[] };
   readonly #nodes = new Map<string, ClusterNode>();
   readonly #events: NodeEvents;
-  /** How often commands came back. */
-  readonly #returns = new WeakMap<Pending, number>();
-  /** Commands that wait to be sent on. */
-  readonly #delayed = new Map<Pending, ReturnType<typeof setTimeout>>();
-  readonly #controlRescue: Rescue = (lost, error) => this.#rescue(undefined, lost, error);
+  /** Commands that came back. */
+  readonly retries: Retries;
+  readonly #controlRescue: Rescue = (lost, error) => this.retries.rescue(undefined, lost, error);
   /** Of the next node that the client gets to know. */
   #nextNumber = 0;
   #routes: Routes | undefined;
@@ -70,10 +58,11 @@ export class Router implements Sender {
     this.#role = role;
     this.control = new Connection(role, settings, emitter);
     this.#current = this.control.pipeline;
+    this.retries = new Retries(this.#retryWorld());
     this.#events = {
       settings,
-      rescue: (node) => (lost, error) => this.#rescue(node, lost, error),
-      rescueRead: (node) => (lost, error) => this.#rescueRead(node, lost, error),
+      rescue: (node) => (lost, error) => this.retries.rescue(node, lost, error),
+      rescueRead: (node) => (lost, error) => this.retries.rescueRead(node, lost, error),
       error: (error) => emitter.emit('error', error),
     };
     emitter.on('state', (state) => {
@@ -101,7 +90,7 @@ export class Router implements Sender {
     for (const node of this.#nodes.values()) {
       for (const { pipeline } of node.connections) pipelines.add(pipeline);
     }
-    let commands = this.#delayed.size;
+    let commands = this.retries.waiting;
     for (const pipeline of pipelines) commands += pipeline.outstanding;
     return commands;
   }
@@ -178,17 +167,33 @@ export class Router implements Sender {
       }));
   }
 
+  #retryWorld(): RetryWorld {
+    const routes = () => this.#routes;
+    const fallback = () => this.control.pipeline;
+    return {
+      settings: this.#settings,
+      get routes() {
+        return routes();
+      },
+      get fallback() {
+        return fallback();
+      },
+      nodeAt: (url) => this.#nodeAt(url),
+      isKnown: (node) => this.#nodes.get(node.url) === node,
+    };
+  }
+
   #welcome(facts: ServerFacts): void {
     const view = facts.cluster as ClusterView | null | undefined;
     const { pipeline } = this.control;
-    if (!this.#settings.routes || view === null || view === undefined) {
-      pipeline.rescue = undefined;
+    const isClustered = view !== null && view !== undefined;
+    pipeline.rescue = isClustered ? this.#controlRescue : undefined;
+    if (!this.#settings.routes || !isClustered) {
       this.#role.urls = this.#seeds;
-      void this.#end(true);
+      if (this.#routes !== undefined) void this.#end(true);
       return;
     }
     this.#learn(view);
-    pipeline.rescue = this.#controlRescue;
     pipeline.scatter(new SlabringError('CONNECTION', 'there is no connection yet'));
   }
 
@@ -220,6 +225,7 @@ export class Router implements Sender {
         void connection.close(true);
       }
     }
+    this.retries.hurry();
     this.#emitter.emit('view', view);
   }
 
@@ -237,76 +243,12 @@ export class Router implements Sender {
     for (const node of this.#nodes.values()) node.release(this.control);
   }
 
-  #rescue(node: ClusterNode | undefined, lost: LostCommand, error: SlabringError): boolean {
-    const routes = this.#routes;
-    if (routes === undefined) return false;
-    if (error.code === 'MOVED') return this.#sendOn(lost, error);
-    if (error.code !== 'CONNECTION') return false;
-    const { code, slot } = readHead(lost.bytes);
-    if (lost.sent && !isRead(code)) return false;
-    if (slot === undefined) {
-      // It was for this node, not for another.
-      if (node !== undefined && this.#nodes.get(node.url) !== node) return false;
-      (node?.pipeline ?? this.control.pipeline).resend(lost);
-    } else {
-      (routes.runner(slot)?.pipeline ?? this.control.pipeline).resend(lost);
-    }
-    return true;
-  }
-
-  /** What any owner may answer is asked of the next one. */
-  #rescueRead(node: ClusterNode, lost: LostCommand, error: SlabringError): boolean {
-    const routes = this.#routes;
-    if (routes === undefined) return false;
-    if (error.code === 'MOVED') return this.#sendOn(lost, error);
-    const { slot } = readHead(lost.bytes);
-    if (slot === undefined) return false;
-    const owners = routes.owners(slot);
-    const returns = this.#countReturn(lost.pending);
-    if (returns > owners.length) return false;
-    const next = owners[(owners.indexOf(node) + 1) % owners.length];
-    if (next === undefined || next === node) return false;
-    next.readers.resend(lost);
-    return true;
-  }
-
-  /** The reply was MOVED: the command goes to the node that it names. */
-  #sendOn(lost: LostCommand, error: SlabringError): boolean {
-    const [, slot, url] = MOVED.exec(error.message) ?? [];
-    const routes = this.#routes!;
-    const returns = this.#countReturn(lost.pending);
-    if (slot === undefined || url === undefined || returns > MOVES_MAX) return false;
-    const node = this.#nodeAt(url);
-    routes.moved(Number(slot), node);
-    if (returns === 1) {
-      node.pipeline.resend(lost);
-      return true;
-    }
-    const again = () => {
-      this.#delayed.delete(lost.pending);
-      (this.#routes?.runner(Number(slot)) ?? this.#nodeAt(url)).pipeline.resend(lost);
-    };
-    const delayMs = MOVE_DELAY_MS * 2 ** (returns - 2);
-    this.#delayed.set(lost.pending, setTimeout(again, delayMs));
-    return true;
-  }
-
-  #countReturn(pending: Pending): number {
-    const returns = (this.#returns.get(pending) ?? 0) + 1;
-    this.#returns.set(pending, returns);
-    return returns;
-  }
-
   /** There is no cluster any more, or the client ends. */
   async #end(wait: boolean): Promise<void> {
     this.#routes = undefined;
     this.#current = this.control.pipeline;
     this.#release();
-    for (const [pending, timer] of this.#delayed) {
-      clearTimeout(timer);
-      pending.fail(closedError());
-    }
-    this.#delayed.clear();
+    this.retries.end();
     const nodes = [...this.#nodes.values()];
     this.#nodes.clear();
     const connections = nodes.flatMap((node) => node.detach());

@@ -52,6 +52,12 @@ export class Routes {
     return owners;
   }
 
+  /** Whether the view knows the node at this address, and none but dead ones there. */
+  isDead(url: string): boolean {
+    const seen = this.view.nodes.filter((node) => node.url === url);
+    return seen.length > 0 && !seen.some(({ live }) => live);
+  }
+
   /** A node said that this one runs the slot's commands. */
   moved(slot: number, node: ClusterNode): void {
     let index = this.nodes.indexOf(node);

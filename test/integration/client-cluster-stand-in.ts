@@ -115,7 +115,8 @@ export class ClusterStandIn {
     node.onHello = (socket, id) => {
       const { routes, replicas } = node.hellos.at(-1)!;
       if (replicas) readers.add(socket);
-      const cluster = routes ? this.view(index) : null;
+      const { slots, ...facts } = this.view(index);
+      const cluster = routes ? { ...facts, slots } : facts;
       socket.send(node.reply(id, [{ version: 1, server: 'stand-in', limits: {}, cluster }]));
     };
     node.onFrame = (frame) => this.#answer(index, frame);
