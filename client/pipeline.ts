@@ -46,6 +46,8 @@ export interface PipelineEvents {
 export class Pipeline implements Gatherer {
   /** In a cluster: what becomes of commands that this node did not run. */
   rescue: Rescue | undefined;
+  /** Messages that have come. */
+  received = 0;
   readonly #settings: ClientSettings;
   readonly #limits: FrameLimits;
   readonly #events: PipelineEvents;
@@ -247,6 +249,7 @@ export class Pipeline implements Gatherer {
   receive(message: Uint8Array): void {
     const reader = this.#reader;
     this.#silence.heard();
+    this.received++;
     try {
       reader.load(message);
       const id = reader.frameId();

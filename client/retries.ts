@@ -18,7 +18,7 @@ import type { LostCommand } from './frame.js';
 import type { ClientSettings } from './options.js';
 import type { Pending } from './pending.js';
 import type { Pipeline } from './pipeline.js';
-import type { Routes } from './routes.js';
+import { isDead, type Routes } from './routes.js';
 import { isRead } from './rows.js';
 
 /** Without `retry`: how often a command is sent on, before its caller hears that nodes disagree. */
@@ -217,9 +217,9 @@ export class Retries {
     const returns = ++trip.returns;
     if (!settings.retry && returns > MOVES_MAX) return false;
     // Who names a node that is dead has not heard of it yet, as the client has.
-    const isDead = routes.isDead(url);
-    if (!isDead) routes.moved(slot, this.#world.nodeAt(url));
-    if (returns > 1 || isDead) return this.#later(lost, () => this.#way(undefined, slot));
+    const namesDead = isDead(url, routes.view);
+    if (!namesDead) routes.moved(slot, this.#world.nodeAt(url));
+    if (returns > 1 || namesDead) return this.#later(lost, () => this.#way(undefined, slot));
     this.#world.nodeAt(url).pipeline.resend(lost);
     return true;
   }

@@ -2,7 +2,8 @@
  * Sends each command to the node of its key.
  *
  *     control      the connection that the client began with, or another where that was lost: it
- *                  tells the view of the cluster, and takes the commands that have no key
+ *                  tells the view of the cluster, and takes the commands that have no key. What is
+ *                  on its way to the nodes does not depend on it, so it may be lost at any time
  *     nodes        one or two connections to each, from the first command on
  *     routes       slot -> node; absent: there is no cluster, and all goes through `control`
  *
@@ -10,6 +11,7 @@
  */
 import type { Key } from '../engine/api.js';
 import type { ClusterView } from '../engine/cluster-view.js';
+import { COMMANDS } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
 import type { Reading } from '../engine/handles/runner.js';
 import { slotOf, slotOfText } from '../engine/slots.js';
@@ -19,12 +21,14 @@ import { type ClientEvents, Connection, type ServerFacts } from './connection.js
 import type { Emitter } from './emitter.js';
 import type { Rescue } from './frame.js';
 import type { Gathering } from './gathering.js';
+import { Heartbeat, type HeartbeatWorld } from './heartbeat.js';
 import type { ClientSettings } from './options.js';
-import type { Result } from './pending.js';
+import { Result } from './pending.js';
 import type { Pipeline } from './pipeline.js';
 import { Retries, type RetryWorld } from './retries.js';
 import { Routes } from './routes.js';
 import type { Sender, Stop } from './sender.js';
+import { ViewChoice, type ViewWorld } from './view-choice.js';
 import type { FrameWriter } from './writer.js';
 
 export class Router implements Sender {
@@ -32,9 +36,11 @@ export class Router implements Sender {
   readonly #settings: ClientSettings;
   readonly #emitter: Emitter<ClientEvents>;
   readonly #seeds: readonly string[];
-  readonly #role: { urls: readonly string[] };
+  readonly #role: { urls: readonly string[]; isUrgent: boolean };
   readonly #nodes = new Map<string, ClusterNode>();
   readonly #events: NodeEvents;
+  readonly #choice: ViewChoice;
+  readonly #heartbeat: Heartbeat;
   /** Commands that came back. */
   readonly retries: Retries;
   readonly #controlRescue: Rescue = (lost, error) => this.retries.rescue(undefined, lost, error);
@@ -50,20 +56,24 @@ export class Router implements Sender {
     this.#seeds = urls;
     const role = {
       urls,
+      isUrgent: false,
       hello: settings.routes ? { routes: true } : {},
       welcome: (facts: ServerFacts) => this.#welcome(facts),
-      lost: () => this.#release(),
+      lost: () => this.#heartbeat.stop(),
       pushed: (message: unknown) => this.#pushed(message),
     };
     this.#role = role;
     this.control = new Connection(role, settings, emitter);
     this.#current = this.control.pipeline;
     this.retries = new Retries(this.#retryWorld());
+    this.#choice = new ViewChoice(this.#viewWorld());
+    this.#heartbeat = new Heartbeat(this.#heartbeatWorld());
     this.#events = {
       settings,
       rescue: (node) => (lost, error) => this.retries.rescue(node, lost, error),
       rescueRead: (node) => (lost, error) => this.retries.rescueRead(node, lost, error),
       error: (error) => emitter.emit('error', error),
+      told: (view) => this.#choice.overhear(view),
     };
     emitter.on('state', (state) => {
       if (state === 'closed') void this.#end(false);
@@ -183,6 +193,52 @@ export class Router implements Sender {
     };
   }
 
+  #viewWorld(): ViewWorld {
+    const routes = () => this.#routes;
+    const { control } = this;
+    return {
+      get view() {
+        return routes()?.view;
+      },
+      get isControlled() {
+        return control.state === 'ready';
+      },
+      nodes: () => liveUrls(this.#routes?.view).map((url) => this.#nodeAt(url)),
+      follow: (view) => this.#follow(view),
+      move: (url) => {
+        this.#role.urls = [...new Set([url, ...this.#role.urls])];
+        const text = 'another node sees more of the cluster than the one that the client asked';
+        if (control.state === 'ready') control.drop(new SlabringError('CONNECTION', text));
+      },
+    };
+  }
+
+  #heartbeatWorld(): HeartbeatWorld {
+    const { control } = this;
+    const { pipeline } = control;
+    return {
+      get received() {
+        return pipeline.received;
+      },
+      ask: () => {
+        try {
+          pipeline.open().command(COMMANDS.PING.code, 0);
+        } catch {
+          // Too much waits to be sent: there is enough to be answered.
+          return;
+        }
+        // Whether a reply came is seen in what is received.
+        pipeline.commit(Result.RAW).catch(() => {});
+      },
+      lost: (silentMs) => {
+        const text = `the node was silent for ${silentMs} ms`;
+        // Where there is no other one, nothing is gained.
+        if (this.#role.isUrgent) control.drop(new SlabringError('CONNECTION', text));
+        else this.#heartbeat.start();
+      },
+    };
+  }
+
   #welcome(facts: ServerFacts): void {
     const view = facts.cluster as ClusterView | null | undefined;
     const { pipeline } = this.control;
@@ -190,25 +246,26 @@ export class Router implements Sender {
     pipeline.rescue = isClustered ? this.#controlRescue : undefined;
     if (!this.#settings.routes || !isClustered) {
       this.#role.urls = this.#seeds;
+      this.#role.isUrgent = false;
       if (this.#routes !== undefined) void this.#end(true);
       return;
     }
-    this.#learn(view);
+    this.#choice.hear(view);
+    this.#heartbeat.start();
     pipeline.scatter(new SlabringError('CONNECTION', 'there is no connection yet'));
   }
 
   #pushed(message: unknown): void {
     if (!this.#settings.routes || !Array.isArray(message) || message[0] !== 'view') return;
-    this.#learn(message[1] as ClusterView);
+    this.#choice.hear(message[1] as ClusterView);
   }
 
   /** @throws SlabringError `CONNECTION` when the view is none */
-  #learn(view: ClusterView): void {
+  #follow(view: ClusterView): void {
     const routes = new Routes(view, (url) => this.#nodeAt(url));
     this.#routes = routes;
-    routes.nodes[view.self]?.adopt(this.control);
-    const others = view.nodes.filter(({ live, url }) => live && url !== '').map(({ url }) => url);
-    this.#role.urls = [...new Set([...this.#seeds, ...others])];
+    this.#role.urls = this.#byChance(view);
+    this.#role.isUrgent = this.#role.urls.length > 1;
     const change = new SlabringError('CONNECTION', 'the node is no longer in the cluster');
     for (const [url, node] of this.#nodes) {
       const seen = view.nodes.filter((one) => one.url === url);
@@ -217,7 +274,6 @@ export class Router implements Sender {
         continue;
       }
       if (seen.length === 0) this.#nodes.delete(url);
-      node.release(this.control);
       for (const connection of node.detach()) {
         // What is dead will not answer: what was sent to it need not wait for the deadline.
         if (seen.length > 0) connection.drop(change);
@@ -238,22 +294,37 @@ export class Router implements Sender {
     return node;
   }
 
-  /** The control connection may come to another node. */
-  #release(): void {
-    for (const node of this.#nodes.values()) node.release(this.control);
+  /**
+   * Where the control connection goes when it is lost: to the other live nodes, not all clients to
+   * the same first; then to the one that it was with, and those that may be gone.
+   */
+  #byChance(view: ClusterView): string[] {
+    const self = view.nodes[view.self]?.url ?? '';
+    const others = liveUrls(view).filter((url) => url !== self);
+    const first = Math.floor(Math.random() * others.length);
+    const last = self === '' ? [] : [self];
+    const all = [...others.slice(first), ...others.slice(0, first), ...last, ...this.#seeds];
+    return [...new Set(all)];
   }
 
   /** There is no cluster any more, or the client ends. */
   async #end(wait: boolean): Promise<void> {
     this.#routes = undefined;
     this.#current = this.control.pipeline;
-    this.#release();
+    this.#heartbeat.stop();
+    this.#choice.end();
     this.retries.end();
     const nodes = [...this.#nodes.values()];
     this.#nodes.clear();
     const connections = nodes.flatMap((node) => node.detach());
     await Promise.all(connections.map((connection) => connection.close(wait)));
   }
+}
+
+/** Where clients reach the live nodes. */
+function liveUrls(view: ClusterView | undefined): string[] {
+  const reached = view?.nodes.filter(({ live, url }) => live && url !== '') ?? [];
+  return [...new Set(reached.map(({ url }) => url))];
 }
 
 /** Of what is no key: any, because writing it fails. */
