@@ -70,7 +70,8 @@ const STABLE_MS = 1_000;
 interface Attempt {
   socket: ClientSocket | undefined;
   greeted: boolean;
-  /** Then: when, on the clock of `performance.now()`. */
+  /** When HELLO was sent, and when it was answered, on the clock of `performance.now()`. */
+  askedAtMs: number;
   greetedAtMs: number;
   /** What the socket reported before it closed: the reason proper. */
   error: Error | undefined;
@@ -202,6 +203,7 @@ export class Connection {
     const attempt: Attempt = {
       socket: undefined,
       greeted: false,
+      askedAtMs: 0,
       greetedAtMs: 0,
       error: undefined,
       onClosed: undefined,
@@ -263,6 +265,7 @@ export class Connection {
       }),
     );
     writer.commit();
+    attempt.askedAtMs = performance.now();
     attempt.socket!.send(writer.end());
   }
 
@@ -314,10 +317,11 @@ export class Connection {
       this.#lose(attempt, error as SlabringError);
       return;
     }
-    this.pipeline.attach(attempt.socket!, {
+    const limits = {
       messageBytesMax: limit(facts, 'maxMessageBytes'),
       backlogBytesMax: limit(facts, 'maxBacklogBytes'),
-    });
+    };
+    this.pipeline.attach(attempt.socket!, limits, attempt.greetedAtMs - attempt.askedAtMs);
     if (this.#state === 'closing') return;
     this.#setState('ready');
     if (this.#state !== 'ready') return;

@@ -30,6 +30,16 @@ export class FrameQueue {
     this.#bytes += frame.size;
   }
 
+  /** Takes out all, the oldest first. */
+  clear(): Frame[] {
+    const frames = this.#frames.slice(this.#head) as Frame[];
+    this.#frames = [];
+    this.#head = 0;
+    this.#commands = 0;
+    this.#bytes = 0;
+    return frames;
+  }
+
   /** Takes the oldest out. */
   shift(): Frame | undefined {
     const frame = this.#frames[this.#head];

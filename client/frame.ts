@@ -42,6 +42,11 @@ export class Frame {
     this.startedAtMs = startedAtMs;
   }
 
+  /** Whether nobody waits for its reply any more. */
+  get isGivenUp(): boolean {
+    return this.pending.length === 0;
+  }
+
   /** All commands are in, and these are their bytes. */
   complete(bytes: Uint8Array): void {
     this.#bytes = bytes;

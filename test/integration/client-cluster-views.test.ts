@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Client } from '#client/client.js';
 import { connect } from '#client/client.js';
 import type { ClusterView } from '#engine/cluster-view.js';
-import { cleanups, next, pair } from './client-cluster-pair.js';
+import { bury, cleanups, next, pair } from './client-cluster-pair.js';
 import type { ClusterStandIn } from './client-cluster-stand-in.js';
 import { StandIn } from './client-stand-in.js';
 
@@ -99,6 +99,67 @@ describe('a silent node that the client hears the cluster from', () => {
     await asked;
     expect(client.cluster!.self).toBe(0);
     expect(cluster.nodes.map(({ hellos }) => hellos.length)).toEqual([1, 0, 0]);
+  });
+});
+
+describe('a silent node', () => {
+  /** Says nothing for longer than a node does that is well; what was heard of it. */
+  async function suspect(cluster: ClusterStandIn, client: Client, key: string): Promise<unknown[]> {
+    const heard: unknown[] = [];
+    const { onFrame } = cluster.nodes[1]!;
+    cluster.nodes[1]!.onFrame = ({ commands }) => heard.push(...commands.map(([name]) => name));
+    cluster.nodes[1]!.frames.length = 0;
+    cluster.onCommand = undefined;
+    void client.get(key).catch(() => {});
+    await cluster.nodes[1]!.seen(1);
+    // Sleeps: silence is what it is about.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    wake = () => {
+      cluster.nodes[1]!.onFrame = onFrame;
+      for (const frame of cluster.nodes[1]!.frames) onFrame!(frame);
+    };
+    return heard;
+  }
+  let wake = () => {};
+
+  it('is sent a PING only, and the next node has what waited, whatever it is', async () => {
+    const { cluster, client, keys } = await pair({ timeout: 0 });
+    const heard = await suspect(cluster, client, keys[1]!);
+    const sum = client.increment(keys[1]!);
+    const list = client.list(keys[1]!).push(1);
+    await cluster.nodes[1]!.seen(2);
+    cluster.onCommand = (node, [name]) => (node === 2 && name === 'RPUSH' ? 1 : undefined);
+    cluster.live[1] = false;
+    await bury(cluster, client, 1);
+    expect(await Promise.all([sum, list])).toEqual([1, 1]);
+    expect(heard).toEqual(['GET', 'PING']);
+  });
+
+  it('is sent all that waited when it answers', async () => {
+    const { cluster, client, keys } = await pair({ timeout: 0 });
+    await suspect(cluster, client, keys[1]!);
+    const sums = Promise.all([1, 2, 3].map(() => client.increment(keys[1]!)));
+    await cluster.nodes[1]!.seen(2);
+    wake();
+    expect(await sums).toEqual([1, 2, 3]);
+    expect(cluster.names(1)).toEqual(['GET', 'PING', 'INCR', 'INCR', 'INCR']);
+    expect(await client.increment(keys[1]!)).toBe(4);
+  });
+
+  it('is sent everything where the client shall not retry', async () => {
+    const { cluster, client, keys } = await pair({ timeout: 0, retry: false });
+    const heard = await suspect(cluster, client, keys[1]!);
+    void client.increment(keys[1]!).catch(() => {});
+    await cluster.nodes[1]!.seen(2);
+    expect(heard).toEqual(['GET', 'INCR']);
+  });
+
+  it('has what waited fail at its deadline, and says that it was not done', async () => {
+    const { cluster, client, keys } = await pair({ timeout: '400ms' });
+    await suspect(cluster, client, keys[1]!);
+    const error = await client.increment(keys[1]!).catch((reason) => reason);
+    expect(error).toMatchObject({ code: 'TIMEOUT' });
+    expect(error.message).toMatch(/^not sent .* the server is silent/);
   });
 });
 
