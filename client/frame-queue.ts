@@ -24,8 +24,13 @@ export class FrameQueue {
     return this.#frames[this.#head];
   }
 
+  /** The newest goes last; what has been elsewhere before is older, and goes before what is newer. */
   push(frame: Frame): void {
-    this.#frames.push(frame);
+    const frames = this.#frames;
+    let at = frames.length;
+    while (at > this.#head && frames[at - 1]!.startedAtMs > frame.startedAtMs) at--;
+    if (at === frames.length) frames.push(frame);
+    else frames.splice(at, 0, frame);
     this.#commands += frame.commands;
     this.#bytes += frame.size;
   }

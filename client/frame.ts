@@ -30,6 +30,8 @@ export class Frame {
   commands = 0;
   /** Length of the message, once it is complete. */
   size = 0;
+  /** Why its commands may have run before: then no error says that they have not. */
+  doubt: SlabringError | undefined;
   #bytes: Uint8Array | undefined;
   #rescue: Rescue | undefined;
   #sent = false;
@@ -118,8 +120,10 @@ export class Frame {
   }
 
   fail(error: SlabringError): void {
+    // What was sent fails with errors that say that it may have run.
+    const reason = this.#sent ? error : (this.doubt ?? error);
     // The frame itself may be kept until the server answers; those who waited need not be.
-    for (const pending of this.pending.splice(0)) pending.fail(error);
+    for (const pending of this.pending.splice(0)) pending.fail(reason);
     this.#forget();
   }
 

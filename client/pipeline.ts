@@ -83,6 +83,8 @@ export class Pipeline implements Gatherer {
   #frame: Frame | undefined;
   #flushing = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When it fires, on the clock of `performance.now()`. */
+  #timerAtMs = 0;
   readonly #silence: Silence;
   /** Frames stay here until the server says something. */
   #isHeld = false;
@@ -139,18 +141,20 @@ export class Pipeline implements Gatherer {
     this.#flushIfFull(frame);
   }
 
-  /** Sends commands that had no result elsewhere, under the deadline that they have. */
-  resend({ bytes, pending, startedAtMs }: LostCommand): void {
+  /**
+   * Sends commands that had no result elsewhere, under the deadline that they have.
+   * @param doubt why they may have run there
+   */
+  resend({ bytes, pending, startedAtMs }: LostCommand, doubt?: SlabringError): void {
     try {
       this.#admit();
     } catch (error) {
-      pending.fail(error as SlabringError);
+      pending.fail(doubt ?? (error as SlabringError));
       return;
     }
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#startTimer(startedAtMs + this.#settings.timeoutMs - performance.now());
-    this.#enqueue(this.#frameOf(bytes, pending, startedAtMs));
+    const frame = this.#frameOf(bytes, pending, startedAtMs);
+    frame.doubt = doubt;
+    this.#enqueue(frame);
   }
 
   /** Takes the present command back and makes its error a rejection. */
@@ -344,7 +348,7 @@ export class Pipeline implements Gatherer {
   #enqueue(frame: Frame): void {
     this.#queue.push(frame);
     this.#pump();
-    this.#startTimer(this.#settings.timeoutMs);
+    this.#startTimer(frame.startedAtMs);
   }
 
   /** Sends what waits, as far as the window allows. */
@@ -391,17 +395,19 @@ export class Pipeline implements Gatherer {
     socket.send(frame.takeBytes(this.rescue));
   }
 
-  /**
-   * One timer serves all commands: it waits for the oldest frame, and they all have the same
-   * deadline.
-   */
-  #startTimer(delayMs: number): void {
-    if (this.#timer === undefined && this.#settings.timeoutMs > 0) {
-      this.#timer = setTimeout(this.#onTimer, Math.max(1, Math.ceil(delayMs)));
-    }
+  /** One timer serves all commands: it waits for the one with the earliest deadline. */
+  #startTimer(startedAtMs: number): void {
+    const { timeoutMs } = this.#settings;
+    const atMs = startedAtMs + timeoutMs;
+    if (timeoutMs === 0 || (this.#timer !== undefined && this.#timerAtMs <= atMs)) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = atMs;
+    this.#timer = setTimeout(this.#onTimer, Math.max(1, Math.ceil(atMs - performance.now())));
   }
 
   #expire(): void {
+    // It has fired, but may have been started anew since.
+    clearTimeout(this.#timer);
     this.#timer = undefined;
     const { timeoutMs } = this.#settings;
     const nowMs = performance.now();
@@ -422,7 +428,7 @@ export class Pipeline implements Gatherer {
     oldestMs = Math.min(oldestMs, this.#queue.oldest?.startedAtMs ?? oldestMs);
     const outage = this.#silence.outage(nowMs);
     if (outage !== undefined) this.#events.broken(outage);
-    if (oldestMs < Number.POSITIVE_INFINITY) this.#startTimer(oldestMs + timeoutMs - nowMs);
+    if (oldestMs < Number.POSITIVE_INFINITY) this.#startTimer(oldestMs);
     if (this.#draining) this.#settled();
   }
 

@@ -116,7 +116,7 @@ export class Retries {
     const owners = routes.owners(slot).length;
     const returns = ++this.#tripOf(lost.pending).returns;
     if (owners > 1 && returns < (retry ? owners : owners + 1)) {
-      next().resend(lost);
+      this.#send(lost, next());
       return true;
     }
     return retry && owners > 0 && this.#later(lost, next);
@@ -195,7 +195,7 @@ export class Retries {
     }
     // What has no key was for this node, not for another.
     if (slot === undefined && node !== undefined && !this.#world.isKnown(node)) return false;
-    this.#way(node, slot).resend(lost);
+    this.#send(lost, this.#way(node, slot));
     return true;
   }
 
@@ -203,7 +203,7 @@ export class Retries {
     const runner = slot === undefined ? undefined : this.#world.routes?.runner(slot);
     if (runner === undefined || runner === node) return false;
     if (node === undefined && runner.pipeline === this.#world.fallback) return false;
-    runner.pipeline.resend(lost);
+    this.#send(lost, runner.pipeline);
     return true;
   }
 
@@ -220,7 +220,7 @@ export class Retries {
     const namesDead = isDead(url, routes.view);
     if (!namesDead) routes.moved(slot, this.#world.nodeAt(url));
     if (returns > 1 || namesDead) return this.#later(lost, () => this.#way(undefined, slot));
-    this.#world.nodeAt(url).pipeline.resend(lost);
+    this.#send(lost, this.#world.nodeAt(url).pipeline);
     return true;
   }
 
@@ -233,10 +233,14 @@ export class Retries {
     if (performance.now() + delayMs >= startedAtMs + mostMs) return false;
     const go = () => {
       this.#delayed.delete(pending);
-      way().resend(lost);
+      this.#send(lost, way());
     };
     this.#delayed.set(pending, { timer: setTimeout(go, delayMs), go });
     return true;
+  }
+
+  #send(lost: LostCommand, pipeline: Pipeline): void {
+    pipeline.resend(lost, this.#trips.get(lost.pending)?.doubt);
   }
 
   /** Where the routes lead now. */

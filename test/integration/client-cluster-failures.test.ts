@@ -132,6 +132,28 @@ describe('when a node dies', () => {
     expect(await late).toMatchObject({ code: 'TIMEOUT' });
   });
 
+  it('what comes from another node leaves the deadlines of the others as they are', async () => {
+    const { cluster, client, keys } = await pair({ timeout: '400ms' });
+    cluster.onCommand = (node, [name]) => (node === 1 || name === 'PING' ? undefined : SILENCE);
+    const startedAtMs = performance.now();
+    let tookMs = 0;
+    const early = client.get(keys[2]!).catch((error) => {
+      tookMs = performance.now() - startedAtMs;
+      return error;
+    });
+    // The client learns of the change one key at a time.
+    cluster.demote(1);
+    const later: Promise<unknown>[] = [];
+    for (let i = 0; i < 8; i++) {
+      later.push(client.get(cluster.keyOf(2, i)).catch((error) => error));
+      // Sleeps: these are called one after the other, until long after the deadline.
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(await early).toMatchObject({ code: 'TIMEOUT' });
+    expect(tookMs).toBeLessThan(600);
+    await Promise.all(later);
+  });
+
   it('close waits for the replies of all nodes', async () => {
     const { cluster, client, keys } = await pair();
     let release = () => {};

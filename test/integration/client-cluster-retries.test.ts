@@ -106,6 +106,28 @@ describe('what was on its way to a node that is dead', () => {
     await expect(client.set(keys[1]!, 'poison')).rejects.toMatchObject({ code: 'CONNECTION' });
     expect(cluster.asked.flat().length).toBe(4);
   });
+
+  it('is not said to be undone, when it waits for a connection in vain', async () => {
+    const { cluster, client, keys } = await pair({ timeout: '400ms', reconnectDelay: 10 });
+    cluster.onCommand = (node) => {
+      void cluster.kill(node);
+      return SILENCE;
+    };
+    const error = await client.set(keys[1]!, 1).catch((reason) => reason);
+    expect(error).toMatchObject({ code: 'CONNECTION' });
+    expect(error.message).toMatch(/may have run/);
+  });
+
+  it('is not said to be undone, when the client is being closed', async () => {
+    const { cluster, client, keys } = await pair();
+    silenceNode1(cluster);
+    const written = client.set(keys[1]!, 1).catch((reason) => reason);
+    await cluster.nodes[1]!.seen(1);
+    const closed = client.close();
+    cluster.nodes[1]!.drop();
+    expect(await written).toMatchObject({ code: 'CONNECTION' });
+    await closed;
+  });
 });
 
 describe('TRYAGAIN', () => {
