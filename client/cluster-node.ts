@@ -1,11 +1,14 @@
 /** A node of a cluster: its connections, made when they are needed, and how far away it is. */
+import type { ClusterView } from '../engine/cluster-view.js';
 import { COMMANDS } from '../engine/commands.js';
-import { type ClientEvents, Connection } from './connection.js';
+import { SlabringError } from '../engine/errors.js';
+import { type ClientEvents, Connection, type Role } from './connection.js';
 import { Emitter } from './emitter.js';
 import type { Rescue } from './frame.js';
 import type { ClientSettings } from './options.js';
 import { Result } from './pending.js';
 import type { Pipeline } from './pipeline.js';
+import { cellsOf } from './routes.js';
 
 /** How long a measured round trip counts. Routes change seldom, and a PING costs a node little. */
 const MEASURED_MS = 5_000;
@@ -19,6 +22,8 @@ export interface NodeEvents {
   /** For reads that any owner may answer. */
   rescueRead(node: ClusterNode): Rescue;
   error(error: ClientEvents['error']): void;
+  /** The node said what it sees. */
+  told(view: ClusterView): void;
 }
 
 export class ClusterNode {
@@ -29,6 +34,8 @@ export class ClusterNode {
   #readers: Connection | undefined;
   /** Mean of the round trips measured; infinite before the first. */
   roundTripMs = Number.POSITIVE_INFINITY;
+  /** What it sees, as it said last. */
+  #told: ClusterView | undefined;
   #measuredAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(url: string, number: number, events: NodeEvents) {
@@ -39,7 +46,7 @@ export class ClusterNode {
 
   /** For commands that this node runs. */
   get pipeline(): Pipeline {
-    this.#main ??= this.#open({ routes: true }, this.#events.rescue(this));
+    this.#main ??= this.#open({ routes: true }, this.#events.rescue(this), true);
     return this.#main.pipeline;
   }
 
@@ -58,13 +65,23 @@ export class ClusterNode {
     return [this.#main, this.#readers].filter((connection) => connection !== undefined);
   }
 
-  /** Uses a connection that is there already, as long as it stands. */
-  adopt(connection: Connection): void {
-    this.#main ??= connection;
-  }
-
-  release(connection: Connection): void {
-    if (this.#main === connection) this.#main = undefined;
+  /**
+   * What it sees at this moment; undefined: nothing that a client could go by.
+   * @throws SlabringError when it does not answer
+   */
+  async ask(): Promise<ClusterView | undefined> {
+    const { pipeline } = this;
+    const main = this.#main!;
+    if (main.state === 'ready') {
+      pipeline.open().command(COMMANDS.PING.code, 0);
+      // What it has told of late is there when the reply is.
+      await pipeline.commit(Result.RAW);
+    } else if (main.state === 'waiting') {
+      throw new SlabringError('CONNECTION', `${this.url} has just refused to connect`);
+    } else {
+      await main.ready();
+    }
+    return this.#told;
   }
 
   /** Sends a PING now and then, for `roundTripMs`; not before there is a connection. */
@@ -102,14 +119,32 @@ export class ClusterNode {
     return all;
   }
 
-  #open(hello: Record<string, unknown>, rescue: Rescue): Connection {
+  /** @param isHeard whether what the node tells on it of the cluster is of interest */
+  #open(hello: Record<string, unknown>, rescue: Rescue, isHeard = false): Connection {
     const emitter = new Emitter<ClientEvents>();
     emitter.on('error', (error) => this.#events.error(error));
     // A node that is gone leaves the view, and then its connections end.
     const settings = { ...this.#events.settings, reconnect: true };
-    const connection = new Connection({ urls: [this.url], hello }, settings, emitter);
+    const role: Role = { urls: [this.url], hello };
+    if (isHeard) {
+      role.welcome = ({ cluster }) => this.#hear(cluster);
+      role.pushed = (message) => {
+        if (Array.isArray(message) && message[0] === 'view') this.#hear(message[1]);
+      };
+    }
+    const connection = new Connection(role, settings, emitter);
     connection.pipeline.rescue = rescue;
     connection.start();
     return connection;
+  }
+
+  /** @throws SlabringError `CONNECTION` when the view is none */
+  #hear(cluster: unknown): void {
+    const view = cluster as ClusterView | null | undefined;
+    // A node that serves nothing yet has no slots to tell.
+    this.#told = view?.slots === undefined ? undefined : view;
+    if (this.#told === undefined) return;
+    cellsOf(this.#told);
+    this.#events.told(this.#told);
   }
 }

@@ -57,10 +57,22 @@ const CLOSE_MS_MAX = 1_000;
 
 const NORMAL_CLOSURE = 1000;
 
+/** Of an urgent role: the time that each address has, the first time round. */
+const URGENT_CONNECT_MS = 1_000;
+
+/**
+ * A connection that is lost sooner is made again no faster than any: nodes that greet and hang up
+ * would be asked without end.
+ */
+const STABLE_MS = 1_000;
+
 /** One attempt to connect, and the connection that may come of it. */
 interface Attempt {
   socket: ClientSocket | undefined;
   greeted: boolean;
+  /** When HELLO was sent, and when it was answered, on the clock of `performance.now()`. */
+  askedAtMs: number;
+  greetedAtMs: number;
   /** What the socket reported before it closed: the reason proper. */
   error: Error | undefined;
   /** Called when a socket that we close is closed. */
@@ -76,14 +88,19 @@ interface Waiter {
 export interface Role {
   /** Where to connect: tried in turn. */
   urls: readonly string[];
+  /**
+   * The addresses are of one cluster, the best first: when the connection is lost the others are
+   * tried at once, and each must answer soon.
+   */
+  readonly isUrgent?: boolean;
   /** What HELLO says besides version, name and token. */
   readonly hello: Readonly<Record<string, unknown>>;
   /** HELLO was answered; commands that wait have not been sent yet. */
-  welcome?(facts: ServerFacts): void;
+  welcome?: (facts: ServerFacts) => void;
   /** The connection is gone; its commands have not failed yet. */
-  lost?(): void;
+  lost?: () => void;
   /** A message of a push frame. */
-  pushed?(message: unknown): void;
+  pushed?: (message: unknown) => void;
 }
 
 export class Connection {
@@ -186,6 +203,8 @@ export class Connection {
     const attempt: Attempt = {
       socket: undefined,
       greeted: false,
+      askedAtMs: 0,
+      greetedAtMs: 0,
       error: undefined,
       onClosed: undefined,
     };
@@ -193,7 +212,7 @@ export class Connection {
     this.#setState('connecting');
     // A listener may have closed the client.
     if (this.#attempt !== attempt) return;
-    const { connectTimeoutMs } = this.#settings;
+    const connectTimeoutMs = this.#connectTimeoutMs();
     if (connectTimeoutMs > 0) {
       this.#timer = setTimeout(() => {
         this.#lose(attempt, this.#error(`no answer within ${connectTimeoutMs} ms`));
@@ -202,6 +221,14 @@ export class Connection {
     this.#open(attempt).catch((cause: Error) => {
       this.#lose(attempt, this.#error(cause.message, cause));
     });
+  }
+
+  /** 0: none. */
+  #connectTimeoutMs(): number {
+    const { connectTimeoutMs } = this.#settings;
+    // Should none answer in so short a time, the network is as slow as the option allows for.
+    if (!this.#role.isUrgent || this.#failures > 0) return connectTimeoutMs;
+    return Math.min(connectTimeoutMs || URGENT_CONNECT_MS, URGENT_CONNECT_MS);
   }
 
   async #open(attempt: Attempt): Promise<void> {
@@ -238,6 +265,7 @@ export class Connection {
       }),
     );
     writer.commit();
+    attempt.askedAtMs = performance.now();
     attempt.socket!.send(writer.end());
   }
 
@@ -279,6 +307,7 @@ export class Connection {
   #welcome(attempt: Attempt, facts: ServerFacts): void {
     clearTimeout(this.#timer);
     attempt.greeted = true;
+    attempt.greetedAtMs = performance.now();
     this.#failures = 0;
     this.#tried = 0;
     this.#facts = facts;
@@ -288,10 +317,11 @@ export class Connection {
       this.#lose(attempt, error as SlabringError);
       return;
     }
-    this.pipeline.attach(attempt.socket!, {
+    const limits = {
       messageBytesMax: limit(facts, 'maxMessageBytes'),
       backlogBytesMax: limit(facts, 'maxBacklogBytes'),
-    });
+    };
+    this.pipeline.attach(attempt.socket!, limits, attempt.greetedAtMs - attempt.askedAtMs);
     if (this.#state === 'closing') return;
     this.#setState('ready');
     if (this.#state !== 'ready') return;
@@ -305,8 +335,9 @@ export class Connection {
     this.#attempt = undefined;
     clearTimeout(this.#timer);
     attempt.socket?.terminate();
-    this.#turn++;
-    const isLast = attempt.greeted || ++this.#tried >= this.#role.urls.length;
+    const { isUrgent, urls } = this.#role;
+    this.#turn = isUrgent && attempt.greeted ? 0 : this.#turn + 1;
+    const isLast = attempt.greeted ? !this.#mayHurry(attempt) : ++this.#tried >= urls.length;
     if (isLast) this.#tried = 0;
     this.#role.lost?.();
     this.pipeline.detach(error);
@@ -320,6 +351,11 @@ export class Connection {
     } else if (this.#state !== 'closed') {
       this.#again(error, isLast);
     }
+  }
+
+  #mayHurry({ greetedAtMs }: Attempt): boolean {
+    if (!this.#role.isUrgent || !this.#settings.reconnect) return false;
+    return performance.now() - greetedAtMs >= STABLE_MS;
   }
 
   /** @param isLast whether all addresses were tried; if not, the next is tried at once */

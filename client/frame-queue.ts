@@ -24,10 +24,25 @@ export class FrameQueue {
     return this.#frames[this.#head];
   }
 
+  /** The newest goes last; what has been elsewhere before is older, and goes before what is newer. */
   push(frame: Frame): void {
-    this.#frames.push(frame);
+    const frames = this.#frames;
+    let at = frames.length;
+    while (at > this.#head && frames[at - 1]!.startedAtMs > frame.startedAtMs) at--;
+    if (at === frames.length) frames.push(frame);
+    else frames.splice(at, 0, frame);
     this.#commands += frame.commands;
     this.#bytes += frame.size;
+  }
+
+  /** Takes out all, the oldest first. */
+  clear(): Frame[] {
+    const frames = this.#frames.slice(this.#head) as Frame[];
+    this.#frames = [];
+    this.#head = 0;
+    this.#commands = 0;
+    this.#bytes = 0;
+    return frames;
   }
 
   /** Takes the oldest out. */

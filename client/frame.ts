@@ -12,13 +12,15 @@ export interface LostCommand {
   readonly startedAtMs: number;
   /** Whether it may have run. */
   readonly sent: boolean;
+  /** It was run, and this is what the caller gets for it all the same, if nobody takes it over. */
+  readonly failure: SlabringError | undefined;
 }
 
 /** Takes a command over, of which this error came; false: the error is the caller's. */
 export type Rescue = (lost: LostCommand, error: SlabringError) => boolean;
 
 /** Errors of a node that another one might not give. */
-const ELSEWHERE: readonly string[] = ['MOVED', 'UNAVAILABLE'];
+const ELSEWHERE: readonly string[] = ['MOVED', 'UNAVAILABLE', 'TRYAGAIN'];
 
 export class Frame {
   readonly id: number;
@@ -28,6 +30,8 @@ export class Frame {
   commands = 0;
   /** Length of the message, once it is complete. */
   size = 0;
+  /** Why its commands may have run before: then no error says that they have not. */
+  doubt: SlabringError | undefined;
   #bytes: Uint8Array | undefined;
   #rescue: Rescue | undefined;
   #sent = false;
@@ -38,6 +42,11 @@ export class Frame {
   constructor(id: number, startedAtMs: number) {
     this.id = id;
     this.startedAtMs = startedAtMs;
+  }
+
+  /** Whether nobody waits for its reply any more. */
+  get isGivenUp(): boolean {
+    return this.pending.length === 0;
   }
 
   /** All commands are in, and these are their bytes. */
@@ -78,15 +87,20 @@ export class Frame {
     }
   }
 
-  /** The reply to a command of `pending` is an error: another node's to run, or the caller's. */
-  refuse(pending: Pending, offset: number, error: SlabringError): void {
+  /**
+   * The reply to a command of `pending` is an error: another node's to run, or the caller's.
+   * @param failure what the caller gets; absent: the error. Given: the command was run, and the
+   *   error is of what belongs to it
+   */
+  refuse(pending: Pending, offset: number, error: SlabringError, failure?: SlabringError): void {
     const rescue = this.#rescue;
     if (rescue === undefined || !ELSEWHERE.includes(error.code)) {
-      pending.fail(error);
+      pending.fail(failure ?? error);
       return;
     }
     const part = pending.part(offset);
-    if (!rescue(this.#lost(pending, offset, part), error)) part.fail(error);
+    const lost = this.#lost(pending, offset, part, failure);
+    if (!rescue(lost, error)) part.fail(failure ?? error);
   }
 
   /** Its commands will have no reply: others take them over, or they fail. */
@@ -106,8 +120,10 @@ export class Frame {
   }
 
   fail(error: SlabringError): void {
+    // What was sent fails with errors that say that it may have run.
+    const reason = this.#sent ? error : (this.doubt ?? error);
     // The frame itself may be kept until the server answers; those who waited need not be.
-    for (const pending of this.pending.splice(0)) pending.fail(error);
+    for (const pending of this.pending.splice(0)) pending.fail(reason);
     this.#forget();
   }
 
@@ -116,7 +132,7 @@ export class Frame {
     this.#bytes = undefined;
   }
 
-  #lost(pending: Pending, offset: number, part: Pending): LostCommand {
+  #lost(pending: Pending, offset: number, part: Pending, failure?: SlabringError): LostCommand {
     const bytes = this.#bytes!;
     if (this.#foundAt === 0) this.#foundAt = valueEnd(bytes, 0);
     for (; this.pending[this.#foundIndex] !== pending; this.#foundIndex++) {
@@ -125,7 +141,8 @@ export class Frame {
     const start = skip(bytes, this.#foundAt, offset);
     const end = skip(bytes, start, part.commands);
     const { startedAtMs } = this;
-    return { bytes: bytes.slice(start, end), pending: part, startedAtMs, sent: this.#sent };
+    const sent = this.#sent;
+    return { bytes: bytes.slice(start, end), pending: part, startedAtMs, sent, failure };
   }
 }
 

@@ -35,6 +35,11 @@ export interface ClientOptions extends SessionOptions {
    * node of its key. Otherwise all goes to one node, which asks the others. Default: true.
    */
   routes?: boolean;
+  /**
+   * In a cluster: ask again, within `timeout`, for what a node did not run; and, of commands that
+   * leave the same when they run twice, for what was lost on its way. Default: true.
+   */
+  retry?: boolean;
   /** Connect again when the connection is lost. Default: true. */
   reconnect?: boolean;
   /** Delay before the first new attempt, doubled for each further one, jittered. Default: 50 ms. */
@@ -62,6 +67,7 @@ export interface ClientSettings {
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly routes: boolean;
+  readonly retry: boolean;
   readonly session: SessionSettings;
   readonly reconnect: boolean;
   readonly reconnectDelayMs: number;
@@ -80,6 +86,7 @@ const DEFAULTS = {
   timeout: 1_000,
   connectTimeout: 5_000,
   routes: true,
+  retry: true,
   reconnect: true,
   reconnectDelay: 50,
   // A node that comes back is used again within this time.
@@ -108,6 +115,7 @@ const OPTION_NAMES: readonly (keyof ClientOptions)[] = [
   'frameCommands',
   'socketFactory',
   'routes',
+  'retry',
   ...SESSION_OPTIONS,
 ];
 
@@ -155,6 +163,7 @@ export function readOptions(options: ClientOptions = {}): ClientSettings {
     session: readSessionOptions(options, timeoutMs),
     connectTimeoutMs: timer(options, 'connectTimeout'),
     routes: flag(options, 'routes') ?? DEFAULTS.routes,
+    retry: flag(options, 'retry') ?? DEFAULTS.retry,
     reconnect: flag(options, 'reconnect') ?? DEFAULTS.reconnect,
     reconnectDelayMs: timer(options, 'reconnectDelay'),
     reconnectDelayMaxMs: timer(options, 'reconnectDelayMax'),
@@ -188,7 +197,7 @@ function text(options: ClientOptions, name: 'token' | 'user' | 'name'): string |
   return value;
 }
 
-function flag(options: ClientOptions, name: 'reconnect' | 'routes'): boolean | undefined {
+function flag(options: ClientOptions, name: 'reconnect' | 'routes' | 'retry'): boolean | undefined {
   const value = options[name];
   if (value !== undefined && typeof value !== 'boolean') {
     throw new SlabringError('OPTION', `${name} must be true or false, not ${show(value)}`);

@@ -177,7 +177,8 @@ export class PendingConfirmed implements Pending {
     else if (doubt === undefined) this.#resolve(value);
     else {
       const message = `the write was done, but too few nodes are known to have it: ${doubt.message}`;
-      this.#reject(new SlabringError('UNAVAILABLE', message, { cause: doubt }));
+      const failure = new SlabringError('UNAVAILABLE', message, { cause: doubt });
+      frame.refuse(this, 0, doubt, failure);
     }
   }
 

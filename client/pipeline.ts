@@ -10,25 +10,36 @@
  *                  \                        |    \--> connection lost: rejected, never sent again
  *                   \-----------------------+--> deadline passed: rejected
  */
+import { COMMANDS } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
 import type { Reading } from '../engine/handles/runner.js';
 import { capture, rejectLast, resolveLast } from './deferred.js';
 import { Frame, type LostCommand, type Rescue } from './frame.js';
 import { FrameLimits, type PeerLimits } from './frame-limits.js';
 import { FrameQueue } from './frame-queue.js';
+import { FramesOut } from './frames-out.js';
 import { type Gatherer, type Gathering, PendingPart } from './gathering.js';
 import type { ClientSettings } from './options.js';
-import { type Pending, PendingCommand, PendingReading, type Result } from './pending.js';
+import { type Pending, PendingCommand, PendingReading, Result } from './pending.js';
 import { ReplyReader } from './reader.js';
 import { Silence } from './silence.js';
 import type { ClientSocket } from './socket.js';
 import { atEndOfTurn } from './turn.js';
+import {
+  lostInFlightError,
+  noConnectionError,
+  noReplyError,
+  notSentError,
+  tooLongError,
+  tooManyBytesError,
+  tooManyCommandsError,
+} from './waiting-errors.js';
 import { FrameWriter } from './writer.js';
 
-const FRAME_ID_MAX = 2 ** 32 - 1;
+/** The command PING. */
+const PING = Uint8Array.of(0x91, COMMANDS.PING.code);
 
-/** What a frame costs besides its bytes: the server counts about this much for one that waits. */
-const FRAME_OVERHEAD_BYTES = 256;
+function ignore(): void {}
 
 /** Node's timers count from the turn's beginning, so they may fire so much early. */
 const TIMER_EARLY_MS = 1;
@@ -46,17 +57,15 @@ export interface PipelineEvents {
 export class Pipeline implements Gatherer {
   /** In a cluster: what becomes of commands that this node did not run. */
   rescue: Rescue | undefined;
+  /** Messages that have come. */
+  received = 0;
   readonly #settings: ClientSettings;
   readonly #limits: FrameLimits;
   readonly #events: PipelineEvents;
   readonly #writer = new FrameWriter();
   readonly #reader = new ReplyReader();
-  #writerOfLost: FrameWriter | undefined;
-  readonly #inFlight = new Map<number, Frame>();
-  /**
-   * Frames whose commands were rejected by their deadline, and which the server still owes a reply.
-   */
-  readonly #expired = new Map<number, Frame>();
+  #otherWriter: FrameWriter | undefined;
+  readonly #inFlight = new FramesOut();
   readonly #onEndOfTurn = () => {
     this.#flushing = false;
     this.flush();
@@ -69,15 +78,16 @@ export class Pipeline implements Gatherer {
 
   /** Frames that wait for a connection, or for room in the window. */
   readonly #queue = new FrameQueue();
-  /** What the frames in flight and the expired ones cost the server. */
-  #windowBytes = 0;
   #socket: ClientSocket | undefined;
   /** The frame of this turn. */
   #frame: Frame | undefined;
-  #frameId = 0;
   #flushing = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When it fires, on the clock of `performance.now()`. */
+  #timerAtMs = 0;
   readonly #silence: Silence;
+  /** Frames stay here until the server says something. */
+  #isHeld = false;
   #draining = false;
   /** Why commands are refused, once they are. */
   #refusal: SlabringError | undefined;
@@ -97,7 +107,7 @@ export class Pipeline implements Gatherer {
   /** Commands called and not yet answered. */
   get outstanding(): number {
     let commands = this.#queue.commands + (this.#frame?.commands ?? 0);
-    for (const frame of this.#inFlight.values()) commands += frame.commands;
+    for (const frame of this.#inFlight) commands += frame.commands;
     return commands;
   }
 
@@ -131,25 +141,20 @@ export class Pipeline implements Gatherer {
     this.#flushIfFull(frame);
   }
 
-  /** Sends commands that had no result elsewhere, under the deadline that they have. */
-  resend({ bytes, pending, startedAtMs }: LostCommand): void {
+  /**
+   * Sends commands that had no result elsewhere, under the deadline that they have.
+   * @param doubt why they may have run there
+   */
+  resend({ bytes, pending, startedAtMs }: LostCommand, doubt?: SlabringError): void {
     try {
       this.#admit();
     } catch (error) {
-      pending.fail(error as SlabringError);
+      pending.fail(doubt ?? (error as SlabringError));
       return;
     }
-    const frame = this.#newFrame(startedAtMs);
-    frame.pending.push(pending);
-    frame.commands = pending.commands;
-    this.#writerOfLost ??= new FrameWriter();
-    this.#writerOfLost.begin(frame.id);
-    this.#writerOfLost.packed(bytes);
-    this.#writerOfLost.commit();
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#startTimer(startedAtMs + this.#settings.timeoutMs - performance.now());
-    this.#complete(frame, this.#writerOfLost.end());
+    const frame = this.#frameOf(bytes, pending, startedAtMs);
+    frame.doubt = doubt;
+    this.#enqueue(frame);
   }
 
   /** Takes the present command back and makes its error a rejection. */
@@ -170,9 +175,13 @@ export class Pipeline implements Gatherer {
     if (frame.commands > 0) this.#complete(frame, this.#writer.end());
   }
 
-  /** There is a connection: sends what waited. Without limits the server has none. */
-  attach(socket: ClientSocket, limits: PeerLimits): void {
+  /**
+   * There is a connection: sends what waited. Without limits the server has none.
+   * @param roundTripMs how long it took to answer HELLO
+   */
+  attach(socket: ClientSocket, limits: PeerLimits, roundTripMs: number): void {
     this.#limits.adopt(limits);
+    this.#silence.begin(roundTripMs);
     this.#socket = socket;
     this.#outage = undefined;
     this.#pump();
@@ -183,17 +192,11 @@ export class Pipeline implements Gatherer {
     this.#socket = undefined;
     this.#outage = outage;
     this.#silence.heard();
-    this.#expired.clear();
-    this.#windowBytes = 0;
+    this.#isHeld = false;
     this.#limits.forget();
-    const lost = [...this.#inFlight.values()];
-    this.#inFlight.clear();
+    const lost = this.#inFlight.clear();
     if (lost.length > 0) {
-      const error = new SlabringError(
-        'CONNECTION',
-        `the connection was lost with the command in flight, it may have run: ${outage.message}`,
-        { cause: outage },
-      );
+      const error = lostInFlightError(outage);
       for (const frame of lost) {
         if (this.rescue === undefined) frame.fail(error);
         else frame.scatter(this.rescue, error);
@@ -208,17 +211,13 @@ export class Pipeline implements Gatherer {
     const { rescue } = this;
     if (rescue === undefined || this.#socket !== undefined) return;
     this.flush();
-    const frames: Frame[] = [];
-    for (let frame = this.#queue.shift(); frame !== undefined; frame = this.#queue.shift()) {
-      frames.push(frame);
-    }
-    for (const frame of frames) frame.scatter(rescue, outage);
+    for (const frame of this.#queue.clear()) frame.scatter(rescue, outage);
   }
 
   /** Rejects every command that waits for a connection. */
   failQueued(error: SlabringError): void {
     this.flush();
-    this.#failQueue(error);
+    for (const frame of this.#queue.clear()) frame.fail(error);
     this.#settled();
   }
 
@@ -237,24 +236,20 @@ export class Pipeline implements Gatherer {
     this.flush();
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const inFlight = [...this.#inFlight.values()];
-    this.#inFlight.clear();
-    for (const frame of inFlight) frame.fail(error);
-    this.#failQueue(error);
+    for (const frame of [...this.#inFlight.clear(), ...this.#queue.clear()]) frame.fail(error);
   }
 
   /** One message of the server. */
   receive(message: Uint8Array): void {
     const reader = this.#reader;
     this.#silence.heard();
+    this.received++;
     try {
+      if (this.#isHeld) this.#release();
       reader.load(message);
       const id = reader.frameId();
-      if (id === 0) {
-        this.#events.push(reader);
-        return;
-      }
-      this.#answered(id, reader, message.length);
+      if (id === 0) this.#events.push(reader);
+      else this.#answered(id, reader, message.length);
     } catch (cause) {
       const message = `the server broke the protocol: ${(cause as Error).message}`;
       this.#events.broken(new SlabringError('CONNECTION', message, { cause }));
@@ -264,17 +259,9 @@ export class Pipeline implements Gatherer {
   }
 
   #answered(id: number, reader: ReplyReader, replyBytes: number): void {
-    const frame = this.#inFlight.get(id);
-    const owed = frame ?? this.#expired.get(id);
-    if (owed === undefined) throw new RangeError(`a reply to frame ${id}, which is not in flight`);
-    this.#windowBytes -= owed.size + FRAME_OVERHEAD_BYTES;
-    this.#limits.learn(owed.commands, owed.size, replyBytes);
-    if (frame === undefined) {
-      this.#expired.delete(id);
-    } else {
-      this.#inFlight.delete(id);
-      frame.settle(reader);
-    }
+    const frame = this.#inFlight.take(id);
+    this.#limits.learn(frame.commands, frame.size, replyBytes);
+    if (!frame.isGivenUp) frame.settle(reader);
     if (!this.#queue.isEmpty) this.#pump();
     if (this.#draining) this.#settled();
   }
@@ -284,18 +271,10 @@ export class Pipeline implements Gatherer {
     if (this.#refusal !== undefined) throw this.#refusal;
     const { queueLimit, bufferLimitBytes } = this.#settings;
     const { bytes } = this.#queue;
-    if (bytes > bufferLimitBytes) {
-      throw new SlabringError('QUEUEFULL', `${bytes} bytes of commands wait to leave already`);
-    }
+    if (bytes > bufferLimitBytes) throw tooManyBytesError(bytes);
     if (this.#socket !== undefined) return;
     const commands = this.#queue.commands + (this.#frame?.commands ?? 0);
-    if (commands >= queueLimit) {
-      throw new SlabringError(
-        'QUEUEFULL',
-        `no connection, and ${commands} commands wait for one already${this.#reason()}`,
-        { cause: this.#outage },
-      );
-    }
+    if (commands >= queueLimit) throw tooManyCommandsError(commands, this.#outage);
   }
 
   #begin(): void {
@@ -308,10 +287,20 @@ export class Pipeline implements Gatherer {
   }
 
   #newFrame(startedAtMs: number): Frame {
-    do {
-      this.#frameId = this.#frameId === FRAME_ID_MAX ? 1 : this.#frameId + 1;
-    } while (this.#inFlight.has(this.#frameId) || this.#expired.has(this.#frameId));
-    return new Frame(this.#frameId, startedAtMs);
+    return new Frame(this.#inFlight.nextId(), startedAtMs);
+  }
+
+  /** A complete frame, beside the one of this turn. */
+  #frameOf(bytes: Uint8Array, pending: Pending, startedAtMs: number): Frame {
+    const frame = this.#newFrame(startedAtMs);
+    frame.pending.push(pending);
+    frame.commands = pending.commands;
+    this.#otherWriter ??= new FrameWriter();
+    this.#otherWriter.begin(frame.id);
+    this.#otherWriter.packed(bytes);
+    this.#otherWriter.commit();
+    frame.complete(this.#otherWriter.end());
+    return frame;
   }
 
   commitPart(gathering: Gathering, index: number): void {
@@ -353,9 +342,13 @@ export class Pipeline implements Gatherer {
   /** The frame has all its commands: sends it, or lets it wait for its turn. */
   #complete(frame: Frame, bytes: Uint8Array): void {
     frame.complete(bytes);
+    this.#enqueue(frame);
+  }
+
+  #enqueue(frame: Frame): void {
     this.#queue.push(frame);
     this.#pump();
-    this.#startTimer(this.#settings.timeoutMs);
+    this.#startTimer(frame.startedAtMs);
   }
 
   /** Sends what waits, as far as the window allows. */
@@ -363,84 +356,90 @@ export class Pipeline implements Gatherer {
     for (;;) {
       const next = this.#queue.oldest;
       if (this.#socket === undefined || next === undefined) return;
-      const cost = next.size + FRAME_OVERHEAD_BYTES;
-      if (!this.#limits.allows(this.#windowBytes, cost)) return;
+      if (!this.#limits.allows(this.#inFlight.windowBytes, FramesOut.costOf(next))) return;
+      if (this.#hold(this.#socket)) return;
       this.#queue.shift();
       this.#transmit(next, this.#socket);
     }
   }
 
+  /**
+   * Whether frames stay here for now. A node that is silent gets one more, and nothing else until
+   * it answers: what it has not had another node can be asked without fear of doing it twice.
+   */
+  #hold(socket: ClientSocket): boolean {
+    // Elsewhere there is nobody else to ask.
+    if (this.rescue === undefined || !this.#settings.retry) return false;
+    const nowMs = performance.now();
+    if (!this.#isHeld && this.#silence.isSuspect(nowMs)) {
+      this.#isHeld = true;
+      const ignored = new PendingCommand(Result.RAW, ignore, ignore);
+      this.#transmit(this.#frameOf(PING, ignored, nowMs), socket);
+    }
+    if (!this.#isHeld) this.#silence.sent(nowMs);
+    return this.#isHeld;
+  }
+
+  #release(): void {
+    this.#isHeld = false;
+    this.#pump();
+  }
+
   #transmit(frame: Frame, socket: ClientSocket): void {
     const { messageBytesMax } = this.#limits;
     if (frame.size > messageBytesMax) {
-      const text = `the message has ${frame.size} bytes and the server takes at most ${messageBytesMax}`;
-      frame.fail(new SlabringError('TOOLARGE', text));
+      frame.fail(tooLongError(frame.size, messageBytesMax));
       return;
     }
-    this.#windowBytes += frame.size + FRAME_OVERHEAD_BYTES;
-    this.#inFlight.set(frame.id, frame);
+    this.#inFlight.add(frame);
     socket.send(frame.takeBytes(this.rescue));
   }
 
-  #failQueue(error: SlabringError): void {
-    for (let frame = this.#queue.shift(); frame !== undefined; frame = this.#queue.shift()) {
-      frame.fail(error);
-    }
-  }
-
-  /**
-   * One timer serves all commands: it waits for the oldest frame, and they all have the same
-   * deadline.
-   */
-  #startTimer(delayMs: number): void {
-    if (this.#timer === undefined && this.#settings.timeoutMs > 0) {
-      this.#timer = setTimeout(this.#onTimer, Math.max(1, Math.ceil(delayMs)));
-    }
+  /** One timer serves all commands: it waits for the one with the earliest deadline. */
+  #startTimer(startedAtMs: number): void {
+    const { timeoutMs } = this.#settings;
+    const atMs = startedAtMs + timeoutMs;
+    if (timeoutMs === 0 || (this.#timer !== undefined && this.#timerAtMs <= atMs)) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = atMs;
+    this.#timer = setTimeout(this.#onTimer, Math.max(1, Math.ceil(atMs - performance.now())));
   }
 
   #expire(): void {
+    // It has fired, but may have been started anew since.
+    clearTimeout(this.#timer);
     this.#timer = undefined;
     const { timeoutMs } = this.#settings;
     const nowMs = performance.now();
     const isDue = (frame: Frame | undefined): boolean =>
       frame !== undefined && frame.startedAtMs + timeoutMs <= nowMs + TIMER_EARLY_MS;
     let oldestMs = Number.POSITIVE_INFINITY;
-    for (const frame of this.#inFlight.values()) {
+    for (const frame of this.#inFlight) {
       // Frames that came from elsewhere are older than those before them.
       if (!isDue(frame)) {
         oldestMs = Math.min(oldestMs, frame.startedAtMs);
         continue;
       }
-      this.#inFlight.delete(frame.id);
-      this.#expired.set(frame.id, frame);
+      this.#inFlight.giveUp(frame);
       this.#silence.missed(frame.startedAtMs);
-      frame.fail(
-        new SlabringError('TIMEOUT', `no reply within ${timeoutMs} ms; the command may have run`),
-      );
+      frame.fail(noReplyError(timeoutMs));
     }
     while (isDue(this.#queue.oldest)) this.#queue.shift()!.fail(this.#queueTimeout());
     oldestMs = Math.min(oldestMs, this.#queue.oldest?.startedAtMs ?? oldestMs);
     const outage = this.#silence.outage(nowMs);
     if (outage !== undefined) this.#events.broken(outage);
-    if (oldestMs < Number.POSITIVE_INFINITY) this.#startTimer(oldestMs + timeoutMs - nowMs);
+    if (oldestMs < Number.POSITIVE_INFINITY) this.#startTimer(oldestMs);
     if (this.#draining) this.#settled();
   }
 
   #queueTimeout(): SlabringError {
     const { timeoutMs } = this.#settings;
-    return this.#socket === undefined
-      ? new SlabringError('TIMEOUT', `no connection within ${timeoutMs} ms${this.#reason()}`, {
-          cause: this.#outage,
-        })
-      : new SlabringError('TIMEOUT', `not sent within ${timeoutMs} ms, too much is on its way`);
+    if (this.#socket === undefined) return noConnectionError(timeoutMs, this.#outage);
+    return notSentError(timeoutMs, this.#isHeld);
   }
 
   #settled(): void {
-    const idle = this.#inFlight.size === 0 && this.#queue.isEmpty && this.#frame === undefined;
+    const idle = this.#inFlight.isEmpty && this.#queue.isEmpty && this.#frame === undefined;
     if (this.#draining && idle) this.#events.drained();
-  }
-
-  #reason(): string {
-    return this.#outage === undefined ? '' : ` (${this.#outage.message})`;
   }
 }

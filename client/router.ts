@@ -2,54 +2,48 @@
  * Sends each command to the node of its key.
  *
  *     control      the connection that the client began with, or another where that was lost: it
- *                  tells the view of the cluster, and takes the commands that have no key
+ *                  tells the view of the cluster, and takes the commands that have no key. What is
+ *                  on its way to the nodes does not depend on it, so it may be lost at any time
  *     nodes        one or two connections to each, from the first command on
  *     routes       slot -> node; absent: there is no cluster, and all goes through `control`
  *
- * A command that a node did not run comes back (`Rescue`): with MOVED it goes to the node named
- * there; one that was not sent, or only reads, goes anew where the routes lead. Others may have
- * run, and fail.
+ * A command that a node did not run comes back (`Rescue`): see `retries.ts`.
  */
 import type { Key } from '../engine/api.js';
 import type { ClusterView } from '../engine/cluster-view.js';
+import { COMMANDS } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
 import type { Reading } from '../engine/handles/runner.js';
 import { slotOf, slotOfText } from '../engine/slots.js';
 import { show } from '../engine/units.js';
 import { ClusterNode, type NodeEvents } from './cluster-node.js';
-import { readHead } from './command-head.js';
-import { type ClientEvents, Connection, closedError, type ServerFacts } from './connection.js';
+import { type ClientEvents, Connection, type ServerFacts } from './connection.js';
 import type { Emitter } from './emitter.js';
-import type { LostCommand, Rescue } from './frame.js';
+import type { Rescue } from './frame.js';
 import type { Gathering } from './gathering.js';
+import { Heartbeat, type HeartbeatWorld } from './heartbeat.js';
 import type { ClientSettings } from './options.js';
-import type { Pending, Result } from './pending.js';
+import { Result } from './pending.js';
 import type { Pipeline } from './pipeline.js';
+import { Retries, type RetryWorld } from './retries.js';
 import { Routes } from './routes.js';
-import { isRead } from './rows.js';
 import type { Sender, Stop } from './sender.js';
+import { ViewChoice, type ViewWorld } from './view-choice.js';
 import type { FrameWriter } from './writer.js';
-
-/** How often a command is sent on. More mean that nodes do not agree, which a caller shall know. */
-const MOVES_MAX = 5;
-/** Before the second time, doubled for each further one: nodes learn of a change meanwhile. */
-const MOVE_DELAY_MS = 10;
-
-const MOVED = /^(\d+) (\S+)$/;
 
 export class Router implements Sender {
   readonly control: Connection;
   readonly #settings: ClientSettings;
   readonly #emitter: Emitter<ClientEvents>;
   readonly #seeds: readonly string[];
-  readonly #role: { urls: readonly string[] };
+  readonly #role: { urls: readonly string[]; isUrgent: boolean };
   readonly #nodes = new Map<string, ClusterNode>();
   readonly #events: NodeEvents;
-  /** How often commands came back. */
-  readonly #returns = new WeakMap<Pending, number>();
-  /** Commands that wait to be sent on. */
-  readonly #delayed = new Map<Pending, ReturnType<typeof setTimeout>>();
-  readonly #controlRescue: Rescue = (lost, error) => this.#rescue(undefined, lost, error);
+  readonly #choice: ViewChoice;
+  readonly #heartbeat: Heartbeat;
+  /** Commands that came back. */
+  readonly retries: Retries;
+  readonly #controlRescue: Rescue = (lost, error) => this.retries.rescue(undefined, lost, error);
   /** Of the next node that the client gets to know. */
   #nextNumber = 0;
   #routes: Routes | undefined;
@@ -62,19 +56,24 @@ export class Router implements Sender {
     this.#seeds = urls;
     const role = {
       urls,
+      isUrgent: false,
       hello: settings.routes ? { routes: true } : {},
       welcome: (facts: ServerFacts) => this.#welcome(facts),
-      lost: () => this.#release(),
+      lost: () => this.#heartbeat.stop(),
       pushed: (message: unknown) => this.#pushed(message),
     };
     this.#role = role;
     this.control = new Connection(role, settings, emitter);
     this.#current = this.control.pipeline;
+    this.retries = new Retries(this.#retryWorld());
+    this.#choice = new ViewChoice(this.#viewWorld());
+    this.#heartbeat = new Heartbeat(this.#heartbeatWorld());
     this.#events = {
       settings,
-      rescue: (node) => (lost, error) => this.#rescue(node, lost, error),
-      rescueRead: (node) => (lost, error) => this.#rescueRead(node, lost, error),
+      rescue: (node) => (lost, error) => this.retries.rescue(node, lost, error),
+      rescueRead: (node) => (lost, error) => this.retries.rescueRead(node, lost, error),
       error: (error) => emitter.emit('error', error),
+      told: (view) => this.#choice.overhear(view),
     };
     emitter.on('state', (state) => {
       if (state === 'closed') void this.#end(false);
@@ -101,7 +100,7 @@ export class Router implements Sender {
     for (const node of this.#nodes.values()) {
       for (const { pipeline } of node.connections) pipelines.add(pipeline);
     }
-    let commands = this.#delayed.size;
+    let commands = this.retries.waiting;
     for (const pipeline of pipelines) commands += pipeline.outstanding;
     return commands;
   }
@@ -178,32 +177,95 @@ export class Router implements Sender {
       }));
   }
 
+  #retryWorld(): RetryWorld {
+    const routes = () => this.#routes;
+    const fallback = () => this.control.pipeline;
+    return {
+      settings: this.#settings,
+      get routes() {
+        return routes();
+      },
+      get fallback() {
+        return fallback();
+      },
+      nodeAt: (url) => this.#nodeAt(url),
+      isKnown: (node) => this.#nodes.get(node.url) === node,
+    };
+  }
+
+  #viewWorld(): ViewWorld {
+    const routes = () => this.#routes;
+    const { control } = this;
+    return {
+      get view() {
+        return routes()?.view;
+      },
+      get isControlled() {
+        return control.state === 'ready';
+      },
+      nodes: () => liveUrls(this.#routes?.view).map((url) => this.#nodeAt(url)),
+      follow: (view) => this.#follow(view),
+      move: (url) => {
+        this.#role.urls = [...new Set([url, ...this.#role.urls])];
+        const text = 'another node sees more of the cluster than the one that the client asked';
+        if (control.state === 'ready') control.drop(new SlabringError('CONNECTION', text));
+      },
+    };
+  }
+
+  #heartbeatWorld(): HeartbeatWorld {
+    const { control } = this;
+    const { pipeline } = control;
+    return {
+      get received() {
+        return pipeline.received;
+      },
+      ask: () => {
+        try {
+          pipeline.open().command(COMMANDS.PING.code, 0);
+        } catch {
+          // Too much waits to be sent: there is enough to be answered.
+          return;
+        }
+        // Whether a reply came is seen in what is received.
+        pipeline.commit(Result.RAW).catch(() => {});
+      },
+      lost: (silentMs) => {
+        const text = `the node was silent for ${silentMs} ms`;
+        // Where there is no other one, nothing is gained.
+        if (this.#role.isUrgent) control.drop(new SlabringError('CONNECTION', text));
+        else this.#heartbeat.start();
+      },
+    };
+  }
+
   #welcome(facts: ServerFacts): void {
     const view = facts.cluster as ClusterView | null | undefined;
     const { pipeline } = this.control;
-    if (!this.#settings.routes || view === null || view === undefined) {
-      pipeline.rescue = undefined;
+    const isClustered = view !== null && view !== undefined;
+    pipeline.rescue = isClustered ? this.#controlRescue : undefined;
+    if (!this.#settings.routes || !isClustered) {
       this.#role.urls = this.#seeds;
-      void this.#end(true);
+      this.#role.isUrgent = false;
+      if (this.#routes !== undefined) void this.#end(true);
       return;
     }
-    this.#learn(view);
-    pipeline.rescue = this.#controlRescue;
+    this.#choice.hear(view);
+    this.#heartbeat.start();
     pipeline.scatter(new SlabringError('CONNECTION', 'there is no connection yet'));
   }
 
   #pushed(message: unknown): void {
     if (!this.#settings.routes || !Array.isArray(message) || message[0] !== 'view') return;
-    this.#learn(message[1] as ClusterView);
+    this.#choice.hear(message[1] as ClusterView);
   }
 
   /** @throws SlabringError `CONNECTION` when the view is none */
-  #learn(view: ClusterView): void {
+  #follow(view: ClusterView): void {
     const routes = new Routes(view, (url) => this.#nodeAt(url));
     this.#routes = routes;
-    routes.nodes[view.self]?.adopt(this.control);
-    const others = view.nodes.filter(({ live, url }) => live && url !== '').map(({ url }) => url);
-    this.#role.urls = [...new Set([...this.#seeds, ...others])];
+    this.#role.urls = this.#byChance(view);
+    this.#role.isUrgent = this.#role.urls.length > 1;
     const change = new SlabringError('CONNECTION', 'the node is no longer in the cluster');
     for (const [url, node] of this.#nodes) {
       const seen = view.nodes.filter((one) => one.url === url);
@@ -212,7 +274,6 @@ export class Router implements Sender {
         continue;
       }
       if (seen.length === 0) this.#nodes.delete(url);
-      node.release(this.control);
       for (const connection of node.detach()) {
         // What is dead will not answer: what was sent to it need not wait for the deadline.
         if (seen.length > 0) connection.drop(change);
@@ -220,6 +281,7 @@ export class Router implements Sender {
         void connection.close(true);
       }
     }
+    this.retries.hurry();
     this.#emitter.emit('view', view);
   }
 
@@ -232,86 +294,37 @@ export class Router implements Sender {
     return node;
   }
 
-  /** The control connection may come to another node. */
-  #release(): void {
-    for (const node of this.#nodes.values()) node.release(this.control);
-  }
-
-  #rescue(node: ClusterNode | undefined, lost: LostCommand, error: SlabringError): boolean {
-    const routes = this.#routes;
-    if (routes === undefined) return false;
-    if (error.code === 'MOVED') return this.#sendOn(lost, error);
-    if (error.code !== 'CONNECTION') return false;
-    const { code, slot } = readHead(lost.bytes);
-    if (lost.sent && !isRead(code)) return false;
-    if (slot === undefined) {
-      // It was for this node, not for another.
-      if (node !== undefined && this.#nodes.get(node.url) !== node) return false;
-      (node?.pipeline ?? this.control.pipeline).resend(lost);
-    } else {
-      (routes.runner(slot)?.pipeline ?? this.control.pipeline).resend(lost);
-    }
-    return true;
-  }
-
-  /** What any owner may answer is asked of the next one. */
-  #rescueRead(node: ClusterNode, lost: LostCommand, error: SlabringError): boolean {
-    const routes = this.#routes;
-    if (routes === undefined) return false;
-    if (error.code === 'MOVED') return this.#sendOn(lost, error);
-    const { slot } = readHead(lost.bytes);
-    if (slot === undefined) return false;
-    const owners = routes.owners(slot);
-    const returns = this.#countReturn(lost.pending);
-    if (returns > owners.length) return false;
-    const next = owners[(owners.indexOf(node) + 1) % owners.length];
-    if (next === undefined || next === node) return false;
-    next.readers.resend(lost);
-    return true;
-  }
-
-  /** The reply was MOVED: the command goes to the node that it names. */
-  #sendOn(lost: LostCommand, error: SlabringError): boolean {
-    const [, slot, url] = MOVED.exec(error.message) ?? [];
-    const routes = this.#routes!;
-    const returns = this.#countReturn(lost.pending);
-    if (slot === undefined || url === undefined || returns > MOVES_MAX) return false;
-    const node = this.#nodeAt(url);
-    routes.moved(Number(slot), node);
-    if (returns === 1) {
-      node.pipeline.resend(lost);
-      return true;
-    }
-    const again = () => {
-      this.#delayed.delete(lost.pending);
-      (this.#routes?.runner(Number(slot)) ?? this.#nodeAt(url)).pipeline.resend(lost);
-    };
-    const delayMs = MOVE_DELAY_MS * 2 ** (returns - 2);
-    this.#delayed.set(lost.pending, setTimeout(again, delayMs));
-    return true;
-  }
-
-  #countReturn(pending: Pending): number {
-    const returns = (this.#returns.get(pending) ?? 0) + 1;
-    this.#returns.set(pending, returns);
-    return returns;
+  /**
+   * Where the control connection goes when it is lost: to the other live nodes, not all clients to
+   * the same first; then to the one that it was with, and those that may be gone.
+   */
+  #byChance(view: ClusterView): string[] {
+    const self = view.nodes[view.self]?.url ?? '';
+    const others = liveUrls(view).filter((url) => url !== self);
+    const first = Math.floor(Math.random() * others.length);
+    const last = self === '' ? [] : [self];
+    const all = [...others.slice(first), ...others.slice(0, first), ...last, ...this.#seeds];
+    return [...new Set(all)];
   }
 
   /** There is no cluster any more, or the client ends. */
   async #end(wait: boolean): Promise<void> {
     this.#routes = undefined;
     this.#current = this.control.pipeline;
-    this.#release();
-    for (const [pending, timer] of this.#delayed) {
-      clearTimeout(timer);
-      pending.fail(closedError());
-    }
-    this.#delayed.clear();
+    this.#heartbeat.stop();
+    this.#choice.end();
+    this.retries.end();
     const nodes = [...this.#nodes.values()];
     this.#nodes.clear();
     const connections = nodes.flatMap((node) => node.detach());
     await Promise.all(connections.map((connection) => connection.close(wait)));
   }
+}
+
+/** Where clients reach the live nodes. */
+function liveUrls(view: ClusterView | undefined): string[] {
+  const reached = view?.nodes.filter(({ live, url }) => live && url !== '') ?? [];
+  return [...new Set(reached.map(({ url }) => url))];
 }
 
 /** Of what is no key: any, because writing it fails. */

@@ -18,23 +18,14 @@ export class Routes {
 
   /** @throws SlabringError `CONNECTION` when the view is none */
   constructor(view: ClusterView, nodeAt: (url: string) => ClusterNode) {
-    const { copies, nodes, slots } = view;
-    if (!Array.isArray(nodes)) throw broken('nodes is no array');
-    if (!(slots instanceof Uint8Array) || slots.length !== SLOTS * copies * 2 || copies < 1) {
-      throw broken(`slots is no table of ${copies} copies`);
-    }
+    const cells = cellsOf(view);
+    const { copies, nodes } = view;
     this.view = view;
     // Of a node that clients cannot reach the one that told of it does the commands.
     const teller = nodes[view.self]?.url ?? '';
     this.nodes = nodes.map(({ url }) => nodeAt(url === '' ? teller : url));
     this.#copies = copies;
-    this.#cells = new Uint16Array(SLOTS * copies);
-    for (let i = 0; i < this.#cells.length; i++) {
-      const index = slots[2 * i]! | (slots[2 * i + 1]! << 8);
-      if (index !== NO_NODE && index >= this.nodes.length)
-        throw broken(`there is no node ${index}`);
-      this.#cells[i] = index;
-    }
+    this.#cells = cells;
   }
 
   /** The node that runs the commands on the keys of a slot; undefined: none does now. */
@@ -67,6 +58,30 @@ export class Routes {
   get meanCopies(): number {
     return this.#cells.reduce((sum, index) => (index === NO_NODE ? sum : sum + 1), 0) / SLOTS;
   }
+}
+
+/** Whether all that the view knows at this address is dead. */
+export function isDead(url: string, { nodes }: ClusterView): boolean {
+  const seen = nodes.filter((node) => node.url === url);
+  return seen.length > 0 && !seen.some(({ live }) => live);
+}
+
+/**
+ * The table of a view.
+ * @throws SlabringError `CONNECTION` when the view is none
+ */
+export function cellsOf({ copies, nodes, slots }: ClusterView): Uint16Array {
+  if (!Array.isArray(nodes)) throw broken('nodes is no array');
+  if (!(slots instanceof Uint8Array) || slots.length !== SLOTS * copies * 2 || copies < 1) {
+    throw broken(`slots is no table of ${copies} copies`);
+  }
+  const cells = new Uint16Array(SLOTS * copies);
+  for (let i = 0; i < cells.length; i++) {
+    const index = slots[2 * i]! | (slots[2 * i + 1]! << 8);
+    if (index !== NO_NODE && index >= nodes.length) throw broken(`there is no node ${index}`);
+    cells[i] = index;
+  }
+  return cells;
 }
 
 function broken(what: string): SlabringError {

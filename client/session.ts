@@ -7,7 +7,7 @@ import type { Reading } from '../engine/handles/runner.js';
 import type { ClusterNode } from './cluster-node.js';
 import type { Gathering } from './gathering.js';
 import { hedge } from './hedge.js';
-import { PendingConfirmed, type Result } from './pending.js';
+import { PendingCommand, PendingConfirmed, PendingReading, type Result } from './pending.js';
 import type { Pipeline } from './pipeline.js';
 import { type Router, slotOfKey } from './router.js';
 import { isRead, isWrite, WAIT } from './rows.js';
@@ -81,10 +81,20 @@ export class Session implements Sender {
     const second = this.#second;
     if (second === undefined) return this.#current.commit(result);
     const bytes = this.#writer!.present();
-    return hedge(this.#current.commit(result), this.#settings.hedgeMs, () => {
+    return hedge(this.#commitFree(result), this.#settings.hedgeMs, () => {
       const pipeline = second.readers;
       pipeline.open().packed(bytes);
       return pipeline.commit(result);
+    });
+  }
+
+  /** Where the first owner cannot answer, the next one is asked at once. */
+  #commitFree(result: Result | Reading<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const Kind = typeof result === 'function' ? PendingReading : PendingCommand;
+      const pending = new Kind(result as never, resolve, reject);
+      this.#router.retries.free(pending);
+      this.#current.enter(pending);
     });
   }
 

@@ -2,49 +2,16 @@
  * The client on a cluster of stand-ins, when nodes die, are slow, or have too little: what it does
  * of its own accord, and what its options ask for.
  */
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Client, connect } from '#client/client.js';
 import type { ClientOptions } from '#client/options.js';
 import { slotOfText } from '#engine/slots.js';
+import { bury, cleanups, next, pair } from './client-cluster-pair.js';
 import { type Asked, ClusterStandIn, SILENCE } from './client-cluster-stand-in.js';
 import { StandIn } from './client-stand-in.js';
 
-const cleanups: (() => Promise<unknown>)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function pair(
-  options?: ClientOptions,
-  copies = 3,
-): Promise<{ cluster: ClusterStandIn; client: Client; keys: string[] }> {
-  const cluster = await ClusterStandIn.start(3, copies);
-  cleanups.push(() => cluster.close());
-  const client = await connect(cluster.urls[0]!, options);
-  cleanups.push(() => client.close({ wait: false }));
-  return { cluster, client, keys: [0, 1, 2].map((node) => cluster.keyOf(node)) };
-}
-
-function next(client: Client, event: Parameters<Client['on']>[0]): Promise<unknown> {
-  return new Promise((resolve) => {
-    const stop = client.on(event, (detail) => {
-      stop();
-      resolve(detail);
-    });
-  });
-}
-
 /** What waits for a connection waits for long. */
 const PATIENT: ClientOptions = { reconnectDelay: '1m', reconnectDelayMax: '1m' };
-
-/** Has the nodes tell that this one is dead, and who has its slots now. */
-async function bury(cluster: ClusterStandIn, client: Client, index: number): Promise<void> {
-  cluster.demote(index);
-  const told = next(client, 'view');
-  cluster.tell();
-  await told;
-}
 
 describe('several addresses', () => {
   it('are tried in turn', async () => {
@@ -151,7 +118,7 @@ describe('when a node dies', () => {
   it('what is asked anew keeps its deadline', async () => {
     const { cluster, client, keys } = await pair({ timeout: '3s' });
     const startedAtMs = performance.now();
-    cluster.onCommand = () => SILENCE;
+    cluster.onCommand = (_, [name]) => (name === 'PING' ? undefined : SILENCE);
     const early = client.get(keys[1]!).catch((error) => error);
     // Sleeps: most of the deadline passes.
     await new Promise((resolve) => setTimeout(resolve, 1_500));
@@ -161,8 +128,30 @@ describe('when a node dies', () => {
     await bury(cluster, client, 1);
     expect(await early).toMatchObject({ code: 'TIMEOUT' });
     expect(performance.now() - startedAtMs).toBeLessThan(4_000);
-    expect(cluster.names(2)).toEqual(['GET', 'GET']);
+    expect(cluster.names(2).filter((name) => name !== 'PING')).toEqual(['GET', 'GET']);
     expect(await late).toMatchObject({ code: 'TIMEOUT' });
+  });
+
+  it('what comes from another node leaves the deadlines of the others as they are', async () => {
+    const { cluster, client, keys } = await pair({ timeout: '400ms' });
+    cluster.onCommand = (node, [name]) => (node === 1 || name === 'PING' ? undefined : SILENCE);
+    const startedAtMs = performance.now();
+    let tookMs = 0;
+    const early = client.get(keys[2]!).catch((error) => {
+      tookMs = performance.now() - startedAtMs;
+      return error;
+    });
+    // The client learns of the change one key at a time.
+    cluster.demote(1);
+    const later: Promise<unknown>[] = [];
+    for (let i = 0; i < 8; i++) {
+      later.push(client.get(cluster.keyOf(2, i)).catch((error) => error));
+      // Sleeps: these are called one after the other, until long after the deadline.
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(await early).toMatchObject({ code: 'TIMEOUT' });
+    expect(tookMs).toBeLessThan(600);
+    await Promise.all(later);
   });
 
   it('close waits for the replies of all nodes', async () => {
@@ -306,7 +295,7 @@ describe('a hedged read', () => {
   });
 
   it('asks at once when the first cannot answer, and fails when nobody can', async () => {
-    const { cluster, client, keys } = await pair({ timeout: 0 });
+    const { cluster, client, keys } = await pair({ timeout: '300ms' });
     await client.set(keys[1]!, 'there');
     cluster.onCommand = (node) => (node === 1 ? new Error('UNAVAILABLE no') : undefined);
     const view = client.with({ hedge: '1h' });

@@ -22,6 +22,8 @@ export class ClusterStandIn {
   readonly live: boolean[];
   /** Answers a command in place of the node; undefined: it is the node's. */
   onCommand: ((node: number, command: Asked) => unknown) | undefined;
+  /** What a node that is not of the others' opinion tells; undefined: it is. */
+  onView: ((self: number, view: ClusterView) => ClusterView | undefined) | undefined;
   /** Whether what is written is copied to the replicas. */
   copies = true;
   readonly asked: Asked[][] = [];
@@ -59,7 +61,7 @@ export class ClusterStandIn {
     );
     const bytes = Buffer.alloc(cells.length * 2);
     for (const [i, cell] of cells.entries()) bytes.writeUInt16LE(cell, 2 * i);
-    return {
+    const view = {
       name: 'stand-in',
       version: ++this.#version,
       self,
@@ -70,6 +72,7 @@ export class ClusterStandIn {
       copies,
       slots: new Uint8Array(bytes),
     };
+    return this.onView?.(self, view) ?? view;
   }
 
   /** Tells the present view to all clients. */
@@ -83,6 +86,13 @@ export class ClusterStandIn {
   async kill(index: number): Promise<void> {
     this.live[index] = false;
     await this.nodes[index]!.close();
+  }
+
+  /** Stops a node: its connections stand, and new ones are taken, but it says nothing. */
+  freeze(index: number): void {
+    const node = this.nodes[index]!;
+    node.onHello = () => {};
+    node.onFrame = () => {};
   }
 
   /** Takes the slots of a node from it: the next owner runs their commands. */
@@ -115,7 +125,8 @@ export class ClusterStandIn {
     node.onHello = (socket, id) => {
       const { routes, replicas } = node.hellos.at(-1)!;
       if (replicas) readers.add(socket);
-      const cluster = routes ? this.view(index) : null;
+      const { slots, ...facts } = this.view(index);
+      const cluster = routes ? { ...facts, slots } : facts;
       socket.send(node.reply(id, [{ version: 1, server: 'stand-in', limits: {}, cluster }]));
     };
     node.onFrame = (frame) => this.#answer(index, frame);

@@ -158,13 +158,22 @@ describe('when a slot has moved', () => {
     expect(client.cluster).toEqual(await told);
   });
 
-  it('gives up when nodes send it from one to the other', async () => {
+  it('gives up when nodes send it from one to the other, at its deadline', async () => {
     const { cluster, client, keys } = await pair();
     const slot = slotOfText(keys[1]!);
     cluster.onCommand = (node) =>
       new Error(`MOVED ${slot} ${cluster.nodes[node === 1 ? 2 : 1]!.url}`);
     const error = await client.get(keys[1]!).catch((reason) => reason);
     expect(error).toMatchObject({ code: 'MOVED' });
+    expect(cluster.asked.flat().length).toBeGreaterThan(6);
+  });
+
+  it('gives up after the fifth time, where it is not to try again', async () => {
+    const { cluster, client, keys } = await pair({ retry: false });
+    const slot = slotOfText(keys[1]!);
+    cluster.onCommand = (node) =>
+      new Error(`MOVED ${slot} ${cluster.nodes[node === 1 ? 2 : 1]!.url}`);
+    await expect(client.get(keys[1]!)).rejects.toMatchObject({ code: 'MOVED' });
     expect(cluster.asked.flat().length).toBe(6);
   });
 

@@ -12,6 +12,7 @@ describe('options', () => {
       ttlMs: 0,
       timeoutMs: 1_000,
       routes: true,
+      retry: true,
       session: {
         concern: 'none',
         deadlineMs: 500,

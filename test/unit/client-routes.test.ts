@@ -86,7 +86,7 @@ describe('the head of a command', () => {
         writer.key(form);
         for (let i = 0; i < 19; i++) writer.integer(i);
       });
-      expect(readHead(bytes)).toEqual({ code: 0x11, slot: slotOfText(key) });
+      expect(readHead(bytes)).toEqual({ code: 0x11, argCount: 20, slot: slotOfText(key) });
     }
   });
 
@@ -95,7 +95,7 @@ describe('the head of a command', () => {
       writer.command(0x91, 1);
       writer.key('k');
     });
-    expect(readHead(bytes)).toEqual({ code: 0x91, slot: slotOfText('k') });
+    expect(readHead(bytes)).toEqual({ code: 0x91, argCount: 1, slot: slotOfText('k') });
   });
 
   it('has the slot of the first command of a step', () => {
@@ -107,16 +107,17 @@ describe('the head of a command', () => {
       writer.integer(1);
       writer.array(0);
     });
-    expect(readHead(bytes)).toEqual({ code: COMMANDS.ATOMIC.code, slot: slotOfText('k') });
+    const { code } = COMMANDS.ATOMIC;
+    expect(readHead(bytes)).toEqual({ code, argCount: 2, slot: slotOfText('k') });
   });
 
   it('has no slot where there is no key', () => {
-    expect(readHead(written((writer) => writer.command(1, 0)))).toEqual({ code: 1 });
+    expect(readHead(written((writer) => writer.command(1, 0)))).toEqual({ code: 1, argCount: 0 });
     const scan = written((writer) => {
       writer.command(COMMANDS.SCAN.code, 1);
       writer.integer(0);
     });
-    expect(readHead(scan)).toEqual({ code: COMMANDS.SCAN.code });
+    expect(readHead(scan)).toEqual({ code: COMMANDS.SCAN.code, argCount: 1 });
   });
 });
 
