@@ -121,7 +121,7 @@ describe('when a slot has moved', () => {
   });
 
   it('sends on those of a bulk call that moved, and keeps the order of the results', async () => {
-    const { cluster, client } = await pair();
+    const { cluster, client } = await pair({ timeout: '10s' });
     await client.setMany(KEYS.map((key, i) => [key, i]));
     for (const key of KEYS.filter((_, i) => i % 3 === 0))
       cluster.owners[slotOfText(key)]!.reverse();
