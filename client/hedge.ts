@@ -2,7 +2,7 @@
 import type { SlabringError } from '../engine/errors.js';
 
 /** Errors that say nothing of the value: another node may well have it. */
-const SILENT: readonly string[] = ['CONNECTION', 'TIMEOUT', 'UNAVAILABLE', 'MOVED'];
+const SILENT: readonly string[] = ['CONNECTION', 'TIMEOUT', 'UNAVAILABLE', 'TRYAGAIN', 'MOVED'];
 
 /**
  * The first answer of two: `ask` is called when `first` has none after `delayMs`, or has failed

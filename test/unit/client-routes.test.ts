@@ -133,7 +133,9 @@ describe('hedge', () => {
     };
     expect(await hedge(Promise.resolve('first'), 1_000, ask)).toBe('first');
     expect(asked).toBe(0);
-    expect(await hedge(failing('CONNECTION'), 1_000, ask)).toBe('second');
+    for (const code of ['CONNECTION', 'TRYAGAIN'] as const) {
+      expect(await hedge(failing(code), 1_000, ask)).toBe('second');
+    }
     await expect(hedge(failing('OVERFLOW'), 1_000, ask)).rejects.toMatchObject({
       code: 'OVERFLOW',
     });
