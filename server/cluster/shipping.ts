@@ -14,9 +14,9 @@ const SHIPMENTS_PER_TURN = 64;
 const BUSY_BYTES = 32 * 1024;
 const BUSY_MS = 4;
 /**
- * Who has so much under way gets no more for a while: what waits costs nothing in the log, and takes
- * memory in batches. No longer than so: the log has room for some tens of milliseconds of writes at
- * full speed, the window for more.
+ * Who has so much under way gets no more for a while: what waits costs nothing in the log, and
+ * takes memory in batches. No longer than so: the log has room for some tens of milliseconds of
+ * writes at full speed, the window for more.
  */
 const UNDER_WAY_BYTES = 4 * 1024 * 1024;
 const HOLD_MS = 20;
