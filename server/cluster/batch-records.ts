@@ -18,7 +18,7 @@ const LARGE_BYTES = 32 * 1024;
 /** Of each piece of it: a batch that is not full yet, and a lane of the change log. */
 const PIECE_BYTES = 64 * 1024 + 128 * 1024 + HEAD_ROOM;
 /** Pieces that are kept: as many as are under way at full speed. */
-const PIECES_MAX = 8;
+const PIECES_MAX = 32;
 
 /** A message, and what is in front of it in the same memory. */
 export interface SealedBatch {

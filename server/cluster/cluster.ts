@@ -344,6 +344,7 @@ export class Cluster {
 
   #onProgress(id: string): void {
     this.concerns.check();
+    this.#shipping.goOn();
     const isBehind = () => {
       const peer = this.peers.get(id);
       return peer?.isLive === true && !peer.sender.isStreaming;

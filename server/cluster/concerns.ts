@@ -61,6 +61,11 @@ export class Concerns {
     this.#world = world;
   }
 
+  /** Whether nobody waits. */
+  get isEmpty(): boolean {
+    return this.#waiting.size === 0;
+  }
+
   /** Everything before `to` was shipped, and its batches sealed. */
   noteShipped(stream: number, to: number): void {
     this.#shipped.set(stream, to);

@@ -354,6 +354,7 @@ function* runsOf(bytes: Buffer, limitBytes: number): Generator<Buffer> {
 
 /** Those of these slots, one after the other. */
 function recordsOf(bytes: Buffer, slots: SlotSet): Uint8Array {
+  if (slots.isAll) return bytes;
   const kept: Uint8Array[] = [];
   // Neighbours go together.
   let from = -1;

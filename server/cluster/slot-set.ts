@@ -74,6 +74,11 @@ export class SlotSet {
     return true;
   }
 
+  get isAll(): boolean {
+    for (let at = 0; at < this.bytes.length; at++) if (this.bytes[at] !== 0xff) return false;
+    return true;
+  }
+
   get size(): number {
     let count = 0;
     for (let byte of this.bytes) for (; byte !== 0; byte &= byte - 1) count++;

@@ -8,6 +8,15 @@ import { SlabringError } from '../../../engine/errors.js';
 import { ClusterProcess } from './cluster-process.js';
 import type { Ask, ClusterStart, FromClusterThread, ToClusterThread, Told } from './contract.js';
 
+/**
+ * Takes part in no computation. What links receive is garbage outside of the heap, of which V8 lets
+ * come some times as much as the heap has before it collects all of it, some ten milliseconds of
+ * several threads; a heap of a few MiB was collected so ten times a second under load. With
+ * these numbers, which are not scanned, what comes first is a scavenge, every 32 MiB.
+ */
+const BALLAST_BYTES = 8 * 1024 * 1024;
+const ballast = new Array<number>(BALLAST_BYTES / 8).fill(0.5);
+
 const start = workerData as ClusterStart;
 const port = parentPort!;
 const tell = (message: FromClusterThread) => port.postMessage(message);
@@ -15,7 +24,11 @@ const tell = (message: FromClusterThread) => port.postMessage(message);
 const arenas = ArenaSet.attach(start.arenas);
 arenas.startUpkeep();
 
-process.once('exit', () => arenas.close());
+process.once('exit', () => {
+  arenas.close();
+  // Until then it is in use.
+  ballast.length = 0;
+});
 // What is left of the thread is ended by the main thread.
 process.on('uncaughtException', (error) => {
   const reason = error.stack ?? String(error);
