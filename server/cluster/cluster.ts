@@ -387,7 +387,10 @@ export class Cluster {
     this.#view = this.#outlook.next(this.#members, before);
     const view = this.#view;
     for (const id of [...died, ...gone]) this.#lose(id);
-    for (const id of gone) this.#levels.forget(id);
+    for (const id of gone) {
+      this.#levels.forget(id);
+      this.#forwarded.forget(id);
+    }
     if (died.length + foundDead.length > 0) {
       this.#after(options.replaceAfterMs + 1, () => this.#refreshSoon());
     }
@@ -428,7 +431,6 @@ export class Cluster {
     this.peers.get(id)?.sender.fallBehind();
     this.#fetcher.forget(id);
     this.forwarder.forget(id);
-    this.#forwarded.forget(id);
     this.#pulling.delete(id);
   }
 

@@ -58,7 +58,7 @@ export class ForwardReceiver {
     send(from, { kind: Kind.FORWARDED, from: selfId, request, reply });
   }
 
-  /** An origin is dead. */
+  /** An origin will not be back. One that is only dead may have been paused, and ask again. */
   forget(origin: string): void {
     this.#origins.delete(origin);
   }

@@ -89,16 +89,23 @@ export class Forwarder {
   }
 
   #limit(request: number, waiting: Waiting, leftMs: number): void {
-    waiting.cancel = this.#world.clock.after(leftMs, () => {
-      this.#waiting.delete(request);
-      const text = `the node that has the key did not answer within ${waiting.limitMs} ms`;
-      waiting.reject(new SlabringError('UNAVAILABLE', text));
-    });
+    waiting.cancel = this.#world.clock.after(leftMs, () => this.#onLimit(request, waiting));
+  }
+
+  #onLimit(request: number, waiting: Waiting): void {
+    this.#waiting.delete(request);
+    const text = `the node that has the key did not answer within ${waiting.limitMs} ms`;
+    waiting.reject(new SlabringError('UNAVAILABLE', text));
   }
 
   /** There was no answer for a while. One that answers others is only busy. */
   #onLate(message: Forward, waiting: Waiting): void {
     const silence = this.#silenceOf(waiting.peer);
+    // This node was paused: what it asked for may be forgotten where it ran.
+    if (this.#nowMs() - message.sentAtMs > waiting.limitMs) {
+      this.#onLimit(message.request, waiting);
+      return;
+    }
     if (this.#nowMs() - silence.lastAnswerMs < SILENT_MS) {
       this.#limit(message.request, waiting, waiting.limitMs - SILENT_MS);
       return;

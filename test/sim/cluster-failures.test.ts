@@ -25,6 +25,7 @@ const FAILED: readonly [string, scenarios.ClusterScenario, readonly number[]][] 
     scenarios.splitsInJoins,
     [43, 56, 63],
   ],
+  ['what a paused node had forwarded ran twice', scenarios.pauses, [113]],
 ];
 
 it.each(FAILED)('no more: %s', { timeout: LONG_MS }, async (_, run, seeds) => {

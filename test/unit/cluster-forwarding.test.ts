@@ -1,5 +1,6 @@
 /** Frames that one node has another one execute, and the detours they take. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { Machine } from '#bench/sim/machine.js';
 import { World } from '#bench/sim/world.js';
 import type { FrameRunner } from '#server/cluster/cluster-world.js';
 import { ForwardReceiver } from '#server/cluster/forward-receiver.js';
@@ -12,6 +13,7 @@ const NAMES = ['a', 'b', 'c'] as const;
 type Name = (typeof NAMES)[number];
 
 class Node {
+  readonly machine: Machine;
   readonly forwarder: Forwarder;
   readonly receiver: ForwardReceiver;
   /** What it was asked to execute, and how. */
@@ -20,7 +22,8 @@ class Node {
   executeInstead: FrameRunner['executeInstead'] = async () => undefined;
 
   constructor(name: Name, nodes: Nodes) {
-    const { clock } = nodes.world.machine(`10.0.0.${NAMES.indexOf(name)}:1`).start();
+    this.machine = nodes.world.machine(`10.0.0.${NAMES.indexOf(name)}:1`);
+    const { clock } = this.machine.start();
     const frames = {
       execute: (frame: Uint8Array) => {
         this.runs.push('own');
@@ -204,5 +207,17 @@ describe('a frame that comes twice', () => {
     await nodes.world.runAwaiting(10);
     expect(b.runs).toEqual(['own']);
     expect(await ask(FRAME, 10)).toBe('7');
+  });
+
+  it('does not take its detour where the origin was paused meanwhile', async () => {
+    nodes.cut.add('b>a');
+    const outcome = outcomeOf(a.forwarder.forward('b', FRAME));
+    a.machine.pause();
+    await nodes.world.runAwaiting(5_000);
+    b.receiver.forget('a');
+    a.machine.resume();
+    await nodes.world.runAwaiting(5_000);
+    expect(await outcome).toBe('UNAVAILABLE');
+    expect(b.runs).toEqual(['own']);
   });
 });
