@@ -10,7 +10,8 @@
  *     or cut off, and tell nothing.
  *
  * Then the nodes that were live until now are asked what they see, and the view with the most live
- * nodes counts; of equal ones that of the control connection's node. The old one is kept meanwhile,
+ * nodes counts; of equal ones that of the control connection's node; and where most of those who
+ * answer say that this one is dead, the best of theirs. The old one is kept meanwhile,
  * for a second at most: who does not answer by then is as good as dead. Both sides of a split see
  * the others die one after the other, so what counts is the share of all nodes in a view, not the
  * difference from the view before. A side with just half of the nodes is as good as the other one.
@@ -115,14 +116,19 @@ export class ViewChoice {
   }
 
   #decide(answers: readonly Answer[], own: ClusterView | undefined): void {
-    let best = answers[0];
-    for (const answer of answers) {
+    const self = urlOfSelf(this.#world.view!);
+    const isRumour = own === undefined;
+    // Who was just cut off takes the others for live longer than they take him.
+    const against = isRumour ? answers.filter(({ view }) => isDead(self, view)) : [];
+    const heard = 2 * against.length > answers.length ? against : answers;
+    let best = heard[0];
+    for (const answer of heard) {
       if (liveNodes(answer.view) > liveNodes(best!.view)) best = answer;
     }
     if (best === undefined) return;
     const { view, node } = best;
-    // A rumour that the others do not confirm.
-    if (own === undefined && !isDead(urlOfSelf(this.#world.view!), view)) return;
+    // The others do not confirm it.
+    if (isRumour && !isDead(self, view)) return;
     this.#world.follow(view);
     if (node !== undefined) this.#world.move(node.url);
   }

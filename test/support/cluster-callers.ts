@@ -6,7 +6,7 @@ import { type Command, WireError } from './wire.js';
 
 /** More than it takes to find a node dead: who waits longer is not answered any more. */
 const CALL_MS = 2_500;
-const QUORUM_MS = 1_000;
+const QUORUM_MS = 2_000;
 /** A client goes back to a node that did not answer after so long. */
 const AVOIDED_MS = 10_000;
 

@@ -142,6 +142,18 @@ describe('what another node says', () => {
     expect(done).toEqual(['follow BCa', 'move ws://b']);
   });
 
+  it('is believed when most say so, though the first takes more for live than they do', async () => {
+    const { choice, done, view } = start('ABCDe', {
+      a: 'ABCDE',
+      b: 'BCDEa',
+      c: 'CBDEa',
+      d: 'silent',
+    });
+    choice.overhear(view('BCDEa'));
+    await settle();
+    expect(done).toEqual(['follow BCDEa', 'move ws://b']);
+  });
+
   it('is not when others, or the first itself, see more', async () => {
     for (const answers of [
       { a: 'ABC', b: 'BCa', c: 'CAB' },
