@@ -164,6 +164,7 @@ export interface KernelExports extends WholeExports {
     links: number,
     losses: number,
     limited: number,
+    uniform: number,
   ): number;
   digestRecords(
     thread: number,

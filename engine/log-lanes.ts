@@ -74,16 +74,18 @@ export class LogLanes {
   /**
    * Appends what is new to a reader, from some partition on, and moves his positions on.
    * {@link takeLost} tells where some were lost.
+   * @param isUniform all slots have the same targets (slot-table.ts)
    * @param limits by partition, the number of the first record that is not to be taken
    * @returns the partition in which a lane was full, or how many there are: that was all
    */
-  fill({ positions }: LogReader, from: number, limits?: Float64Array): number {
+  fill({ positions }: LogReader, from: number, isUniform: boolean, limits?: Float64Array): number {
     const { kernel, slot, request } = this.#arena;
+    const { firstLink, links } = this;
     const positionsAt = kernel.SHIP_POSITIONS.value;
     copyTo(request, positions, positionsAt);
     if (limits) copyTo(request, bytesOf(limits), kernel.SHIP_LIMITS.value);
-    const isLimited = limits ? 1 : 0;
-    const end = kernel.shipNews(slot, from, this.firstLink, this.links, 0, isLimited);
+    const flags = [limits ? 1 : 0, isUniform ? 1 : 0] as const;
+    const end = kernel.shipNews(slot, from, firstLink, links, 0, ...flags);
     copyTo(positions, request.subarray(positionsAt, positionsAt + positions.length));
     return end;
   }

@@ -78,6 +78,14 @@ export class SlotTable {
     return Atomics.load(this.#first.targets, checked(slot));
   }
 
+  /** Whether all slots have the same targets. */
+  get isUniform(): boolean {
+    const { buffer, byteOffset, length } = this.#first.targets;
+    const halves = new Uint32Array(buffer, byteOffset, 2 * length);
+    for (let at = 2; at < halves.length; at++) if (halves[at] !== halves[at & 1]) return false;
+    return true;
+  }
+
   setTargets(slot: number, targets: bigint): void {
     this.setTargetsFrom(checked(slot), slot + 1, targets);
   }

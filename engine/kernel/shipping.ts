@@ -13,7 +13,7 @@
  * (expired, evicted), which the others do in their own time: unless the host asks for it.
  *
  * Records that follow each other and are for the same links are copied in one piece: with as many nodes as copies that
- * is all that was read.
+ * is all that was read. Then all slots have the same targets, as the host can tell, and no key is looked at.
  */
 import { copyBytes } from './bytes';
 import {
@@ -75,13 +75,13 @@ export function shipLog(
   losses: u32,
 ): u32 {
   const reply = replyArea(thread);
-  return sort(thread, reply + start, reply + end, u32.MAX_VALUE, firstLink, links, losses) - reply;
+  return sort(thread, reply + start, reply + end, u32.MAX_VALUE, firstLink, links, losses, 0) - reply;
 }
 
 /**
  * `shipLog` of all partitions' records that are new since the positions in the request area, which it moves on, from
- * partition `from` on. `limited` 1: as far as the limits there. The partition in which a lane was full; or how many
- * partitions there are: that was all.
+ * partition `from` on. `limited` 1: as far as the limits there. `uniform` 1: all slots have the same targets. The
+ * partition in which a lane was full; or how many partitions there are: that was all.
  */
 export function shipNews(
   thread: u32,
@@ -90,19 +90,28 @@ export function shipNews(
   links: u32,
   losses: u32,
   limited: u32,
+  uniform: u32,
 ): u32 {
   const count = header().partitionCount;
   const head = requestArea(thread);
   for (let i: u32 = 0; i < count; i++) {
     const index = (from + i) & (count - 1);
     const limit = limited ? load<f64>(head + (index << 3), SHIP_LIMITS) : Infinity;
-    if (!shipPartition(thread, index, firstLink, links, losses, limit)) return index;
+    if (!shipPartition(thread, index, firstLink, links, losses, limit, uniform)) return index;
   }
   return count;
 }
 
 /** False: a lane was full. */
-function shipPartition(thread: u32, index: u32, firstLink: u32, links: u32, losses: u32, limit: f64): bool {
+function shipPartition(
+  thread: u32,
+  index: u32,
+  firstLink: u32,
+  links: u32,
+  losses: u32,
+  limit: f64,
+  uniform: u32,
+): bool {
   const position = requestArea(thread) + SHIP_POSITIONS + index * POSITION_BYTES;
   const reply = replyArea(thread);
   const records = reply + POSITION_BYTES;
@@ -120,7 +129,7 @@ function shipPartition(thread: u32, index: u32, firstLink: u32, links: u32, loss
     }
     const end = records + length;
     const most = <u32>min<f64>(limit - number, <f64>u32.MAX_VALUE);
-    const reached = sort(thread, records, end, most, firstLink, links, losses);
+    const reached = sort(thread, records, end, most, firstLink, links, losses, uniform);
     store<f64>(position, number + <f64>sortedRecords);
     store<u32>(position, load<u32>(reply, 8) - (end - reached), 8);
     if (reached != end) return sortedRecords == most;
@@ -139,10 +148,12 @@ function sort(
   firstLink: u32,
   links: u32,
   losses: u32,
+  uniform: u32,
 ): Address {
   const head = requestArea(thread);
   const laneBytes = min<u32>((header().areaBytes - SHIP_HEAD_BYTES) / links, MAX_LANE_BYTES) & ~7;
   const mask: u64 = links >= MAX_LINKS ? u64.MAX_VALUE : ((1 as u64) << links) - 1;
+  const ofAll = (targetsOf(0) >> <u64>firstLink) & mask;
   let at = start;
   let passed: u32 = 0;
   // What stands from `run` on is for the links of `runLinks`, whose lanes have room for so much.
@@ -158,7 +169,9 @@ function sort(
     if (kind == LOG_CLEAR) {
       store<u32>(head, load<u32>(head, CLEARS) + 1, CLEARS);
     } else if (isShipped(kind, detail, losses)) {
-      found = (targetsOf(keySlot(recordKey(at, kind, detail), <u32>word >> 16)) >> <u64>firstLink) & mask;
+      found = uniform
+        ? ofAll
+        : (targetsOf(keySlot(recordKey(at, kind, detail), <u32>word >> 16)) >> <u64>firstLink) & mask;
     }
     if (found != runLinks) {
       append(head, laneBytes, run, at, runLinks);

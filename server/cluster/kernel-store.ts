@@ -68,6 +68,8 @@ export class KernelStore implements ReplicaStore {
   /** Links that any slot's writes go to, or went to: bits of two words. */
   #linksLow = 0;
   #linksHigh = 0;
+  /** Whether all slots' writes go to the same links; undefined: slots were set since. */
+  #isUniform: boolean | undefined;
   #next = 0;
   #isWatching = false;
   #isClosed = false;
@@ -105,6 +107,7 @@ export class KernelStore implements ReplicaStore {
   setSlot(slot: number, service: number, linksLow: number, linksHigh: number): void {
     const targets = (BigInt(linksHigh >>> 0) << 32n) | BigInt(linksLow >>> 0);
     this.#slots.setTargets(slot, targets);
+    this.#isUniform = undefined;
     this.#use(linksLow, linksHigh);
     // After the links: what is written from now on goes to all of them.
     this.#services[slot] = service;
@@ -112,8 +115,9 @@ export class KernelStore implements ReplicaStore {
   }
 
   ship(): Shipment | undefined {
+    this.#isUniform ??= this.#slots.isUniform;
     for (let looked = 0; looked < this.#parts.length; looked++) {
-      const shipment = shipFrom(this.#parts[this.#next]!);
+      const shipment = shipFrom(this.#parts[this.#next]!, this.#isUniform);
       if (shipment) return shipment;
       this.#next = (this.#next + 1) % this.#parts.length;
     }
@@ -263,13 +267,13 @@ export class KernelStore implements ReplicaStore {
 }
 
 /** What is new in an arena's log, or as much of it as the lanes have room for. */
-function shipFrom(part: Part): Shipment | undefined {
+function shipFrom(part: Part, isUniform: boolean): Shipment | undefined {
   const { reader, shipped, lanes } = part;
   for (let i = 0; i < shipped.length; i++) shipped[i] = reader.numberOf(i);
   const [pass, ...others] = lanes as [LogLanes, ...LogLanes[]];
   const before = others.length > 0 ? Buffer.from(reader.positions) : undefined;
   pass.clear();
-  const end = pass.fill(reader, part.next);
+  const end = pass.fill(reader, part.next, isUniform);
   part.next = end % shipped.length;
   const streams = streamsOf(part);
   if (streams.length === 0) return undefined;
@@ -287,7 +291,7 @@ function shipFrom(part: Part): Shipment | undefined {
     reader.positions.set(before);
     for (let at = 0; at < limits.length; ) {
       other.clear();
-      at = other.fill(reader, at, limits);
+      at = other.fill(reader, at, isUniform, limits);
       for (let link = other.firstLink; link < other.firstLink + other.links; link++) {
         if (other.bytesFor(link) > 0) sorted[link] = joined(sorted[link], other.copyFor(link));
       }

@@ -122,6 +122,33 @@ describe.each([
     }
   });
 
+  it('ships to all the same links, and to others from the moment that slots have others', () => {
+    const [a] = open(options);
+    const keys = Array.from({ length: 50 }, (_, i) => `k${i}`);
+    const shipped = () => {
+      const told: string[][] = [[], []];
+      for (const { lanes } of a.shipments()) {
+        for (const [link, lane] of lanes.entries()) {
+          for (const { key } of recordsOf(Buffer.from(lane ?? []))) told[link]!.push(`${key}`);
+        }
+      }
+      return told.map((list) => list.sort());
+    };
+    const linkOf = (key: string) => slotOfText(key) & 1;
+    const write = () => {
+      for (const key of keys) a.run('SET', str(key), str('v'));
+    };
+    write();
+    expect(shipped()).toEqual([[...keys].sort(), []]);
+    for (let slot = 1; slot < SLOTS; slot += 2) a.store.setSlot(slot, Service.SERVES, 2, 0);
+    write();
+    const own = (link: number) => keys.filter((key) => linkOf(key) === link).sort();
+    expect(shipped()).toEqual([own(0), own(1)]);
+    for (let slot = 0; slot < SLOTS; slot++) a.store.setSlot(slot, Service.SERVES, 2, 0);
+    write();
+    expect(shipped()).toEqual([[], [...keys].sort()]);
+  });
+
   it('is not brought back what was deleted', () => {
     const [a, b] = open(options);
     a.run('SET', str('k'), str('old'));

@@ -14,7 +14,7 @@ import type { Ask, ClusterStart, FromClusterThread, ToClusterThread, Told } from
  * several threads; a heap of a few MiB was collected so ten times a second under load. With
  * these numbers, which are not scanned, what comes first is a scavenge, every 32 MiB.
  */
-const BALLAST_BYTES = 8 * 1024 * 1024;
+const BALLAST_BYTES = 16 * 1024 * 1024;
 const ballast = new Array<number>(BALLAST_BYTES / 8).fill(0.5);
 
 const start = workerData as ClusterStart;
