@@ -210,12 +210,13 @@ export class View {
     if (first >= 0 && this.isLiveAt(slot, first, Level.FULL)) return first;
     const holder = this.holderOf(slot);
     const level = holder >= 0 ? this.levelOf(slot, holder) : Level.NONE;
+    if (level === Level.FULL) return holder;
+    // Who has not said what it has may have everything.
+    if (!this.isTold) return -1;
     // An owner's old state is better than none. Who has nothing would tell of keys that there are
     // none, and so would one that is no owner any more, whose state may be much older.
     if (this.absentLevelOf(slot) > level && !(holder >= 0 && this.isOwner(slot, holder))) return -1;
     if (holder >= 0) return holder;
-    // Who has not said what it has may have everything.
-    if (!this.isTold) return -1;
     // All copies are lost, or there were none yet.
     for (let i = 0; i < this.copies; i++) {
       const owner = this.ownerAt(slot, i);

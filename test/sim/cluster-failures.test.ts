@@ -25,6 +25,7 @@ const FAILED: readonly [string, scenarios.ClusterScenario, readonly number[]][] 
     scenarios.splitsInJoins,
     [43, 56, 63],
   ],
+  ['who had just come asked one with an old state', scenarios.crashesInJoins, [203]],
   ['what a paused node had forwarded ran twice', scenarios.pauses, [113]],
 ];
 

@@ -71,6 +71,8 @@ it('who has everything comes before owners who have less, and something before n
 it('nobody serves what somebody may have who has not said so', () => {
   const view = viewOf(nodes(Level.NONE, undefined));
   expect(new Set(view.primaries)).toEqual(new Set([-1]));
+  expect(new Set(viewOf(nodes(Level.STALE, undefined)).primaries)).toEqual(new Set([-1]));
+  expect(new Set(viewOf(nodes(Level.FULL, undefined)).primaries)).toEqual(new Set([0]));
   const dead = nodes(Level.NONE, undefined).map((node, i) => ({ ...node, isLive: i === 0 }));
   expect(new Set(viewOf(dead).primaries)).toEqual(new Set([0]));
 });
