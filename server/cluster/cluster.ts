@@ -386,6 +386,7 @@ export class Cluster {
     const replaced = this.#outlook.replaced.join();
     this.#view = this.#outlook.next(this.#members, before);
     const view = this.#view;
+    this.#surplus.keepOwned();
     for (const id of [...died, ...gone]) this.#lose(id);
     for (const id of gone) {
       this.#levels.forget(id);

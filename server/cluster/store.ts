@@ -99,7 +99,10 @@ export interface ReplicaStore {
   digests(notNewerThan: bigint): Promise<BigUint64Array>;
   /** The keys of these slots and their stamps, as far as these are not newer than one. */
   keysOf(slots: SlotSet, notNewerThan: bigint): Promise<{ key: string; stamp: bigint }[]>;
-  /** Forgets everything of these slots, tombstones too; other copies stay as they are. */
+  /**
+   * Forgets everything of these slots, tombstones too; other copies stay as they are. Slots that
+   * are taken out of the set meanwhile keep what they still have.
+   */
   drop(slots: SlotSet): Promise<void>;
   /** The key of a record, to be read as a whole. */
   readWhole(record: Uint8Array): WholeReader;

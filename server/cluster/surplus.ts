@@ -24,6 +24,8 @@ export class Surplus {
   readonly #world: SurplusWorld;
   #isStopped = false;
   #dropped = new SlotSet();
+  /** What is being dropped: that takes a while. */
+  #dropping: SlotSet | undefined;
 
   constructor(world: SurplusWorld) {
     this.#world = world;
@@ -41,6 +43,12 @@ export class Surplus {
   /** What is there stays there. */
   stop(): void {
     this.#isStopped = true;
+  }
+
+  /** The view is another one: what this node owns by now is not dropped any more, but fetched. */
+  keepOwned(): void {
+    const view = this.#world.view();
+    this.#dropping?.deleteAll(view.slotsOf(view.indexOf(this.#world.selfId)));
   }
 
   /** Whether all that this node has is surplus. */
@@ -69,6 +77,7 @@ export class Surplus {
   }
 
   #drop(): void {
+    if (this.#dropping !== undefined) return;
     const { store, levels, onLevels, watch } = this.#world;
     const late = this.#findLate();
     const surplus = this.#find();
@@ -76,7 +85,12 @@ export class Surplus {
     if (!surplus.isEmpty) onLevels();
     this.#dropped = surplus.copy();
     surplus.addAll(late);
-    if (!surplus.isEmpty) watch(store.drop(surplus));
+    if (surplus.isEmpty) return;
+    this.#dropping = surplus;
+    const dropped = store.drop(surplus).finally(() => {
+      this.#dropping = undefined;
+    });
+    watch(dropped);
   }
 
   /** Slots that were dropped the last time: writes that were under way may have come since. */

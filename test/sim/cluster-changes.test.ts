@@ -9,6 +9,7 @@ runScenarios([
   ['a node crashes while one joins', scenarios.crashesInJoins],
   ['the network splits while a node joins', scenarios.splitsInJoins],
   ['a node leaves', scenarios.leaves],
+  ['a node joins, and leaves soon', scenarios.visits],
   ['more is written than the change log holds', scenarios.bursts],
   ['everything at once', scenarios.chaos],
 ]);

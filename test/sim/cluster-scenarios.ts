@@ -264,8 +264,9 @@ export const skews = scenario(
   { plan: { skewMs: 29_000, driftPpm: 200 } },
 );
 
-export const leaves = scenario(async ({ sim, run, mend }) => {
-  const node = sim.pick(sim.up);
+export const leaves = scenario((running) => leave(running, running.sim.pick(running.sim.up)));
+
+async function leave({ run, mend }: Running, node: SimNode): Promise<string[]> {
   let isGone = false;
   void node.member.leave(20_000).then(() => {
     isGone = true;
@@ -274,7 +275,28 @@ export const leaves = scenario(async ({ sim, run, mend }) => {
   });
   for (let i = 0; i < 300 && !isGone; i++) await run(100);
   return isGone ? mend() : [`${node.name} does not get away`];
-});
+}
+
+/**
+ * The others drop what it has, and shall have it again before they are through with that. Without
+ * repair, which would find soon what they lack.
+ */
+export const visits = scenario(
+  async (running) => {
+    const { sim, run, mend } = running;
+    for (let i = 0; i < 2; i++) {
+      const node = sim.add();
+      node.start(sim.nodes);
+      const problems = await mend();
+      if (problems.length > 0) return problems;
+      await run(between(sim.world.random, 2_000, 8_000));
+      problems.push(...(await leave(running, node)));
+      if (problems.length > 0) return problems;
+    }
+    return [];
+  },
+  { plan: { cluster: { repairIntervalMs: 600_000 } } },
+);
 
 /** A store loses what nobody deleted, and nobody notices. */
 export const damages = scenario(async ({ sim, run }) => {

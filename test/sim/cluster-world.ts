@@ -90,6 +90,7 @@ export class SimNode {
       now: () => clock.now(),
       logRecords: 400,
       tombstoneMs: TOMBSTONE_MS,
+      pause: () => new Promise((resolve) => clock.after(DROP_MS, resolve)),
       bug: sim.options.storeBug,
     });
     const { scanBytesPerSecond } = sim.options;
@@ -192,6 +193,9 @@ export class SimNode {
     return duties;
   }
 }
+
+/** For each key that a node drops: a drop of many takes as long as what may come between. */
+const DROP_MS = 150;
 
 /** No node's number. */
 const NOBODY = 1_000;

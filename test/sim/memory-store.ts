@@ -70,6 +70,8 @@ export interface MemoryStoreOptions {
   /** Records that the change log of a stream holds. */
   readonly logRecords: number;
   readonly tombstoneMs: number;
+  /** Between two keys that are dropped. */
+  pause(): Promise<void>;
   readonly bug?: StoreBug | undefined;
 }
 
@@ -198,8 +200,12 @@ export class MemoryStore implements ReplicaStore {
   }
 
   async drop(slots: SlotSet): Promise<void> {
-    for (const map of [this.entries, this.tombstones]) {
-      for (const key of map.keys()) if (slots.has(slotOfKey(key))) map.delete(key);
+    const keys = [...new Set([...this.entries.keys(), ...this.tombstones.keys()])];
+    for (const key of keys) {
+      if (!slots.has(slotOfKey(key))) continue;
+      this.entries.delete(key);
+      this.tombstones.delete(key);
+      await this.#options.pause();
     }
   }
 

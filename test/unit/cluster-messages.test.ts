@@ -87,6 +87,7 @@ it('whatever a peer sends, receiving it throws nothing', async () => {
   const { clock } = world.machine('10.0.0.1:1').start();
   const store = new MemoryStore({
     ...{ node: 1, now: () => clock.now(), logRecords: 100, tombstoneMs: 1_000 },
+    pause: async () => {},
   });
   const placements = new Placements({ copies: 2 });
   const complaints: string[] = [];

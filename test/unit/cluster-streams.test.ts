@@ -14,6 +14,7 @@ function pair({ windowBytes = 10_000 } = {}) {
   const { clock } = world.machine('10.0.0.1:1').start();
   const store = new MemoryStore({
     ...{ node: 1, now: () => clock.now(), logRecords: 100, tombstoneMs: 1_000 },
+    pause: async () => {},
   });
   const messages: Uint8Array[] = [];
   const sent: Batch[] = [];
