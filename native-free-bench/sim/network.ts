@@ -2,6 +2,7 @@
  * The simulated network: messages that come late, twice, in another order, or never. Each direction
  * between two addresses is a link of its own.
  */
+import { Buffer } from 'node:buffer';
 import type { Address, Random } from '../../server/cluster/ports.js';
 import { between, exponential } from './random.js';
 import type { Schedule } from './schedule.js';
@@ -26,6 +27,9 @@ export interface LinkProfile {
 }
 
 /** One site, as good as networks get. */
+/** Of what is read as numbers of four bytes. */
+const WORD_BYTES = 4;
+
 export const LAN_LINK: LinkProfile = {
   ...{ delayMs: 0.2, jitterMs: 0.3, spikes: 0, spikeMs: 0 },
   ...{ loss: 0, duplicates: 0, isOrdered: false, bytesPerMs: Number.POSITIVE_INFINITY },
@@ -109,8 +113,10 @@ export class Network {
     }
     const nowMs = this.#schedule.nowMs;
     link.busyUntilMs = Math.max(nowMs, link.busyUntilMs) + bytes.length / profile.bytesPerMs;
-    // The sender may use its memory again.
-    const copy = new Uint8Array(bytes);
+    // As sockets have it: in buffers, anywhere in memory. The sender may use its own again.
+    const at = counters.sent % WORD_BYTES;
+    const copy = Buffer.alloc(at + bytes.length).subarray(at);
+    copy.set(bytes);
     this.#post(from, to, copy, link, profile);
     if (this.#random() >= profile.duplicates) return;
     counters.duplicated++;

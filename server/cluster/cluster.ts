@@ -271,7 +271,7 @@ export class Cluster {
   }
 
   #answerPull({ member: { id }, sender }: Peer, { pull, mode, level, slots }: Pull): void {
-    const wanted = new SlotSet(slots.slice());
+    const wanted = new SlotSet(new Uint8Array(slots));
     if (sender.hasPull(pull)) return;
     // The peer counts on more than there is. It hears of that, and asks somebody else.
     const lacking = wanted.copy();

@@ -97,7 +97,7 @@ export class LevelsExchange {
       kind: Kind.LEVELS,
       from: selfId,
       version: this.#version,
-      levels: this.own.bytes.slice(),
+      levels: new Uint8Array(this.own.bytes),
       replaced: this.#world.replaced(),
     });
   }
@@ -105,7 +105,7 @@ export class LevelsExchange {
   take({ from, version, levels, replaced }: LevelsTold): void {
     const known = this.#known.get(from);
     if (known && known.version >= version) return;
-    const told = new Levels(levels.slice());
+    const told = new Levels(new Uint8Array(levels));
     this.#known.set(from, { version, levels: told, replaced });
     if (known) this.#world.onDropped(from, droppedSlots(known.levels, told));
     this.#world.onChange();

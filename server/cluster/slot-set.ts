@@ -65,7 +65,8 @@ export class SlotSet {
   }
 
   copy(): SlotSet {
-    return new SlotSet(this.bytes.slice());
+    // Not `slice`: that of a Buffer is the same memory.
+    return new SlotSet(new Uint8Array(this.bytes));
   }
 
   get isEmpty(): boolean {

@@ -1,4 +1,5 @@
 /** What must be so of a simulated cluster when all is mended and quiet; what is wrong as text. */
+import { Level } from '#server/cluster/slot-set.js';
 import { Service } from '#server/cluster/store.js';
 import type { Deed, SimCluster } from './cluster-world.js';
 import { slotOfKey } from './memory-store.js';
@@ -186,3 +187,34 @@ export function badlyRouted(sim: SimCluster): string[] {
   }
   return problems;
 }
+
+/** Who answers reads, and says that it has everything, has what all owners had once. */
+export class CopyWatch {
+  readonly problems: string[] = [];
+  readonly #sim: SimCluster;
+  readonly #writes: readonly Deed[];
+
+  /** @param isChecked keys that are written only once; that has been asked for by now */
+  constructor(sim: SimCluster, isChecked: (key: string) => boolean) {
+    this.#sim = sim;
+    this.#writes = sim.deeds.filter(({ operation }) => isChecked(operation.key));
+    this.#look();
+  }
+
+  #look(): void {
+    const { up, world } = this.#sim;
+    for (const { name, store, member } of up) {
+      for (const { operation, result } of this.#writes) {
+        const { key } = operation;
+        const isFull = member.cluster.levels.of(slotOfKey(key)) === Level.FULL;
+        if (result !== 1 || !isFull || (store.serviceOf(key) & ANSWERS) === 0) continue;
+        if (!store.entryOf(key)) this.problems.push(`${name} lacks ${key} at ${world.nowMs}`);
+      }
+    }
+    if (this.problems.length === 0) world.after(LOOK_MS, () => this.#look());
+  }
+}
+
+const ANSWERS = Service.SERVES | Service.REPLICA;
+/** Shorter than messages take to mend anything. */
+const LOOK_MS = 20;

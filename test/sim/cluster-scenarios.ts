@@ -3,6 +3,7 @@ import { below, between } from '#bench/sim/random.js';
 import { Service } from '#server/cluster/store.js';
 import {
   badlyRouted,
+  CopyWatch,
   lostWrites,
   miscounted,
   missedReads,
@@ -75,6 +76,7 @@ function scenario(
     }
     if (problems.length > 0) return problems;
     const clients = new Clients(sim);
+    const watch = new CopyWatch(sim, isFixed);
     await run(1_000);
     problems.push(...(await act({ sim, clients, run, mend })));
     await run(1_000);
@@ -88,6 +90,7 @@ function scenario(
     problems.push(...miscounted(sim, traits.isCalm ?? false), ...(await unreachable(sim)));
     if (!traits.isLossy) {
       problems.push(...lostWrites(sim, isCareful), ...missedReads(sim, isFixed));
+      problems.push(...watch.problems);
     }
     return problems;
   };

@@ -29,6 +29,17 @@ it('sets of slots are as sets of numbers', () => {
   expect(new SlotSet().isEmpty).toBe(true);
 });
 
+it("a copy of a set is nobody else's memory, whatever the set is made of", () => {
+  for (let at = 0; at < 4; at++) {
+    const bytes = Buffer.alloc(at + SlotSet.BYTES).subarray(at);
+    const set = new SlotSet(bytes);
+    set.add(9);
+    const copy = set.copy();
+    copy.deleteAll(SlotSet.all());
+    expect([...set]).toEqual([9]);
+  }
+});
+
 it('levels tell which slots are full, and which are held', () => {
   const levels = new Levels();
   levels.set(5, Level.FULL);
