@@ -2,7 +2,7 @@
 import type { ByteSize, Duration } from '../../engine/api.js';
 import { SlabringError } from '../../engine/errors.js';
 import { checkOptionNames, parseByteSize, parseDuration, show } from '../../engine/units.js';
-import type { LinkTls } from './links/options.js';
+import { type LinkTls, readTls } from './links/options.js';
 import { PRESETS, type PresetName } from './membership/presets.js';
 import { readSeedSource } from './membership/seeds.js';
 import { MAX_COPIES, MAX_WEIGHT, MIN_WEIGHT } from './ring-options.js';
@@ -136,7 +136,7 @@ export function readClusterOptions(
     logBytes:
       options.logSize === undefined ? undefined : bytes(options.logSize, 'logSize', LOG_BYTES_MIN),
     leaveTimeoutMs: span(options.leaveTimeout ?? '10s', 'leaveTimeout', 0),
-    tls: options.tls,
+    tls: options.tls === undefined ? undefined : readTls(options.tls, 'cluster.tls'),
   };
 }
 

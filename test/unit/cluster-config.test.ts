@@ -7,7 +7,9 @@ import {
   defaultLogBytes,
   readClusterOptions,
 } from '#server/cluster/config.js';
+import type { LinkTls } from '#server/cluster/links/options.js';
 import { readNodeOptions } from '#server/options.js';
+import { CertificateAuthority } from '../support/certificates.js';
 
 const MIB = 1024 * 1024;
 const read = (options: Partial<ClusterNodeOptions> = {}, host = '10.0.0.5', port = 7707) =>
@@ -44,6 +46,8 @@ describe('options of a cluster', () => {
     [{ replaceAfter: '1ms' }, /cluster\.replaceAfter must be from 1000 ms to a day/],
     [{ logSize: 5 }, /cluster\.logSize/],
     [{ join: 'nowhere' }, /seeds .*nowhere.*allowed are/],
+    [{ join: ['127.0.0.1:1'] as never }, /seeds must be a text such as .*, not an array/],
+    [{ tls: 5 as never }, /cluster\.tls takes an object/],
     [{ relicas: 2 }, /relicas/],
   ])('%o is refused', (options, text) => {
     expect(() => read(options)).toThrow(text);
@@ -66,6 +70,31 @@ describe('options of a cluster', () => {
     expect(arena.node).toBeGreaterThanOrEqual(0);
     expect(arena.node).toBeLessThan(1024);
     expect(readNodeOptions({}).arena.slots).toBeUndefined();
+  });
+});
+
+describe('certificates', () => {
+  const authority = new CertificateAuthority('test');
+  const [right, other] = [authority.issue('10.0.0.5'), authority.issue('10.0.0.6')];
+
+  it('are taken where Node can use them', () => {
+    const tls = { ...right, ca: Buffer.from(authority.cert) };
+    expect(read({ tls }).tls).toBe(tls);
+  });
+
+  it.each<[keyof LinkTls, string, RegExp]>([
+    ['cert', 'junk', /^cluster\.tls\.cert is no certificate in PEM: /],
+    ['key', 'junk', /^cluster\.tls\.key is no private key in PEM: /],
+    ['ca', 'junk', /^cluster\.tls\.ca is no certificate in PEM: /],
+    ['key', other.key, /^cluster\.tls\.key is not that of cluster\.tls\.cert: /],
+    ['key', '', /^cluster\.tls\.key must be PEM, as text or bytes$/],
+  ])('are refused with another %s', (name, value, message) => {
+    const tls = { ...right, ca: authority.cert, [name]: value };
+    const error = expect.objectContaining({
+      code: 'OPTION',
+      message: expect.stringMatching(message),
+    });
+    expect(() => read({ tls })).toThrow(error);
   });
 });
 

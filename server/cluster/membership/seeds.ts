@@ -46,6 +46,9 @@ export const SEED_INTERVAL_MS = 3000;
  * @throws SlabringError that says what is wrong, and what is allowed
  */
 export function readSeedSource(text: string): SeedSource {
+  if (typeof text !== 'string') {
+    throw new SlabringError('OPTION', `seeds must be a text such as ${ALLOWED}, not ${show(text)}`);
+  }
   const trimmed = text.trim();
   if (trimmed.startsWith(FILE)) {
     const path = trimmed.slice(FILE.length);
