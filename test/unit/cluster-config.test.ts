@@ -1,7 +1,7 @@
 /** Options of a node of a cluster: what is filled in, and what is refused. */
 import { describe, expect, it } from 'vitest';
 import type { SlabringError } from '#engine/errors.js';
-import { readClusterFlags } from '#server/cli/cluster-flags.js';
+import { inFlags, readClusterFlags } from '#server/cli/cluster-flags.js';
 import {
   type ClusterNodeOptions,
   defaultLogBytes,
@@ -42,6 +42,11 @@ describe('options of a cluster', () => {
     [{ replicas: 1, minOwners: 3 }, /cluster\.minOwners must be a whole number from 1 to 2/],
     [{ peerPort: 70_000 }, /cluster\.peerPort/],
     [{ weight: 0 }, /cluster\.weight must be a number from 0\.1 to 100, not 0/],
+    [{ advertise: 'a b' }, /cluster\.advertise must be .*, a name or an address, not 'a b'/],
+    [{ advertise: '' }, /cluster\.advertise must be/],
+    [{ advertise: ['a'] as never }, /cluster\.advertise must be/],
+    [{ peerHost: '' }, /cluster\.peerHost must be an address or name such as/],
+    [{ peerHost: 'a b' }, /cluster\.peerHost must be/],
     [{ preset: 'moon' as 'lan' }, /cluster\.preset must be one of lan, wan, local/],
     [{ replaceAfter: '1ms' }, /cluster\.replaceAfter must be from 1000 ms to a day/],
     [{ logSize: 5 }, /cluster\.logSize/],
@@ -104,11 +109,28 @@ describe('flags of serve', () => {
 
   it('are those of a cluster only with its name', async () => {
     expect(await readClusterFlags({})).toBeUndefined();
-    expect(await codeOf({ replicas: 2 })).toBe('options of a cluster need --cluster NAME');
+    expect(await codeOf({ replicas: 2 })).toBe('--replicas needs --cluster NAME');
+    expect(await codeOf({ peerCa: 'a' })).toBe('--peer-ca needs --cluster NAME');
+    expect(await codeOf({ clusterSecret: 's' })).toBe('--cluster-secret needs --cluster NAME');
     const flags = { cluster: 'shop', replicas: 2, clusterPreset: 'wan' as const };
     expect(await readClusterFlags(flags)).toMatchObject({ replicas: 2, preset: 'wan' });
     // The environment may hold a secret for other nodes.
-    expect(await readClusterFlags({ clusterSecret: 's' })).toBeUndefined();
+    expect(await readClusterFlags({ clusterSecret: 's' }, () => false)).toBeUndefined();
+  });
+
+  it('are named in errors as they were typed', () => {
+    const told = [
+      'cluster.minOwners must be 1',
+      'cluster.tls.key is not that of cluster.tls.cert: no',
+      "cluster.advertise must be a host, not 'cluster.local'",
+      'cluster.name must be a text',
+    ];
+    expect(told.map(inFlags)).toEqual([
+      '--min-owners must be 1',
+      '--peer-key is not that of --peer-cert: no',
+      "--advertise must be a host, not 'cluster.local'",
+      '--cluster must be a text',
+    ]);
   });
 
   it('take certificates all together, from files that are there', async () => {

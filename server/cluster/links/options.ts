@@ -73,13 +73,19 @@ const TLS_NAMES: readonly (keyof LinkTls)[] = ['key', 'cert', 'ca', 'serverName'
 
 const LIMIT_NAMES = Object.keys(DEFAULT_LINK_LIMITS) as (keyof LinkLimits)[];
 
+/** What {@link isHost} allows, in words. */
+export const HOSTS = "an address or name such as '127.0.0.1', '::1' or 'localhost'";
+
+/** Whether it may be what a node listens on. */
+export function isHost(host: unknown): host is string {
+  return isText(host) && !/[\s/[\]]/.test(host);
+}
+
 /** @throws SlabringError `OPTION`, naming the option, what it was and what is allowed */
 export function readLinkOptions(options: PeerLinksOptions): LinkSettings {
   checkOptionNames(options, OPTION_NAMES, 'PeerLinks');
   const { id, secret, address, host = '127.0.0.1', port = 0, clock, random } = options;
-  if (!isText(host) || /[\s/[\]]/.test(host)) {
-    refuse('host', "an address or name such as '127.0.0.1', '::1' or 'localhost'", host);
-  }
+  if (!isHost(host)) refuse('host', HOSTS, host);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     refuse('port', 'a whole number from 0 to 65535', port);
   }
