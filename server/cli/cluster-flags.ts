@@ -2,11 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { SlabringError } from '../../engine/errors.js';
-import { parseDuration } from '../../engine/units.js';
 import type { ClusterNodeOptions } from '../cluster/config.js';
 import type { LinkTls } from '../cluster/links/options.js';
 import { PRESETS, type PresetName } from '../cluster/membership/presets.js';
-import { wholeNumber } from './arguments.js';
+import { duration, wholeNumber } from './arguments.js';
 
 export interface ClusterFlags {
   cluster?: string;
@@ -152,12 +151,4 @@ function number(text: string): number {
   if (text.trim() === '' || !Number.isFinite(value))
     throw new InvalidArgumentError('It must be a number.');
   return value;
-}
-
-function duration(text: string): number {
-  try {
-    return parseDuration(text as `${number}s`, 'the time');
-  } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
-  }
 }

@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CertificateAuthority } from '../support/certificates.js';
-import { until } from '../support/cluster-processes.js';
+import { ClusterProcesses, until } from '../support/cluster-processes.js';
 import { NodeProcess, type RunOptions, runSlabring } from '../support/node-process.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'slabring-cluster-'));
@@ -69,5 +69,92 @@ describe('slabring serve', () => {
     const { stderr } = await node.ended;
     const reason = "ENOENT: no such file or directory, open '/nowhere/seeds'";
     expect(stderr).toBe(`slabring: warning: seeds were not found: ${reason}\n`);
+  });
+});
+
+describe('slabring cluster', () => {
+  const env = { SLABRING_CLUSTER_SECRET: 'one secret' };
+  let cluster: ClusterProcesses;
+  const ask = (command: string, ...args: string[]) =>
+    runSlabring(['cluster', ...command.split(' '), '--url', cluster.get('a').url, ...args]);
+
+  beforeAll(async () => {
+    cluster = await ClusterProcesses.of('shop', ['a', 'b'], { replicas: 1, run: { env } });
+  }, 60_000);
+
+  afterAll(() => cluster?.end());
+
+  test('status shows where clients reach each node', async () => {
+    const { stdout } = await ask('status');
+    const [first, , ...lines] = stdout.split('\n');
+    expect(first).toBe('cluster shop, 2 nodes, 1 replica, as a sees it');
+    for (const { name, url, peerAddress } of cluster.all) {
+      const line = lines.find((line) => line.startsWith(`${name} `));
+      expect(line?.endsWith(`  ${url}  ${peerAddress}`)).toBe(true);
+    }
+  });
+
+  test('takes addresses with and without a scheme, and says what a peer port is', async () => {
+    const { url, peerAddress } = cluster.get('a');
+    const named = await runSlabring(['cluster', 'status', '--url', url.replace('ws://', '')]);
+    expect([named.code, named.stderr]).toEqual([0, '']);
+    const peer = await runSlabring(['cluster', 'status', '--url', peerAddress]);
+    expect(peer.code).toBe(1);
+    expect(peer.stderr).toBe(
+      `slabring: http://${peerAddress} is a node's peer port, for other nodes; ` +
+        'give its port for clients, which is its --port\n',
+    );
+    const wrong = await runSlabring(['cluster', 'status', '--url', 'shop']);
+    expect(wrong.stderr).toContain("It must look like '127.0.0.1:7707'");
+  });
+
+  test('join says why it came to nothing', async () => {
+    const run = { env: { SLABRING_CLUSTER_SECRET: 'another secret' } };
+    const other = new ClusterProcesses('shop', { replicas: 1, run });
+    try {
+      const { peerAddress } = await other.start('c');
+      const { code, stdout, stderr } = await ask(`join ${peerAddress}`, '--json');
+      expect(code).toBe(1);
+      const { troubles } = JSON.parse(stdout) as { troubles: Record<string, string> };
+      expect(troubles[peerAddress]).toMatch(/secret/);
+      const reason = `${peerAddress}: ${troubles[peerAddress]}`;
+      expect(stderr).toBe(`slabring: none of ${peerAddress} answered; ${reason}\n`);
+    } finally {
+      await other.end();
+    }
+    const self = await ask(`join ${cluster.get('a').peerAddress}`);
+    expect(self.stderr).toMatch(/: this is the node itself\n$/);
+  });
+
+  test('join takes addresses only', async () => {
+    const { code, stderr } = await ask('join nonsense');
+    const reason = "'nonsense' has no port; allowed are 'host:port,...'";
+    expect([code, stderr]).toEqual([1, `slabring: seeds 'nonsense': ${reason}\n`]);
+    expect((await ask('join dns:name:1')).stderr).toContain('only addresses can be joined');
+    for (const seeds of ['nonsense', 'file%3A%2Fetc%2Fhosts', '%zz']) {
+      const address = `${cluster.get('a').http}/cluster/join/${seeds}`;
+      expect((await fetch(address, { method: 'POST' })).status).toBe(400);
+    }
+  });
+
+  test('rebalance waits for as long as it is told', async () => {
+    const done = await ask('rebalance', '--json');
+    expect([done.code, done.stderr]).toEqual([0, '']);
+    expect(JSON.parse(done.stdout)).toMatchObject({ slots: { short: 0, pulling: 0 } });
+    const late = await ask('rebalance', '--timeout', '1ms');
+    expect([late.code, late.stdout]).toEqual([1, '']);
+    expect(late.stderr).toMatch(/^slabring: not done within --timeout: .+\n$/);
+  });
+
+  test('join and leave print JSON, and status names who is not there any more', async () => {
+    const { url, process: b, peerAddress } = cluster.get('b');
+    const joined = await ask(`join ${peerAddress}`, '--json');
+    expect(JSON.parse(joined.stdout)).toEqual({ isJoined: true, troubles: {} });
+    const left = await runSlabring(['cluster', 'leave', '--json', '--url', url]);
+    expect(JSON.parse(left.stdout)).toEqual({ leaving: true });
+    await b.ended;
+    cluster.nodes.delete('b');
+    const { stdout } = await ask('status');
+    expect(stdout).toMatch(/^cluster shop, 1 node \(b has left\), 1 replica, as a sees it\n/);
   });
 });
