@@ -50,7 +50,8 @@ export function addClusterOptions(command: Command): void {
     )
     .option(
       '--peer-port <number>',
-      'TCP port for other nodes; 0 takes a free one (default: --port and 10000)',
+      'TCP port for other nodes; 0 takes a free one (default: --port and 10000, or less 10000 ' +
+        'where that is above 65535)',
       wholeNumber(0, 65_535),
     )
     .option('--peer-host <address>', 'address to listen on for other nodes (default: --host)')

@@ -23,7 +23,10 @@ export interface ClusterNodeOptions {
   secret?: string | undefined;
   /** Address to listen on for other nodes. Default: that for clients. */
   peerHost?: string | undefined;
-  /** TCP port for other nodes; 0 takes a free one. Default: that for clients and 10,000. */
+  /**
+   * TCP port for other nodes; 0 takes a free one. Default: that for clients and 10,000, or less
+   * 10,000 where there is none so high.
+   */
   peerPort?: number | undefined;
   /** The host by which clients and other nodes reach this one. Default: the one it listens on. */
   advertise?: string | undefined;
