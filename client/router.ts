@@ -140,6 +140,8 @@ export class Router implements Sender {
     const node = routes.runner(slotOfKey(key));
     if (others !== undefined) {
       for (const other of others) {
+        // What is no key is refused as such when it is written.
+        if (!isKey(key) || !isKey(other)) continue;
         if (routes.runner(slotOfKey(other)) !== node) throw crossSlotError(key, other);
       }
     }
@@ -331,6 +333,10 @@ function liveUrls(view: ClusterView | undefined): string[] {
 export function slotOfKey(key: Key): number {
   if (typeof key === 'string') return slotOfText(key);
   return key instanceof Uint8Array ? slotOf(key) : 0;
+}
+
+function isKey(key: unknown): key is Key {
+  return typeof key === 'string' || key instanceof Uint8Array;
 }
 
 function crossSlotError(key: Key, other: Key): SlabringError {

@@ -90,6 +90,12 @@ export function answerHttp(
 }
 
 const CLUSTER = '/cluster';
+/** Of errors that are not the node's fault. */
+const STATUS_OF: Readonly<Partial<Record<SlabringError['code'], Status>>> = {
+  OPTION: 400,
+  UNKNOWN: 404,
+  UNAVAILABLE: 503,
+};
 
 /** GET /cluster: its state; POST /cluster/ACTION: has something done. */
 async function answerCluster(request: HttpRequest, thread: ServingThread): Promise<HttpAnswer> {
@@ -107,7 +113,7 @@ async function answerCluster(request: HttpRequest, thread: ServingThread): Promi
     return answer(200, JSON_TYPE, `${JSON.stringify(result, null, 2)}\n`);
   } catch (error) {
     const { code, message } = error as SlabringError;
-    return fail(code === 'UNKNOWN' ? 404 : code === 'UNAVAILABLE' ? 503 : 500, message);
+    return fail(STATUS_OF[code] ?? 500, message);
   }
 }
 

@@ -111,19 +111,24 @@ export async function startNode(
 
   const unguardExit = guardExit(threads, quiet);
   let onLeaveAsked = () => {};
+  let stopListening = () => {};
 
   try {
     const plan: ListenPlan = { address, port: config.port, sharePort, unix: config.unix };
     const listening = uws
       ? await listenForAll(uws, startThread, config, plan)
       : await listenEach(startThread, config, plan);
+    const releaseUnix = config.unix === undefined ? () => {} : ownUnixPath(config.unix);
+    stopListening = () => {
+      listening.close();
+      releaseUnix();
+    };
     const member =
       read.cluster &&
       (await joinCluster(read.cluster, {
         ...{ arenas, facts, serve: config, port: listening.port, ports, onWarning, onFailure },
         onLeaveAsked: () => onLeaveAsked(),
       }));
-    const releaseUnix = config.unix === undefined ? () => {} : ownUnixPath(config.unix);
     let closing: Promise<void> | undefined;
     onLeaveAsked = hooks.onLeaveAsked ?? (() => void close().catch(onFailure));
     const close = () => {
@@ -151,6 +156,8 @@ export async function startNode(
       close,
     };
   } catch (error) {
+    // Else the process would not end.
+    stopListening();
     // No thread has a connection yet.
     await Promise.all(threads.map((thread) => thread.terminate()));
     unguardExit();

@@ -4,7 +4,7 @@
  */
 import { InvalidArgumentError } from 'commander';
 import { SlabringError } from '../../engine/errors.js';
-import { parseByteSize } from '../../engine/units.js';
+import { parseByteSize, parseDuration } from '../../engine/units.js';
 
 /** A reader of whole numbers from `min` to `max`. */
 export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -49,6 +49,15 @@ export function byteSize(text: string): number {
   }
 }
 
+/** Milliseconds, or text such as `30s`. */
+export function duration(text: string): number {
+  try {
+    return parseDuration(text as `${number}s`, 'the time');
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}
+
 /** The address of a node: `ws://`, `wss://` or `ws+unix:`. */
 export function nodeUrl(text: string): string {
   if (!/^(wss?:\/\/[^/\s]+|ws\+unix:\S+)/.test(text)) {
@@ -57,4 +66,15 @@ export function nodeUrl(text: string): string {
     );
   }
   return text;
+}
+
+/** What a node is asked by HTTP at: `http://`, `https://`, `ws://`, `wss://` or `HOST:PORT`. */
+export function httpUrl(text: string): string {
+  const url = /^[^/\s]+:\d+$/.test(text) ? `http://${text}` : text.replace(/^ws(?=s?:)/, 'http');
+  if (!/^https?:\/\/[^/\s]\S*$/.test(url) || !URL.canParse(url)) {
+    throw new InvalidArgumentError(
+      "It must look like '127.0.0.1:7707', 'http://HOST:PORT' or 'ws://HOST:PORT'.",
+    );
+  }
+  return url.replace(/\/$/, '');
 }

@@ -2,11 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { SlabringError } from '../../engine/errors.js';
-import { parseDuration } from '../../engine/units.js';
 import type { ClusterNodeOptions } from '../cluster/config.js';
 import type { LinkTls } from '../cluster/links/options.js';
 import { PRESETS, type PresetName } from '../cluster/membership/presets.js';
-import { wholeNumber } from './arguments.js';
+import { duration, wholeNumber } from './arguments.js';
 
 export interface ClusterFlags {
   cluster?: string;
@@ -51,7 +50,8 @@ export function addClusterOptions(command: Command): void {
     )
     .option(
       '--peer-port <number>',
-      'TCP port for other nodes; 0 takes a free one (default: --port and 10000)',
+      'TCP port for other nodes; 0 takes a free one (default: --port and 10000, or less 10000 ' +
+        'where that is above 65535)',
       wholeNumber(0, 65_535),
     )
     .option('--peer-host <address>', 'address to listen on for other nodes (default: --host)')
@@ -86,24 +86,48 @@ export function addClusterOptions(command: Command): void {
     .option('--peer-ca <file>', 'PEM certificates that have signed those of other nodes');
 }
 
-/** The options of the cluster, of those of `serve`. @throws SlabringError `OPTION` */
+/** What options of a cluster are called on the command line, where it is not the same. */
+const FLAGS: Readonly<Record<string, string>> = {
+  ...{ name: 'cluster', secret: 'clusterSecret', preset: 'clusterPreset' },
+  ...{ 'tls.cert': 'peerCert', 'tls.key': 'peerKey', 'tls.ca': 'peerCa' },
+};
+
+/** An error as who has typed the flags knows what it is about. */
+export function inFlags(message: string): string {
+  return message.replace(/(?<![\w.'])cluster\.([a-z]+(\.[a-z]+)?)\b/gi, (_, option: string) =>
+    flag(FLAGS[option] ?? option),
+  );
+}
+
+function flag(name: string): string {
+  return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/**
+ * The options of the cluster, of those of `serve`.
+ * @param isTyped whether a flag stands on the command line: the environment may hold a secret for
+ *   other nodes
+ * @throws SlabringError `OPTION`
+ */
 export async function readClusterFlags(
   flags: ClusterFlags,
+  isTyped: (name: string) => boolean = () => true,
 ): Promise<ClusterNodeOptions | undefined> {
   const { cluster: name, clusterSecret, clusterPreset, peerCert, peerKey, peerCa } = flags;
   const { join, replicas, peerHost, peerPort, advertise, nodeName, zone, weight } = flags;
   const { replaceAfter, minOwners, repairInterval, tombstones, leaveTimeout } = flags;
   const options = {
     ...{ join, replicas, peerHost, peerPort, advertise, nodeName, zone, weight },
-    ...{ preset: clusterPreset, replaceAfter, minOwners, repairInterval, tombstones, leaveTimeout },
+    ...{ replaceAfter, minOwners, repairInterval, tombstones, leaveTimeout },
   };
   if (name === undefined) {
-    const given = [...Object.values(options), peerCert, peerKey, peerCa];
-    if (given.every((value) => value === undefined)) return undefined;
-    throw new SlabringError('OPTION', 'options of a cluster need --cluster NAME');
+    const all = { ...options, clusterSecret, clusterPreset, peerCert, peerKey, peerCa };
+    const given = Object.entries(all).find(([key, value]) => value !== undefined && isTyped(key));
+    if (given === undefined) return undefined;
+    throw new SlabringError('OPTION', `${flag(given[0])} needs --cluster NAME`);
   }
   const tls = await readTls(peerCert, peerKey, peerCa);
-  return { name, ...options, secret: clusterSecret, tls };
+  return { name, ...options, secret: clusterSecret, preset: clusterPreset, tls };
 }
 
 async function readTls(cert?: string, key?: string, ca?: string): Promise<LinkTls | undefined> {
@@ -128,12 +152,4 @@ function number(text: string): number {
   if (text.trim() === '' || !Number.isFinite(value))
     throw new InvalidArgumentError('It must be a number.');
   return value;
-}
-
-function duration(text: string): number {
-  try {
-    return parseDuration(text as `${number}s`, 'the time');
-  } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
-  }
 }

@@ -2,7 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import type { CheckResult } from '../cluster/copy-check.js';
-import type { ClusterStatus } from '../cluster/thread/administration.js';
+import type { ClusterStatus, JoinResult } from '../cluster/thread/administration.js';
+import { duration, httpUrl } from './arguments.js';
 import * as format from './format.js';
 
 interface ClusterCliOptions {
@@ -11,19 +12,28 @@ interface ClusterCliOptions {
   json?: boolean;
 }
 
+interface RebalanceOptions extends ClusterCliOptions {
+  timeout: number;
+}
+
 const HELP = `
-Any node of the cluster may be asked; --url is its address for clients.
+Any node of the cluster may be asked; --url is its address for clients, which status
+shows of all of them.
 
 Examples:
   slabring cluster status
   slabring cluster check --url http://127.0.0.1:7708
   slabring cluster leave --url http://127.0.0.1:7708
+  slabring cluster rebalance --timeout 1h
 
-Exit code: 0; 1 with one line on stderr when the node cannot be asked, and after check when
-copies differ.`;
+Exit code: 0; 1 with one line on stderr when the node cannot be asked or it could not be done,
+and after check when copies differ.`;
 
 /** Between two looks at what is moved. */
 const LOOK_MS = 500;
+const REBALANCE_MS = 600_000;
+/** No timer takes more. */
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 /** Adds `slabring cluster` to the program. */
 export function registerCluster(program: Command): void {
@@ -36,7 +46,7 @@ export function registerCluster(program: Command): void {
     cluster
       .command(name)
       .description(text)
-      .option('--url <url>', "a node's address for clients", 'http://127.0.0.1:7707')
+      .option('--url <url>', "a node's address for clients", httpUrl, 'http://127.0.0.1:7707')
       .addOption(new Option('--token <secret>', "the node's token").env('SLABRING_TOKEN'))
       .option('--json', 'print JSON');
   add('status', 'Nodes, their shares of the keys, and what is under way between them.').action(
@@ -51,9 +61,13 @@ export function registerCluster(program: Command): void {
   add('leave', 'Have the node hand over its keys, leave, and end.').action(
     (options: ClusterCliOptions) => run(() => leave(options)),
   );
-  add('rebalance', 'Compare copies now, and wait until every key is on all its nodes.').action(
-    (options: ClusterCliOptions) => run(() => rebalance(options)),
-  );
+  add('rebalance', 'Compare copies now, and wait until every key is on all its nodes.')
+    .addOption(
+      new Option('--timeout <time>', 'how long to wait, such as 30s or 1h')
+        .argParser(duration)
+        .default(REBALANCE_MS, '10m'),
+    )
+    .action((options: RebalanceOptions) => run(() => rebalance(options)));
 }
 
 async function run(work: () => Promise<void>): Promise<void> {
@@ -66,23 +80,43 @@ async function run(work: () => Promise<void>): Promise<void> {
 }
 
 /** Has the node do something; what came of it. */
-async function ask(options: ClusterCliOptions, action?: string): Promise<unknown> {
-  const { url, token } = options;
-  const base = url.replace(/^ws/, 'http').replace(/\/$/, '');
+async function ask(
+  { url, token }: ClusterCliOptions,
+  action?: string,
+  signal?: AbortSignal,
+): Promise<unknown> {
   const path = action === undefined ? '/cluster' : `/cluster/${action}`;
   let response: Response;
+  let text: string;
   try {
-    response = await fetch(`${base}${path}`, {
+    response = await fetch(`${url}${path}`, {
       method: action === undefined ? 'GET' : 'POST',
       ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }),
+      ...(signal && { signal }),
     });
+    text = await response.text();
   } catch (cause) {
     const reason = (cause as { cause?: Error }).cause?.message ?? String(cause);
-    throw new Error(`${base} does not answer: ${reason}`, { cause });
+    throw new Error(`${url} does not answer: ${reason}`, { cause });
   }
-  const body = (await response.json()) as { error?: string };
-  if (!response.ok) throw new Error(body.error ?? `${base}${path} answered ${response.status}`);
+  const body = read(text);
+  if (body === undefined) throw new Error(`${url} ${strangerIn(text)}`);
+  if (!response.ok) throw new Error(body.error ?? `${url}${path} answered ${response.status}`);
   return body;
+}
+
+function read(text: string): { error?: string } | undefined {
+  try {
+    return JSON.parse(text) as { error?: string };
+  } catch {
+    return undefined;
+  }
+}
+
+/** What somebody is who does not answer as a node does. */
+function strangerIn(text: string): string {
+  if (!text.includes('peers of a Slabring cluster')) return 'is no node of Slabring';
+  return "is a node's peer port, for other nodes; give its port for clients, which is its --port";
 }
 
 function print(text: string): void {
@@ -95,16 +129,28 @@ async function status(options: ClusterCliOptions): Promise<void> {
 }
 
 function describe({ cluster, self, copies, slots, nodes, peers }: ClusterStatus): string {
-  const replicas = copies === 1 ? 'no replicas' : `${copies - 1} replicas`;
-  const lines = [`cluster ${cluster}, ${nodes.length} nodes, ${replicas}, as ${self} sees it`, ''];
+  const replicas = copies === 1 ? 'no replicas' : some(copies - 1, 'replica');
+  const living = nodes.filter(({ state }) => state === 'alive' || state === 'suspect');
+  const others = nodes.filter((node) => !living.includes(node));
+  const gone = others.map(
+    ({ name, state }) => `${name} ${state === 'left' ? 'has left' : 'is dead'}`,
+  );
+  const count = some(living.length, 'node') + (gone.length > 0 ? ` (${gone.join(', ')})` : '');
+  const lines = [`cluster ${cluster}, ${count}, ${replicas}, as ${self} sees it`, ''];
   const widest = Math.max(4, ...nodes.map(({ name }) => name.length));
-  const head = `${'node'.padEnd(widest)}  state    primary  slots   complete  peers at`;
+  const widestUrl = Math.max(10, ...nodes.map(({ url }) => url.length));
+  const head =
+    `${'node'.padEnd(widest)}  state    primary  slots   complete  ` +
+    `${'clients at'.padEnd(widestUrl)}  peers at`;
   lines.push(head, '-'.repeat(head.length));
-  for (const { name, state, primary = 0, slots: owned = 0, full = 0, address } of nodes) {
+  for (const { name, state, primary = 0, slots: owned = 0, full = 0, url, address } of nodes) {
     const complete = owned === 0 ? '' : format.percent(full / owned);
     const numbers = `${String(primary).padStart(7)}  ${String(owned).padEnd(6)}`;
+    // An embedded cache has none.
+    const clients = (url === '' ? '-' : url).padEnd(widestUrl);
     lines.push(
-      `${name.padEnd(widest)}  ${state.padEnd(7)}  ${numbers}  ${complete.padEnd(8)}  ${address}`,
+      `${name.padEnd(widest)}  ${state.padEnd(7)}  ${numbers}  ${complete.padEnd(8)}  ` +
+        `${clients}  ${address}`,
     );
   }
   lines.push('');
@@ -120,6 +166,10 @@ function describe({ cluster, self, copies, slots, nodes, peers }: ClusterStatus)
   if (slots.unserved + slots.short + slots.pulling === 0)
     lines.push('every key has all its copies');
   return lines.join('\n');
+}
+
+function some(count: number, what: string): string {
+  return count === 1 ? `1 ${what}` : `${count} ${what}s`;
 }
 
 async function check(options: ClusterCliOptions): Promise<void> {
@@ -141,26 +191,40 @@ function describeCheck({ compared, alone, differing, differences, silent }: Chec
 }
 
 async function join(seeds: string, options: ClusterCliOptions): Promise<void> {
-  const { isJoined } = (await ask(options, `join/${encodeURIComponent(seeds)}`)) as {
-    isJoined: boolean;
-  };
-  if (!isJoined) throw new Error(`none of ${seeds} answered`);
-  print('joined');
+  const found = (await ask(options, `join/${encodeURIComponent(seeds)}`)) as JoinResult;
+  if (options.json) print(JSON.stringify(found, null, 2));
+  else if (found.isJoined) print('joined');
+  if (found.isJoined) return;
+  const troubles = Object.entries(found.troubles).map(([address, why]) => `${address}: ${why}`);
+  throw new Error([`none of ${seeds} answered`, ...troubles].join('; '));
 }
 
 async function leave(options: ClusterCliOptions): Promise<void> {
-  await ask(options, 'leave');
-  print('the node hands over its keys, leaves and ends');
+  const found = await ask(options, 'leave');
+  print(options.json ? JSON.stringify(found) : 'the node hands over its keys, leaves and ends');
 }
 
-async function rebalance(options: ClusterCliOptions): Promise<void> {
-  await ask(options, 'rebalance');
-  for (;;) {
-    const { slots } = (await ask(options)) as ClusterStatus;
-    const left = slots.unserved + slots.short + slots.pulling;
-    if (left === 0) break;
-    print(`${slots.short} slots short of copies, ${slots.pulling} on their way`);
-    await delay(LOOK_MS);
+async function rebalance(options: RebalanceOptions): Promise<void> {
+  const signal = AbortSignal.timeout(Math.min(options.timeout, TIMEOUT_MS_MAX));
+  let left = 'it was still comparing';
+  try {
+    const found = await ask(options, 'rebalance', signal);
+    for (;;) {
+      const { slots } = (await ask(options, undefined, signal)) as ClusterStatus;
+      if (slots.unserved + slots.short + slots.pulling === 0) {
+        print(
+          options.json
+            ? JSON.stringify({ ...(found as object), slots }, null, 2)
+            : 'every key has all its copies',
+        );
+        return;
+      }
+      left = `${slots.short} slots short of copies, ${slots.pulling} on their way`;
+      if (!options.json) print(left);
+      await delay(LOOK_MS, undefined, { signal });
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new Error(`not done within --timeout: ${left}; the cluster goes on`, { cause: error });
   }
-  print('every key has all its copies');
 }

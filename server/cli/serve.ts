@@ -8,7 +8,12 @@ import type { FrontEndChoice, NodeOptions } from '../options.js';
 import { defaultMemoryBytes, defaultThreads, FRONT_ENDS, thisMachine } from '../options.js';
 import { SOFTWARE_VERSION } from '../software.js';
 import { byteSize, powerOfTwo, wholeNumber } from './arguments.js';
-import { addClusterOptions, type ClusterFlags, readClusterFlags } from './cluster-flags.js';
+import {
+  addClusterOptions,
+  type ClusterFlags,
+  inFlags,
+  readClusterFlags,
+} from './cluster-flags.js';
 import * as format from './format.js';
 
 interface ServeFlags {
@@ -137,17 +142,20 @@ export function registerServe(program: Command): void {
   addClusterOptions(command);
 }
 
-async function serve(flags: ServeFlags & ClusterFlags): Promise<void> {
+async function serve(flags: ServeFlags & ClusterFlags, command: Command): Promise<void> {
   let node: SlabringNode;
   try {
-    const cluster = await readClusterFlags(flags);
+    const cluster = await readClusterFlags(
+      flags,
+      (name) => command.getOptionValueSource(name) === 'cli',
+    );
     node = await startNode(
       { ...nodeOptions(flags), cluster },
       { onWarning: (text) => say(`warning: ${text}`), onFailure: fail },
     );
   } catch (error) {
     if (!(error instanceof SlabringError)) throw error;
-    fail(error);
+    fail(new SlabringError(error.code, inFlags(error.message), { cause: error }));
   }
   stopOnSignals(node);
   process.stdout.write(greeting(node, flags.token !== undefined));

@@ -2,7 +2,8 @@
 import type { ByteSize, Duration } from '../../engine/api.js';
 import { SlabringError } from '../../engine/errors.js';
 import { checkOptionNames, parseByteSize, parseDuration, show } from '../../engine/units.js';
-import type { LinkTls } from './links/options.js';
+import { formatAddress, isAddress } from './links/address.js';
+import { HOSTS, isHost, type LinkTls, readTls } from './links/options.js';
 import { PRESETS, type PresetName } from './membership/presets.js';
 import { readSeedSource } from './membership/seeds.js';
 import { MAX_COPIES, MAX_WEIGHT, MIN_WEIGHT } from './ring-options.js';
@@ -22,7 +23,10 @@ export interface ClusterNodeOptions {
   secret?: string | undefined;
   /** Address to listen on for other nodes. Default: that for clients. */
   peerHost?: string | undefined;
-  /** TCP port for other nodes; 0 takes a free one. Default: that for clients and 10,000. */
+  /**
+   * TCP port for other nodes; 0 takes a free one. Default: that for clients and 10,000, or less
+   * 10,000 where there is none so high.
+   */
   peerPort?: number | undefined;
   /** The host by which clients and other nodes reach this one. Default: the one it listens on. */
   advertise?: string | undefined;
@@ -107,12 +111,16 @@ export function readClusterOptions(
   checkOptionNames(options, OPTION_NAMES, 'cluster');
   const copies = 1 + whole(options.replicas ?? 1, 'replicas', 0, MAX_COPIES - 1);
   const advertise = options.advertise ?? host;
-  if (typeof advertise !== 'string' || WILDCARDS.includes(advertise)) {
-    const allowed = 'the host by which others reach this node';
-    refuse('advertise', `${allowed}, where it listens on all addresses`, advertise);
+  const reached = 'the host by which others reach this node';
+  if (WILDCARDS.includes(advertise)) {
+    refuse('advertise', `${reached}, where it listens on all addresses`, advertise);
+  }
+  if (typeof advertise !== 'string' || !isAddress(formatAddress(advertise, 1))) {
+    refuse('advertise', `${reached}, a name or an address`, advertise);
   }
   if (options.join !== undefined) readSeedSource(options.join);
   const peerHost = options.peerHost ?? host;
+  if (!isHost(peerHost)) refuse('peerHost', HOSTS, peerHost);
   const peerPort = whole(options.peerPort ?? defaultPeerPort(port), 'peerPort', 0, PORT_MAX);
   if (peerPort === 0 && WILDCARDS.includes(peerHost)) {
     refuse('peerPort', `given where cluster.peerHost is '${peerHost}'`, options.peerPort);
@@ -136,7 +144,7 @@ export function readClusterOptions(
     logBytes:
       options.logSize === undefined ? undefined : bytes(options.logSize, 'logSize', LOG_BYTES_MIN),
     leaveTimeoutMs: span(options.leaveTimeout ?? '10s', 'leaveTimeout', 0),
-    tls: options.tls,
+    tls: options.tls === undefined ? undefined : readTls(options.tls, 'cluster.tls'),
   };
 }
 

@@ -119,7 +119,9 @@ describe('four nodes with two replicas of each key', () => {
     expect(lines.slice(4, 8).sort()).toEqual(
       ['a', 'b', 'c', 'd'].map((name) =>
         expect.stringMatching(
-          new RegExp(`^${name} +alive +\\d+ +\\d+ +100\\.00 % +127\\.0\\.0\\.1:\\d+$`),
+          new RegExp(
+            `^${name} +alive +\\d+ +\\d+ +100\\.00 % +ws://127\\.0\\.0\\.1:\\d+ +127\\.0\\.0\\.1:\\d+$`,
+          ),
         ),
       ),
     );

@@ -18,6 +18,18 @@ test('lists the options of slabring serve, all of them and no others', async () 
   expect(inTable).toEqual(inHelp);
 });
 
+test('lists what the options of a cluster are called in a program', async () => {
+  const refused = startNode({ cluster: { name: 'c', somethingElseAltogether: 1 } as never });
+  const message = await refused.then(String, (error: Error) => error.message);
+  const taken = / it takes (.+)$/.exec(message)![1]!.split(', ');
+  const rows = [...clusterPage.matchAll(/^\| `([a-zA-Z]+)` \| (`--.+?|) ?\| /gm)];
+  expect(rows.map(([, name]) => name)).toEqual(taken);
+  const help = await runSlabring(['serve', '--help']);
+  const flags = [...help.stdout.matchAll(/^ {2}(--[a-z-]+) </gm)].map((match) => match[1]!);
+  const named = rows.flatMap(([, , cell]) => cell!.match(/--[a-z-]+/g) ?? []);
+  expect(named.sort()).toEqual(flags.slice(flags.indexOf('--cluster')).sort());
+});
+
 test('explains every field of /stats', async () => {
   const node = await startNode({ port: 0, memory: '16mb', threads: 1 }, { onWarning: () => {} });
   const response = await fetch(`http://127.0.0.1:${node.port}/stats`);

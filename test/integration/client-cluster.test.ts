@@ -242,6 +242,15 @@ describe('several keys', () => {
     ]);
     expect(tagged.done).toBe(true);
   });
+
+  it('say what is no key, whatever node it would be on', async () => {
+    const { client } = await pair();
+    for (const key of KEYS.slice(0, 8)) {
+      const union = client.members(key).union(KEYS as never);
+      await expect(union).rejects.toThrow('a key must be a string or a Uint8Array, not an array');
+    }
+    await expect(client.getAll([5 as never, ...KEYS])).rejects.toThrow('not 5');
+  });
 });
 
 describe('commands about all keys', () => {

@@ -1,5 +1,6 @@
 /** Slow readers, stopping, and where a node listens. */
 
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
@@ -215,6 +216,20 @@ describe.each(FRONT_ENDS)('a node on %s', (frontEnd) => {
     const { port } = server.address() as AddressInfo;
     await expect(start({ port })).rejects.toThrow(`port ${port} is in use`);
     server.close();
+  });
+
+  test('listens no more when it cannot join its cluster', async () => {
+    const { node } = await start();
+    const free = await start();
+    const unix = join(directory, `${frontEnd}-unjoined.sock`);
+    const port = free.node.port;
+    await free.node.close();
+    const cluster = { name: 'c', peerPort: node.port };
+    await expect(start({ port, unix, cluster })).rejects.toThrow('cannot listen on the peer port');
+    expect(existsSync(unix)).toBe(false);
+    const dialed = connect(port, '127.0.0.1');
+    const [outcome] = await Promise.race([once(dialed, 'error'), once(dialed, 'connect')]);
+    expect(outcome).toMatchObject({ code: 'ECONNREFUSED' });
   });
 
   test('refuses addresses that are not its own', async () => {

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import {
   byteSize,
   decimalNumber,
+  duration,
+  httpUrl,
   nodeUrl,
   powerOfTwo,
   wholeNumber,
@@ -19,6 +21,11 @@ describe('readers of arguments', () => {
     expect(powerOfTwo('64')).toBe(64);
     expect(byteSize('64mb')).toBe(64 * 2 ** 20);
     expect(byteSize('4096')).toBe(4096);
+    expect(duration('30s')).toBe(30_000);
+    expect(httpUrl('[::1]:7707')).toBe('http://[::1]:7707');
+    expect(httpUrl('localhost:7707')).toBe('http://localhost:7707');
+    expect(httpUrl('wss://cache.example/')).toBe('https://cache.example');
+    expect(httpUrl('https://example.com/cache/')).toBe('https://example.com/cache');
     expect(nodeUrl('ws+unix:/run/slabring.sock:/')).toBe('ws+unix:/run/slabring.sock:/');
   });
 
@@ -34,6 +41,10 @@ describe('readers of arguments', () => {
       [() => powerOfTwo('12'), 'power of two'],
       [() => powerOfTwo('0'), 'from 1 to 4096'],
       [() => byteSize('64 cats'), "such as '64mb'"],
+      [() => duration('soon'), "such as '250ms'"],
+      [() => httpUrl('localhost'), "'127.0.0.1:7707', 'http://HOST:PORT' or 'ws://HOST:PORT'"],
+      [() => httpUrl('host:99999'), 'must look like'],
+      [() => httpUrl('ws+unix:/run/slabring.sock'), 'must look like'],
       [() => nodeUrl('localhost:7707'), 'ws://127.0.0.1:7707'],
     ];
     for (const [read, message] of refused) expect(read).toThrow(message);

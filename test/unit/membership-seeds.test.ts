@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { World } from '#bench/sim/world.js';
 import {
   lookUpSeeds,
+  readSeedList,
   readSeedSource,
   type SeedLookups,
   SeedWatch,
@@ -45,6 +46,14 @@ describe('a source of seeds', () => {
     ['file:', /no path stands behind 'file:'/],
   ])('is refused: %s', (text, reason) => {
     expect(() => readSeedSource(text)).toThrow(reason);
+  });
+
+  it('is a list only for who is on another machine', () => {
+    expect(readSeedList('a:1, [::1]:2')).toEqual(['a:1', '[::1]:2']);
+    expect(() => readSeedList('host')).toThrow(/'host' has no port; allowed are 'host:port,...'$/);
+    for (const text of ['dns:a:1', ' file:seeds']) {
+      expect(() => readSeedList(text)).toThrow('only addresses can be joined');
+    }
   });
 });
 

@@ -230,6 +230,7 @@ it.each<[Partial<Record<keyof PeerLinksOptions, unknown>>, RegExp]>([
   [{ port: 65_536 }, /^port must be a whole number from 0 to 65535, not 65536$/],
   [{ address: 'x' }, /^address must be like 'HOST:PORT'/],
   [{ tls: { key: 'k', cert: 'c' } }, /^tls.ca must be PEM/],
+  [{ tls: { key: 'k', cert: 'c', ca: 'a' } }, /^tls.cert is no certificate in PEM: .*PEM/],
   [{ limits: { idleMs: 0 } }, /^idleMs must be a whole number from 1 to 2147483647, not 0$/],
   [{ limits: { messageBytesMax: 65_535 } }, /^messageBytesMax must be at least 65536/],
   [{ limits: { queueBytesMax: 70_000 } }, /^queueBytesMax must be at least messageBytesMax/],

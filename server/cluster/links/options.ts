@@ -1,4 +1,6 @@
 /** Options of the links: what a caller may give, their defaults, and the one place that checks. */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
 import { SlabringError } from '../../../engine/errors.js';
 import { checkOptionNames, show } from '../../../engine/units.js';
 import type { Address, Clock, Random } from '../ports.js';
@@ -71,13 +73,19 @@ const TLS_NAMES: readonly (keyof LinkTls)[] = ['key', 'cert', 'ca', 'serverName'
 
 const LIMIT_NAMES = Object.keys(DEFAULT_LINK_LIMITS) as (keyof LinkLimits)[];
 
+/** What {@link isHost} allows, in words. */
+export const HOSTS = "an address or name such as '127.0.0.1', '::1' or 'localhost'";
+
+/** Whether it may be what a node listens on. */
+export function isHost(host: unknown): host is string {
+  return isText(host) && !/[\s/[\]]/.test(host);
+}
+
 /** @throws SlabringError `OPTION`, naming the option, what it was and what is allowed */
 export function readLinkOptions(options: PeerLinksOptions): LinkSettings {
   checkOptionNames(options, OPTION_NAMES, 'PeerLinks');
   const { id, secret, address, host = '127.0.0.1', port = 0, clock, random } = options;
-  if (!isText(host) || /[\s/[\]]/.test(host)) {
-    refuse('host', "an address or name such as '127.0.0.1', '::1' or 'localhost'", host);
-  }
+  if (!isHost(host)) refuse('host', HOSTS, host);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     refuse('port', 'a whole number from 0 to 65535', port);
   }
@@ -100,7 +108,7 @@ export function readLinkOptions(options: PeerLinksOptions): LinkSettings {
     host,
     port,
     address,
-    tls: readTls(options.tls),
+    tls: options.tls === undefined ? undefined : readTls(options.tls, 'tls'),
     limits: readLimits(options.limits),
     clock,
     random,
@@ -113,13 +121,32 @@ function readText(text: unknown, option: string): string {
   refuse(option, 'a text of 1 to 262 characters without control characters', text);
 }
 
-function readTls(tls: LinkTls | undefined): LinkTls | undefined {
-  if (tls === undefined) return undefined;
-  checkOptionNames(tls, TLS_NAMES, 'tls');
+/**
+ * Checks that Node can use them, which else only the first link would find out.
+ * @param option what they are called, for errors
+ * @throws SlabringError `OPTION`, naming which; it is shown to nobody, as one of them is a key
+ */
+export function readTls(tls: LinkTls, option: string): LinkTls {
+  checkOptionNames(tls, TLS_NAMES, option);
   for (const name of ['key', 'cert', 'ca'] as const) {
-    // Shown to nobody: one of them is a key.
-    if (!tls[name]) throw new SlabringError('OPTION', `tls.${name} must be PEM, as text or bytes`);
+    const pem: unknown = tls[name];
+    if (pem && (typeof pem === 'string' || pem instanceof Uint8Array)) continue;
+    throw new SlabringError('OPTION', `${option}.${name} must be PEM, as text or bytes`);
   }
+  const { key, cert, ca } = tls;
+  const check = (name: string, what: string, use: () => unknown): void => {
+    try {
+      use();
+    } catch (cause) {
+      const { message } = cause as Error;
+      throw new SlabringError('OPTION', `${option}.${name} is ${what}: ${message}`, { cause });
+    }
+  };
+  check('cert', 'no certificate in PEM', () => new X509Certificate(cert));
+  check('key', 'no private key in PEM', () => createPrivateKey(key));
+  // A context takes anything for an authority.
+  check('ca', 'no certificate in PEM', () => new X509Certificate(ca));
+  check('key', `not that of ${option}.cert`, () => createSecureContext({ cert, key, ca }));
   return tls;
 }
 

@@ -36,7 +36,9 @@ const PORT_MAX = 65_535;
 /** Of a host name, in DNS. */
 const HOST_CHARACTERS_MAX = 253;
 const HOST = /^[a-z\d_]([a-z\d_-]*[a-z\d_])?(\.[a-z\d_]([a-z\d_-]*[a-z\d_])?)*\.?$/i;
-const ALLOWED = `'host:port,...', 'dns:NAME:PORT' or 'file:PATH'`;
+const LIST = "'host:port,...'";
+const LINE = "'host:port'";
+const ALLOWED = `${LIST}, 'dns:NAME:PORT' or 'file:PATH'`;
 
 /** How often a node that is alone looks again: pods of one service start within some seconds. */
 export const SEED_INTERVAL_MS = 3000;
@@ -46,21 +48,40 @@ export const SEED_INTERVAL_MS = 3000;
  * @throws SlabringError that says what is wrong, and what is allowed
  */
 export function readSeedSource(text: string): SeedSource {
+  if (typeof text !== 'string') {
+    throw new SlabringError('OPTION', `seeds must be a text such as ${ALLOWED}, not ${show(text)}`);
+  }
+  const refuse = refusalOf(text, ALLOWED);
   const trimmed = text.trim();
   if (trimmed.startsWith(FILE)) {
     const path = trimmed.slice(FILE.length);
-    if (path === '') throw refusal(text, `no path stands behind '${FILE}'`);
+    if (path === '') throw refuse(`no path stands behind '${FILE}'`);
     return { kind: 'file', path };
   }
   if (trimmed.startsWith(DNS)) {
-    const [name, port] = readAddress(trimmed.slice(DNS.length), text);
-    if (isIP(name) !== 0) throw refusal(text, `${show(name)} is an address, not a name`);
+    const [name, port] = readAddress(trimmed.slice(DNS.length), refuse);
+    if (isIP(name) !== 0) throw refuse(`${show(name)} is an address, not a name`);
     return { kind: 'dns', name, port };
   }
-  const parts = trimmed.split(',').map((part) => part.trim());
-  const addresses = parts.filter((part) => part !== '').map((part) => seedAddress(part, text));
-  if (addresses.length === 0) throw refusal(text, 'there is no address in it');
-  return { kind: 'list', addresses };
+  return { kind: 'list', addresses: listOf(trimmed, refuse) };
+}
+
+/**
+ * Reads `host:port,host:port` only, for who is on another machine, where a file or a name may be
+ * something else.
+ * @throws SlabringError as {@link readSeedSource}
+ */
+export function readSeedList(text: string): readonly Address[] {
+  const refuse = refusalOf(text, LIST);
+  if (/^\s*(dns|file):/.test(text)) throw refuse('only addresses can be joined');
+  return listOf(text, refuse);
+}
+
+function listOf(text: string, refuse: Refuse): readonly Address[] {
+  const parts = text.split(',').map((part) => part.trim());
+  const addresses = parts.filter((part) => part !== '').map((part) => seedAddress(part, refuse));
+  if (addresses.length === 0) throw refuse('there is no address in it');
+  return addresses;
 }
 
 /** The addresses that a source has now, each once. */
@@ -80,14 +101,14 @@ export async function lookUpSeeds(source: SeedSource, lookups: SeedLookups): Pro
 function addressesOf(content: string, path: string): Address[] {
   const lines = content.split('\n').map((line) => line.replace(/#.*/, '').trim());
   const addresses = lines.flatMap((line, index) =>
-    line === '' ? [] : [seedAddress(line, `file:${path}, line ${index + 1}`)],
+    line === '' ? [] : [seedAddress(line, refusalOf(`file:${path}, line ${index + 1}`, LINE))],
   );
   return [...new Set(addresses)];
 }
 
 /** `host:port` as nodes write it. */
-function seedAddress(text: string, whole: string): Address {
-  const [host, port] = readAddress(text, whole);
+function seedAddress(text: string, refuse: Refuse): Address {
+  const [host, port] = readAddress(text, refuse);
   return joinAddress(host, port);
 }
 
@@ -95,29 +116,33 @@ function joinAddress(host: string, port: number): Address {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-function readAddress(text: string, whole: string): [host: string, port: number] {
+function readAddress(text: string, refuse: Refuse): [host: string, port: number] {
   const colon = text.lastIndexOf(':');
-  if (colon < 0) throw refusal(whole, `${show(text)} has no port`);
+  if (colon < 0) throw refuse(`${show(text)} has no port`);
   const portText = text.slice(colon + 1);
   const port = /^\d{1,5}$/.test(portText) ? Number(portText) : 0;
   if (port < 1 || port > PORT_MAX) {
-    throw refusal(whole, `${show(portText)} is no port from 1 to ${PORT_MAX}`);
+    throw refuse(`${show(portText)} is no port from 1 to ${PORT_MAX}`);
   }
   const host = text.slice(0, colon);
   const bracketed = /^\[(.*)\]$/.exec(host)?.[1];
   if (bracketed !== undefined) {
     if (isIPv6(bracketed)) return [bracketed, port];
-    throw refusal(whole, `${show(bracketed)} is no IPv6 address`);
+    throw refuse(`${show(bracketed)} is no IPv6 address`);
   }
   if (host.includes(':')) {
-    throw refusal(whole, `the IPv6 address ${show(host)} must stand in brackets`);
+    throw refuse(`the IPv6 address ${show(host)} must stand in brackets`);
   }
   if (host.length <= HOST_CHARACTERS_MAX && HOST.test(host)) return [host, port];
-  throw refusal(whole, host === '' ? 'a host is missing' : `${show(host)} is no host`);
+  throw refuse(host === '' ? 'a host is missing' : `${show(host)} is no host`);
 }
 
-function refusal(whole: string, reason: string): SlabringError {
-  return new SlabringError('OPTION', `seeds ${show(whole)}: ${reason}; allowed are ${ALLOWED}`);
+/** An error that says what is wrong. */
+type Refuse = (reason: string) => SlabringError;
+
+function refusalOf(whole: string, allowed: string): Refuse {
+  return (reason) =>
+    new SlabringError('OPTION', `seeds ${show(whole)}: ${reason}; allowed are ${allowed}`);
 }
 
 export interface SeedWatchOptions {

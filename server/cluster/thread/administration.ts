@@ -1,7 +1,9 @@
 /** What whoever runs a node asks of its cluster thread. */
 import { SlabringError } from '../../../engine/errors.js';
 import { SLOTS } from '../../../engine/slots.js';
-import { readSeedSource } from '../membership/seeds.js';
+import { show } from '../../../engine/units.js';
+import { readSeedList } from '../membership/seeds.js';
+import type { Address } from '../ports.js';
 import { Level } from '../slot-set.js';
 import type { ClusterProcess } from './cluster-process.js';
 
@@ -51,10 +53,10 @@ const JOIN = 'join/';
 
 /**
  * Does what an action of `POST /cluster/ACTION` says.
- * @throws SlabringError `UNKNOWN` for one that is none
+ * @throws SlabringError `UNKNOWN` for one that is none, `OPTION` for seeds that are none
  */
 export async function administer(process: ClusterProcess, action: string): Promise<unknown> {
-  const { cluster, membership } = process.member;
+  const { cluster } = process.member;
   if (action === 'status') return statusOf(process);
   if (action === 'check') return await cluster.check.run();
   if (action === 'rebalance') {
@@ -66,12 +68,38 @@ export async function administer(process: ClusterProcess, action: string): Promi
     return { leaving: true };
   }
   if (action.startsWith(JOIN)) {
-    const source = readSeedSource(decodeURIComponent(action.slice(JOIN.length)));
-    if (source.kind !== 'list') throw new SlabringError('OPTION', 'join takes host:port,...');
-    return { isJoined: await membership.join(source.addresses) };
+    return await join(process, readSeedList(decoded(action.slice(JOIN.length))));
   }
   const allowed = 'check, rebalance, leave and join/SEEDS';
   throw new SlabringError('UNKNOWN', `there is no action '${action}' of a cluster: ${allowed}`);
+}
+
+/** What came of the action `join`. */
+export interface JoinResult {
+  readonly isJoined: boolean;
+  /** By address, why not; of one that just does not answer nothing is known. */
+  readonly troubles: Readonly<Record<string, string>>;
+}
+
+async function join(
+  { address, links, member }: ClusterProcess,
+  seeds: readonly Address[],
+): Promise<JoinResult> {
+  if (await member.membership.join(seeds)) return { isJoined: true, troubles: {} };
+  const known = new Map(links.snapshot().map(({ address, trouble }) => [address, trouble]));
+  const troubles = seeds.flatMap((seed) => {
+    const trouble = seed === address ? 'this is the node itself' : known.get(seed);
+    return trouble === undefined ? [] : [[seed, trouble] as const];
+  });
+  return { isJoined: false, troubles: Object.fromEntries(troubles) };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (cause) {
+    throw new SlabringError('OPTION', `${show(text)} is not encoded as a URL is`, { cause });
+  }
 }
 
 function statusOf({ clusterName, member, links }: ClusterProcess): ClusterStatus {

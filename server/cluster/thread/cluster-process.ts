@@ -28,6 +28,7 @@ export interface ClusterHooks {
   onLeaveAsked(): void;
 }
 
+const MIB = 1024 * 1024;
 /** A warning is told once in so long: a peer that is refused dials again and again. */
 const SAME_WARNING_MS = 60_000;
 
@@ -79,7 +80,7 @@ export class ClusterProcess {
     this.#nodeId = nodeId;
     this.links = links;
     const logBytes = config.logBytes ?? defaultLogBytes(arenas.facts.memoryBytes);
-    this.store = new KernelStore(arenas, { logBytes, now: SYSTEM_CLOCK.now });
+    this.store = openStore(arenas, logBytes);
     const executor = createExecutor<undefined>(arenas, () => {
       throw new SlabringError('UNKNOWN', 'this command is not one for another node');
     });
@@ -136,8 +137,8 @@ export class ClusterProcess {
     let seeds: string[] = [];
     try {
       seeds = await lookUpSeeds(source, SYSTEM_LOOKUPS);
-    } catch (error) {
-      this.#warn(`seeds were not found: ${String(error)}`);
+    } catch {
+      // The watch looks at once again, and tells why.
     }
     const isJoined = await this.member.join(seeds);
     this.#watch = new SeedWatch({
@@ -207,5 +208,18 @@ export class ClusterProcess {
     if (now - (this.#warned.get(text) ?? Number.NEGATIVE_INFINITY) < SAME_WARNING_MS) return;
     this.#warned.set(text, now);
     this.#hooks.onWarning(text);
+  }
+}
+
+/** @throws SlabringError `OOM`, saying how much memory is enough */
+function openStore(arenas: ArenaSet, logBytes: number): KernelStore {
+  try {
+    return new KernelStore(arenas, { logBytes, now: SYSTEM_CLOCK.now });
+  } catch (error) {
+    const enoughBytes = 2 * logBytes;
+    const isSmall = arenas.facts.memoryBytes < enoughBytes;
+    if (!(error instanceof SlabringError) || error.code !== 'OOM' || !isSmall) throw error;
+    const text = `${error.message}; a memory of '${Math.ceil(enoughBytes / MIB)}mb' is enough`;
+    throw new SlabringError('OOM', text, { cause: error });
   }
 }
