@@ -142,7 +142,7 @@ describe('what another node says', () => {
     expect(done).toEqual(['follow BCa', 'move ws://b']);
   });
 
-  it('is believed when most say so, though the first takes more for live than they do', async () => {
+  it('is believed by most, though the first takes more for live than they do', async () => {
     const { choice, done, view } = start('ABCDe', {
       a: 'ABCDE',
       b: 'BCDEa',
