@@ -1,10 +1,11 @@
 /**
- * Sends commands as the options of a session say: writes with a WAIT behind them, reads to any
+ * Sends commands as the options of a session say: writes with a WAIT in their frame, reads to any
  * owner of the key, and to a second one where the first takes long.
  */
 import type { Key } from '../engine/api.js';
 import type { Reading } from '../engine/handles/runner.js';
 import type { ClusterNode } from './cluster-node.js';
+import type { WaitCommand } from './frame-waits.js';
 import type { Gathering } from './gathering.js';
 import { hedge } from './hedge.js';
 import { PendingCommand, PendingConfirmed, PendingReading, type Result } from './pending.js';
@@ -19,6 +20,7 @@ import type { FrameWriter } from './writer.js';
 const OWN_WRITES_MS = 10_000;
 
 const NO_KEYS: readonly Key[] = [];
+const NO_SLOTS: ReadonlyMap<number, Key> = new Map();
 
 interface OwnWrite {
   readonly node: ClusterNode;
@@ -36,8 +38,8 @@ export class Session implements Sender {
   // Of the command that is being written.
   #current: Pipeline;
   #writer: FrameWriter | undefined;
-  /** Of a write: keys of all its slots, for the WAITs. */
-  #confirmed = NO_KEYS;
+  /** Of a write: its slots, each with a key, for the WAITs. */
+  #confirmed = NO_SLOTS;
   /** Of a read: whom to ask next. */
   #second: ClusterNode | undefined;
 
@@ -60,7 +62,7 @@ export class Session implements Sender {
   }
 
   open(code: number, key?: Key, others: readonly Key[] = NO_KEYS): FrameWriter {
-    this.#confirmed = NO_KEYS;
+    this.#confirmed = NO_SLOTS;
     this.#second = undefined;
     this.#current = this.#router.pipelineOf(key, others);
     if (key !== undefined) {
@@ -72,9 +74,9 @@ export class Session implements Sender {
   }
 
   commit(result: Result | Reading<unknown>): Promise<unknown> {
-    if (this.#confirmed.length > 0) {
+    if (this.#confirmed.size > 0) {
       return new Promise((resolve, reject) => {
-        const waits = this.#writeWaits();
+        const waits = this.#takeWaits();
         this.#current.enter(new PendingConfirmed(result, waits, resolve, reject));
       });
     }
@@ -99,7 +101,7 @@ export class Session implements Sender {
   }
 
   commitPart(gathering: Gathering, index: number): void {
-    if (this.#confirmed.length === 0 && this.#second === undefined) {
+    if (this.#confirmed.size === 0 && this.#second === undefined) {
       this.#current.commitPart(gathering, index);
       return;
     }
@@ -120,7 +122,7 @@ export class Session implements Sender {
   #prepareWrite(keys: readonly Key[]): void {
     const { concern, readYourWrites } = this.#settings;
     if (concern !== 'none' && this.#router.isClustered) {
-      this.#confirmed = [...new Map(keys.map((key) => [slotOfKey(key), key])).values()];
+      this.#confirmed = new Map(keys.map((key) => [slotOfKey(key), key]));
     }
     if (!readYourWrites) return;
     const untilMs = performance.now() + OWN_WRITES_MS;
@@ -131,16 +133,18 @@ export class Session implements Sender {
     }
   }
 
-  #writeWaits(): number {
+  /** The WAITs of the write. A key may be the caller's bytes, so they are not written later. */
+  #takeWaits(): WaitCommand[] {
     const writer = this.#writer!;
     const { concern, deadlineMs } = this.#settings;
-    for (const key of this.#confirmed) {
+    return Array.from(this.#confirmed, ([slot, key]) => {
+      const { size } = writer;
       writer.command(WAIT, 3);
       writer.key(key);
       writer.text(concern);
       writer.integer(deadlineMs);
-    }
-    return this.#confirmed.length;
+      return { name: `${slot} ${concern} ${deadlineMs}`, bytes: writer.cut(size) };
+    });
   }
 
   /** Chooses whom to ask first, and whom next. */
