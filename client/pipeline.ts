@@ -273,7 +273,8 @@ export class Pipeline implements Gatherer {
     const { queueLimit, bufferLimitBytes } = this.#settings;
     const { bytes } = this.#queue;
     if (bytes > bufferLimitBytes) throw tooManyBytesError(bytes);
-    if (this.#socket !== undefined) return;
+    // Until an attempt to connect has failed, they are about to leave.
+    if (this.#socket !== undefined || this.#outage === undefined) return;
     const commands = this.#queue.commands + (this.#frame?.commands ?? 0);
     if (commands >= queueLimit) throw tooManyCommandsError(commands, this.#outage);
   }
