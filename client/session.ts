@@ -10,28 +10,19 @@ import type { Gathering } from './gathering.js';
 import { hedge } from './hedge.js';
 import { PendingCommand, PendingConfirmed, PendingReading, type Result } from './pending.js';
 import type { Pipeline } from './pipeline.js';
-import { type Router, slotOfKey } from './router.js';
+import type { Router } from './router.js';
+import { slotOfKey } from './routes.js';
 import { isRead, isWrite, WAIT } from './rows.js';
 import type { Sender, Stop } from './sender.js';
 import type { SessionSettings } from './session-options.js';
 import type { FrameWriter } from './writer.js';
 
-/** How long a session reads what it wrote where it wrote it: far longer than a replica lags. */
-const OWN_WRITES_MS = 10_000;
-
 const NO_KEYS: readonly Key[] = [];
 const NO_SLOTS: ReadonlyMap<number, Key> = new Map();
-
-interface OwnWrite {
-  readonly node: ClusterNode;
-  readonly untilMs: number;
-}
 
 export class Session implements Sender {
   readonly #router: Router;
   readonly #settings: SessionSettings;
-  /** By slot, of which there are few enough to keep all. */
-  readonly #written = new Map<number, OwnWrite>();
   /** Counts reads, to ask one owner after the other. */
   #turn = 0;
 
@@ -120,17 +111,10 @@ export class Session implements Sender {
   }
 
   #prepareWrite(keys: readonly Key[]): void {
-    const { concern, readYourWrites } = this.#settings;
-    if (concern !== 'none' && this.#router.isClustered) {
+    if (this.#settings.concern !== 'none' && this.#router.isClustered) {
       this.#confirmed = new Map(keys.map((key) => [slotOfKey(key), key]));
     }
-    if (!readYourWrites) return;
-    const untilMs = performance.now() + OWN_WRITES_MS;
-    for (const key of keys) {
-      const slot = slotOfKey(key);
-      const node = this.#router.routes?.runner(slot);
-      if (node !== undefined) this.#written.set(slot, { node, untilMs });
-    }
+    this.#router.ownWrites?.note(keys, this.#router.routes);
   }
 
   /** The WAITs of the write. A key may be the caller's bytes, so they are not written later. */
@@ -161,15 +145,12 @@ export class Session implements Sender {
     this.#second = owners.find((node) => node !== first && !node.isDown);
   }
 
-  /** Where the session has just written. */
+  /** Where the client has just written, if that matters. */
   #ownWrite(slot: number, owners: readonly ClusterNode[]): ClusterNode | undefined {
-    const write = this.#written.get(slot);
-    if (write === undefined) return undefined;
-    if (write.untilMs < performance.now()) {
-      this.#written.delete(slot);
-      return undefined;
-    }
-    return owners.includes(write.node) ? write.node : owners[0];
+    if (!this.#settings.readYourWrites) return undefined;
+    const node = this.#router.ownWrites?.nodeOf(slot);
+    if (node === undefined) return undefined;
+    return owners.includes(node) ? node : owners[0];
   }
 
   #choose(owners: readonly ClusterNode[]): ClusterNode {

@@ -266,10 +266,32 @@ describe('reads of any owner', () => {
     const session = client.with({ read: 'any', readYourWrites: true });
     await session.set(mine, 'new');
     for (let i = 0; i < 4; i++) expect(await session.get(mine)).toBe('new');
-    await client.set(other, 'new');
     const found = [];
     for (let i = 0; i < 3; i++) found.push(await session.get(other));
-    expect(found.sort()).toEqual(['new', 'old', 'old']);
+    expect(found).toEqual(['old', 'old', 'old']);
+  });
+
+  it('read what anything of the same client wrote, once one of them asks for it', async () => {
+    const { cluster, client, keys } = await pair();
+    const [first, second] = [keys[1]!, cluster.keyOf(1, 1)];
+    await client.setMany([first, second].map((key) => [key, 'old']));
+    cluster.copies = false;
+    const session = client.with({ read: 'any', readYourWrites: true });
+    const read = async (key: string, from = session) =>
+      new Set([await from.get(key), await from.get(key), await from.get(key)]);
+    await client.set(first, 'new');
+    expect(await read(first)).toEqual(new Set(['new']));
+    await client.with({ concern: 'one' }).set(second, 'new');
+    expect(await read(second)).toEqual(new Set(['new']));
+    expect((await read(first, client.with({ read: 'any' }))).size).toBe(2);
+  });
+
+  it('read what a client wrote that asks for it and reads the primary itself', async () => {
+    const { cluster, client, keys } = await pair({ readYourWrites: true });
+    cluster.copies = false;
+    await client.set(keys[1]!, 'new');
+    const session = client.with({ read: 'any' });
+    for (let i = 0; i < 3; i++) expect(await session.get(keys[1]!)).toBe('new');
   });
 });
 
@@ -340,6 +362,14 @@ describe('a write concern', () => {
     expect(waits(cluster).slice(7)).toEqual([['WAIT', '{t}:b', 'all', 500]]);
     await view.with({ concern: 'none' }).set(keys[1]!, 1);
     expect(waits(cluster).length).toBe(8);
+  });
+
+  it('is of commands by name too', async () => {
+    const { cluster, client, keys } = await pair();
+    const view = client.with({ concern: 'all' });
+    expect(await view.send('SET', keys[1]!, 1)).toBe(true);
+    expect(await view.send('DEL', ...keys)).toBe(1);
+    expect(waits(cluster).map(([, key]) => key)).toEqual([keys[0], keys[1], keys[1], keys[2]]);
   });
 
   it('rejects with UNAVAILABLE when the WAIT fails, and as ever when the write does', async () => {
