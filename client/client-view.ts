@@ -8,7 +8,7 @@ import type {
   Versioned,
 } from '../engine/api.js';
 import { readIncrementTtl } from '../engine/arguments.js';
-import { COMMANDS, SetFlag } from '../engine/commands.js';
+import { COMMANDS, type CommandName, SetFlag } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
 import { checkDelta } from '../engine/handles/arguments.js';
 import {
@@ -29,6 +29,7 @@ import { ClientRunner } from './client-runner.js';
 import { needsPacking, packValue } from './codec.js';
 import { gather } from './gathering.js';
 import { KeyCommands } from './key-commands.js';
+import { sendNamed } from './named-command.js';
 import type { ClientSettings } from './options.js';
 import { Result } from './pending.js';
 import type { Router } from './router.js';
@@ -69,6 +70,7 @@ export class ClientView extends KeyCommands implements Store<'async'> {
     const session = readSessionOptions(options, settings.timeoutMs);
     const sender = isPlain(session) ? router : new Session(router, session);
     super(sender, settings.ttlMs);
+    if (session.readYourWrites) router.noteOwnWrites();
     this.#router = router;
     this.#sender = sender;
     this.#settings = settings;
@@ -79,7 +81,8 @@ export class ClientView extends KeyCommands implements Store<'async'> {
 
   /**
    * The same client with other choices about writes and reads in a cluster; those left out are as
-   * they are here. It shares the connections, and ends with the client.
+   * they are here. It shares the connections, and ends with the client, which alone has what is
+   * about connections.
    * @throws SlabringError `OPTION`
    */
   with(options: SessionOptions): ClientView {
@@ -279,6 +282,19 @@ export class ClientView extends KeyCommands implements Store<'async'> {
   /** The sorted set at the key, to work with; it need not be there yet. */
   sorted(key: Key): SortedSet<'async'> {
     return new SortedSet(this.#runner, key);
+  }
+
+  /**
+   * Sends any command of the protocol by name; resolves to its reply as it is on the wire, nil
+   * being null. An argument that is undefined goes as nil, "as if absent".
+   *
+   * In a cluster, a command goes to the node of its keys, and one without a key to the node that
+   * the client is connected to for the view. Of those with several keys, DEL, EXISTS, TOUCH and
+   * MGET are asked of each node for its own.
+   * @throws SlabringError `CROSSSLOT` when another command has keys on several nodes
+   */
+  send(command: CommandName, ...args: unknown[]): Promise<unknown> {
+    return sendNamed(this.#sender, command, args);
   }
 
   /** A command whose only argument is a key. */

@@ -1,16 +1,10 @@
-/** The client: a cache on other machines, its connections, and commands of any kind. */
-import type { Key } from '../engine/api.js';
+/** The client: a cache on other machines, and its connections. */
 import type { ClusterView } from '../engine/cluster-view.js';
-import { COMMANDS, type CommandName, type CommandRow } from '../engine/commands.js';
-import { SlabringError } from '../engine/errors.js';
-import { isKey } from '../engine/handles/atomic.js';
-import { checkOptionNames, show } from '../engine/units.js';
-import { packAll, writeArgument } from './client-runner.js';
+import { checkOptionNames } from '../engine/units.js';
 import { ClientView } from './client-view.js';
 import type { ClientEvents, ClientState, ServerFacts } from './connection.js';
 import { Emitter } from './emitter.js';
 import { type ClientOptions, checkUrls, readOptions } from './options.js';
-import { Result } from './pending.js';
 import { Router } from './router.js';
 
 /** Where a node is, or several of which any will do: those of one cluster. */
@@ -112,57 +106,4 @@ export class Client extends ClientView {
   ping(): Promise<string> {
     return this.send('PING') as Promise<string>;
   }
-
-  /**
-   * Sends any command of the protocol by name; resolves to its reply as it is on the wire, nil
-   * being null. An argument that is undefined goes as nil, "as if absent".
-   *
-   * In a cluster, a command goes to the node of its keys, and one without a key to the node that
-   * the client is connected to for the view. Of those with several keys, DEL, EXISTS, TOUCH and
-   * MGET are asked of each node for its own.
-   * @throws SlabringError `CROSSSLOT` when another command has keys on several nodes
-   */
-  send(command: CommandName, ...args: unknown[]): Promise<unknown> {
-    let keys: Key[];
-    try {
-      if (!Object.hasOwn(COMMANDS, command)) {
-        const names = Object.keys(COMMANDS).join(', ');
-        throw new SlabringError('OPTION', `unknown command ${show(command)}; there are: ${names}`);
-      }
-      const row: CommandRow = COMMANDS[command];
-      keys = args.filter((_, index) => isKey(row, index, args)) as Key[];
-      const parts = canSplit(command, row) ? this.#router.split(keys) : undefined;
-      if (parts !== undefined) return this.#sendParts(command, keys, parts);
-      const packed = packAll(args);
-      const writer = this.sender.open(row.code, keys[0], keys.slice(1));
-      writer.command(row.code, args.length);
-      args.forEach((argument, index) => {
-        writeArgument(writer, argument === undefined ? null : argument, packed?.[index]);
-      });
-    } catch (error) {
-      return this.sender.abandon(error);
-    }
-    return this.sender.commit(Result.RAW);
-  }
-
-  async #sendParts(
-    command: CommandName,
-    keys: readonly Key[],
-    parts: readonly (readonly number[])[],
-  ): Promise<unknown> {
-    const replies = await Promise.all(
-      parts.map((part) => this.send(command, ...part.map((index) => keys[index]))),
-    );
-    if (command !== 'MGET') return (replies as number[]).reduce((sum, count) => sum + count, 0);
-    const values = new Array<unknown>(keys.length);
-    for (const [at, part] of parts.entries()) {
-      for (const [i, index] of part.entries()) values[index] = (replies[at] as unknown[])[i];
-    }
-    return values;
-  }
-}
-
-/** Whether a command may be cut: a count of its keys, or values of which each is for itself. */
-function canSplit(command: CommandName, row: CommandRow): boolean {
-  return row.manyKeys === 'apart' || command === 'MGET';
 }

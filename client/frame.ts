@@ -1,5 +1,6 @@
 /** One request frame: its bytes until they are sent, and the commands that wait for its reply. */
 import { SlabringError } from '../engine/errors.js';
+import { FrameWaits } from './frame-waits.js';
 import type { Pending } from './pending.js';
 import type { ReplyReader } from './reader.js';
 import { valueEnd } from './value-end.js';
@@ -27,7 +28,10 @@ export class Frame {
   /** When its first command was called, on the clock of `performance.now()`. */
   readonly startedAtMs: number;
   readonly pending: Pending[] = [];
+  /** The WAITs at its end included. */
   commands = 0;
+  /** Of its writes that are to be with several nodes; undefined: there are none. */
+  waits: FrameWaits | undefined;
   /** Length of the message, once it is complete. */
   size = 0;
   /** Why its commands may have run before: then no error says that they have not. */
@@ -49,10 +53,22 @@ export class Frame {
     return this.pending.length === 0;
   }
 
-  /** All commands are in, and these are their bytes. */
+  get waitBytes(): number {
+    return this.waits === undefined ? 0 : this.waits.size;
+  }
+
+  /** Adds what waits for commands that are counted already; its WAITs are counted here. */
+  enter(pending: Pending): void {
+    this.pending.push(pending);
+    if (pending.waits === undefined) return;
+    this.waits ??= new FrameWaits();
+    for (const wait of pending.waits) if (this.waits.add(wait)) this.commands++;
+  }
+
+  /** All commands are in, and these are their bytes, without the WAITs. */
   complete(bytes: Uint8Array): void {
-    this.#bytes = bytes;
-    this.size = bytes.length;
+    this.#bytes = this.waits === undefined ? bytes : this.waits.append(bytes);
+    this.size = this.#bytes.length;
   }
 
   /**
@@ -75,16 +91,18 @@ export class Frame {
     let next = 0;
     try {
       while (next < this.pending.length) this.pending[next++]!.settle(reader, this);
+      this.waits?.read(reader);
       if (!reader.atEnd) throw new RangeError('the message holds more replies than commands');
     } catch (cause) {
       // The one whose reply could not be read is among them: rejecting a settled promise does
-      // nothing.
-      this.pending.splice(0, next - 1);
+      // nothing. Where there are WAITs, those before it may not be settled yet either.
+      if (this.waits === undefined) this.pending.splice(0, next - 1);
       this.fail(
         new SlabringError('CONNECTION', `broken reply: ${(cause as Error).message}`, { cause }),
       );
       throw cause;
     }
+    this.waits?.conclude();
   }
 
   /**
@@ -93,6 +111,11 @@ export class Frame {
    *   error is of what belongs to it
    */
   refuse(pending: Pending, offset: number, error: SlabringError, failure?: SlabringError): void {
+    if (this.waits === undefined) this.#refuse(pending, offset, error, failure);
+    else this.waits.afterwards(() => this.#refuse(pending, offset, error, failure));
+  }
+
+  #refuse(pending: Pending, offset: number, error: SlabringError, failure?: SlabringError): void {
     const rescue = this.#rescue;
     if (rescue === undefined || !ELSEWHERE.includes(error.code)) {
       pending.fail(failure ?? error);

@@ -46,7 +46,7 @@ export interface ClientOptions extends SessionOptions {
   reconnectDelay?: Duration;
   /** The longest delay between two attempts. Default: 5 s. */
   reconnectDelayMax?: Duration;
-  /** How many commands may wait while there is no connection. Default: 10,000. */
+  /** How many commands may wait once an attempt to connect has failed. Default: 10,000. */
   queueLimit?: number;
   /** How many bytes of commands may wait to leave, connected or not. Default: 64 MiB. */
   bufferLimit?: ByteSize;

@@ -4,6 +4,7 @@
 import { SlabringError } from '../engine/errors.js';
 import type { Reading } from '../engine/handles/runner.js';
 import type { Frame } from './frame.js';
+import type { WaitCommand } from './frame-waits.js';
 import type { ReplyReader } from './reader.js';
 
 /** What the caller of a command gets for its reply. */
@@ -61,6 +62,8 @@ function convert(reply: unknown, result: Result): unknown {
 export interface Pending {
   /** How many commands. */
   readonly commands: number;
+  /** What has to be met for them to count; they go to the end of the frame. */
+  readonly waits?: readonly WaitCommand[];
   /**
    * Takes its replies, and gives errors to the frame that it was in, which may know what to do.
    * @throws RangeError when the message is broken
@@ -147,39 +150,46 @@ export class PendingReading<T> implements Pending {
   }
 }
 
-/** A write, and the WAITs behind it that tell whether enough nodes have it. */
+/** A write, which counts when its WAITs tell that enough nodes have it. */
 export class PendingConfirmed implements Pending {
-  readonly commands: number;
+  readonly waits: readonly WaitCommand[];
   readonly #result: Result | Reading<unknown>;
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (error: SlabringError) => void;
 
   constructor(
     result: Result | Reading<unknown>,
-    waits: number,
+    waits: readonly WaitCommand[],
     resolve: (value: unknown) => void,
     reject: (error: SlabringError) => void,
   ) {
-    this.commands = 1 + waits;
+    this.waits = waits;
     this.#result = result;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
+  get commands(): number {
+    return 1;
+  }
+
   settle(reader: ReplyReader, frame: Frame): void {
     const { value, error } = this.#read(reader);
-    let doubt: SlabringError | undefined;
-    for (let i = 1; i < this.commands; i++) {
-      reader.value();
-      if (reader.failure !== undefined) doubt = reader.takeFailure();
+    if (error !== undefined) {
+      frame.refuse(this, 0, error);
+      return;
     }
-    if (error !== undefined) frame.refuse(this, 0, error);
-    else if (doubt === undefined) this.#resolve(value);
-    else {
+    const waits = frame.waits!;
+    waits.afterwards(() => {
+      const doubt = waits.failureOf(this.waits);
+      if (doubt === undefined) {
+        this.#resolve(value);
+        return;
+      }
       const message = `the write was done, but too few nodes are known to have it: ${doubt.message}`;
       const failure = new SlabringError('UNAVAILABLE', message, { cause: doubt });
       frame.refuse(this, 0, doubt, failure);
-    }
+    });
   }
 
   fail(error: SlabringError): void {

@@ -17,6 +17,7 @@ import { capture, rejectLast, resolveLast } from './deferred.js';
 import { Frame, type LostCommand, type Rescue } from './frame.js';
 import { FrameLimits, type PeerLimits } from './frame-limits.js';
 import { FrameQueue } from './frame-queue.js';
+import { waitBytesOf } from './frame-waits.js';
 import { FramesOut } from './frames-out.js';
 import { type Gatherer, type Gathering, PendingPart } from './gathering.js';
 import type { ClientSettings } from './options.js';
@@ -134,10 +135,10 @@ export class Pipeline implements Gatherer {
     return promise;
   }
 
-  /** Completes the commands just written, for which `pending` waits. */
+  /** Completes the commands just written, for which `pending` waits, its WAITs to come later. */
   enter(pending: Pending): void {
-    const frame = this.#place(pending.commands);
-    frame.pending.push(pending);
+    const frame = this.#place(pending.commands, waitBytesOf(pending));
+    frame.enter(pending);
     this.#flushIfFull(frame);
   }
 
@@ -272,7 +273,8 @@ export class Pipeline implements Gatherer {
     const { queueLimit, bufferLimitBytes } = this.#settings;
     const { bytes } = this.#queue;
     if (bytes > bufferLimitBytes) throw tooManyBytesError(bytes);
-    if (this.#socket !== undefined) return;
+    // Until an attempt to connect has failed, they are about to leave.
+    if (this.#socket !== undefined || this.#outage === undefined) return;
     const commands = this.#queue.commands + (this.#frame?.commands ?? 0);
     if (commands >= queueLimit) throw tooManyCommandsError(commands, this.#outage);
   }
@@ -293,8 +295,8 @@ export class Pipeline implements Gatherer {
   /** A complete frame, beside the one of this turn. */
   #frameOf(bytes: Uint8Array, pending: Pending, startedAtMs: number): Frame {
     const frame = this.#newFrame(startedAtMs);
-    frame.pending.push(pending);
     frame.commands = pending.commands;
+    frame.enter(pending);
     this.#otherWriter ??= new FrameWriter();
     this.#otherWriter.begin(frame.id);
     this.#otherWriter.packed(bytes);
@@ -317,10 +319,12 @@ export class Pipeline implements Gatherer {
   /**
    * Counts the command just written into its frame: a new one, when it made this turn's frame too
    * long.
+   * @param waitBytes of the WAITs that come with it
    */
-  #place(commands: number): Frame {
+  #place(commands: number, waitBytes = 0): Frame {
     let frame = this.#frame!;
-    if (frame.commands > 0 && this.#writer.size > this.#limits.frameBytesMax) {
+    const size = this.#writer.size + frame.waitBytes + waitBytes;
+    if (frame.commands > 0 && size > this.#limits.frameBytesMax) {
       const full = frame;
       frame = this.#newFrame(full.startedAtMs);
       const bytes = this.#writer.split(frame.id);
@@ -334,9 +338,8 @@ export class Pipeline implements Gatherer {
 
   #flushIfFull(frame: Frame): void {
     const { frameCommandsMax, frameBytesMax } = this.#limits;
-    if (frame.commands >= frameCommandsMax || this.#writer.size > frameBytesMax) {
-      this.flush();
-    }
+    const size = this.#writer.size + frame.waitBytes;
+    if (frame.commands >= frameCommandsMax || size > frameBytesMax) this.flush();
   }
 
   /** The frame has all its commands: sends it, or lets it wait for its turn. */

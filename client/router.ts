@@ -14,7 +14,6 @@ import type { ClusterView } from '../engine/cluster-view.js';
 import { COMMANDS } from '../engine/commands.js';
 import { SlabringError } from '../engine/errors.js';
 import type { Reading } from '../engine/handles/runner.js';
-import { slotOf, slotOfText } from '../engine/slots.js';
 import { show } from '../engine/units.js';
 import { ClusterNode, type NodeEvents } from './cluster-node.js';
 import { type ClientEvents, Connection, type ServerFacts } from './connection.js';
@@ -23,10 +22,12 @@ import type { Rescue } from './frame.js';
 import type { Gathering } from './gathering.js';
 import { Heartbeat, type HeartbeatWorld } from './heartbeat.js';
 import type { ClientSettings } from './options.js';
+import { OwnWrites } from './own-writes.js';
 import { Result } from './pending.js';
 import type { Pipeline } from './pipeline.js';
 import { Retries, type RetryWorld } from './retries.js';
-import { Routes } from './routes.js';
+import { Routes, slotOfKey } from './routes.js';
+import { isWrite } from './rows.js';
 import type { Sender, Stop } from './sender.js';
 import { ViewChoice, type ViewWorld } from './view-choice.js';
 import type { FrameWriter } from './writer.js';
@@ -43,6 +44,8 @@ export class Router implements Sender {
   readonly #heartbeat: Heartbeat;
   /** Commands that came back. */
   readonly retries: Retries;
+  /** Undefined as long as no session wants to read them: then they cost nothing. */
+  ownWrites: OwnWrites | undefined;
   readonly #controlRescue: Rescue = (lost, error) => this.retries.rescue(undefined, lost, error);
   /** Of the next node that the client gets to know. */
   #nextNumber = 0;
@@ -105,15 +108,23 @@ export class Router implements Sender {
     return commands;
   }
 
+  /** From now on it is known where the client has written. */
+  noteOwnWrites(): void {
+    this.ownWrites ??= new OwnWrites();
+  }
+
   async close(wait: boolean): Promise<void> {
     // The nodes first: they would be cut off when the control connection is closed.
     const nodes = this.#end(wait);
     await Promise.all([this.control.close(wait), nodes]);
   }
 
-  open(_code: number, key?: Key, others?: readonly Key[]): FrameWriter {
+  open(code: number, key?: Key, others?: readonly Key[]): FrameWriter {
     // Where there is no cluster, it has always been that one.
     if (this.#routes !== undefined) this.#current = this.pipelineOf(key, others);
+    if (this.ownWrites !== undefined && key !== undefined && isWrite(code)) {
+      this.ownWrites.note(others === undefined ? [key] : [key, ...others], this.#routes);
+    }
     return this.#current.open();
   }
 
@@ -327,12 +338,6 @@ export class Router implements Sender {
 function liveUrls(view: ClusterView | undefined): string[] {
   const reached = view?.nodes.filter(({ live, url }) => live && url !== '') ?? [];
   return [...new Set(reached.map(({ url }) => url))];
-}
-
-/** Of what is no key: any, because writing it fails. */
-export function slotOfKey(key: Key): number {
-  if (typeof key === 'string') return slotOfText(key);
-  return key instanceof Uint8Array ? slotOf(key) : 0;
 }
 
 function isKey(key: unknown): key is Key {

@@ -4,9 +4,10 @@
  *     cells   16,384 slots x `copies` numbers of two bytes, indexes of `nodes`
  *             first the node that runs the slot's commands, then others that answer reads
  */
+import type { Key } from '../engine/api.js';
 import { type ClusterView, NO_NODE } from '../engine/cluster-view.js';
 import { SlabringError } from '../engine/errors.js';
-import { SLOTS } from '../engine/slots.js';
+import { SLOTS, slotOf, slotOfText } from '../engine/slots.js';
 import type { ClusterNode } from './cluster-node.js';
 
 export class Routes {
@@ -58,6 +59,12 @@ export class Routes {
   get meanCopies(): number {
     return this.#cells.reduce((sum, index) => (index === NO_NODE ? sum : sum + 1), 0) / SLOTS;
   }
+}
+
+/** Of what is no key: any, because writing it fails. */
+export function slotOfKey(key: Key): number {
+  if (typeof key === 'string') return slotOfText(key);
+  return key instanceof Uint8Array ? slotOf(key) : 0;
 }
 
 /** Whether all that the view knows at this address is dead. */

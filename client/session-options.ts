@@ -36,8 +36,9 @@ export interface SessionOptions {
    */
   hedge?: Duration;
   /**
-   * Reads keys where this client, or what `with` returned, wrote to their slot within the last 10
-   * s, whatever `read` and `hedge` say. Default: false.
+   * Reads keys where the client, or anything that its `with` returned, wrote to their slot within
+   * the last 10 s, whatever `read` and `hedge` say. Writes count from the first call that asks for
+   * this. Default: false.
    */
   readYourWrites?: boolean;
 }

@@ -1,43 +1,36 @@
 /**
- * Sends commands as the options of a session say: writes with a WAIT behind them, reads to any
+ * Sends commands as the options of a session say: writes with a WAIT in their frame, reads to any
  * owner of the key, and to a second one where the first takes long.
  */
 import type { Key } from '../engine/api.js';
 import type { Reading } from '../engine/handles/runner.js';
 import type { ClusterNode } from './cluster-node.js';
+import type { WaitCommand } from './frame-waits.js';
 import type { Gathering } from './gathering.js';
 import { hedge } from './hedge.js';
 import { PendingCommand, PendingConfirmed, PendingReading, type Result } from './pending.js';
 import type { Pipeline } from './pipeline.js';
-import { type Router, slotOfKey } from './router.js';
+import type { Router } from './router.js';
+import { slotOfKey } from './routes.js';
 import { isRead, isWrite, WAIT } from './rows.js';
 import type { Sender, Stop } from './sender.js';
 import type { SessionSettings } from './session-options.js';
 import type { FrameWriter } from './writer.js';
 
-/** How long a session reads what it wrote where it wrote it: far longer than a replica lags. */
-const OWN_WRITES_MS = 10_000;
-
 const NO_KEYS: readonly Key[] = [];
-
-interface OwnWrite {
-  readonly node: ClusterNode;
-  readonly untilMs: number;
-}
+const NO_SLOTS: ReadonlyMap<number, Key> = new Map();
 
 export class Session implements Sender {
   readonly #router: Router;
   readonly #settings: SessionSettings;
-  /** By slot, of which there are few enough to keep all. */
-  readonly #written = new Map<number, OwnWrite>();
   /** Counts reads, to ask one owner after the other. */
   #turn = 0;
 
   // Of the command that is being written.
   #current: Pipeline;
   #writer: FrameWriter | undefined;
-  /** Of a write: keys of all its slots, for the WAITs. */
-  #confirmed = NO_KEYS;
+  /** Of a write: its slots, each with a key, for the WAITs. */
+  #confirmed = NO_SLOTS;
   /** Of a read: whom to ask next. */
   #second: ClusterNode | undefined;
 
@@ -60,7 +53,7 @@ export class Session implements Sender {
   }
 
   open(code: number, key?: Key, others: readonly Key[] = NO_KEYS): FrameWriter {
-    this.#confirmed = NO_KEYS;
+    this.#confirmed = NO_SLOTS;
     this.#second = undefined;
     this.#current = this.#router.pipelineOf(key, others);
     if (key !== undefined) {
@@ -72,9 +65,9 @@ export class Session implements Sender {
   }
 
   commit(result: Result | Reading<unknown>): Promise<unknown> {
-    if (this.#confirmed.length > 0) {
+    if (this.#confirmed.size > 0) {
       return new Promise((resolve, reject) => {
-        const waits = this.#writeWaits();
+        const waits = this.#takeWaits();
         this.#current.enter(new PendingConfirmed(result, waits, resolve, reject));
       });
     }
@@ -99,7 +92,7 @@ export class Session implements Sender {
   }
 
   commitPart(gathering: Gathering, index: number): void {
-    if (this.#confirmed.length === 0 && this.#second === undefined) {
+    if (this.#confirmed.size === 0 && this.#second === undefined) {
       this.#current.commitPart(gathering, index);
       return;
     }
@@ -118,29 +111,24 @@ export class Session implements Sender {
   }
 
   #prepareWrite(keys: readonly Key[]): void {
-    const { concern, readYourWrites } = this.#settings;
-    if (concern !== 'none' && this.#router.isClustered) {
-      this.#confirmed = [...new Map(keys.map((key) => [slotOfKey(key), key])).values()];
+    if (this.#settings.concern !== 'none' && this.#router.isClustered) {
+      this.#confirmed = new Map(keys.map((key) => [slotOfKey(key), key]));
     }
-    if (!readYourWrites) return;
-    const untilMs = performance.now() + OWN_WRITES_MS;
-    for (const key of keys) {
-      const slot = slotOfKey(key);
-      const node = this.#router.routes?.runner(slot);
-      if (node !== undefined) this.#written.set(slot, { node, untilMs });
-    }
+    this.#router.ownWrites?.note(keys, this.#router.routes);
   }
 
-  #writeWaits(): number {
+  /** The WAITs of the write. A key may be the caller's bytes, so they are not written later. */
+  #takeWaits(): WaitCommand[] {
     const writer = this.#writer!;
     const { concern, deadlineMs } = this.#settings;
-    for (const key of this.#confirmed) {
+    return Array.from(this.#confirmed, ([slot, key]) => {
+      const { size } = writer;
       writer.command(WAIT, 3);
       writer.key(key);
       writer.text(concern);
       writer.integer(deadlineMs);
-    }
-    return this.#confirmed.length;
+      return { name: `${slot} ${concern} ${deadlineMs}`, bytes: writer.cut(size) };
+    });
   }
 
   /** Chooses whom to ask first, and whom next. */
@@ -157,15 +145,12 @@ export class Session implements Sender {
     this.#second = owners.find((node) => node !== first && !node.isDown);
   }
 
-  /** Where the session has just written. */
+  /** Where the client has just written, if that matters. */
   #ownWrite(slot: number, owners: readonly ClusterNode[]): ClusterNode | undefined {
-    const write = this.#written.get(slot);
-    if (write === undefined) return undefined;
-    if (write.untilMs < performance.now()) {
-      this.#written.delete(slot);
-      return undefined;
-    }
-    return owners.includes(write.node) ? write.node : owners[0];
+    if (!this.#settings.readYourWrites) return undefined;
+    const node = this.#router.ownWrites?.nodeOf(slot);
+    if (node === undefined) return undefined;
+    return owners.includes(node) ? node : owners[0];
   }
 
   #choose(owners: readonly ClusterNode[]): ClusterNode {

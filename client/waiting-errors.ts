@@ -5,8 +5,8 @@ export function tooManyBytesError(bytes: number): SlabringError {
   return new SlabringError('QUEUEFULL', `${bytes} bytes of commands wait to leave already`);
 }
 
-/** @param outage why there is no connection, as far as known */
-export function tooManyCommandsError(commands: number, outage?: SlabringError): SlabringError {
+/** @param outage why there is no connection */
+export function tooManyCommandsError(commands: number, outage: SlabringError): SlabringError {
   const text = `no connection, and ${commands} commands wait for one already${reason(outage)}`;
   return new SlabringError('QUEUEFULL', text, { cause: outage });
 }
@@ -28,7 +28,7 @@ export function noReplyError(timeoutMs: number): SlabringError {
   return new SlabringError('TIMEOUT', `no reply within ${timeoutMs} ms; the command may have run`);
 }
 
-/** @param outage as of {@link tooManyCommandsError} */
+/** @param outage why there is no connection, as far as known */
 export function noConnectionError(timeoutMs: number, outage?: SlabringError): SlabringError {
   return new SlabringError('TIMEOUT', `no connection within ${timeoutMs} ms${reason(outage)}`, {
     cause: outage,

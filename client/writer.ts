@@ -79,6 +79,14 @@ export class FrameWriter {
     return this.#bytes.slice(this.#mark, this.#position);
   }
 
+  /** Takes back what was written since the frame had this size, and returns it. */
+  cut(size: number): Uint8Array {
+    const start = this.#frameStart + size;
+    const bytes = this.#bytes.slice(start, this.#position);
+    this.#position = start;
+    return bytes;
+  }
+
   /** Ends the frame with the last complete command and returns its bytes. */
   end(): Uint8Array {
     const frame = this.#bytes.subarray(this.#frameStart, this.#mark);

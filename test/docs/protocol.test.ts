@@ -382,6 +382,11 @@ async function clusterMessages(): Promise<string[][]> {
       '["GET", "from"]',
       ' of a client that routes, on another node',
     ],
+    [
+      await call(...Array.from({ length: 16_385 }, () => ['WAIT', 'to', 'none'] as const)),
+      '["WAIT", "to", "none"]',
+      ' for the 16,385th time in a frame, or in its 65th row',
+    ],
     [await alone.call(['WAIT', 'k', 'one']), '["WAIT", "k", "one"]', ' on a node in no cluster'],
     [await alone.call(['WAIT', 'k', 'two']), '["WAIT", "k", "two"]', ''],
     [await alone.call(['WAIT', 'k', 'all', 0]), '["WAIT", "k", "all", 0]', ''],

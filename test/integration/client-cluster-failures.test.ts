@@ -266,10 +266,32 @@ describe('reads of any owner', () => {
     const session = client.with({ read: 'any', readYourWrites: true });
     await session.set(mine, 'new');
     for (let i = 0; i < 4; i++) expect(await session.get(mine)).toBe('new');
-    await client.set(other, 'new');
     const found = [];
     for (let i = 0; i < 3; i++) found.push(await session.get(other));
-    expect(found.sort()).toEqual(['new', 'old', 'old']);
+    expect(found).toEqual(['old', 'old', 'old']);
+  });
+
+  it('read what anything of the same client wrote, once one of them asks for it', async () => {
+    const { cluster, client, keys } = await pair();
+    const [first, second] = [keys[1]!, cluster.keyOf(1, 1)];
+    await client.setMany([first, second].map((key) => [key, 'old']));
+    cluster.copies = false;
+    const session = client.with({ read: 'any', readYourWrites: true });
+    const read = async (key: string, from = session) =>
+      new Set([await from.get(key), await from.get(key), await from.get(key)]);
+    await client.set(first, 'new');
+    expect(await read(first)).toEqual(new Set(['new']));
+    await client.with({ concern: 'one' }).set(second, 'new');
+    expect(await read(second)).toEqual(new Set(['new']));
+    expect((await read(first, client.with({ read: 'any' }))).size).toBe(2);
+  });
+
+  it('read what a client wrote that asks for it and reads the primary itself', async () => {
+    const { cluster, client, keys } = await pair({ readYourWrites: true });
+    cluster.copies = false;
+    await client.set(keys[1]!, 'new');
+    const session = client.with({ read: 'any' });
+    for (let i = 0; i < 3; i++) expect(await session.get(keys[1]!)).toBe('new');
   });
 });
 
@@ -342,6 +364,14 @@ describe('a write concern', () => {
     expect(waits(cluster).length).toBe(8);
   });
 
+  it('is of commands by name too', async () => {
+    const { cluster, client, keys } = await pair();
+    const view = client.with({ concern: 'all' });
+    expect(await view.send('SET', keys[1]!, 1)).toBe(true);
+    expect(await view.send('DEL', ...keys)).toBe(1);
+    expect(waits(cluster).map(([, key]) => key)).toEqual([keys[0], keys[1], keys[1], keys[2]]);
+  });
+
   it('rejects with UNAVAILABLE when the WAIT fails, and as ever when the write does', async () => {
     const { cluster, client, keys } = await pair({ concern: 'all' });
     cluster.onCommand = (_, [name]) =>
@@ -353,6 +383,86 @@ describe('a write concern', () => {
     await client.set(keys[2]!, 'text');
     await expect(client.increment(keys[2]!)).rejects.toMatchObject({ code: 'WRONGTYPE' });
     await expect(client.setMany([[keys[1]!, 1]])).resolves.toEqual([true]);
+  });
+
+  it('has the WAITs of a frame behind all else, so that they wait together', async () => {
+    const { cluster, client, keys } = await pair({ concern: 'quorum' });
+    const [key, other] = [keys[1]!, cluster.keyOf(1, 1)];
+    cluster.onCommand = (_, [name, of]) =>
+      name === 'WAIT' && of === other ? new Error('UNAVAILABLE 1 of 2 have it') : undefined;
+    const outcomes = await Promise.allSettled([
+      ...[client.set(key, 1), client.set(other, 1), client.get(key), client.increment(key)],
+      client.with({ concern: 'all' }).delete(other),
+    ]);
+    expect(outcomes.map((outcome) => outcome.status === 'fulfilled' && outcome.value)).toEqual([
+      ...[true, false, 1, 2, false],
+    ]);
+    expect(cluster.asked[1]).toEqual([
+      ...[
+        ['SET', key, 1],
+        ['SET', other, 1],
+        ['GET', key],
+        ['INCR', key, 1],
+        ['DEL', other],
+      ],
+      // One for all that was written to the slot.
+      ...[
+        ['WAIT', key, 'quorum', 500],
+        ['WAIT', other, 'quorum', 500],
+      ],
+      ['WAIT', other, 'all', 500],
+    ]);
+    expect(cluster.nodes[1]!.frames.length).toBe(1);
+  });
+
+  it('counts the WAITs into what a frame may hold', async () => {
+    const { cluster, client } = await pair({ concern: 'one', frameBytes: 1024, frameCommands: 30 });
+    const all = Array.from({ length: 80 }, (_, i) => cluster.keyOf(1, i));
+    const value = Buffer.alloc(60);
+    await client.setMany(all.map((key) => [key, value]));
+    await client.setMany(all.map((key) => [key, 1]));
+    const { frames } = cluster.nodes[1]!;
+    for (const { bytes, commands } of frames) {
+      expect(bytes.length).toBeLessThanOrEqual(1024);
+      expect(commands.length).toBeLessThanOrEqual(30);
+      const half = commands.length / 2;
+      expect(commands.slice(half).map(([, key]) => key)).toEqual(
+        commands.slice(0, half).map(([, key]) => key),
+      );
+    }
+    expect(frames.flatMap(({ commands }) => commands).length).toBe(4 * all.length);
+  });
+
+  it('waits for the key that was written, though its bytes are others by then', async () => {
+    const { cluster, client, keys } = await pair({ concern: 'one' });
+    const bytes = Buffer.from(keys[1]!);
+    const written = client.set(bytes, 1);
+    bytes.fill(0x20);
+    expect(await written).toBe(true);
+    expect(cluster.asked[1]!.map(([, key]) => String(key))).toEqual([keys[1], keys[1]]);
+  });
+
+  it('fails with the frame when the replies to the WAITs are cut off', async () => {
+    const { cluster, client, keys } = await pair({ concern: 'one' });
+    const node = cluster.nodes[1]!;
+    node.onFrame = (frame) => frame.answer(node.reply(frame.id, [true, true]));
+    const calls = [client.set(keys[1]!, 1), client.set(keys[1]!, 2)];
+    const errors = await Promise.all(calls.map((call) => call.catch((reason) => reason)));
+    expect(errors.map(({ code }) => code)).toEqual(['CONNECTION', 'CONNECTION']);
+  });
+
+  it('keeps the order of what goes where MOVED leads, though a WAIT tells later', async () => {
+    const { cluster, client, keys } = await pair({ concern: 'one' });
+    const key = keys[1]!;
+    cluster.onCommand = (_, [, , value]) => {
+      if (value === 2) cluster.owners[slotOfText(key)] = [2, 1];
+      return undefined;
+    };
+    const plain = client.with({ concern: 'none' });
+    await Promise.all([client.set(key, 1), plain.set(key, 2), client.set(key, 3)]);
+    expect(cluster.asked[1]!.map(([name]) => name)).toEqual(['SET', 'SET', 'SET', 'WAIT']);
+    const sets = cluster.asked[2]!.filter(([name]) => name === 'SET');
+    expect(sets.map(([, , value]) => value)).toEqual([1, 2, 3]);
   });
 
   it('goes with its write where MOVED leads', async () => {

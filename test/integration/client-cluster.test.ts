@@ -91,6 +91,12 @@ describe('routing', () => {
     expect(cluster.nodes.map(({ hellos }) => hellos.length)).toEqual([1, 0, 1]);
   });
 
+  it('takes a burst before it is connected to them', async () => {
+    const { cluster, client } = await pair({ queueLimit: 3 });
+    expect(await client.setMany(KEYS.map((key) => [key, 1]))).toEqual(KEYS.map(() => true));
+    expect(cluster.nodes.map(({ hellos }) => hellos.length)).toEqual([2, 1, 1]);
+  });
+
   it('stays with one node when it is told to', async () => {
     const cluster = await start();
     // The node forwards what is not its own.

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { COMMANDS, type CommandRow } from '#engine/commands.js';
 import { SlabringError } from '#engine/errors.js';
 import { Service } from '#engine/slot-table.js';
+import { SLOTS } from '#engine/slots.js';
 import { ForwardedFrames } from '#server/cluster/routing/forwarded.js';
 import { type FakeConnection, NodesInThread } from '../support/cluster-nodes.js';
 import {
@@ -493,12 +494,18 @@ describe('WAIT', () => {
     expect(first.desk.waits.length).toBe(1);
   });
 
-  it('may come 64 times in a frame', async () => {
-    const replies = await run(...Array.from({ length: 66 }, () => wait(HERE, 'one')));
-    const busy = error(
-      'BUSY a frame may hold 64 commands that the node itself answers, such as HELLO',
+  it('may come in 64 rows in a frame, and once for each slot in all', async () => {
+    const busy = error('BUSY a frame may hold 64 rows of WAITs, and 16384 WAITs in all');
+    const rows = Array.from({ length: 65 }, () => [command('PING'), wait(HERE, 'one')]).flat();
+    const replies = await run(...rows, wait(THERE, 'one'), command('PING'));
+    expect(replies.slice(0, -4)).toEqual(
+      Array.from({ length: 64 }, () => [PONG, integer(2)]).flat(),
     );
-    expect(replies).toEqual([...Array.from({ length: 64 }, () => integer(2)), busy, busy]);
+    expect(replies.slice(-4)).toEqual([PONG, busy, busy, PONG]);
+    const row = Array.from({ length: SLOTS + 1 }, () => wait(HERE, 'one'));
+    const [last, ...others] = (await run(...row)).reverse();
+    expect(last).toEqual(busy);
+    expect(others.every((reply) => reply.equals(integer(2)))).toBe(true);
   });
 });
 

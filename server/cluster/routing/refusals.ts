@@ -8,6 +8,10 @@ export const CROSS_NODE_TEXT =
   'CROSSSLOT the keys lie on several nodes of the cluster; a common {tag} puts them on one';
 export const CROSS_NODE = encodeErrorText(CROSS_NODE_TEXT);
 
+export const TOO_MANY_WAITS = encodeErrorText(
+  'BUSY a frame may hold 64 rows of WAITs, and 16384 WAITs in all',
+);
+
 /** No node serves the slot: nothing was done. */
 export function nowhere(slot: number): Buffer {
   return encodeErrorText(`TRYAGAIN no node serves slot ${slot} now`);

@@ -11,17 +11,19 @@ import type { Buffer } from 'node:buffer';
 import { CommandWalk } from '../../../engine/command-walk.js';
 import { COMMANDS, type CommandRow } from '../../../engine/commands.js';
 import { encodeError } from '../../../engine/error-reply.js';
-import { kernelError, type ReadCommand, readCommand } from '../../../engine/large-command.js';
-import { slotOf } from '../../../engine/slots.js';
+import { type ReadCommand, readCommand } from '../../../engine/large-command.js';
+import { SLOTS, slotOf } from '../../../engine/slots.js';
 import { hasOneKey, type Key, keysOf } from './keys.js';
 import { Lane } from './lane.js';
 import { HERE, NOWHERE, type Placement, placesOf } from './placement.js';
-import { CROSS_NODE, nowhere } from './refusals.js';
+import { CROSS_NODE, nowhere, TOO_MANY_WAITS } from './refusals.js';
 import { Gathering, Own, Run, type Step, Sum } from './steps.js';
 import { readWaitAt, type Wait } from './wait.js';
 
-/** As of commands that the host answers in any frame (engine/kernel/exec.ts). */
-const WAITS_PER_FRAME = 64;
+/** One for each slot is enough; more would only fill the memory of the thread that keeps them. */
+const WAITS_MAX = SLOTS;
+/** Rows wait one after the other, each until its deadline. */
+const WAIT_ROWS_MAX = 64;
 
 /** Of the command at hand: what it has walked over does not outlast a call. */
 const sharedWalk = new CommandWalk();
@@ -55,7 +57,8 @@ export class Segments {
   readonly #rules: SortingRules;
   readonly #walk = sharedWalk;
   #at = 0;
-  #waitsLeft = WAITS_PER_FRAME;
+  #waitsLeft = WAITS_MAX;
+  #rowsLeft = WAIT_ROWS_MAX;
   // The segment at hand.
   #lanes = new Map<number, Lane>();
   #waits: OwnWait[] = [];
@@ -84,6 +87,7 @@ export class Segments {
       const command = readCommand(this.#bytes, this.#walk);
       const isWait = typeof command !== 'string' && command.name === 'WAIT';
       if (isWaiting && !isWait) break;
+      if (isWait && !isWaiting) this.#rowsLeft--;
       isWaiting = isWait;
       if (isWait) this.#sortWait(command);
       else this.#sort(command, end);
@@ -153,8 +157,8 @@ export class Segments {
   }
 
   #sortWait(command: ReadCommand): void {
-    if (this.#waitsLeft === 0) {
-      this.#answer(kernelError('ERROR_HOST_COMMANDS'));
+    if (this.#waitsLeft === 0 || this.#rowsLeft < 0) {
+      this.#answer(TOO_MANY_WAITS);
       return;
     }
     this.#waitsLeft--;
