@@ -235,7 +235,9 @@ describe('reads of any owner', () => {
     cluster.onCommand = (node) => (node === 2 ? undefined : new Error('UNAVAILABLE not now'));
     const view = client.with({ read: 'any' });
     for (let i = 0; i < 3; i++) expect(await view.get(keys[1]!)).toBe('there');
-    await expect(client.get(keys[1]!)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    // It is asked again until its time is over, which may be while it is asked.
+    const { code } = await client.get(keys[1]!).catch((error) => error);
+    expect(['UNAVAILABLE', 'TIMEOUT']).toContain(code);
   });
 
   it('go to the nearest by their round trips', async () => {
