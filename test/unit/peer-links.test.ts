@@ -85,7 +85,7 @@ describe('the handshake', () => {
   it('tells a peer of another version so, whatever else that says', () => {
     const other = replaced('"version":1', '"version":2,"id":5');
     expect(shakeHands(other).at(-1)).toMatchObject({
-      why: 'the links here speak version 1, not 2',
+      why: 'the versions of links differ: 2 at the node that dialed, 1 at the other',
     });
   });
 

@@ -99,17 +99,17 @@ export class Handshake {
     if (greeting === undefined) return this.#refuse('this is no greeting of a peer');
     const { cluster, secret, self } = this.#credentials;
     if (greeting.version !== LINK_PROTOCOL_VERSION) {
-      const versions = `version ${LINK_PROTOCOL_VERSION}, not ${greeting.version}`;
-      return this.#refuse(`the links here speak ${versions}`);
+      return this.#refuse(
+        this.#differ('versions of links', greeting.version, LINK_PROTOCOL_VERSION),
+      );
     }
     if (greeting.cluster !== cluster) {
       const names = `it is ${JSON.stringify(greeting.cluster)}, here ${JSON.stringify(cluster)}`;
       return this.#refuse('wrong cluster name', names);
     }
     if (greeting.secret !== (secret !== undefined)) {
-      return this.#refuse(
-        greeting.secret ? 'a secret is set there, none here' : 'a secret is set here, none there',
-      );
+      const has = greeting.secret === this.#dials ? 'was dialed' : 'dialed';
+      return this.#refuse(`only the node that ${has} has a secret`);
     }
     if (greeting.run === self.run) return this.#refuse('a node dialed itself');
     if (greeting.address === self.address) {
@@ -154,6 +154,12 @@ export class Handshake {
     // The length of the first keeps bytes from moving between the two.
     hmac.update(`${PROTOCOL} ${role} ${first.length}\n`);
     return hmac.update(first).update(second).digest();
+  }
+
+  /** Both ends read it, so it has no here and there. */
+  #differ(what: string, theirs: number, ours: number): string {
+    const [dialer, acceptor] = this.#dials ? [ours, theirs] : [theirs, ours];
+    return `the ${what} differ: ${dialer} at the node that dialed, ${acceptor} at the other`;
   }
 
   #refuse(why: string, more?: string): Step {

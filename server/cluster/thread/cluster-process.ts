@@ -20,6 +20,7 @@ import type { View } from '../view.js';
 import { administer } from './administration.js';
 import type { Ask, ClusterStart } from './contract.js';
 import { LocalDesk } from './local-desk.js';
+import { Warnings } from './warnings.js';
 
 export interface ClusterHooks {
   onView(view: ClusterView): void;
@@ -27,9 +28,6 @@ export interface ClusterHooks {
   /** Somebody wants the node to leave, and end. */
   onLeaveAsked(): void;
 }
-
-/** A warning is told once in so long: a peer that is refused dials again and again. */
-const SAME_WARNING_MS = 60_000;
 
 export class ClusterProcess {
   /** Opens the links; nobody is asked for anything before `join`. */
@@ -63,7 +61,7 @@ export class ClusterProcess {
   readonly #hooks: ClusterHooks;
   readonly #desk: LocalDesk;
   readonly #nodeId: string;
-  readonly #warned = new Map<string, number>();
+  readonly #warnings: Warnings;
   #watch: SeedWatch | undefined;
   #version = 0;
 
@@ -76,6 +74,7 @@ export class ClusterProcess {
     const { config, nodeId, clientUrl, startedAtMs } = start;
     this.#config = config;
     this.#hooks = hooks;
+    this.#warnings = new Warnings(SYSTEM_CLOCK, (text) => hooks.onWarning(text));
     this.#nodeId = nodeId;
     this.links = links;
     const logBytes = config.logBytes ?? defaultLogBytes(arenas.facts.memoryBytes);
@@ -105,7 +104,7 @@ export class ClusterProcess {
       }),
       onView: (view) => this.#onView(view),
       onEvent: () => {},
-      complain: (text) => this.#warn(text),
+      complain: (text) => this.#warnings.tell(text),
     });
     this.#desk = new LocalDesk(this.member.cluster, this.store, emptyView(config.name));
   }
@@ -137,14 +136,14 @@ export class ClusterProcess {
     try {
       seeds = await lookUpSeeds(source, SYSTEM_LOOKUPS);
     } catch (error) {
-      this.#warn(`seeds were not found: ${String(error)}`);
+      this.#warnings.tell(`seeds were not found: ${String(error)}`);
     }
     const isJoined = await this.member.join(seeds);
     this.#watch = new SeedWatch({
       ...{ source, lookups: SYSTEM_LOOKUPS, clock: SYSTEM_CLOCK },
       isAlone: () => membership.isAlone,
       join: (addresses) => membership.join(addresses),
-      onWarning: (text) => this.#warn(text),
+      onWarning: (text) => this.#warnings.tell(text),
     });
     void this.#watch.start();
     return isJoined;
@@ -193,19 +192,10 @@ export class ClusterProcess {
   }
 
   #onLink(event: LinkEvent): void {
-    if (event.type === 'refused') {
-      this.#warn(`${event.address} was refused or refused this node: ${event.why}`);
-    } else if (event.type === 'deserted') {
+    if (event.type === 'refused') this.#warnings.tellRefusal(event);
+    else if (event.type === 'warning') this.#warnings.tell(event.text);
+    else if (event.type === 'deserted') {
       this.member.membership.findDeserted(event.address);
-    } else if (event.type === 'warning') {
-      this.#warn(event.text);
     }
-  }
-
-  #warn(text: string): void {
-    const now = SYSTEM_CLOCK.now();
-    if (now - (this.#warned.get(text) ?? Number.NEGATIVE_INFINITY) < SAME_WARNING_MS) return;
-    this.#warned.set(text, now);
-    this.#hooks.onWarning(text);
   }
 }
