@@ -16,7 +16,7 @@ export interface ClusterNodeOptions {
    * their peer ports. Default: none, this node is the first one.
    */
   join?: string | undefined;
-  /** Copies of each key beside that of its primary, 0 to 7. Default 1. All nodes must have the same. */
+  /** Copies of each key beside that of its primary, 0 to 7. Default 1. Nodes with others are refused. */
   replicas?: number | undefined;
   /** What all nodes of the cluster know and nobody else. Default: none. */
   secret?: string | undefined;

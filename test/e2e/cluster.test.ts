@@ -341,15 +341,20 @@ test('refuses strangers, and serves nothing while owners are too few', async () 
   const others: ClusterProcesses[] = [];
   try {
     const { peerAddress } = cluster.get('a');
-    const meet = async (name: string, secret: string) => {
+    const meet = async (name: string, secret: string, why: string, replicas = 1) => {
       const run = { env: { SLABRING_CLUSTER_SECRET: secret } };
-      const stranger = new ClusterProcesses(name, { replicas: 1, run });
+      const stranger = new ClusterProcesses(name, { replicas, run });
       others.push(stranger);
       const node = await stranger.start('stranger', ['--join', peerAddress]);
-      await until(() => node.process.stderr.includes('refused'), 'it is told');
+      const told = `${peerAddress} refused this node: ${why}`;
+      await until(() => node.process.stderr.includes(told), 'it is told');
       expect((await node.status()).nodes.map(({ name }) => name)).toEqual(['stranger']);
     };
-    await Promise.all([meet('owned', 'another secret'), meet('other', 'one secret')]);
+    await Promise.all([
+      meet('owned', 'another secret', 'wrong secret'),
+      meet('other', 'one secret', 'wrong cluster name'),
+      meet('owned', 'one secret', 'the replicas differ: 2 at the node that dialed, 1 at', 2),
+    ]);
     const names = (await cluster.get('a').status()).nodes.map(({ name }) => name);
     expect(names.sort()).toEqual(['a', 'b']);
 

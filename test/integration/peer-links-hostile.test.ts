@@ -47,7 +47,7 @@ async function listenAs(addressOf: (port: number) => Address) {
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
   const address = addressOf(port);
-  const credentials = { cluster: CLUSTER, secret: SECRET, self: announce(address) };
+  const credentials = { cluster: CLUSTER, replicas: 0, secret: SECRET, self: announce(address) };
   const dialed: WebSocket[] = [];
   server.on('connection', (socket, { socket: connection }) => {
     ends.push(() => socket.terminate());
@@ -86,6 +86,10 @@ const wrong: [what: string, one: Given, other: Given, why: string, told?: string
   [
     ...(['a secret to none', {}, { secret: undefined as never }] as const),
     'only the node that dialed has a secret',
+  ],
+  [
+    ...(['other replicas', { replicas: 2 }, { replicas: 1 }] as const),
+    'the replicas differ: 2 at the node that dialed, 1 at the other',
   ],
 ];
 

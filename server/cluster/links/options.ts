@@ -23,6 +23,8 @@ export interface LinkTls {
 export interface PeerLinksOptions {
   /** The name of the cluster: nodes of another one are refused. */
   readonly cluster: string;
+  /** Copies of each key beside the first: nodes with others are refused. Default: 0. */
+  readonly replicas?: number;
   /** What all nodes of the cluster know and nobody else. Default: none, the name is enough. */
   readonly secret?: string;
   /** This node's id. */
@@ -48,6 +50,7 @@ export interface PeerLinksOptions {
 /** The options with everything filled in. */
 export interface LinkSettings {
   readonly cluster: string;
+  readonly replicas: number;
   readonly secret: string | undefined;
   readonly id: string;
   readonly name: string;
@@ -63,8 +66,8 @@ export interface LinkSettings {
 }
 
 const OPTION_NAMES: readonly (keyof PeerLinksOptions)[] = [
-  ...(['cluster', 'secret', 'id', 'name', 'software', 'host', 'port', 'address'] as const),
-  ...(['tls', 'limits', 'clock', 'random', 'onEvent'] as const),
+  ...(['cluster', 'replicas', 'secret', 'id', 'name', 'software', 'host'] as const),
+  ...(['port', 'address', 'tls', 'limits', 'clock', 'random', 'onEvent'] as const),
 ];
 
 const TLS_NAMES: readonly (keyof LinkTls)[] = ['key', 'cert', 'ca', 'serverName'];
@@ -74,12 +77,16 @@ const LIMIT_NAMES = Object.keys(DEFAULT_LINK_LIMITS) as (keyof LinkLimits)[];
 /** @throws SlabringError `OPTION`, naming the option, what it was and what is allowed */
 export function readLinkOptions(options: PeerLinksOptions): LinkSettings {
   checkOptionNames(options, OPTION_NAMES, 'PeerLinks');
-  const { id, secret, address, host = '127.0.0.1', port = 0, clock, random } = options;
+  const { id, replicas = 0, secret, address, host = '127.0.0.1', port = 0 } = options;
+  const { clock, random } = options;
   if (!isText(host) || /[\s/[\]]/.test(host)) {
     refuse('host', "an address or name such as '127.0.0.1', '::1' or 'localhost'", host);
   }
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     refuse('port', 'a whole number from 0 to 65535', port);
+  }
+  if (!Number.isInteger(replicas) || replicas < 0) {
+    refuse('replicas', 'a whole number from 0', replicas);
   }
   if (address !== undefined && !isAddress(address)) {
     refuse('address', "like 'HOST:PORT' or '[IPV6]:PORT'", address);
@@ -93,6 +100,7 @@ export function readLinkOptions(options: PeerLinksOptions): LinkSettings {
   }
   return {
     cluster: readText(options.cluster, 'cluster'),
+    replicas,
     secret,
     id: readText(id, 'id'),
     name: readText(options.name ?? id, 'name'),

@@ -39,7 +39,7 @@ export class ClusterProcess {
     const { config, nodeId, software } = start;
     let tell: (event: LinkEvent) => void = () => {};
     const links = await PeerLinks.open({
-      ...{ cluster: config.name, id: nodeId, software },
+      ...{ cluster: config.name, replicas: config.copies - 1, id: nodeId, software },
       ...(config.secret !== undefined && { secret: config.secret }),
       ...(config.nodeName !== undefined && { name: config.nodeName }),
       ...(config.tls !== undefined && { tls: config.tls }),
