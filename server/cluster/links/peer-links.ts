@@ -85,8 +85,9 @@ export class PeerLinks implements Transport {
     };
     this.#cancelLook = this.#lookLater();
     if (secret === undefined && settings.tls === undefined && !isLoopback(settings.host)) {
-      const text = 'no secret is set: whoever reaches the peer port and knows the cluster name';
-      settings.onEvent({ type: 'warning', text: `${text} can join, read and write` });
+      const who = 'whoever reaches the peer port and knows the name of the cluster';
+      const text = `no secret of the cluster is set: ${who} can join, read and write`;
+      settings.onEvent({ type: 'warning', text });
     }
   }
 

@@ -37,7 +37,10 @@ export class ClusterProcess {
     hooks: ClusterHooks,
   ): Promise<ClusterProcess> {
     const { config, nodeId, software } = start;
-    let tell: (event: LinkEvent) => void = () => {};
+    // Links may warn of their options as they open.
+    let tell = (event: LinkEvent) => {
+      if (event.type === 'warning') hooks.onWarning(event.text);
+    };
     const links = await PeerLinks.open({
       ...{ cluster: config.name, replicas: config.copies - 1, id: nodeId, software },
       ...(config.secret !== undefined && { secret: config.secret }),
