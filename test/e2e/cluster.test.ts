@@ -381,6 +381,20 @@ test('refuses strangers, and serves nothing while owners are too few', async () 
   }
 });
 
+test('a node whose seeds do not answer says so, and that it is alone', async () => {
+  const cluster = new ClusterProcesses('typo', { replicas: 1 });
+  try {
+    const { process } = await cluster.start('a', ['--join', '127.0.0.1:1,127.0.0.1:2']);
+    expect(process.stdout).toContain('  cluster typo, alone; other nodes join at 127.0.0.1:');
+    expect(faultsIn(process.stderr)).toEqual([
+      'slabring: warning: none of 127.0.0.1:1, 127.0.0.1:2 answered: this node begins alone, ' +
+        'and looks again every 3 s',
+    ]);
+  } finally {
+    await cluster.end();
+  }
+});
+
 test('slabring cluster tells in one line that a node is in no cluster, or not there', async () => {
   const absent = await runSlabring(['cluster', 'check', '--url', 'http://127.0.0.1:1']);
   expect([absent.code, absent.stdout]).toEqual([1, '']);

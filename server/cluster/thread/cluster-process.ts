@@ -12,7 +12,13 @@ import { formatAddress } from '../links/address.js';
 import type { LinkEvent } from '../links/link-event.js';
 import { PeerLinks } from '../links/peer-links.js';
 import { PRESETS } from '../membership/presets.js';
-import { lookUpSeeds, readSeedSource, SeedWatch, SYSTEM_LOOKUPS } from '../membership/seeds.js';
+import {
+  lookUpSeeds,
+  readSeedSource,
+  SEED_INTERVAL_MS,
+  SeedWatch,
+  SYSTEM_LOOKUPS,
+} from '../membership/seeds.js';
 import { Placements } from '../placement.js';
 import { ForwardedFrames } from '../routing/forwarded.js';
 import { SYSTEM_CLOCK, SYSTEM_RANDOM } from '../system-clock.js';
@@ -129,7 +135,7 @@ export class ClusterProcess {
     this.#hooks.onLeaveAsked();
   }
 
-  /** Finds the others; false: there are none, and this is the first node. */
+  /** Finds the others; false: there are none, and this node begins alone. */
   async join(): Promise<boolean> {
     const { join } = this.#config;
     if (join === undefined) return this.member.join([]);
@@ -139,9 +145,14 @@ export class ClusterProcess {
     try {
       seeds = await lookUpSeeds(source, SYSTEM_LOOKUPS);
     } catch (error) {
-      this.#warnings.tell(`seeds were not found: ${String(error)}`);
+      this.#warnings.tell(`seeds were not found: ${(error as Error).message}`);
     }
     const isJoined = await this.member.join(seeds);
+    const others = seeds.filter((seed) => seed !== this.address);
+    if (!isJoined && others.length > 0) {
+      const alone = `this node begins alone, and looks again every ${SEED_INTERVAL_MS / 1000} s`;
+      this.#warnings.tell(`none of ${others.join(', ')} answered: ${alone}`);
+    }
     this.#watch = new SeedWatch({
       ...{ source, lookups: SYSTEM_LOOKUPS, clock: SYSTEM_CLOCK },
       isAlone: () => membership.isAlone,
