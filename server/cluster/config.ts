@@ -26,7 +26,10 @@ export interface ClusterNodeOptions {
   peerPort?: number | undefined;
   /** The host by which clients and other nodes reach this one. Default: the one it listens on. */
   advertise?: string | undefined;
-  /** The node's place on the ring, which stays over restarts. Default: `advertise` and the port. */
+  /**
+   * The node's place on the ring, which stays over restarts. No other node that lives may have it.
+   * Default: `advertise` and the port.
+   */
   nodeName?: string | undefined;
   /** Copies of one key go to nodes of different zones, as far as there are. Default: none. */
   zone?: string | undefined;

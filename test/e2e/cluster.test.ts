@@ -395,6 +395,39 @@ test('a node whose seeds do not answer says so, and that it is alone', async () 
   }
 });
 
+test('a name is refused whose node lives, and taken when that has ended', async () => {
+  const cluster = await ClusterProcesses.of('names', ['a', 'b'], { replicas: 0 });
+  try {
+    const line = await cluster.get('a').line();
+    const writes = range(KEYS).map((i) => ['SET', `key:${i}`, i]);
+    await all(line, writes);
+    const seeds = cluster.all.map(({ peerAddress }) => peerAddress);
+    for (const seed of seeds) {
+      const { code, stderr } = await runSlabring([
+        ...['serve', '--cluster', 'names', '--replicas', '0', '--node-name', 'a', '--join', seed],
+        ...['--port', '0', '--peer-port', '0', '--memory', '64mb', '--threads', '1'],
+      ]);
+      expect([code, stderr]).toEqual([
+        1,
+        `slabring: another node of the cluster has the name a, at ${seeds[0]}, and lives: ` +
+          'cluster.nodeName must be another one\n',
+      ]);
+    }
+    const gets = range(KEYS).map((i) => ['GET', `key:${i}`]);
+    expect(await all(line, gets)).toEqual(range(KEYS));
+    line.end();
+    expect(cluster.all.flatMap(({ process }) => faultsIn(process.stderr))).toEqual([]);
+    await cluster.kill('a');
+    const startedMs = performance.now();
+    const { peerAddress } = await cluster.start('a');
+    report(`a start at another port: ${(performance.now() - startedMs).toFixed(0)} ms`);
+    expect(peerAddress).not.toBe(seeds[0]);
+    await cluster.whole();
+  } finally {
+    await cluster.end();
+  }
+});
+
 test('slabring cluster tells in one line that a node is in no cluster, or not there', async () => {
   const absent = await runSlabring(['cluster', 'check', '--url', 'http://127.0.0.1:1']);
   expect([absent.code, absent.stdout]).toEqual([1, '']);

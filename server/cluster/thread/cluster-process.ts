@@ -135,7 +135,10 @@ export class ClusterProcess {
     this.#hooks.onLeaveAsked();
   }
 
-  /** Finds the others; false: there are none, and this node begins alone. */
+  /**
+   * Finds the others; false: there are none, and this node begins alone.
+   * @throws SlabringError `OPTION` where one of them has the name of this node
+   */
   async join(): Promise<boolean> {
     const { join } = this.#config;
     if (join === undefined) return this.member.join([]);
@@ -147,7 +150,14 @@ export class ClusterProcess {
     } catch (error) {
       this.#warnings.tell(`seeds were not found: ${(error as Error).message}`);
     }
-    const isJoined = await this.member.join(seeds);
+    const { isAnswered, namesake } = await membership.findNamesake(seeds);
+    if (namesake !== undefined) {
+      const { name, address } = namesake;
+      const text = `another node of the cluster has the name ${name}, at ${address}, and lives`;
+      throw new SlabringError('OPTION', `${text}: cluster.nodeName must be another one`);
+    }
+    // Where nobody has answered, all have been waited for.
+    const isJoined = await this.member.join(isAnswered ? seeds : []);
     const others = seeds.filter((seed) => seed !== this.address);
     if (!isJoined && others.length > 0) {
       const alone = `this node begins alone, and looks again every ${SEED_INTERVAL_MS / 1000} s`;
