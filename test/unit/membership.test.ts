@@ -204,6 +204,30 @@ describe('one name', () => {
     }
   });
 
+  it.each(['crashes', 'leaves'])('is back with the earlier of two alone as the later %s', (how) => {
+    cluster = new Cluster({ seed: 1, nodes: 1, skewMs: 0 });
+    const [old] = cluster.nodes as [ClusterNode];
+    old.start();
+    cluster.world.run(1000);
+    const rival = cluster.node('node-0', '10.0.7.7:7708');
+    rival.start();
+    rival.join(old);
+    cluster.world.run(20_000);
+    expect(old.membership.isReplaced).toBe(true);
+    expect(rival.membership.isReplaced).toBe(false);
+    expect(cluster.said('conflict').map(({ event }) => 'text' in event && event.text)).toEqual([
+      expect.stringMatching(/^another process has the name node-0, at 10\.0\.7\.7:7708, and/),
+      expect.stringMatching(/^two processes have the name node-0: at .+ and at 10\.0\.0\.0:7708$/),
+    ]);
+    if (how === 'leaves') void rival.membership.leave();
+    cluster.world.run(100);
+    rival.crash();
+    cluster.world.run(3000);
+    expect(old.membership.isReplaced).toBe(false);
+    const { id } = old.membership.self;
+    expect(old.membership.members.get('node-0')).toMatchObject({ id, state: 'alive' });
+  });
+
   it('of one that lives is found by who asks before it joins, in silence', async () => {
     const rival = cluster.node('node-3', '10.0.7.7:7708');
     cluster.world.run(1000);

@@ -122,8 +122,8 @@ export class Membership {
   findDeserted(address: Address): void {
     if (this.#isStopped) return;
     this.#namesakes.findDeserted(address);
-    for (const member of this.#core.roster.peers()) {
-      if (member.address === address) this.#hearsay.findDeserted(member);
+    for (const member of [...this.#core.roster.peers(), this.#own.rival]) {
+      if (member?.address === address) this.#hearsay.findDeserted(member);
     }
   }
 
