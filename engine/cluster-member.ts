@@ -42,9 +42,9 @@ export interface ClusterProvider<M extends Membership = Membership> extends Memb
  */
 export interface Membership extends Store<'async'> {
   /**
-   * Resolves when this member has joined and every slot is served, or some seconds after it has
-   * joined: then some are not.
-   * @throws SlabringError `OPTION`, `OOM`: it cannot join, and why
+   * Resolves when this member has joined, or begun alone where nobody answered, and every slot is
+   * served, or some seconds after that: then some are not.
+   * @throws SlabringError `OPTION`, `OOM`: it cannot take part, and why
    */
   ready(): Promise<unknown>;
   /** Whether the synchronous methods of the cache may read the key now. */

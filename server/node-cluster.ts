@@ -34,7 +34,8 @@ export function portTo(ports: MessagePort[]): MessagePort {
 
 /**
  * Starts the cluster thread; resolves when it takes part.
- * @throws SlabringError `OPTION` when the port for other nodes cannot be had, `OOM` when there is
+ * @throws SlabringError `OPTION` when the port for other nodes cannot be had, or one of them that
+ *   lives has the name of this one; `OOM` when there is
  *   no memory for the change log
  */
 export async function joinCluster(config: ClusterConfig, ground: MemberGround): Promise<Member> {

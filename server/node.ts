@@ -25,7 +25,7 @@ export interface NodeCluster {
   readonly name: string;
   /** Where other nodes reach it. */
   readonly address: string;
-  /** Whether others were there when it started; false: it was the first node. */
+  /** Whether others were there when it started; false: it began alone. */
   readonly isJoined: boolean;
 }
 

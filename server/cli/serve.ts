@@ -158,7 +158,7 @@ async function serve(flags: ServeFlags & ClusterFlags, command: Command): Promis
     fail(new SlabringError(error.code, inFlags(error.message), { cause: error }));
   }
   stopOnSignals(node);
-  process.stdout.write(greeting(node, flags.token !== undefined));
+  process.stdout.write(greeting(node, flags));
 }
 
 /** The options of the node itself. */
@@ -196,7 +196,8 @@ function stopOnSignals(node: SlabringNode): void {
 /**
  * What the node is, and lines to copy that work as they stand in a directory with slabring in it.
  */
-function greeting(node: SlabringNode, hasToken: boolean): string {
+function greeting(node: SlabringNode, flags: ServeFlags & ClusterFlags): string {
+  const hasToken = flags.token !== undefined;
   const threads = node.threads === 1 ? '1 thread' : `${node.threads} threads`;
   const through = node.frontEnd === 'uws' ? 'uWebSockets.js' : 'ws';
   const memory = format.bytes(node.memoryBytes);
@@ -211,7 +212,8 @@ function greeting(node: SlabringNode, hasToken: boolean): string {
   ];
   if (!hasToken) tries.push(`npx slabring bench --url ${url} --seconds 2`);
   const { imported, cluster } = node;
-  const others = cluster?.isJoined ? 'with others' : 'the first node';
+  const begun = flags.join === undefined ? 'the first node' : 'alone';
+  const others = cluster?.isJoined ? 'with others' : begun;
   const member = cluster
     ? `\n  cluster ${cluster.name}, ${others}; other nodes join at ${cluster.address}`
     : '';

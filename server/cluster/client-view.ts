@@ -4,9 +4,10 @@ import { SLOTS } from '../../engine/slots.js';
 import { Level } from './slot-set.js';
 import type { View } from './view.js';
 
-/** What a client is told before the node has joined. */
+/** What a client is told before the node has joined: a view, in which nobody serves. */
 export function emptyView(name: string): ClusterView {
-  return { name, version: 0, self: -1, nodes: [], copies: 0 };
+  const slots = new Uint8Array(2 * SLOTS).fill(NO_NODE & 0xff);
+  return { name, version: 0, self: -1, nodes: [], copies: 1, slots };
 }
 
 /** @param zones by node id */

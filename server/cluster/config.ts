@@ -17,7 +17,7 @@ export interface ClusterNodeOptions {
    * their peer ports. Default: none, this node is the first one.
    */
   join?: string | undefined;
-  /** Copies of each key beside that of its primary, 0 to 7. Default 1. All nodes must have the same. */
+  /** Copies of each key beside that of its primary, 0 to 7. Default 1. Nodes with others are refused. */
   replicas?: number | undefined;
   /** What all nodes of the cluster know and nobody else. Default: none. */
   secret?: string | undefined;
@@ -30,7 +30,10 @@ export interface ClusterNodeOptions {
   peerPort?: number | undefined;
   /** The host by which clients and other nodes reach this one. Default: the one it listens on. */
   advertise?: string | undefined;
-  /** The node's place on the ring, which stays over restarts. Default: `advertise` and the port. */
+  /**
+   * The node's place on the ring, which stays over restarts. No other node that lives may have it.
+   * Default: `advertise` and the port.
+   */
   nodeName?: string | undefined;
   /** Copies of one key go to nodes of different zones, as far as there are. Default: none. */
   zone?: string | undefined;

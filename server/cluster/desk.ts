@@ -2,7 +2,7 @@
 import type { ClusterView, Concern } from '../../engine/cluster-view.js';
 
 export interface ClusterDesk {
-  /** The view at present, without `slots` where nothing is served yet; another object when it changes. */
+  /** The view at present; another object when it changes. */
   readonly view: ClusterView;
   /** Set by who wants to know of another view. */
   onView: () => void;

@@ -343,15 +343,20 @@ test('refuses strangers, and serves nothing while owners are too few', async () 
   const others: ClusterProcesses[] = [];
   try {
     const { peerAddress } = cluster.get('a');
-    const meet = async (name: string, secret: string) => {
+    const meet = async (name: string, secret: string, why: string, replicas = 1) => {
       const run = { env: { SLABRING_CLUSTER_SECRET: secret } };
-      const stranger = new ClusterProcesses(name, { replicas: 1, run });
+      const stranger = new ClusterProcesses(name, { replicas, run });
       others.push(stranger);
       const node = await stranger.start('stranger', ['--join', peerAddress]);
-      await until(() => node.process.stderr.includes('refused'), 'it is told');
+      const told = `${peerAddress} refused this node: ${why}`;
+      await until(() => node.process.stderr.includes(told), 'it is told');
       expect((await node.status()).nodes.map(({ name }) => name)).toEqual(['stranger']);
     };
-    await Promise.all([meet('owned', 'another secret'), meet('other', 'one secret')]);
+    await Promise.all([
+      meet('owned', 'another secret', 'wrong secret'),
+      meet('other', 'one secret', 'wrong cluster name'),
+      meet('owned', 'one secret', 'the replicas differ: 2 at the node that dialed, 1 at', 2),
+    ]);
     const names = (await cluster.get('a').status()).nodes.map(({ name }) => name);
     expect(names.sort()).toEqual(['a', 'b']);
 
@@ -375,6 +380,53 @@ test('refuses strangers, and serves nothing while owners are too few', async () 
   } finally {
     await cluster.end();
     for (const other of others) await other.end();
+  }
+});
+
+test('a node whose seeds do not answer says so, and that it is alone', async () => {
+  const cluster = new ClusterProcesses('typo', { replicas: 1 });
+  try {
+    const { process } = await cluster.start('a', ['--join', '127.0.0.1:1,127.0.0.1:2']);
+    expect(process.stdout).toContain('  cluster typo, alone; other nodes join at 127.0.0.1:');
+    expect(faultsIn(process.stderr)).toEqual([
+      'slabring: warning: none of 127.0.0.1:1, 127.0.0.1:2 answered: this node begins alone, ' +
+        'and looks again every 3 s',
+    ]);
+  } finally {
+    await cluster.end();
+  }
+});
+
+test('a name is refused whose node lives, and taken when that has ended', async () => {
+  const cluster = await ClusterProcesses.of('names', ['a', 'b'], { replicas: 0 });
+  try {
+    const line = await cluster.get('a').line();
+    const writes = range(KEYS).map((i) => ['SET', `key:${i}`, i]);
+    await all(line, writes);
+    const seeds = cluster.all.map(({ peerAddress }) => peerAddress);
+    for (const seed of seeds) {
+      const { code, stderr } = await runSlabring([
+        ...['serve', '--cluster', 'names', '--replicas', '0', '--node-name', 'a', '--join', seed],
+        ...['--port', '0', '--peer-port', '0', '--memory', '64mb', '--threads', '1'],
+      ]);
+      expect([code, stderr]).toEqual([
+        1,
+        `slabring: another node of the cluster has the name a, at ${seeds[0]}, and lives: ` +
+          'cluster.nodeName must be another one\n',
+      ]);
+    }
+    const gets = range(KEYS).map((i) => ['GET', `key:${i}`]);
+    expect(await all(line, gets)).toEqual(range(KEYS));
+    line.end();
+    expect(cluster.all.flatMap(({ process }) => faultsIn(process.stderr))).toEqual([]);
+    await cluster.kill('a');
+    const startedMs = performance.now();
+    const { peerAddress } = await cluster.start('a');
+    report(`a start at another port: ${(performance.now() - startedMs).toFixed(0)} ms`);
+    expect(peerAddress).not.toBe(seeds[0]);
+    await cluster.whole();
+  } finally {
+    await cluster.end();
   }
 });
 

@@ -38,7 +38,7 @@ class Handshakes implements FuzzTarget {
   round(random: Random): void {
     const end = (role: 'dialer' | 'acceptor') => {
       const self = announce(role === 'dialer' ? 'a:1' : 'b:2', role);
-      return new Handshake(role, { cluster: 'c', secret: SECRET, self });
+      return new Handshake(role, { cluster: 'c', replicas: 0, secret: SECRET, self });
     };
     const [dialer, acceptor] = [end('dialer'), end('acceptor')];
     const ends: readonly End[] = [this.#canary ? new Gullible(acceptor) : acceptor, dialer];

@@ -47,7 +47,7 @@ async function listenAs(addressOf: (port: number) => Address) {
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
   const address = addressOf(port);
-  const credentials = { cluster: CLUSTER, secret: SECRET, self: announce(address) };
+  const credentials = { cluster: CLUSTER, replicas: 0, secret: SECRET, self: announce(address) };
   const dialed: WebSocket[] = [];
   server.on('connection', (socket, { socket: connection }) => {
     ends.push(() => socket.terminate());
@@ -71,32 +71,38 @@ afterEach(async () => {
 /** The address that a stand-in announces; nobody dials it while it has its link. */
 const STAND_IN = '127.0.0.0:1';
 
-const wrong: [string, Partial<PeerLinksOptions>, Partial<PeerLinksOptions>, string, string][] = [
-  ['another secret', { secret: 'x' }, { secret: 'y' }, 'wrong secret', 'wrong secret'],
+type Given = Partial<PeerLinksOptions>;
+/** What both differ in, what the one says who refuses, and what the other if it is told less. */
+const wrong: [what: string, one: Given, other: Given, why: string, told?: string][] = [
+  ['another secret', { secret: 'x' }, { secret: 'y' }, 'wrong secret'],
   [
     ...(['another cluster', { cluster: 'x' }, { cluster: 'y' }] as const),
     ...(['wrong cluster name: it is "x", here "y"', 'wrong cluster name'] as const),
   ],
   [
     ...(['no secret to one', { secret: undefined as never }, {}] as const),
-    ...(['a secret is set here, none there', 'a secret is set here, none there'] as const),
+    'only the node that was dialed has a secret',
   ],
   [
     ...(['a secret to none', {}, { secret: undefined as never }] as const),
-    ...(['a secret is set there, none here', 'a secret is set there, none here'] as const),
+    'only the node that dialed has a secret',
+  ],
+  [
+    ...(['other replicas', { replicas: 2 }, { replicas: 1 }] as const),
+    'the replicas differ: 2 at the node that dialed, 1 at the other',
   ],
 ];
 
 it.each(wrong)(
   'refuses %s; both say so, and the dialer waits long',
-  async (_, one, other, ...why) => {
+  async (_, one, other, why, told = why) => {
     const clock = new HandClock();
     const a = await open('a', { clock, limits: { queueAgeMs: 100_000 }, ...one });
     const b = await open('b', other);
     a.send(b, 'x');
-    expect(await b.event('refused')).toMatchObject({ dialed: false, by: 'us', why: why[0] });
+    expect(await b.event('refused')).toMatchObject({ dialed: false, by: 'us', why });
     expect(await a.event('refused')).toMatchObject({
-      ...{ dialed: true, by: 'peer', why: why[1], address: b.address, untold: 0 },
+      ...{ dialed: true, by: 'peer', why: told, address: b.address, untold: 0 },
     });
     clock.pass(29_000);
     expect(a.links.counters).toMatchObject({ dials: 1, refused: 1 });

@@ -6,7 +6,12 @@ import { Agent, get, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type NodeOptions, type SlabringNode, startNode } from 'slabring/server';
+import {
+  type ClusterNodeOptions,
+  type NodeOptions,
+  type SlabringNode,
+  startNode,
+} from 'slabring/server';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { FRONT_ENDS } from '../support/front-ends.js';
 import { NodeProcess } from '../support/node-process.js';
@@ -271,6 +276,24 @@ test('nobody else can listen on the port of a running node', async () => {
     server.once('error', reject).listen({ port: node.port, host: '127.0.0.1' }, () => resolve(0));
   });
   await expect(listening).rejects.toThrow('EADDRINUSE');
+});
+
+test('says when other machines can reach its peer port without a secret', async () => {
+  const warnings: string[] = [];
+  const start = async (cluster: Partial<ClusterNodeOptions>) => {
+    const options = { port: 0, memory: '16mb', threads: 1, token: 'secret' } as const;
+    const own = { name: 'shop', peerHost: '127.1', ...cluster };
+    const hooks = { onWarning: (text: string) => warnings.push(text) };
+    nodes.push(await startNode({ ...options, cluster: own }, hooks));
+    return warnings.splice(0).filter((text) => text.includes('no secret'));
+  };
+  // 127.0.0.1 in a spelling that is not known for it.
+  expect(await start({})).toEqual([
+    'no secret of the cluster is set: whoever reaches the peer port and knows the name of the ' +
+      'cluster can join, read and write',
+  ]);
+  expect(await start({ secret: 'x' })).toEqual([]);
+  expect(await start({ peerHost: '127.0.0.1' })).toEqual([]);
 });
 
 test('says when other machines can reach it without a token', async () => {

@@ -116,7 +116,7 @@ export async function dialAs(
   { cluster = CLUSTER, secret = SECRET as string | undefined, autoPong = true } = {},
 ): Promise<Outcome & { socket: WebSocket }> {
   const socket = new WebSocket(`ws://${to}/`, { perMessageDeflate: false, autoPong });
-  const handshake = new Handshake('dialer', { cluster, secret, self });
+  const handshake = new Handshake('dialer', { cluster, replicas: 0, secret, self });
   const options = { socket, connection: undefined, handshake, clock: SYSTEM_CLOCK };
   const outcome = await new Promise<Outcome>((resolve) => {
     introduce({ ...options, deadlineMs: 10_000 }, resolve);

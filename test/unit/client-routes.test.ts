@@ -9,6 +9,7 @@ import { type ClusterView, NO_NODE } from '#engine/cluster-view.js';
 import { COMMANDS } from '#engine/commands.js';
 import { SlabringError } from '#engine/errors.js';
 import { SLOTS, slotOfText } from '#engine/slots.js';
+import { emptyView } from '#server/cluster/client-view.js';
 
 const nodeAt = (url: string) => ({ url }) as ClusterNode;
 
@@ -37,6 +38,11 @@ describe('routes', () => {
     expect(urls(routes.owners(SLOTS - 1))).toEqual(['ws://c', 'ws://a']);
     expect(routes.meanCopies).toBe(2);
     expect(new Routes(viewOf([NO_NODE]), nodeAt).runner(7)).toBeUndefined();
+  });
+
+  it('lead nowhere before the node has joined', () => {
+    const routes = new Routes(emptyView('x'), nodeAt);
+    expect([routes.nodes, routes.runner(0), routes.owners(SLOTS - 1)]).toEqual([[], undefined, []]);
   });
 
   it('lead to the node that told of them where clients cannot reach one', () => {

@@ -1,4 +1,5 @@
 /** Membership, one case at a time, in a simulated world. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Cluster, type ClusterNode } from '#bench/sim/cluster.js';
 import { World } from '#bench/sim/world.js';
@@ -201,6 +202,95 @@ describe('one name', () => {
     for (const node of nodes.slice(0, 3)) {
       expect(node.membership.members.get('node-3')).toMatchObject({ id: oldId, state: 'alive' });
     }
+  });
+
+  it.each(['crashes', 'leaves'])('is back with the earlier of two alone as the later %s', (how) => {
+    cluster = new Cluster({ seed: 1, nodes: 1, skewMs: 0 });
+    const [old] = cluster.nodes as [ClusterNode];
+    old.start();
+    cluster.world.run(1000);
+    const rival = cluster.node('node-0', '10.0.7.7:7708');
+    rival.start();
+    rival.join(old);
+    cluster.world.run(20_000);
+    expect(old.membership.isReplaced).toBe(true);
+    expect(rival.membership.isReplaced).toBe(false);
+    expect(cluster.said('conflict').map(({ event }) => 'text' in event && event.text)).toEqual([
+      expect.stringMatching(/^another process has the name node-0, at 10\.0\.7\.7:7708, and/),
+      expect.stringMatching(/^two processes have the name node-0: at .+ and at 10\.0\.0\.0:7708$/),
+    ]);
+    if (how === 'leaves') void rival.membership.leave();
+    cluster.world.run(100);
+    rival.crash();
+    cluster.world.run(3000);
+    expect(old.membership.isReplaced).toBe(false);
+    const { id } = old.membership.self;
+    expect(old.membership.members.get('node-0')).toMatchObject({ id, state: 'alive' });
+  });
+
+  it('of one that lives is found by who asks before it joins, in silence', async () => {
+    const rival = cluster.node('node-3', '10.0.7.7:7708');
+    cluster.world.run(1000);
+    for (const asked of [nodes[0]!, nodes[3]!]) {
+      rival.start();
+      const found = rival.membership.findNamesake([asked.machine.address]);
+      await cluster.world.runAwaiting(1000);
+      expect(await found).toEqual({
+        ...{ isAnswered: true, namesake: nodes[3]!.membership.self },
+      });
+    }
+    expect(cluster.said('conflict')).toEqual([]);
+    expect(nodes.map(({ membership }) => membership.members.get('node-3')!.address)).toEqual(
+      Array(4).fill(nodes[3]!.machine.address),
+    );
+  });
+
+  describe('of one that is no more is free', () => {
+    let rival: ClusterNode;
+    let address: string;
+
+    beforeEach(() => {
+      cluster.world.run(1000);
+      rival = cluster.node('node-3', '10.0.7.7:7708');
+      ({ address } = nodes[3]!.machine);
+      nodes[3]!.crash();
+    });
+
+    it('as soon as its machine says so', async () => {
+      rival.start();
+      const found = rival.membership.findNamesake([nodes[0]!.machine.address]);
+      await cluster.world.runAwaiting(50);
+      rival.membership.findDeserted(address);
+      expect(await Promise.race([found, turn('not yet')])).toEqual({ isAnswered: true });
+    });
+
+    it('when it has not answered in the time that a suspect has', async () => {
+      rival.start();
+      const found = rival.membership.findNamesake([nodes[0]!.machine.address]);
+      await cluster.world.runAwaiting(LAN.suspicionMinMs - 50);
+      expect(await Promise.race([found, turn('not yet')])).toBe('not yet');
+      await cluster.world.runAwaiting(100);
+      expect(await Promise.race([found, turn('not yet')])).toEqual({ isAnswered: true });
+    });
+
+    it.each(['node-3', 'node-9'])('at once where %s has its address', async (name) => {
+      const heir = cluster.node(name, address);
+      heir.start();
+      const asks = name === 'node-3' ? heir : rival;
+      if (asks === rival) rival.start();
+      const found = asks.membership.findNamesake([nodes[0]!.machine.address]);
+      await cluster.world.runAwaiting(100);
+      expect(await Promise.race([found, turn('not yet')])).toEqual({ isAnswered: true });
+    });
+  });
+
+  it('is not asked for where nobody answers', async () => {
+    const lonely = cluster.node('node-4', '10.0.7.8:7708');
+    lonely.start();
+    expect(await lonely.membership.findNamesake(['10.0.7.8:7708'])).toEqual({ isAnswered: false });
+    const found = lonely.membership.findNamesake(['10.0.7.9:7708']);
+    await cluster.world.runAwaiting(LAN.joinTimeoutMs + 1);
+    expect(await found).toEqual({ isAnswered: false });
   });
 
   it('belongs to who restarts with a clock set back, once its past life is dead', () => {

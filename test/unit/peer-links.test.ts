@@ -11,7 +11,7 @@ import { SYSTEM_CLOCK } from '#server/cluster/system-clock.js';
 import { announce } from '../support/peer-nodes.js';
 
 const credentials = (address: string, run: string, secret = 's'): Credentials => ({
-  ...{ cluster: 'c', secret, self: announce(address, run) },
+  ...{ cluster: 'c', replicas: 0, secret, self: announce(address, run) },
 });
 
 /** Two ends, whose messages pass through `tamper` on their way. */
@@ -85,7 +85,7 @@ describe('the handshake', () => {
   it('tells a peer of another version so, whatever else that says', () => {
     const other = replaced('"version":1', '"version":2,"id":5');
     expect(shakeHands(other).at(-1)).toMatchObject({
-      why: 'the links here speak version 1, not 2',
+      why: 'the versions of links differ: 2 at the node that dialed, 1 at the other',
     });
   });
 
@@ -116,6 +116,7 @@ describe('the handshake', () => {
     ['"name":"stand-in"', '"name":null'],
     ['"address":"a:1"', '"address":"a"'],
     ['"secret":true', '"secret":1'],
+    ['"replicas":0', '"replicas":"0"'],
     ['"nonce":"', '"nonce":"g'],
   ])('refuses a greeting in which %s became %s', (from, to) => {
     expect(shakeHands(replaced(from, to))[0]).toMatchObject({ state: 'refused' });
@@ -224,6 +225,7 @@ it('cuts a reason to what a close frame holds, between two characters', () => {
 it.each<[Partial<Record<keyof PeerLinksOptions, unknown>>, RegExp]>([
   [{ cluster: '' }, /^cluster must be a text of 1 to 262 characters/],
   [{ id: 'a\nb' }, /^id must be/],
+  [{ replicas: -1 }, /^replicas must be a whole number from 0, not -1$/],
   [{ secret: '' }, /^secret must be a text of at least one character$/],
   [{ host: 'a b' }, /^host must be/],
   [{ host: '0.0.0.0' }, /^address must be set where host is '0.0.0.0', which nobody can dial/],

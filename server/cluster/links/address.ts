@@ -20,6 +20,10 @@ export function formatAddress(host: string, port: number): Address {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+export function hostOf(address: Address): string {
+  return address.slice(0, address.lastIndexOf(':'));
+}
+
 /** Whether only this machine reaches a host. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);

@@ -7,9 +7,9 @@
  *     acceptor  ->  proof: HMAC-SHA256(secret, 'acceptor', both greetings)
  *
  * The secret is never sent. A proof covers every byte that both have said, so the protocol version,
- * the name of the cluster and both addresses are proven with it, and the nonces make it good for
- * this handshake alone. The word in front keeps a proof from being sent back as the other's. The
- * dialer proves first: who merely connects to a port gets nothing to guess secrets by.
+ * the name of the cluster, the replicas and both addresses are proven with it, and the nonces make
+ * it good for this handshake alone. The word in front keeps a proof from being sent back as the
+ * other's. The dialer proves first: who merely connects to a port gets nothing to guess secrets by.
  *
  * (The scheme is SCRAM's without the password store: RFC 5802; and ISO/IEC 9798-4, mutual
  * authentication in three passes.) It says who is there when the link begins. It does not encrypt
@@ -43,6 +43,8 @@ export interface Announcement {
 /** What a node brings into each handshake. */
 export interface Credentials {
   readonly cluster: string;
+  /** Copies of each key beside the first: of nodes that differ in it each sees other owners. */
+  readonly replicas: number;
   /** undefined: the name of the cluster is enough. */
   readonly secret: string | undefined;
   readonly self: Announcement;
@@ -64,6 +66,7 @@ interface Greeting extends Announcement {
   readonly protocol: string;
   readonly version: number;
   readonly cluster: string;
+  readonly replicas: number;
   /** Whether a secret is set. */
   readonly secret: boolean;
   readonly nonce: string;
@@ -97,23 +100,26 @@ export class Handshake {
   #takeGreeting(message: Uint8Array): Step {
     const greeting = readGreeting(message);
     if (greeting === undefined) return this.#refuse('this is no greeting of a peer');
-    const { cluster, secret, self } = this.#credentials;
+    const { cluster, replicas, secret, self } = this.#credentials;
     if (greeting.version !== LINK_PROTOCOL_VERSION) {
-      const versions = `version ${LINK_PROTOCOL_VERSION}, not ${greeting.version}`;
-      return this.#refuse(`the links here speak ${versions}`);
+      return this.#refuse(
+        this.#differ('versions of links', greeting.version, LINK_PROTOCOL_VERSION),
+      );
     }
     if (greeting.cluster !== cluster) {
       const names = `it is ${JSON.stringify(greeting.cluster)}, here ${JSON.stringify(cluster)}`;
       return this.#refuse('wrong cluster name', names);
     }
     if (greeting.secret !== (secret !== undefined)) {
-      return this.#refuse(
-        greeting.secret ? 'a secret is set there, none here' : 'a secret is set here, none there',
-      );
+      const has = greeting.secret === this.#dials ? 'was dialed' : 'dialed';
+      return this.#refuse(`only the node that ${has} has a secret`);
     }
     if (greeting.run === self.run) return this.#refuse('a node dialed itself');
     if (greeting.address === self.address) {
       return this.#refuse('two nodes have the same address', self.address);
+    }
+    if (greeting.replicas !== replicas) {
+      return this.#refuse(this.#differ('replicas', greeting.replicas, replicas));
     }
     this.#theirs = Buffer.from(message);
     const { id, name, address, software, run } = greeting;
@@ -133,11 +139,12 @@ export class Handshake {
   }
 
   #greet(): Uint8Array {
-    const { cluster, secret, self } = this.#credentials;
+    const { cluster, replicas, secret, self } = this.#credentials;
     const greeting: Greeting = {
       protocol: PROTOCOL,
       version: LINK_PROTOCOL_VERSION,
       cluster,
+      replicas,
       secret: secret !== undefined,
       nonce: randomBytes(NONCE_BYTES).toString('hex'),
       ...self,
@@ -154,6 +161,12 @@ export class Handshake {
     // The length of the first keeps bytes from moving between the two.
     hmac.update(`${PROTOCOL} ${role} ${first.length}\n`);
     return hmac.update(first).update(second).digest();
+  }
+
+  /** Both ends read it, so it has no here and there. */
+  #differ(what: string, theirs: number, ours: number): string {
+    const [dialer, acceptor] = this.#dials ? [ours, theirs] : [theirs, ours];
+    return `the ${what} differ: ${dialer} at the node that dialed, ${acceptor} at the other`;
   }
 
   #refuse(why: string, more?: string): Step {
@@ -178,6 +191,7 @@ function readGreeting(message: Uint8Array): Greeting | undefined {
   // It is refused anyway, and another version may have other fields.
   if (greeting.version !== LINK_PROTOCOL_VERSION) return greeting as Greeting;
   const isWhole =
+    Number.isInteger(greeting.replicas) &&
     typeof greeting.secret === 'boolean' &&
     typeof nonce === 'string' &&
     NONCE.test(nonce) &&

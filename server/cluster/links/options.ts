@@ -25,6 +25,8 @@ export interface LinkTls {
 export interface PeerLinksOptions {
   /** The name of the cluster: nodes of another one are refused. */
   readonly cluster: string;
+  /** Copies of each key beside the first: nodes with others are refused. Default: 0. */
+  readonly replicas?: number;
   /** What all nodes of the cluster know and nobody else. Default: none, the name is enough. */
   readonly secret?: string;
   /** This node's id. */
@@ -50,6 +52,7 @@ export interface PeerLinksOptions {
 /** The options with everything filled in. */
 export interface LinkSettings {
   readonly cluster: string;
+  readonly replicas: number;
   readonly secret: string | undefined;
   readonly id: string;
   readonly name: string;
@@ -65,8 +68,8 @@ export interface LinkSettings {
 }
 
 const OPTION_NAMES: readonly (keyof PeerLinksOptions)[] = [
-  ...(['cluster', 'secret', 'id', 'name', 'software', 'host', 'port', 'address'] as const),
-  ...(['tls', 'limits', 'clock', 'random', 'onEvent'] as const),
+  ...(['cluster', 'replicas', 'secret', 'id', 'name', 'software', 'host'] as const),
+  ...(['port', 'address', 'tls', 'limits', 'clock', 'random', 'onEvent'] as const),
 ];
 
 const TLS_NAMES: readonly (keyof LinkTls)[] = ['key', 'cert', 'ca', 'serverName'];
@@ -84,10 +87,14 @@ export function isHost(host: unknown): host is string {
 /** @throws SlabringError `OPTION`, naming the option, what it was and what is allowed */
 export function readLinkOptions(options: PeerLinksOptions): LinkSettings {
   checkOptionNames(options, OPTION_NAMES, 'PeerLinks');
-  const { id, secret, address, host = '127.0.0.1', port = 0, clock, random } = options;
+  const { id, replicas = 0, secret, address, host = '127.0.0.1', port = 0 } = options;
+  const { clock, random } = options;
   if (!isHost(host)) refuse('host', HOSTS, host);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     refuse('port', 'a whole number from 0 to 65535', port);
+  }
+  if (!Number.isInteger(replicas) || replicas < 0) {
+    refuse('replicas', 'a whole number from 0', replicas);
   }
   if (address !== undefined && !isAddress(address)) {
     refuse('address', "like 'HOST:PORT' or '[IPV6]:PORT'", address);
@@ -101,6 +108,7 @@ export function readLinkOptions(options: PeerLinksOptions): LinkSettings {
   }
   return {
     cluster: readText(options.cluster, 'cluster'),
+    replicas,
     secret,
     id: readText(id, 'id'),
     name: readText(options.name ?? id, 'name'),

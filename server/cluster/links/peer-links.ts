@@ -65,13 +65,13 @@ export class PeerLinks implements Transport {
   }
 
   private constructor(settings: LinkSettings, port: PeerPort) {
-    const { cluster, secret, id, name, software, clock, random, limits } = settings;
+    const { cluster, replicas, secret, id, name, software, clock, random, limits } = settings;
     const address = settings.address ?? formatAddress(settings.host, port.number);
     const run = randomBytes(RUN_BYTES).toString('hex');
     const self = { id, name, address, software, run };
     this.#settings = settings;
     this.#port = port;
-    this.#credentials = { cluster, secret, self };
+    this.#credentials = { cluster, replicas, secret, self };
     this.#gate = new EventGate(clock);
     this.#world = {
       ...{ self, clock, random, limits, counters: this.counters },
@@ -85,8 +85,9 @@ export class PeerLinks implements Transport {
     };
     this.#cancelLook = this.#lookLater();
     if (secret === undefined && settings.tls === undefined && !isLoopback(settings.host)) {
-      const text = 'no secret is set: whoever reaches the peer port and knows the cluster name';
-      settings.onEvent({ type: 'warning', text: `${text} can join, read and write` });
+      const who = 'whoever reaches the peer port and knows the name of the cluster';
+      const text = `no secret of the cluster is set: ${who} can join, read and write`;
+      settings.onEvent({ type: 'warning', text });
     }
   }
 

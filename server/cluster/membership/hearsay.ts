@@ -41,9 +41,15 @@ export class Hearsay {
   }
 
   hear(news: News, source: Source): void {
-    if (news.name === this.#own.member.name) this.#own.hear(news, source.by);
+    if (news.name === this.#own.member.name) this.#hearOwn(news, source.by);
     else if (isClaim(news)) this.#hearClaim(news, source);
     else this.#hearRecord(news, source);
+  }
+
+  #hearOwn(news: News, by: string | undefined): void {
+    this.#own.hear(news, by);
+    // That was one of who has the name of this node: it has denied it, or is no more.
+    if (this.#core.roster.get(news.name)?.state !== 'suspect') this.#endSuspicion(news.name);
   }
 
   /** This node's own finding: the member did not answer. */
@@ -184,6 +190,8 @@ export class Hearsay {
     const claim = this.#claim(dead, 'dead');
     this.#tell(claim);
     emit({ type: 'dead', member: dead, by: claim.by });
+    // The name is this node's again.
+    if (name === this.#own.member.name) this.#own.hear(claim, undefined);
   }
 
   #endSuspicion(name: string): void {

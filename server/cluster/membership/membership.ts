@@ -18,6 +18,7 @@ import type { MembershipEvent } from './events.js';
 import { Health } from './health.js';
 import { Hearsay } from './hearsay.js';
 import type { Identity, Member } from './member.js';
+import { type Found, NamesakeSearch } from './namesake.js';
 import { Own } from './own.js';
 import { Post } from './post.js';
 import { LAN, type Preset, retransmitsOf } from './presets.js';
@@ -59,6 +60,7 @@ export class Membership {
   readonly #hearsay: Hearsay;
   readonly #prober: Prober;
   readonly #syncer: Syncer;
+  readonly #namesakes: NamesakeSearch;
   /** Whom to tell news. */
   readonly #rotation: Rotation;
   readonly #stampIn: (stamp: bigint) => void;
@@ -91,6 +93,7 @@ export class Membership {
     });
     this.#rotation = new Rotation(random);
     this.#syncer = new Syncer(this.#core, this.#own, this.#post, this.#hearsay);
+    this.#namesakes = new NamesakeSearch(this.#core, this.#own, this.#post);
     this.#own.announce();
     this.#waitForGossip();
     this.#prober.start();
@@ -118,8 +121,9 @@ export class Membership {
    */
   findDeserted(address: Address): void {
     if (this.#isStopped) return;
-    for (const member of this.#core.roster.peers()) {
-      if (member.address === address) this.#hearsay.findDeserted(member);
+    this.#namesakes.findDeserted(address);
+    for (const member of [...this.#core.roster.peers(), this.#own.rival]) {
+      if (member?.address === address) this.#hearsay.findDeserted(member);
     }
   }
 
@@ -150,6 +154,16 @@ export class Membership {
    */
   join(addresses: Iterable<Address>): Promise<boolean> {
     return this.#isStopped ? Promise.resolve(false) : this.#syncer.join(addresses);
+  }
+
+  /**
+   * Asks these addresses whether another process has the name of this one, and that one whether it
+   * lives; tells nobody of this one. To be called before `join`.
+   */
+  findNamesake(addresses: Iterable<Address>): Promise<Found> {
+    return this.#isStopped
+      ? Promise.resolve({ isAnswered: false })
+      : this.#namesakes.find(addresses);
   }
 
   /**
@@ -188,6 +202,7 @@ export class Membership {
   stop(): void {
     this.#isStopped = true;
     this.#syncer.stop();
+    this.#namesakes.stop();
     this.#core.timers.stop();
     this.#core.broadcasts.clear();
   }
@@ -217,7 +232,7 @@ export class Membership {
     // By another of its addresses it spoke to itself.
     if (message.sender === this.#own.member.id) return;
     if (message.kind === 'syncReply') {
-      this.#syncer.onReply(message);
+      if (!this.#namesakes.onReply(from, message)) this.#syncer.onReply(message);
       return;
     }
     const by = this.#core.roster.byId(message.sender)?.name;

@@ -31,6 +31,11 @@ export class Own {
     return this.#isReplaced;
   }
 
+  /** The process that has this one's name. */
+  get rival(): Member | undefined {
+    return this.#isReplaced ? this.#core.roster.get(this.#member.name) : undefined;
+  }
+
   /** Whether it takes part: neither replaced nor on its way out. */
   get isActive(): boolean {
     return !this.#isReplaced && this.#member.state === 'alive';

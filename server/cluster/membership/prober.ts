@@ -52,6 +52,8 @@ export class Prober {
   #probe: Probe | undefined;
   readonly #relays = new Map<number, Relay>();
   #number = 0;
+  /** The id of who has this node's name and has answered it: that one knows of this node. */
+  #answered: string | undefined;
   #cancelTick: () => void = () => {};
 
   constructor(core: Core, own: Own, post: Post, hearsay: () => Hearsay) {
@@ -114,6 +116,7 @@ export class Prober {
     if (probe?.number !== number || probe.isAnswered) return;
     probe.isAnswered = true;
     probe.cancelTimeout();
+    if (this.#own.isReplaced) this.#answered = probe.target.id;
     if (probe.asked > 0) this.#core.counters.probesIndirect++;
     this.#core.health.add(-1);
   }
@@ -155,7 +158,7 @@ export class Prober {
     this.#conclude();
     const { preset, health } = this.#core;
     this.#wait(preset.probeIntervalMs * health.factor);
-    const target = this.#own.isActive ? this.#next() : undefined;
+    const target = this.#own.isActive ? this.#next() : this.#own.rival;
     if (target !== undefined) this.#begin(target);
   }
 
@@ -167,8 +170,15 @@ export class Prober {
     const cancelTimeout = timers.after(timeoutMs, () => this.#askOthers());
     const counts = { asked: 0, nacks: 0, isAnswered: false };
     this.#probe = { number, target, ...counts, cancelTimeout };
-    const letter = { number, target: target.id, recipient: target };
-    this.#post.send(target.address, 'ping', letter);
+    // Who has this node's name may not know that this one lives.
+    const isToldOf = target !== this.#own.rival || target.id === this.#answered;
+    const first = isToldOf ? [] : [this.#own.member];
+    this.#post.send(target.address, 'ping', {
+      number,
+      target: target.id,
+      recipient: target,
+      first,
+    });
   }
 
   #askOthers(): void {
@@ -188,7 +198,8 @@ export class Prober {
   #conclude(): void {
     const probe = this.#probe;
     this.#end();
-    if (probe === undefined || probe.isAnswered || !this.#own.isActive) return;
+    if (probe === undefined || probe.isAnswered) return;
+    if (!this.#own.isActive && probe.target.id !== this.#own.rival?.id) return;
     const { roster, counters, health } = this.#core;
     counters.probesFailed++;
     // Helpers that did not even say no: then it is us whom nobody hears, or who hears nobody.

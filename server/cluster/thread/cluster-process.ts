@@ -12,7 +12,13 @@ import { formatAddress } from '../links/address.js';
 import type { LinkEvent } from '../links/link-event.js';
 import { PeerLinks } from '../links/peer-links.js';
 import { PRESETS } from '../membership/presets.js';
-import { lookUpSeeds, readSeedSource, SeedWatch, SYSTEM_LOOKUPS } from '../membership/seeds.js';
+import {
+  lookUpSeeds,
+  readSeedSource,
+  SEED_INTERVAL_MS,
+  SeedWatch,
+  SYSTEM_LOOKUPS,
+} from '../membership/seeds.js';
 import { Placements } from '../placement.js';
 import { ForwardedFrames } from '../routing/forwarded.js';
 import { SYSTEM_CLOCK, SYSTEM_RANDOM } from '../system-clock.js';
@@ -20,6 +26,7 @@ import type { View } from '../view.js';
 import { administer } from './administration.js';
 import type { Ask, ClusterStart } from './contract.js';
 import { LocalDesk } from './local-desk.js';
+import { Warnings } from './warnings.js';
 
 export interface ClusterHooks {
   onView(view: ClusterView): void;
@@ -29,8 +36,6 @@ export interface ClusterHooks {
 }
 
 const MIB = 1024 * 1024;
-/** A warning is told once in so long: a peer that is refused dials again and again. */
-const SAME_WARNING_MS = 60_000;
 
 export class ClusterProcess {
   /** Opens the links; nobody is asked for anything before `join`. */
@@ -40,9 +45,12 @@ export class ClusterProcess {
     hooks: ClusterHooks,
   ): Promise<ClusterProcess> {
     const { config, nodeId, software } = start;
-    let tell: (event: LinkEvent) => void = () => {};
+    // Links may warn of their options as they open.
+    let tell = (event: LinkEvent) => {
+      if (event.type === 'warning') hooks.onWarning(event.text);
+    };
     const links = await PeerLinks.open({
-      ...{ cluster: config.name, id: nodeId, software },
+      ...{ cluster: config.name, replicas: config.copies - 1, id: nodeId, software },
       ...(config.secret !== undefined && { secret: config.secret }),
       ...(config.nodeName !== undefined && { name: config.nodeName }),
       ...(config.tls !== undefined && { tls: config.tls }),
@@ -64,7 +72,7 @@ export class ClusterProcess {
   readonly #hooks: ClusterHooks;
   readonly #desk: LocalDesk;
   readonly #nodeId: string;
-  readonly #warned = new Map<string, number>();
+  readonly #warnings: Warnings;
   #watch: SeedWatch | undefined;
   #version = 0;
 
@@ -77,6 +85,7 @@ export class ClusterProcess {
     const { config, nodeId, clientUrl, startedAtMs } = start;
     this.#config = config;
     this.#hooks = hooks;
+    this.#warnings = new Warnings(SYSTEM_CLOCK, (text) => hooks.onWarning(text));
     this.#nodeId = nodeId;
     this.links = links;
     const logBytes = config.logBytes ?? defaultLogBytes(arenas.facts.memoryBytes);
@@ -106,7 +115,7 @@ export class ClusterProcess {
       }),
       onView: (view) => this.#onView(view),
       onEvent: () => {},
-      complain: (text) => this.#warn(text),
+      complain: (text) => this.#warnings.tell(text),
     });
     this.#desk = new LocalDesk(this.member.cluster, this.store, emptyView(config.name));
   }
@@ -128,7 +137,10 @@ export class ClusterProcess {
     this.#hooks.onLeaveAsked();
   }
 
-  /** Finds the others; false: there are none, and this is the first node. */
+  /**
+   * Finds the others; false: there are none, and this node begins alone.
+   * @throws SlabringError `OPTION` where one of them has the name of this node
+   */
   async join(): Promise<boolean> {
     const { join } = this.#config;
     if (join === undefined) return this.member.join([]);
@@ -140,12 +152,24 @@ export class ClusterProcess {
     } catch {
       // The watch looks at once again, and tells why.
     }
-    const isJoined = await this.member.join(seeds);
+    const { isAnswered, namesake } = await membership.findNamesake(seeds);
+    if (namesake !== undefined) {
+      const { name, address } = namesake;
+      const text = `another node of the cluster has the name ${name}, at ${address}, and lives`;
+      throw new SlabringError('OPTION', `${text}: cluster.nodeName must be another one`);
+    }
+    // Where nobody has answered, all have been waited for.
+    const isJoined = await this.member.join(isAnswered ? seeds : []);
+    const others = seeds.filter((seed) => seed !== this.address);
+    if (!isJoined && others.length > 0) {
+      const alone = `this node begins alone, and looks again every ${SEED_INTERVAL_MS / 1000} s`;
+      this.#warnings.tell(`none of ${others.join(', ')} answered: ${alone}`);
+    }
     this.#watch = new SeedWatch({
       ...{ source, lookups: SYSTEM_LOOKUPS, clock: SYSTEM_CLOCK },
       isAlone: () => membership.isAlone,
       join: (addresses) => membership.join(addresses),
-      onWarning: (text) => this.#warn(text),
+      onWarning: (text) => this.#warnings.tell(text),
     });
     void this.#watch.start();
     return isJoined;
@@ -194,20 +218,11 @@ export class ClusterProcess {
   }
 
   #onLink(event: LinkEvent): void {
-    if (event.type === 'refused') {
-      this.#warn(`${event.address} was refused or refused this node: ${event.why}`);
-    } else if (event.type === 'deserted') {
+    if (event.type === 'refused') this.#warnings.tellRefusal(event);
+    else if (event.type === 'warning') this.#warnings.tell(event.text);
+    else if (event.type === 'deserted') {
       this.member.membership.findDeserted(event.address);
-    } else if (event.type === 'warning') {
-      this.#warn(event.text);
     }
-  }
-
-  #warn(text: string): void {
-    const now = SYSTEM_CLOCK.now();
-    if (now - (this.#warned.get(text) ?? Number.NEGATIVE_INFINITY) < SAME_WARNING_MS) return;
-    this.#warned.set(text, now);
-    this.#hooks.onWarning(text);
   }
 }
 

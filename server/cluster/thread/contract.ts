@@ -35,7 +35,7 @@ export type FromClusterThread =
   | {
       readonly kind: 'ready';
       readonly address: string;
-      /** Whether another node answered; false: it is the first one. */
+      /** Whether another node answered; false: it begins alone. */
       readonly isJoined: boolean;
     }
   | { readonly kind: 'left'; readonly isHandedOver: boolean }
