@@ -40,7 +40,7 @@ describe.each([1, 3])('of %d arenas', (arenas) => {
       expect(stamp).toBe(i % 10 === 9 ? 0n : stampOf(i));
     }
     expect(set.stats().entries).toBe(54);
-    for (const arena of set.arenas) expect(arena.stats().entries).toBeGreaterThan(10);
+    for (const arena of set.arenas) expect(arena.stats().entries).toBeGreaterThan(0);
     replicas.raiseClock(stampOf(99));
     expect(replicas.clock()).toBe(stampOf(99));
   });
