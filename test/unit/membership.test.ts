@@ -170,6 +170,17 @@ describe('join', () => {
     await cluster.world.runAwaiting(100);
     expect(await again).toBe(true);
   });
+
+  it('does not take the answers of others for those of whom it has asked', async () => {
+    settle(3);
+    // In one of them the node compares all with a member, as it does at all times.
+    const joins: Promise<boolean>[] = [];
+    for (let ms = 0; ms < LAN.syncIntervalMs; ms += LAN.joinTimeoutMs) {
+      joins.push(nodes[0]!.membership.join(['10.9.9.9:1']));
+      await cluster.world.runAwaiting(LAN.joinTimeoutMs + 1);
+    }
+    expect(await Promise.all(joins)).toEqual(joins.map(() => false));
+  });
 });
 
 describe('one name', () => {

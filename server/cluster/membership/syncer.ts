@@ -13,6 +13,7 @@ import { isClaim, type Message } from './wire.js';
 
 /** Joins that wait for an answer, oldest first. */
 interface Waiting {
+  readonly addresses: ReadonlySet<Address>;
   readonly resolve: (isJoined: boolean) => void;
   readonly cancel: () => void;
 }
@@ -56,7 +57,7 @@ export class Syncer {
         this.#waiting.delete(waiting);
         resolve(false);
       });
-      const waiting = { resolve, cancel };
+      const waiting = { addresses: new Set(added), resolve, cancel };
       this.#waiting.add(waiting);
     });
     for (const address of added) this.#request(address);
@@ -75,9 +76,11 @@ export class Syncer {
   }
 
   onReply(message: Message): void {
+    const seed = this.#requests.get(message.number);
     const by = this.#hearAll(message);
     if (by !== undefined) this.#noteSeed(message.number, by);
-    this.#settle(true);
+    // Others answer meanwhile, too.
+    if (seed !== undefined) this.#settle(true, ({ addresses }) => addresses.has(seed));
   }
 
   /** Asks a node that nothing is known of; of many one at a time, the others come again. */
@@ -93,12 +96,12 @@ export class Syncer {
     this.#settle(false);
   }
 
-  #settle(isJoined: boolean): void {
-    for (const { resolve, cancel } of this.#waiting) {
-      cancel();
-      resolve(isJoined);
+  #settle(isJoined: boolean, isMeant = (_: Waiting): boolean => true): void {
+    for (const waiting of [...this.#waiting].filter(isMeant)) {
+      this.#waiting.delete(waiting);
+      waiting.cancel();
+      waiting.resolve(isJoined);
     }
-    this.#waiting.clear();
   }
 
   /** @returns the name of the sender */
