@@ -330,7 +330,7 @@ const CANARIES: Record<string, Canary> = {
   },
   'a tombstone is not counted': {
     file: 'tombstones.ts',
-    from: '  partition.tombstones += 1;',
+    from: '  if (isAdded) partition.tombstones += 1;',
     to: '',
     operation: 'applying records',
     words: /BROKEN_TOMBSTONES|is not buried/,

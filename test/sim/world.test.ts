@@ -14,7 +14,7 @@ function sendMany(count: number, link: Partial<LinkProfile>): { number: number; 
   const came: { number: number; atMs: number }[] = [];
   b.transport.onMessage = (from, bytes) => {
     expect(from).toBe('a');
-    came.push({ number: new DataView(bytes.buffer).getUint32(0), atMs: world.nowMs });
+    came.push({ number: Buffer.from(bytes).readUInt32BE(0), atMs: world.nowMs });
   };
   const bytes = new Uint8Array(4);
   for (let number = 0; number < count; number++) {
