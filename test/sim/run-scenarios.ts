@@ -7,7 +7,7 @@ import { seedsOf } from './seeds.js';
 export const LONG_MS = 7_200_000;
 
 /** Each does something else with each seed; this many see most of what there is. */
-const USUAL = 11;
+const USUAL = 10;
 
 export function runScenarios(scenarios: readonly [string, ClusterScenario][]): void {
   it.each(scenarios)('%s', { timeout: LONG_MS }, async (_, run) => {
