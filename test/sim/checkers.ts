@@ -43,7 +43,8 @@ export function lostWrites(sim: SimCluster, isChecked: (key: string) => boolean)
     const { op, key } = deed.operation;
     if (!isChecked(key) || op === 'get') continue;
     // It found nothing and wrote nothing: a read, and the newest value is not promised to these.
-    if (op === 'del' && deed.result === 0) continue;
+    // But for one that ran twice: it replies what it found the second time.
+    if (op === 'del' && deed.result === 0 && !hasRemoved(sim, deed)) continue;
     const deeds = byKey.get(key) ?? [];
     deeds.push(deed);
     byKey.set(key, deeds);
@@ -70,6 +71,12 @@ export function lostWrites(sim: SimCluster, isChecked: (key: string) => boolean)
     }
   }
   return problems;
+}
+
+function hasRemoved(sim: SimCluster, { operation, fromMs, toMs }: Deed): boolean {
+  const isOf = (key: string, atMs: number) =>
+    key === operation.key && atMs >= fromMs && atMs <= toMs;
+  return sim.removals.some(({ key, atMs }) => isOf(key, atMs));
 }
 
 /** A write of which nobody knows whether it was done may be done at any time. */

@@ -159,6 +159,9 @@ export class SimNode {
   ): Promise<Reply | undefined> {
     const value = this.store.run(operation, service);
     if (value === undefined) return undefined;
+    const { key, op } = operation;
+    const { removals, world } = this.#sim;
+    if (op === 'del' && value === 1) removals.push({ key, atMs: world.nowMs });
     if (concern === 'none' || operation.op === 'get') return { value };
     const position = this.store.positionOf(Buffer.from(operation.key));
     const { concerns } = this.member.cluster;
@@ -221,6 +224,8 @@ export class SimCluster {
   readonly world: World;
   readonly nodes: SimNode[] = [];
   readonly deeds: Deed[] = [];
+  /** DELs that found something, wherever they ran. */
+  readonly removals: { readonly key: string; readonly atMs: number }[] = [];
   readonly complaints: string[] = [];
   starts = 0;
 
