@@ -89,12 +89,10 @@ export class Roster {
     }
     this.#members.set(member.name, member);
     this.#namesById.set(member.id, member.name);
-    if (isLiving(member) || member.name === this.#selfName) {
-      if (known !== undefined && !isLiving(known)) this.#returnedAtMs.set(member.name, nowMs);
-      this.#endedAtMs.delete(member.name);
-    }
-    if (!isLiving(member) && (known === undefined || isLiving(known)))
-      this.#endedAtMs.set(member.name, nowMs);
+    const wasLiving = known === undefined || isLiving(known);
+    if (isLiving(member) && !wasLiving) this.#returnedAtMs.set(member.name, nowMs);
+    if (isLiving(member) || member.name === this.#selfName) this.#endedAtMs.delete(member.name);
+    else if (wasLiving) this.#endedAtMs.set(member.name, nowMs);
     this.#peers = undefined;
     this.#version++;
   }
