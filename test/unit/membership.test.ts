@@ -155,6 +155,25 @@ function unpackSender(bytes: Uint8Array): string {
   return typeof message === 'string' ? message : message.sender;
 }
 
+it('who was cut off alone has nobody called dead by others when it is back', () => {
+  for (let afterMs = 0; afterMs < 1_000; afterMs += 50) {
+    settle(5);
+    const [alone, ...others] = nodes as [ClusterNode, ...ClusterNode[]];
+    const { network } = cluster.world;
+    network.split(
+      [alone.machine.address],
+      others.map(({ machine }) => machine.address),
+    );
+    while (!others.some(({ name }) => alone.stateOf(name) === 'dead')) cluster.world.run(10);
+    cluster.world.run(afterMs);
+    network.heal();
+    cluster.world.run(10_000);
+    const called = cluster.said('dead').filter(({ node }) => node !== alone.name);
+    const names = called.map(({ event }) => 'member' in event && event.member.name);
+    expect(new Set(names)).toEqual(new Set([alone.name]));
+  }
+});
+
 describe('join', () => {
   it('says whether somebody answered, and goes on trying', async () => {
     cluster = new Cluster({ seed: 1, nodes: 2 });
