@@ -3,6 +3,7 @@
  * package `ws` is preferred in Node, also where a global WebSocket exists, because it is several
  * times faster and knows Unix sockets.
  */
+import type { Socket } from 'node:net';
 import { SlabringError } from '../engine/errors.js';
 
 /** One connection, as the client uses it. */
@@ -14,7 +15,10 @@ export interface ClientSocket {
   send(bytes: Uint8Array): void;
   /** Closes in an orderly way: what was sent still goes out. */
   close(code: number, reason: string): void;
-  /** Drops the connection at once. */
+  /**
+   * Drops the connection at once. What the other machine has not got yet it should not get any more:
+   * commands that are lost so are sent to another node.
+   */
   terminate(): void;
 }
 
@@ -63,7 +67,11 @@ export const nodeSocket: SocketFactory = async (url, subprotocol, events) => {
     generateMask: (mask: Uint8Array) => mask.fill(0),
   };
   const socket = new WebSocket(url, subprotocol, options);
-  socket.on('upgrade', (response) => response.socket.setKeepAlive(true, KEEP_ALIVE_MS));
+  let connection: Socket | undefined;
+  socket.on('upgrade', (response) => {
+    connection = response.socket;
+    connection.setKeepAlive(true, KEEP_ALIVE_MS);
+  });
   socket.on('open', () => events.open());
   socket.on('message', (data: Buffer, isBinary: boolean) => {
     if (!isBinary) {
@@ -79,9 +87,22 @@ export const nodeSocket: SocketFactory = async (url, subprotocol, events) => {
   return {
     send: (bytes) => socket.send(bytes),
     close: (code, reason) => socket.close(code, reason),
-    terminate: () => socket.terminate(),
+    terminate: () => {
+      if (connection !== undefined && connection.remotePort !== undefined) reset(connection);
+      socket.terminate();
+    },
   };
 };
+
+/**
+ * Closed, TCP goes on to deliver what was sent: a node that was paused would read it when it goes
+ * on. Reset, it forgets that, and a node that finds its connection reset does not read the rest.
+ */
+function reset(connection: Socket): void {
+  // TLS has its connection to itself.
+  if ('encrypted' in connection) return;
+  connection.resetAndDestroy();
+}
 
 /** Sockets of the global WebSocket: browsers, and any other runtime that has one. */
 export const browserSocket: SocketFactory = (url, subprotocol, events) => {

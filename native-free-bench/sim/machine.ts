@@ -27,6 +27,7 @@ export interface MachineWorld {
   /** Unix time of the beginning of the world. */
   readonly epochMs: number;
   readonly send: (to: Address, bytes: Uint8Array) => void;
+  readonly reset: (to: Address) => void;
   readonly backlogBytes: (to: Address) => number;
   /** A stream of its own for each process. */
   readonly random: () => Random;
@@ -82,6 +83,9 @@ export class Machine {
     const transport: Transport = {
       send: (to, bytes) => {
         if (isRunning()) this.#world.send(to, bytes);
+      },
+      reset: (to) => {
+        if (isRunning()) this.#world.reset(to);
       },
       backlogBytes: (to) => this.#world.backlogBytes(to),
       onMessage: () => {},

@@ -22,17 +22,23 @@ export interface LinkProfile {
   readonly duplicates: number;
   /** Messages come in the order they were sent, as on one TCP connection. */
   readonly isOrdered: boolean;
+  /**
+   * What is sent while the way is cut, or is on it then, comes when it is mended, as TCP has it;
+   * otherwise it is lost.
+   */
+  readonly isStubborn: boolean;
   /** What a link takes; more waits with the sender. */
   readonly bytesPerMs: number;
 }
 
-/** One site, as good as networks get. */
 /** Of what is read as numbers of four bytes. */
 const WORD_BYTES = 4;
 
+/** One site, as good as networks get. */
 export const LAN_LINK: LinkProfile = {
   ...{ delayMs: 0.2, jitterMs: 0.3, spikes: 0, spikeMs: 0 },
-  ...{ loss: 0, duplicates: 0, isOrdered: false, bytesPerMs: Number.POSITIVE_INFINITY },
+  ...{ loss: 0, duplicates: 0, isOrdered: false, isStubborn: false },
+  bytesPerMs: Number.POSITIVE_INFINITY,
 };
 
 export interface NetworkCounters {
@@ -50,6 +56,10 @@ interface Link {
   busyUntilMs: number;
   /** When the last one comes, where messages come in order. */
   lastAtMs: number;
+  /** What waits for the way to be mended. */
+  stuck: Uint8Array[];
+  /** Counts resets: what was sent before the last one does not come. */
+  resets: number;
 }
 
 /** Takes a message that has come; whether somebody was there. */
@@ -98,7 +108,20 @@ export class Network {
   /** No splits, no cuts. */
   heal(): void {
     this.#sides = undefined;
-    for (const links of this.#links.values()) for (const link of links.values()) link.isCut = false;
+    for (const [from, links] of this.#links) {
+      for (const [to, link] of links) {
+        link.isCut = false;
+        const profile = link.profile ?? this.#profile;
+        for (const bytes of link.stuck.splice(0)) this.#post(from, to, bytes, link, profile);
+      }
+    }
+  }
+
+  /** What is on its way from one to the other does not come. */
+  reset(from: Address, to: Address): void {
+    const link = this.#link(from, to);
+    link.resets++;
+    link.stuck = [];
   }
 
   send(from: Address, to: Address, bytes: Uint8Array): void {
@@ -107,7 +130,8 @@ export class Network {
     counters.bytes += bytes.length;
     const link = this.#link(from, to);
     const profile = link.profile ?? this.#profile;
-    if (!this.#isOpen(from, to, link) || this.#random() < profile.loss) {
+    const isOpen = this.#isOpen(from, to, link);
+    if (this.#random() < profile.loss || !(isOpen || profile.isStubborn)) {
       counters.lost++;
       return;
     }
@@ -117,6 +141,10 @@ export class Network {
     const at = counters.sent % WORD_BYTES;
     const copy = Buffer.alloc(at + bytes.length).subarray(at);
     copy.set(bytes);
+    if (!isOpen) {
+      link.stuck.push(copy);
+      return;
+    }
     this.#post(from, to, copy, link, profile);
     if (this.#random() >= profile.duplicates) return;
     counters.duplicated++;
@@ -135,9 +163,12 @@ export class Network {
     let atMs = link.busyUntilMs + delayMs;
     if (profile.isOrdered) atMs = Math.max(atMs, link.lastAtMs);
     link.lastAtMs = atMs;
+    const { resets } = link;
     this.#schedule.at(atMs, () => {
       // What is on its way when the network splits does not come either.
-      if (this.#isOpen(from, to, link) && this.#deliver(from, to, bytes)) this.counters.delivered++;
+      const isHere = link.resets === resets && this.#isOpen(from, to, link);
+      if (isHere && this.#deliver(from, to, bytes)) this.counters.delivered++;
+      else if (link.resets === resets && !isHere && profile.isStubborn) link.stuck.push(bytes);
       else this.counters.lost++;
     });
   }
@@ -157,9 +188,16 @@ export class Network {
     }
     let link = links.get(to);
     if (link === undefined) {
-      link = { profile: undefined, isCut: false, busyUntilMs: 0, lastAtMs: 0 };
+      link = newLink();
       links.set(to, link);
     }
     return link;
   }
+}
+
+function newLink(): Link {
+  return {
+    ...{ profile: undefined, isCut: false, busyUntilMs: 0, lastAtMs: 0 },
+    ...{ stuck: [], resets: 0 },
+  };
 }

@@ -59,6 +59,7 @@ export class World {
         schedule: this.#schedule,
         epochMs: this.#epochMs,
         send: (to, bytes) => this.network.send(address, to, bytes),
+        reset: (to) => this.network.reset(address, to),
         backlogBytes: (to) => this.network.backlogBytes(address, to),
         random: () => this.#stream(),
       },

@@ -50,6 +50,7 @@ export class ClusterMember {
       },
       place: options.place,
       send: ({ address }, ...message) => transport.send(address, ...message),
+      reset: ({ address }) => transport.reset(address),
       setMeta: (meta) => this.membership.setMeta(meta),
       onView: options.onView,
       complain: options.complain,
@@ -63,8 +64,12 @@ export class ClusterMember {
       onEvent: (event) => this.#onEvent(event),
     });
     transport.onMessage = (from, bytes) => {
-      if (kindOf(bytes) === Kind.GOSSIP) this.membership.receive(from, bytes);
-      else this.cluster.receive(bytes);
+      if (kindOf(bytes) === Kind.GOSSIP) {
+        this.membership.receive(from, bytes);
+        return;
+      }
+      this.membership.lookForStall();
+      this.cluster.receive(bytes);
     };
   }
 
@@ -113,6 +118,8 @@ export class ClusterMember {
   /** In a turn of its own: membership is in the middle of something. */
   #onEvent(event: MembershipEvent): void {
     const { clock, onEvent, complain } = this.#options;
+    // But before anything is done that may be long out of date.
+    if (event.type === 'stalled') this.cluster.refuseEarlier();
     clock.after(0, () => {
       if (event.type === 'denied' && event.was === 'dead') this.cluster.wasDead(event.by);
       if (event.type === 'conflict' || event.type === 'warning') complain(event.text);

@@ -27,7 +27,9 @@ export type ClusterBug =
   | 'no-repair'
   | 'no-owner-meeting'
   | 'no-resend'
-  | 'run-twice';
+  | 'run-twice'
+  | 'run-stale'
+  | 'no-reset';
 
 export const DEFAULT_CLUSTER_OPTIONS: ClusterOptions = {
   minOwners: 1,
@@ -64,6 +66,8 @@ export interface ClusterWorld {
   place(nodes: readonly MemberInfo[]): Placement;
   /** Sends to a peer, as far as it is known, as a transport does (ports.ts). */
   send(member: MemberInfo, bytes: Uint8Array, frontBytes?: number): void;
+  /** What was sent to it, and has not come yet, shall not come, as a transport sees to it. */
+  reset(member: MemberInfo): void;
   /** What this node gossips about itself. */
   setMeta(meta: Uint8Array): void;
   /** The view has changed. */

@@ -186,14 +186,24 @@ export class Cluster {
    */
   wasDead(by: string | undefined): void {
     const { peers } = this;
+    this.refuseEarlier();
     const accuser = this.#view.nodes.find(({ name }) => name === by);
     const isMutual = accuser !== undefined && peers.wasDead(accuser.id);
     if (isMutual) this.#ageIfCutOff();
     else ageShared(this.#view, this.#world.selfId, this.levels);
     this.#levels.changed();
-    for (const { sender, member } of peers) {
-      if (!isMutual || peers.wasDead(member.id)) sender.fallBehind();
+    for (const { sender, member, isLive } of peers) {
+      if (isMutual && !peers.wasDead(member.id)) continue;
+      sender.fallBehind();
+      // At once: this node may serve again soon, and who writes then waits for copies.
+      if (isLive) this.#recover(member.id);
     }
+  }
+
+  /** What was asked of this node before it may have been asked of others since. */
+  refuseEarlier(): void {
+    this.#forwarded.beginEpoch();
+    for (const id of this.peers.live) this.#forwarded.tellEpoch(id);
   }
 
   #ageIfCutOff(): boolean {
@@ -380,7 +390,8 @@ export class Cluster {
 
   #refresh(): void {
     const { onView, options } = this.#world;
-    const { returned, died, foundDead, gone } = this.peers.update(this.#members);
+    const { met, returned, died, foundDead, gone } = this.peers.update(this.#members);
+    for (const id of met) this.#forwarded.tellEpoch(id);
     if (returned.length > 0 && this.#ageIfCutOff()) this.#levels.changed();
     const before = this.#view;
     const replaced = this.#outlook.replaced.join();
@@ -429,8 +440,11 @@ export class Cluster {
 
   /** A peer is dead: nothing comes from it, and what is sent to it would be lost. */
   #lose(id: string): void {
-    this.peers.get(id)?.sender.fallBehind();
+    const peer = this.peers.get(id);
+    peer?.sender.fallBehind();
+    if (peer && this.#world.options.bug !== 'no-reset') this.#world.reset(peer.member);
     this.#fetcher.forget(id);
+    // Behind the reset: what was asked of it, others are asked now.
     this.forwarder.forget(id);
     this.#pulling.delete(id);
   }

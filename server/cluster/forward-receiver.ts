@@ -1,10 +1,17 @@
 /**
  * Frames that other nodes want executed, here or by a node that they do not reach. Each runs once,
  * though it may come twice: from its origin, and by a detour (forwarder.ts).
+ *
+ * What comes late must not run at all: who asked has found this node dead, has had another one run
+ * the frame, and somebody may have written something else since. So each frame tells the *epoch* of
+ * the node that it is sent to (a fencing token), and a node begins a new one before it runs anything
+ * that may be old: when it was paused, when it hears that it was thought dead, and when a frame was
+ * long on its way. Of an epoch before it runs nothing, and says so; who still waits asks again. What
+ * was not delivered when a node was found dead is not delivered later (`Transport.reset`).
  */
 import type { ClusterBug, FrameRunner } from './cluster-world.js';
 import { ANSWER_MS } from './forwarder.js';
-import { type Forward, Kind, type Message } from './messages.js';
+import { type Forward, type Forwarded, Kind, type Message } from './messages.js';
 import type { Clock } from './ports.js';
 
 /** Requests of an origin that are remembered. */
@@ -36,31 +43,57 @@ export interface ForwardReceiverWorld {
 export class ForwardReceiver {
   readonly #world: ForwardReceiverWorld;
   readonly #origins = new Map<string, Origin>();
+  /** From the time on: one that was started again at the same address has another one. */
+  #epoch: number;
 
   constructor(world: ForwardReceiverWorld) {
     this.#world = world;
+    this.#epoch = Math.floor(world.clock.now());
+  }
+
+  /** What was sent before does not run, unless whoever sent it still wants it. */
+  beginEpoch(): void {
+    this.#epoch++;
+  }
+
+  /** Nobody has asked: so a peer that has told nothing of late need not be told that it is behind. */
+  tellEpoch(peer: string): void {
+    this.#send(peer, { request: 0, isStale: false, reply: NOTHING_DONE });
   }
 
   async answer(message: Forward): Promise<void> {
-    const { selfId, send, bug } = this.#world;
-    const { from, request, asked } = message;
+    const { clock, bug } = this.#world;
+    const { from, request, asked, epoch } = message;
     const { runs, way } = this.#originOf(message.origin);
-    // Who asked has given up, and may have written something else since, by another way.
-    const isLate = way.delayMs(message, this.#world.clock.now()) > ANSWER_MS + message.waitMs;
+    const isLate = way.delayMs(message, clock.now()) > ANSWER_MS + message.waitMs;
     let run = bug === 'run-twice' ? undefined : runs.get(asked);
     if (run === null) return;
     if (!run) {
+      if (epoch !== this.#epoch && bug !== 'run-stale') {
+        this.#send(from, { request, isStale: true, reply: NOTHING_DONE });
+        return;
+      }
+      // Or a clock was set: then what comes next is measured by that.
+      if (isLate) {
+        this.beginEpoch();
+        way.forget();
+      }
       run = isLate ? Promise.resolve(NOTHING_DONE) : this.#run(message);
       remember(runs, asked, run);
     }
     const reply = await run;
     if (reply.length > REPLY_KEPT_BYTES && runs.has(asked)) runs.set(asked, null);
-    send(from, { kind: Kind.FORWARDED, from: selfId, request, reply });
+    this.#send(from, { request, isStale: false, reply });
   }
 
   /** An origin will not be back. One that is only dead may have been paused, and ask again. */
   forget(origin: string): void {
     this.#origins.delete(origin);
+  }
+
+  #send(to: string, answer: Pick<Forwarded, 'request' | 'isStale' | 'reply'>): void {
+    const { selfId, send } = this.#world;
+    send(to, { ...answer, kind: Kind.FORWARDED, from: selfId, epoch: this.#epoch });
   }
 
   async #run(message: Forward): Promise<Uint8Array> {
@@ -100,6 +133,12 @@ class Way {
   #sinceMs = Number.NEGATIVE_INFINITY;
   #least = Number.POSITIVE_INFINITY;
   #leastBefore = Number.POSITIVE_INFINITY;
+
+  /** The next message is as quick as any. */
+  forget(): void {
+    this.#least = Number.POSITIVE_INFINITY;
+    this.#leastBefore = Number.POSITIVE_INFINITY;
+  }
 
   delayMs({ sentAtMs }: Forward, nowMs: number): number {
     const takenMs = nowMs - sentAtMs;

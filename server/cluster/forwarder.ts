@@ -17,11 +17,18 @@ export const ANSWER_MS = 2_000;
  */
 const SILENT_MS = 100;
 
+/** That of no node. */
+const UNKNOWN_EPOCH = 0;
+
+/** Each copy has the epoch of the node that it is sent to. */
+type Request = Omit<Forward, 'epoch'>;
+
 interface Waiting {
   readonly peer: string;
   readonly limitMs: number;
   /** The node that was asked to see to it. */
   helper: string | undefined;
+  message: Request;
   readonly resolve: (reply: Uint8Array) => void;
   readonly reject: (error: SlabringError) => void;
   cancel: () => void;
@@ -47,6 +54,8 @@ export class Forwarder {
   readonly #world: ForwarderWorld;
   readonly #waiting = new Map<number, Waiting>();
   readonly #silences = new Map<string, Silence>();
+  /** The epochs of nodes, as they told last (forward-receiver.ts). */
+  readonly #epochs = new Map<string, number>();
   #last = 0;
 
   constructor(world: ForwarderWorld) {
@@ -72,20 +81,25 @@ export class Forwarder {
     return this.#ask({ ...message, request: ++this.#last }, false);
   }
 
-  #ask(asked: Omit<Forward, 'kind' | 'from'>, mayDetour: boolean): Promise<Uint8Array> {
-    const { clock, send, selfId } = this.#world;
+  #ask(asked: Omit<Request, 'kind' | 'from'>, mayDetour: boolean): Promise<Uint8Array> {
+    const { clock, selfId } = this.#world;
     const { request, target: peer, waitMs } = asked;
-    const message: Forward = { ...asked, kind: Kind.FORWARD, from: selfId };
+    const message: Request = { ...asked, kind: Kind.FORWARD, from: selfId };
     const limitMs = ANSWER_MS + waitMs;
     return new Promise((resolve, reject) => {
       const cancel = () => {};
-      const waiting: Waiting = { peer, limitMs, helper: undefined, resolve, reject, cancel };
+      const helper = undefined;
+      const waiting: Waiting = { peer, limitMs, helper, message, resolve, reject, cancel };
       this.#waiting.set(request, waiting);
       if (!mayDetour) this.#limit(request, waiting, limitMs);
-      else if (this.#silenceOf(peer).isSilent) this.#detour(message, waiting);
-      else waiting.cancel = clock.after(SILENT_MS, () => this.#onLate(message, waiting));
-      send(peer, message);
+      else if (this.#silenceOf(peer).isSilent) this.#detour(waiting);
+      else waiting.cancel = clock.after(SILENT_MS, () => this.#onLate(waiting));
+      this.#send(peer, message);
     });
+  }
+
+  #send(to: string, message: Request): void {
+    this.#world.send(to, { ...message, epoch: this.#epochOf(to) });
   }
 
   #limit(request: number, waiting: Waiting, leftMs: number): void {
@@ -99,7 +113,8 @@ export class Forwarder {
   }
 
   /** There was no answer for a while. One that answers others is only busy. */
-  #onLate(message: Forward, waiting: Waiting): void {
+  #onLate(waiting: Waiting): void {
+    const { message } = waiting;
     const silence = this.#silenceOf(waiting.peer);
     // This node was paused: what it asked for may be forgotten where it ran.
     if (this.#nowMs() - message.sentAtMs > waiting.limitMs) {
@@ -111,13 +126,13 @@ export class Forwarder {
       return;
     }
     silence.isSilent = true;
-    this.#detour(message, waiting);
+    this.#detour(waiting);
   }
 
-  #detour(message: Forward, waiting: Waiting): void {
-    const { request, frame } = message;
+  #detour(waiting: Waiting): void {
+    const { request, frame } = waiting.message;
     this.#limit(request, waiting, waiting.limitMs);
-    const { frames, helperFor, send } = this.#world;
+    const { frames, helperFor } = this.#world;
     void frames.executeInstead(frame).then((reply) => {
       if (this.#waiting.get(request) !== waiting) return;
       if (reply) {
@@ -126,13 +141,14 @@ export class Forwarder {
         return;
       }
       waiting.helper = helperFor(frame, waiting.peer);
-      if (waiting.helper !== undefined) send(waiting.helper, message);
+      if (waiting.helper !== undefined) this.#send(waiting.helper, waiting.message);
     }, waiting.reject);
   }
 
   /** A peer is dead: what it was asked for it will not answer. */
   forget(peer: string): void {
     this.#silences.delete(peer);
+    this.#epochs.delete(peer);
     for (const [request, waiting] of this.#waiting) {
       if (waiting.peer !== peer) continue;
       this.#settle(request, waiting);
@@ -140,18 +156,26 @@ export class Forwarder {
     }
   }
 
-  take({ from, request, reply }: Forwarded): void {
+  take({ from, request, epoch, isStale, reply }: Forwarded): void {
     const waiting = this.#waiting.get(request);
+    if (epoch > this.#epochOf(from)) this.#epochs.set(from, epoch);
     const silence = this.#silences.get(from);
     if (silence) {
       silence.lastAnswerMs = this.#nowMs();
       silence.isSilent = false;
     }
     if (!waiting) return;
-    if (waiting.peer !== from) {
-      // What the helper could not do, the node itself may yet.
-      if (waiting.helper !== from || reply.length === 0) return;
+    if (waiting.peer !== from && waiting.helper !== from) return;
+    // It is still wanted, as who has given up does not wait; but only the origin knows that.
+    if (isStale && waiting.message.origin === this.#world.selfId) {
+      waiting.message = { ...waiting.message, sentAtMs: this.#nowMs() };
+      waiting.cancel();
+      this.#limit(request, waiting, waiting.limitMs);
+      this.#send(from, waiting.message);
+      return;
     }
+    // What the helper could not do, the node itself may yet.
+    if (waiting.peer !== from && reply.length === 0) return;
     this.#settle(request, waiting);
     if (reply.length > 0) waiting.resolve(reply);
     else waiting.reject(new SlabringError('TRYAGAIN', 'no node takes the key right now'));
@@ -165,6 +189,10 @@ export class Forwarder {
   #settle(request: number, { cancel }: Waiting): void {
     cancel();
     this.#waiting.delete(request);
+  }
+
+  #epochOf(peer: string): number {
+    return this.#epochs.get(peer) ?? UNKNOWN_EPOCH;
   }
 
   #silenceOf(peer: string): Silence {

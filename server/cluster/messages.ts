@@ -140,6 +140,8 @@ export interface Forward {
   readonly sentAtMs: number;
   /** How long the frame may wait for what it asks for. */
   readonly waitMs: number;
+  /** Of the receiver, as the sender knows it (forward-receiver.ts). */
+  readonly epoch: number;
   readonly frame: Uint8Array;
 }
 
@@ -147,6 +149,10 @@ export interface Forwarded {
   readonly kind: typeof Kind.FORWARDED;
   readonly from: string;
   readonly request: number;
+  /** The sender's. */
+  readonly epoch: number;
+  /** The request was of an epoch before, and was not run. */
+  readonly isStale: boolean;
   /** Empty: nothing was done; this node does not take the keys, or the frame came too late. */
   readonly reply: Uint8Array;
 }
@@ -220,9 +226,10 @@ const FIELDS = {
     asked: 'count',
     sentAtMs: 'count',
     waitMs: 'count',
+    epoch: 'count',
     frame: 'bytes',
   },
-  [Kind.FORWARDED]: { request: 'count', reply: 'bytes' },
+  [Kind.FORWARDED]: { request: 'count', epoch: 'count', isStale: 'boolean', reply: 'bytes' },
   [Kind.CHECK]: { check: 'count', stamp: 'stamp', slots: 'slots', isDetailed: 'boolean' },
   [Kind.CHECKED]: { check: 'count', digests: 'bytes' },
 } as const satisfies Record<number, Record<string, FieldType>>;

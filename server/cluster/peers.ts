@@ -31,6 +31,8 @@ export interface PeersWorld {
 
 /** What is new about the peers; ids. */
 export interface PeerNews {
+  /** They are live, and were not known. */
+  readonly met: readonly string[];
   /** They are live again. */
   readonly returned: readonly string[];
   /** They were live, and are not any more. */
@@ -78,6 +80,7 @@ export class Peers {
 
   /** Brings the peers up to date. */
   update(members: readonly MemberInfo[]): PeerNews {
+    const met: string[] = [];
     const returned: string[] = [];
     const died: string[] = [];
     const gone: string[] = [];
@@ -88,6 +91,7 @@ export class Peers {
       const isLive = isLiving(member);
       const known = this.#peers.get(id);
       const peer = known ?? (isLive ? this.#meet(member) : undefined);
+      if (peer && !known) met.push(id);
       if (!peer) {
         if (!this.#foundDead.has(id)) foundDead.push(id);
         continue;
@@ -111,7 +115,7 @@ export class Peers {
       sender.stop();
       this.#peers.delete(id);
     }
-    return { returned, died, foundDead, gone };
+    return { met, returned, died, foundDead, gone };
   }
 
   stop(): void {

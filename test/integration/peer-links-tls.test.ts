@@ -32,6 +32,24 @@ it('carries messages both ways, short and long', async () => {
   expect(Buffer.alloc(1 << 20, 7).equals(b.messages[1]!.bytes)).toBe(true);
 });
 
+it('brings nothing of what waited for a peer that was given up, whoever had dialed', async () => {
+  const a = await open('a', { ca, ...authority.issue('127.0.0.1') });
+  const b = await open('b', { ca, ...authority.issue('127.0.0.1') });
+  a.send(b, 'one');
+  await until(() => b.messages.length === 1);
+  for (const [from, to] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    for (let i = 0; i < 20; i++) from.send(to, Buffer.alloc(1 << 20, i));
+    from.send(to, 'behind');
+    from.links.reset(to.address);
+    from.send(to, 'then');
+    await until(() => to.texts.includes('then'));
+    expect(to.texts).not.toContain('behind');
+  }
+});
+
 it('takes nobody without a certificate, or with one of another authority', async () => {
   const node = await open('a', { ca, ...authority.issue('127.0.0.1') });
   const other = new CertificateAuthority('another');

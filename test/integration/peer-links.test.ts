@@ -128,6 +128,30 @@ it('keeps what is sent while a peer is away, and brings it when that is back', a
   expect(a.links.counters.droppedUnreachable).toBe(0);
 });
 
+it('brings nothing of what waited for a peer that it was told to give up', async () => {
+  const [a, b] = [await open('a', limited({ backoffMs: 5, backoffMsMax: 20 })), await open('b')];
+  a.links.reset(b.address);
+  a.send(b, 'first');
+  await until(() => b.messages.length === 1);
+  // In the outbox, and far more than the system takes at once.
+  for (let i = 0; i < 20; i++) a.send(b, Buffer.alloc(1 << 20, i));
+  a.send(b, 'behind');
+  a.links.reset(b.address);
+  expect(await a.event('linkDown')).toMatchObject({ reason: 'the peer was given up' });
+  a.send(b, 'then');
+  await until(() => b.texts.includes('then'));
+  expect(b.texts).not.toContain('behind');
+  expect(b.messages.length).toBeLessThan(22);
+  expect(a.of('linkUp')).toHaveLength(2);
+  expect(a.links.backlogBytes(b.address)).toBe(0);
+  // While there is no link.
+  await b.close();
+  await until(() => a.of('linkDown').length === 2);
+  a.send(b, 'late');
+  a.links.reset(b.address);
+  expect(a.links.backlogBytes(b.address)).toBe(0);
+});
+
 it('says when nobody listens where a peer was', async () => {
   const [a, b] = [await open('a'), await open('b')];
   a.send(b, 'to b');

@@ -24,6 +24,8 @@ describe('a planted bug is found:', () => {
     ['no-owner-meeting', scenarios.meetings, { cluster: noRepair }, / differs: /],
     ['no-resend', scenarios.badLinks, {}, / differs: /],
     ['run-twice', scenarios.badLinks, {}, / increments/],
+    ['run-stale', scenarios.pauses, {}, / over at /],
+    ['no-reset', scenarios.splits, {}, / over at /],
   ];
 
   it.each(BUGS)('%s', { timeout: LONG_MS }, async (bug, run, plan, text) => {

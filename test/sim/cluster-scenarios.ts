@@ -56,7 +56,8 @@ function scenario(
   traits: Traits = {},
 ): ClusterScenario {
   return async (seed, plan = {}) => {
-    const link = { loss: 0.01, duplicates: 0.01, jitterMs: 1, spikes: 0.02, spikeMs: 60 };
+    const bad = { loss: 0.01, duplicates: 0.01, jitterMs: 1, spikes: 0.02, spikeMs: 60 };
+    const link = { ...bad, isStubborn: seed % 2 === 1 };
     const cluster = { ...traits.plan?.cluster, ...plan.cluster };
     const options = { ...traits.plan, ...plan, cluster };
     const sim = new SimCluster({ seed, nodes: 3 + (seed % 4), link, ...options });
@@ -81,6 +82,7 @@ function scenario(
     problems.push(...(await act({ sim, clients, run, mend })));
     await run(1_000);
     clients.stop();
+    await sim.finish();
     problems.push(...(await mend()));
     for (let ms = 0; ms < CONVERGE_MS && notConverged(sim).length > 0; ms += 1_000) {
       await run(1_000);
@@ -132,13 +134,20 @@ export const replaced = scenario(async ({ sim, run, mend }) => {
   return mend();
 });
 
-async function split({ sim, run, mend }: Running, fromMs: number, toMs: number): Promise<string[]> {
+async function split(running: Running, fromMs: number, toMs: number): Promise<string[]> {
+  const { sim, run, mend } = running;
   const { network } = sim.world;
   const [some, others] = sides(sim);
   network.split(addresses(some!), addresses(others!));
   await run(between(sim.world.random, fromMs, toMs));
+  maybeStop(running);
   network.heal();
   return mend();
+}
+
+/** What old messages undo that come now, nobody may write again. */
+function maybeStop({ sim, clients }: Running): void {
+  if (sim.world.random() < 0.5) clients.stop();
 }
 
 /** Too short for any side to make new copies: a quorum is on one side at most. */
@@ -180,19 +189,23 @@ export const minOwners = scenario(
   { plan: { cluster: { minOwners: 2 } } },
 );
 
-export const oneWayCuts = scenario(async ({ sim, run, mend }) => {
+export const oneWayCuts = scenario(async (running) => {
+  const { sim, run, mend } = running;
   const from = sim.pick(sim.nodes);
   const to = sim.pick(sim.nodes.filter((node) => node !== from));
   sim.world.network.cut(from.machine.address, to.machine.address);
   await run(between(sim.world.random, 200, SHORT_MS));
+  maybeStop(running);
   sim.world.network.heal();
   return mend();
 });
 
-export const pauses = scenario(async ({ sim, run, mend }) => {
+export const pauses = scenario(async (running) => {
+  const { sim, run, mend } = running;
   const victim = sim.pick(sim.up);
   victim.machine.pause();
   await run(between(sim.world.random, 200, LONG_MS));
+  maybeStop(running);
   victim.machine.resume();
   return mend();
 });

@@ -5,10 +5,12 @@ import type { LinkProfile } from '#bench/sim/network.js';
 import { below, between } from '#bench/sim/random.js';
 import { World } from '#bench/sim/world.js';
 import type { Concern } from '#engine/cluster-view.js';
+import { SlabringError } from '#engine/errors.js';
 import { ClusterMember } from '#server/cluster/cluster-member.js';
 import { type ClusterOptions, DEFAULT_CLUSTER_OPTIONS } from '#server/cluster/cluster-world.js';
 import { LAN } from '#server/cluster/membership/presets.js';
 import { Placements } from '#server/cluster/placement.js';
+import type { Clock } from '#server/cluster/ports.js';
 import { DEFAULT_SENDER_LIMITS } from '#server/cluster/sender.js';
 import { Service } from '#server/cluster/store.js';
 import type { View } from '#server/cluster/view.js';
@@ -58,6 +60,7 @@ export class SimNode {
   readonly #sim: SimCluster;
   #store: MemoryStore | undefined;
   #member: ClusterMember | undefined;
+  #clock: Clock | undefined;
 
   constructor(name: string, machine: Machine, sim: SimCluster) {
     this.name = name;
@@ -95,6 +98,7 @@ export class SimNode {
     });
     const { scanBytesPerSecond } = sim.options;
     const { address } = this.machine;
+    this.#clock = clock;
     this.#store = store;
     this.#member = new ClusterMember({
       self: {
@@ -134,17 +138,31 @@ export class SimNode {
   }
 
   /** Does what a client asks for here, or has it done. */
-  async request(operation: Operation, concern: Concern): Promise<unknown> {
+  async request(operation: Operation, concern: Concern, tries = TRIES): Promise<unknown> {
     const here = await this.#execute(operation, concern, Service.SERVES);
     if (here) return here.value;
-    const { view, forwarder } = this.member.cluster;
-    const primary = view.primaryOf(slotOfKey(operation.key));
-    if (primary < 0) throw new Error('no node has the key');
-    const frame = Buffer.from(JSON.stringify([operation, concern]));
-    const reply = await forwarder.forward(view.nodes[primary]!.id, frame, CONCERN_MS);
+    let reply: Uint8Array;
+    try {
+      reply = await this.#forward(operation, concern);
+    } catch (error) {
+      const { code } = error as SlabringError;
+      const isUndone = code === 'TRYAGAIN';
+      if (tries === 0 || !(isUndone || isRepeatable(operation))) throw error;
+      const delayMs = isUndone ? AGAIN_MS * 2 ** (TRIES - tries) : 0;
+      await new Promise<void>((resolve) => this.#clock!.after(delayMs, resolve));
+      return this.request(operation, concern, tries - 1);
+    }
     const { value, error } = JSON.parse(Buffer.from(reply).toString()) as Reply;
     if (error !== undefined) throw new Error(error);
     return value;
+  }
+
+  async #forward(operation: Operation, concern: Concern): Promise<Uint8Array> {
+    const { view, forwarder } = this.member.cluster;
+    const primary = view.nodes[view.primaryOf(slotOfKey(operation.key))];
+    if (!primary?.isLive) throw new SlabringError('TRYAGAIN', 'no node has the key');
+    const frame = Buffer.from(JSON.stringify([operation, concern]));
+    return forwarder.forward(primary.id, frame, CONCERN_MS);
   }
 
   async #executeFrame(frame: Uint8Array, service: number): Promise<Uint8Array | undefined> {
@@ -197,6 +215,18 @@ export class SimNode {
   }
 }
 
+/** More than a request takes with all its tries. */
+const REQUEST_MS = 20_000;
+
+/** As of the real one (routing/router.ts). */
+const TRIES = 4;
+const AGAIN_MS = 25;
+
+/** It leaves the same when it runs twice (engine/repeatable.ts). */
+function isRepeatable(operation: Operation): boolean {
+  return operation.op !== 'incr' && !('ttlMs' in operation);
+}
+
 /** For each key that a node drops: a drop of many takes as long as what may come between. */
 const DROP_MS = 150;
 
@@ -228,6 +258,7 @@ export class SimCluster {
   readonly removals: { readonly key: string; readonly atMs: number }[] = [];
   readonly complaints: string[] = [];
   starts = 0;
+  #pending = 0;
 
   constructor(options: SimOptions) {
     this.options = options;
@@ -275,13 +306,25 @@ export class SimCluster {
       ...{ toMs: Number.POSITIVE_INFINITY, result: undefined },
     };
     this.deeds.push(deed);
-    void node.request(operation, concern).then(
-      (result) => {
-        deed.result = result;
-        deed.toMs = this.world.nowMs;
-      },
-      () => {},
-    );
+    this.#pending++;
+    void node
+      .request(operation, concern)
+      .then(
+        (result) => {
+          deed.result = result;
+          deed.toMs = this.world.nowMs;
+        },
+        () => {},
+      )
+      .finally(() => this.#pending--);
+  }
+
+  /** Lets time pass until nothing is asked for any more; what crashed nodes were asked never ends. */
+  async finish(): Promise<void> {
+    const STEP_MS = 200;
+    for (let ms = 0; ms < REQUEST_MS && this.#pending > 0; ms += STEP_MS) {
+      await this.world.runAwaiting(STEP_MS);
+    }
   }
 
   /** Whether all that run see the same, everything has its owners, and nobody is missing. */

@@ -16,6 +16,8 @@ class Node {
   readonly machine: Machine;
   readonly forwarder: Forwarder;
   readonly receiver: ForwardReceiver;
+  /** Its clock was set by so much. */
+  aheadMs = 0;
   /** What it was asked to execute, and how. */
   readonly runs: string[] = [];
   execute: FrameRunner['execute'] = async () => Uint8Array.of(7);
@@ -23,7 +25,11 @@ class Node {
 
   constructor(name: Name, nodes: Nodes) {
     this.machine = nodes.world.machine(`10.0.0.${NAMES.indexOf(name)}:1`);
-    const { clock } = this.machine.start();
+    const machine = this.machine.start().clock;
+    const clock = {
+      now: () => machine.now() + this.aheadMs,
+      after: machine.after,
+    };
     const frames = {
       execute: (frame: Uint8Array) => {
         this.runs.push('own');
@@ -57,6 +63,14 @@ class Nodes {
     Node
   >;
 
+  /** As nodes do when they meet. */
+  meet(): void {
+    for (const name of NAMES) {
+      for (const other of NAMES) if (other !== name) this.all[name].receiver.tellEpoch(other);
+    }
+    this.sent.length = 0;
+  }
+
   send(from: Name, to: Name, message: Message): void {
     const way = `${from}>${to}`;
     this.sent.push(way);
@@ -86,6 +100,7 @@ let b: Node;
 let c: Node;
 beforeEach(() => {
   nodes = new Nodes();
+  nodes.meet();
   ({ a, b, c } = nodes.all);
 });
 
@@ -220,4 +235,76 @@ describe('a frame that comes twice', () => {
     expect(await outcome).toBe('UNAVAILABLE');
     expect(b.runs).toEqual(['own']);
   });
+});
+
+describe('a frame that a node got before it was paused, or thought dead,', () => {
+  beforeEach(() => {
+    nodes.held.set('a>b', []);
+  });
+
+  it('does not run where nobody waits for it any more', async () => {
+    const lost = outcomeOf(a.forwarder.forward('b', FRAME));
+    await nodes.world.runAwaiting(10);
+    a.forwarder.forget('b');
+    expect(await lost).toBe('UNAVAILABLE');
+    b.receiver.beginEpoch();
+    nodes.release('a', 'b');
+    await nodes.world.runAwaiting(10);
+    expect(b.runs).toEqual([]);
+    expect(await ask(FRAME, 10)).toBe('7');
+  });
+
+  it('runs where it is wanted still, once', async () => {
+    const outcome = outcomeOf(a.forwarder.forward('b', FRAME));
+    await nodes.world.runAwaiting(10);
+    b.receiver.beginEpoch();
+    nodes.release('a', 'b');
+    await nodes.world.runAwaiting(10);
+    expect(await outcome).toBe('7');
+    expect(b.runs).toEqual(['own']);
+    // From then on it is known.
+    nodes.sent.length = 0;
+    expect(await ask(FRAME, 10)).toBe('7');
+    expect(nodes.sent).toEqual(['a>b', 'b>a']);
+  });
+
+  it('has its reply where it has run before', async () => {
+    nodes.held.clear();
+    nodes.cut.add('b>a');
+    const outcome = outcomeOf(a.forwarder.forward('b', FRAME));
+    await nodes.world.runAwaiting(10);
+    b.receiver.beginEpoch();
+    await nodes.world.runAwaiting(300);
+    expect(await outcome).toBe('7');
+    expect(b.runs).toEqual(['own']);
+  });
+
+  it('does not run on a detour either', async () => {
+    nodes.held.set('c>b', []);
+    const lost = outcomeOf(a.forwarder.forward('b', FRAME));
+    await nodes.world.runAwaiting(300);
+    a.forwarder.forget('b');
+    expect(await lost).toBe('UNAVAILABLE');
+    b.receiver.beginEpoch();
+    nodes.release('c', 'b');
+    nodes.release('a', 'b');
+    await nodes.world.runAwaiting(10);
+    expect(b.runs).toEqual([]);
+  });
+
+  it('goes to the helper again where that one was paused', async () => {
+    expect(nodes.held.get('a>b')).toEqual([]);
+    c.receiver.beginEpoch();
+    expect(await ask(FRAME, 300)).toBe('7');
+    expect([b.runs, c.runs]).toEqual([['own'], ['instead']]);
+  });
+});
+
+it('a clock that is set makes one frame late, and no more', async () => {
+  expect(await ask(FRAME, 10)).toBe('7');
+  b.aheadMs = 60_000;
+  expect(await ask(FRAME, 10)).toBe('TRYAGAIN');
+  for (let i = 0; i < 3; i++) expect(await ask(FRAME, 10)).toBe('7');
+  b.aheadMs = 0;
+  for (let i = 0; i < 3; i++) expect(await ask(FRAME, 10)).toBe('7');
 });

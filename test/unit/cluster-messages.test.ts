@@ -39,9 +39,12 @@ const MESSAGES: readonly Message[] = [
   { kind: Kind.DIFFERING, from, round: 1, slots },
   {
     ...{ kind: Kind.FORWARD, from, request: 2 ** 40, target: 'node 2#1', origin: 'node 3#1' },
-    ...{ asked: 3, sentAtMs: 1_800_000_000_000, waitMs: 60_000, frame: bytes },
+    ...{ asked: 3, sentAtMs: 1_800_000_000_000, waitMs: 60_000, epoch: 9, frame: bytes },
   },
-  { kind: Kind.FORWARDED, from, request: 1, reply: new Uint8Array(0) },
+  {
+    ...{ kind: Kind.FORWARDED, from, request: 1, epoch: 2 ** 41, isStale: true },
+    reply: new Uint8Array(0),
+  },
 ];
 
 it.each(MESSAGES)('of kind $kind comes as it went', (message) => {
@@ -100,6 +103,7 @@ it('whatever a peer sends, receiving it throws nothing', async () => {
     },
     place: (nodes) => placements.of(nodes),
     send: () => {},
+    reset: () => {},
     setMeta: () => {},
     onView: () => {},
     complain: (text) => complaints.push(text),

@@ -7,7 +7,13 @@ import type { Announcement, Handshake } from './handshake.js';
 import { HANDSHAKE_BYTES_MAX } from './link-limits.js';
 
 export type Outcome =
-  | { readonly state: 'through'; readonly socket: WebSocket; readonly peer: Announcement }
+  | {
+      readonly state: 'through';
+      readonly socket: WebSocket;
+      /** What it runs on. */
+      readonly connection: Duplex;
+      readonly peer: Announcement;
+    }
   /** One of the two does not want the other. `why` is for our log. */
   | { readonly state: 'refused'; readonly by: 'us' | 'peer'; readonly why: string }
   /** The connection was not made, or broke. */
@@ -75,7 +81,8 @@ export function introduce(
     if (step.state === 'going') return;
     isThrough = true;
     connection?.off('data', count);
-    end({ state: 'through', socket, peer: step.peer });
+    // Before any message, a dialer has had its upgrade.
+    end({ state: 'through', socket, connection: connection!, peer: step.peer });
   };
   const refuse = (why: string, detail = why) => {
     end({ state: 'refused', by: 'us', why: detail });

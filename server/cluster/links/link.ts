@@ -1,5 +1,6 @@
 /** One open link: a WebSocket whose two ends have proven who they are. */
 import { performance } from 'node:perf_hooks';
+import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { Clock } from '../ports.js';
 import { decodeBatch } from './batch.js';
@@ -8,9 +9,12 @@ import type { Announcement } from './handshake.js';
 import type { LinkCounters, LinkSnapshot } from './link-event.js';
 import { DOUBT_MS, type LinkLimits } from './link-limits.js';
 import type { Outbox } from './outbox.js';
+import { resetTcp } from './tcp.js';
 
 export interface LinkOptions {
   readonly socket: WebSocket;
+  /** What it runs on. */
+  readonly connection: Duplex;
   readonly peer: Announcement;
   /** Whether this end dialed. */
   readonly dialed: boolean;
@@ -30,6 +34,7 @@ export class Link {
   /** Unix time in ms. */
   readonly sinceMs: number;
   readonly #socket: WebSocket;
+  readonly #connection: Duplex;
   readonly #clock: Clock;
   readonly #limits: LinkLimits;
   readonly #counters: LinkCounters;
@@ -55,8 +60,9 @@ export class Link {
   #cancelDoubt: (() => void) | undefined;
 
   constructor(options: LinkOptions) {
-    const { socket, peer, dialed, clock, limits, counters } = options;
+    const { socket, connection, peer, dialed, clock, limits, counters } = options;
     this.#socket = socket;
+    this.#connection = connection;
     this.peer = peer;
     this.dialed = dialed;
     this.sinceMs = clock.now();
@@ -124,6 +130,13 @@ export class Link {
   /** Ends it at once. */
   terminate(reason: string): void {
     this.#reason ??= reason;
+    this.#socket.terminate();
+  }
+
+  /** Ends it at once, and takes back what the peer's machine has not got yet. */
+  reset(reason: string): void {
+    this.#reason ??= reason;
+    resetTcp(this.#connection);
     this.#socket.terminate();
   }
 

@@ -33,6 +33,7 @@ import {
 } from './options.js';
 import { Peer, type PeerWorld } from './peer.js';
 import { PeerPort } from './peer-port.js';
+import { connectSecure } from './tcp.js';
 
 const RUN_BYTES = 8;
 
@@ -114,6 +115,13 @@ export class PeerLinks implements Transport {
     else peer.send(bytes, frontBytes);
   }
 
+  reset(to: Address): void {
+    const address = this.#aliases.get(to) ?? to;
+    this.#peers.get(address)?.discard();
+    // Those too that carry what they have been given, and then end.
+    for (const link of this.#links) if (link.peer.address === address) link.reset(GIVEN_UP);
+  }
+
   backlogBytes(to: Address): number {
     return this.#peers.get(this.#aliases.get(to) ?? to)?.backlogBytes ?? 0;
   }
@@ -192,10 +200,10 @@ export class PeerLinks implements Transport {
     });
   }
 
-  #admit({ socket, peer }: Outcome & { state: 'through' }, dialed: boolean): void {
+  #admit({ socket, connection, peer }: Through, dialed: boolean): void {
     const { clock, limits } = this.#settings;
     const link = new Link({
-      ...{ socket, peer, dialed, clock, limits, counters: this.counters },
+      ...{ socket, connection, peer, dialed, clock, limits, counters: this.counters },
       onMessage: (bytes) => this.onMessage(peer.address, bytes),
       onClose: (code, reason) => this.#linkClosed(link, code, reason),
     });
@@ -246,6 +254,9 @@ export class PeerLinks implements Transport {
   }
 }
 
+const GIVEN_UP = 'the peer was given up';
+
+type Through = Outcome & { state: 'through' };
 type Refusal = Omit<LinkEvent & { type: 'refused' }, 'type' | 'untold'>;
 
 function whyInvalid(to: Address, bytes: number, bytesMax: number, self: Address): string {
@@ -271,6 +282,7 @@ function dial(address: Address, tls: LinkTls | undefined, limits: LinkLimits): W
     generateMask: maskOfZeros,
     maxPayload: limits.messageBytesMax + PREFIX_BYTES,
     closeTimeout: CLOSE_MS,
+    ...(tls && { createConnection: connectSecure }),
     ...(tls && { key: tls.key, cert: tls.cert, ca: tls.ca, rejectUnauthorized: true }),
     ...(tls?.serverName && { servername: tls.serverName }),
   } as ClientOptions);

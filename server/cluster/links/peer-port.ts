@@ -11,6 +11,7 @@ import { formatAddress } from './address.js';
 import { PREFIX_BYTES } from './batch.js';
 import { CLOSE_MS, CONNECTIONS_MAX, type LinkLimits, STRANGERS_MAX } from './link-limits.js';
 import type { LinkSettings, LinkTls } from './options.js';
+import { SecureConnections } from './tcp.js';
 
 export type PeerPortOptions = Pick<LinkSettings, 'host' | 'port' | 'tls' | 'clock' | 'limits'>;
 
@@ -51,6 +52,11 @@ export class PeerPort {
     });
     // With TLS, a connection that did not get so far has `handshakeTimeout`.
     const event = tls ? 'secureConnection' : 'connection';
+    if (tls) {
+      const secure = new SecureConnections();
+      this.#server.on('connection', (tcp: Socket) => secure.begin(tcp));
+      this.#server.on(event, (connection: TLSSocket) => secure.secured(connection));
+    }
     this.#server.on(event, (connection: Socket) => this.#meet(connection));
     this.#server.on('request', (request, response) => this.#answer(request, response));
     this.#server.on('upgrade', (request, connection, head) => {

@@ -107,6 +107,11 @@ export class Peer {
     }
   }
 
+  /** What waits is not sent any more. */
+  discard(): void {
+    this.#world.counters.droppedUnreachable += this.#outbox.clear();
+  }
+
   linkClosed(link: Link, code: number, reason: string): void {
     if (link !== this.#link) return;
     const { clock, tell } = this.#world;
@@ -150,7 +155,7 @@ export class Peer {
   close(): void {
     this.#closed = true;
     this.#flush();
-    this.#world.counters.droppedUnreachable += this.#outbox.clear();
+    this.discard();
     this.#cancelWait?.();
     this.#giveUpDial?.('this node is closing');
   }

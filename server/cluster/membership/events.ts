@@ -29,5 +29,7 @@ export type MembershipEvent =
       readonly isSelf: boolean;
       readonly text: string;
     }
-  /** Something is wrong, and was dealt with: a message without sense, a stall of this process. */
+  /** This process did nothing for so long; what has come meanwhile, it has not read yet. */
+  | { readonly type: 'stalled'; readonly gapMs: number }
+  /** Something is wrong, and was dealt with: a message without sense, a long stall. */
   | { readonly type: 'warning'; readonly text: string; readonly from?: Address };

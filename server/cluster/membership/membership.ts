@@ -141,6 +141,11 @@ export class Membership {
     return this.#core.counters;
   }
 
+  /** Tells of a stall of this process that no timer has seen yet. To be called with what has come. */
+  lookForStall(): void {
+    if (!this.#isStopped) this.#core.timers.check();
+  }
+
   /** How unwell this node is: 0 is well, `preset.healthScoreMax` the worst. */
   get healthScore(): number {
     return this.#core.health.score;
@@ -292,6 +297,7 @@ export class Membership {
     health.add(STALL_HEALTH);
     this.#prober.onStall();
     this.#hearsay.onStall();
+    emit({ type: 'stalled', gapMs });
     if (gapMs < STALL_TOLD_MS) return;
     emit({ type: 'warning', text: `this process stalled for ${Math.round(gapMs)} ms` });
   }
