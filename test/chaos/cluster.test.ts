@@ -7,7 +7,7 @@ import { cpus, loadavg } from 'node:os';
 // Sleeps: each place says why time must pass.
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { ClusterClients, COUNTS, LOOSE, STABLE, SURE } from '../support/cluster-clients.js';
+import { ClusterClients, COUNTS, LOOSE, STABLE } from '../support/cluster-clients.js';
 import type { Line } from '../support/cluster-line.js';
 import { ClusterNetwork } from '../support/cluster-network.js';
 import {
@@ -96,7 +96,8 @@ test(
       const running = () => cluster.all.filter(({ url }) => url !== '');
       const clients = new ClusterClients(running, random);
       await clients.start(EACH_CLIENTS, (2 * EACH_CLIENTS * 1_000) / rate);
-      const ordeal = new ClusterOrdeal(cluster, random, { network, guest: GUEST });
+      const onMend = () => clients.turnOver();
+      const ordeal = new ClusterOrdeal(cluster, random, { network, guest: GUEST, onMend });
       const startedMs = performance.now();
       let failures = 0;
       const fewest = seconds > 0 ? 0 : 2;
@@ -132,18 +133,18 @@ test(
       const reader = await cluster.all[0]!.line();
       const sure = await each(
         reader,
-        range(SURE).map((i) => ['GET', `sure:${i}`]),
+        range(clients.sure).map((i) => ['GET', `sure:${i}`]),
       );
-      const lost = range(SURE).flatMap((i) => clients.lost(i, sure[i]) ?? []);
-      const last = range(SURE).filter((i) => clients.isLastAcknowledged(i, sure[i])).length;
-      report(`sure: ${last} of ${SURE} are what a quorum had last`);
+      const lost = range(clients.sure).flatMap((i) => clients.lost(i, sure[i]) ?? []);
+      const last = range(clients.sure).filter((i) => clients.isLastAcknowledged(i, sure[i])).length;
+      report(`sure: ${last} of ${clients.sure} are what a quorum had last`);
       const stable = await each(
         reader,
         range(STABLE).map((i) => ['GET', `stable:${i}`]),
       );
       const missing = range(STABLE).filter((i) => stable[i] !== i);
       const differing = await differences(cluster, [
-        ...range(SURE).map((i) => `sure:${i}`),
+        ...range(clients.sure).map((i) => `sure:${i}`),
         ...range(COUNTS).map((i) => `count:${i}`),
         ...range(LOOSE).map((i) => `loose:${i}`),
         ...range(STABLE).map((i) => `stable:${i}`),

@@ -1,7 +1,7 @@
 /**
  * Clients that write and read all the time, half of them through whatever node answers, and know
  * afterwards what a key may be. Keys: `stable:N` never change; `sure:N` are written with a quorum,
- * each by one call at a time; `count:N` are counted up; `loose:N` are written and deleted without
+ * each by one call at a time, and for a while only; `count:N` are counted up; `loose:N` are written and deleted without
  * any concern.
  */
 // Sleeps: each place says why time must pass.
@@ -11,7 +11,8 @@ import type { ClusterNode } from './cluster-processes.js';
 import type { Random } from './fuzz-random.mjs';
 
 export const STABLE = 1_000;
-export const SURE = 300;
+/** Of those that are written at a time. */
+const SURE = 100;
 export const COUNTS = 50;
 export const LOOSE = 500;
 
@@ -46,9 +47,7 @@ export class ClusterClients {
   stale = 0;
   readonly #nodes: () => readonly ClusterNode[];
   readonly #random: Random;
-  readonly #sure: Sure[] = Array.from({ length: SURE }, () => {
-    return { isBusy: false, number: 0, acknowledged: null, unknown: new Set() };
-  });
+  readonly #sure: Sure[] = [];
   readonly #running: Promise<void>[] = [];
   #isEnding = false;
 
@@ -56,6 +55,19 @@ export class ClusterClients {
   constructor(nodes: () => readonly ClusterNode[], random: Random) {
     this.#nodes = nodes;
     this.#random = random;
+    this.turnOver();
+  }
+
+  /** So many keys of `sure` there are by now. */
+  get sure(): number {
+    return this.#sure.length;
+  }
+
+  /** From now on others of `sure` are written: what is undone of these is not written over. */
+  turnOver(): void {
+    for (let i = 0; i < SURE; i++) {
+      this.#sure.push({ isBusy: false, number: 0, acknowledged: null, unknown: new Set() });
+    }
   }
 
   /** @param each so many of both kinds of clients */
@@ -132,7 +144,7 @@ export class ClusterClients {
   }
 
   async #writeSure(caller: Caller): Promise<undefined> {
-    const index = this.#random.below(SURE);
+    const index = this.#sure.length - 1 - this.#random.below(SURE);
     const sure = this.#sure[index]!;
     if (sure.isBusy) return await this.#readSure(caller, index);
     sure.isBusy = true;

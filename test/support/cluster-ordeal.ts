@@ -23,16 +23,19 @@ export class ClusterOrdeal {
   readonly #network: ClusterNetwork | undefined;
   /** The node that comes and goes. */
   readonly #guest: string;
+  readonly #onMend: () => void;
 
   constructor(
     cluster: ClusterProcesses,
     random: Random,
-    more: { network: ClusterNetwork | undefined; guest: string },
+    /** `onMend` is told before a node or a way comes back. */
+    more: { network: ClusterNetwork | undefined; guest: string; onMend: () => void },
   ) {
     this.#cluster = cluster;
     this.#random = random;
     this.#network = more.network;
     this.#guest = more.guest;
+    this.#onMend = more.onMend;
   }
 
   /** One failure, until the cluster is whole again and calm. */
@@ -98,6 +101,7 @@ export class ClusterOrdeal {
     await this.#cluster.kill(name);
     // Sleeps: how long it is away.
     await delay(this.#random.between(500, 8_000));
+    this.#onMend();
     this.#note(`start ${name} again`);
     await this.#cluster.start(name);
   }
@@ -109,6 +113,7 @@ export class ClusterOrdeal {
     process.kill('SIGSTOP');
     // Sleeps: how long it stands still.
     await delay(this.#random.between(300, 6_000));
+    this.#onMend();
     this.#note(`SIGCONT ${name}`);
     process.kill('SIGCONT');
   }
@@ -117,6 +122,7 @@ export class ClusterOrdeal {
     const name = this.#anyone();
     this.#note(`SIGTERM ${name}`);
     await this.#cluster.stop(name);
+    this.#onMend();
     this.#note(`start ${name} again`);
     await this.#cluster.start(name);
   }
@@ -161,6 +167,7 @@ export class ClusterOrdeal {
     for (const [from, to] of ways) this.#network!.cut(from, to);
     // Sleeps: how long nothing gets through.
     await delay(ms);
+    this.#onMend();
     this.#note('mend');
     for (const [from, to] of ways) this.#network!.mend(from, to);
   }
