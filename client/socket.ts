@@ -99,7 +99,7 @@ export const nodeSocket: SocketFactory = async (url, subprotocol, events) => {
  * on. Reset, it forgets that, and a node that finds its connection reset does not read the rest.
  */
 function reset(connection: Socket): void {
-  // TLS has its connection to itself.
+  // With TLS there is a proxy in front of the node, whose connection to the node this is not.
   if ('encrypted' in connection) return;
   connection.resetAndDestroy();
 }

@@ -79,6 +79,11 @@ export class Session {
     }
   }
 
+  /** The connection is gone. */
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   /** A message has come. `message` is valid during the call only. */
   receive(message: Uint8Array, isBinary: boolean): void {
     if (this.#closed) return;

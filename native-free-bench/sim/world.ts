@@ -59,7 +59,11 @@ export class World {
         schedule: this.#schedule,
         epochMs: this.#epochMs,
         send: (to, bytes) => this.network.send(address, to, bytes),
-        reset: (to) => this.network.reset(address, to),
+        reset: (to) => {
+          // A connection is for both ways.
+          this.network.reset(address, to);
+          this.network.reset(to, address);
+        },
         backlogBytes: (to) => this.network.backlogBytes(address, to),
         random: () => this.#stream(),
       },

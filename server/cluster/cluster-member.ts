@@ -119,9 +119,10 @@ export class ClusterMember {
   #onEvent(event: MembershipEvent): void {
     const { clock, onEvent, complain } = this.#options;
     // But before anything is done that may be long out of date.
-    if (event.type === 'stalled') this.cluster.refuseEarlier();
+    const wasDead = event.type === 'denied' && event.was === 'dead';
+    if (wasDead || event.type === 'stalled') this.cluster.refuseEarlier();
     clock.after(0, () => {
-      if (event.type === 'denied' && event.was === 'dead') this.cluster.wasDead(event.by);
+      if (wasDead) this.cluster.wasDead(event.by);
       if (event.type === 'conflict' || event.type === 'warning') complain(event.text);
       this.#tellMembers();
       onEvent(event);

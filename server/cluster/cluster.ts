@@ -3,6 +3,7 @@
  * ships this node's writes to the other owners, takes theirs, and sees to it that the owners of a
  * slot come to have it. Time, chance, network and data are given (ports.ts, store.ts).
  */
+import { SlabringError } from '../../engine/errors.js';
 import { SLOTS } from '../../engine/slots.js';
 import { ageIfCutOff, ageShared } from './aging.js';
 import type { ClusterWorld } from './cluster-world.js';
@@ -113,7 +114,10 @@ export class Cluster {
     });
     this.#forwarded = new ForwardReceiver({
       ...{ selfId, clock, send, bug: options.bug, frames: world.frames },
-      pass: (message) => this.forwarder.pass(message),
+      pass: async (message) => {
+        if (this.peers.get(message.target)?.isLive) return this.forwarder.pass(message);
+        throw new SlabringError('TRYAGAIN', 'the node that the frame is for has failed');
+      },
     });
     this.#duties = new Duties({
       ...{ store, levels, minOwners: options.minOwners },
@@ -186,7 +190,6 @@ export class Cluster {
    */
   wasDead(by: string | undefined): void {
     const { peers } = this;
-    this.refuseEarlier();
     const accuser = this.#view.nodes.find(({ name }) => name === by);
     const isMutual = accuser !== undefined && peers.wasDead(accuser.id);
     if (isMutual) this.#ageIfCutOff();

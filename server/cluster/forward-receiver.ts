@@ -10,7 +10,7 @@
  * was not delivered when a node was found dead is not delivered later (`Transport.reset`).
  */
 import type { ClusterBug, FrameRunner } from './cluster-world.js';
-import { ANSWER_MS } from './forwarder.js';
+import { ANSWER_MS, STALE } from './forwarder.js';
 import { type Forward, type Forwarded, Kind, type Message } from './messages.js';
 import type { Clock } from './ports.js';
 
@@ -45,18 +45,21 @@ export class ForwardReceiver {
   readonly #origins = new Map<string, Origin>();
   /** From the time on: one that was started again at the same address has another one. */
   #epoch: number;
+  #epochBeganMs: number;
 
   constructor(world: ForwardReceiverWorld) {
     this.#world = world;
-    this.#epoch = Math.floor(world.clock.now());
+    this.#epochBeganMs = world.clock.now();
+    this.#epoch = Math.floor(this.#epochBeganMs);
   }
 
   /** What was sent before does not run, unless whoever sent it still wants it. */
   beginEpoch(): void {
     this.#epoch++;
+    this.#epochBeganMs = this.#world.clock.now();
   }
 
-  /** Nobody has asked: so a peer that has told nothing of late need not be told that it is behind. */
+  /** So what the peer will ask for need not be refused first. */
   tellEpoch(peer: string): void {
     this.#send(peer, { request: 0, isStale: false, reply: NOTHING_DONE });
   }
@@ -65,25 +68,23 @@ export class ForwardReceiver {
     const { clock, bug } = this.#world;
     const { from, request, asked, epoch } = message;
     const { runs, way } = this.#originOf(message.origin);
-    const isLate = way.delayMs(message, clock.now()) > ANSWER_MS + message.waitMs;
     let run = bug === 'run-twice' ? undefined : runs.get(asked);
     if (run === null) return;
+    const nowMs = clock.now();
+    // Who asked in an epoch has heard of it, and so cannot have asked before it began.
+    const delayMs = Math.min(way.delayMs(message, nowMs), nowMs - this.#epochBeganMs);
     if (!run) {
-      if (epoch !== this.#epoch && bug !== 'run-stale') {
-        this.#send(from, { request, isStale: true, reply: NOTHING_DONE });
-        return;
-      }
-      // Or a clock was set: then what comes next is measured by that.
-      if (isLate) {
-        this.beginEpoch();
-        way.forget();
-      }
-      run = isLate ? Promise.resolve(NOTHING_DONE) : this.#run(message);
+      if (delayMs > ANSWER_MS + message.waitMs) this.beginEpoch();
+      const isStale = epoch !== this.#epoch && bug !== 'run-stale';
+      run = isStale ? Promise.resolve(STALE) : this.#run(message);
       remember(runs, asked, run);
     }
     const reply = await run;
-    if (reply.length > REPLY_KEPT_BYTES && runs.has(asked)) runs.set(asked, null);
-    this.#send(from, { request, isStale: false, reply });
+    const isStale = reply === STALE;
+    // It may be asked for again by who still waits.
+    if (isStale) runs.delete(asked);
+    else if (reply.length > REPLY_KEPT_BYTES && runs.has(asked)) runs.set(asked, null);
+    this.#send(from, { request, isStale, reply });
   }
 
   /** An origin will not be back. One that is only dead may have been paused, and ask again. */
@@ -133,12 +134,6 @@ class Way {
   #sinceMs = Number.NEGATIVE_INFINITY;
   #least = Number.POSITIVE_INFINITY;
   #leastBefore = Number.POSITIVE_INFINITY;
-
-  /** The next message is as quick as any. */
-  forget(): void {
-    this.#least = Number.POSITIVE_INFINITY;
-    this.#leastBefore = Number.POSITIVE_INFINITY;
-  }
 
   delayMs({ sentAtMs }: Forward, nowMs: number): number {
     const takenMs = nowMs - sentAtMs;

@@ -17,6 +17,14 @@ export const ANSWER_MS = 2_000;
  */
 const SILENT_MS = 100;
 
+/** The longest time until `forward` ends. @param waitMs as there */
+export function longestForwardMs(waitMs: number): number {
+  return SILENT_MS + ANSWER_MS + waitMs;
+}
+
+/** In place of a reply frame: the node was asked in an epoch that is over. */
+export const STALE = new Uint8Array(0);
+
 /** That of no node. */
 const UNKNOWN_EPOCH = 0;
 
@@ -28,7 +36,7 @@ interface Waiting {
   readonly limitMs: number;
   /** The node that was asked to see to it. */
   helper: string | undefined;
-  message: Request;
+  readonly message: Request;
   readonly resolve: (reply: Uint8Array) => void;
   readonly reject: (error: SlabringError) => void;
   cancel: () => void;
@@ -76,7 +84,11 @@ export class Forwarder {
     return this.#ask({ request, target: peer, frame, waitMs, ...origin }, true);
   }
 
-  /** Sends a frame on to the node that it is for. @throws as {@link forward} */
+  /**
+   * Sends a frame on to the node that it is for.
+   * @returns the reply frame, or {@link STALE}
+   * @throws as {@link forward}
+   */
   pass(message: Forward): Promise<Uint8Array> {
     return this.#ask({ ...message, request: ++this.#last }, false);
   }
@@ -166,18 +178,17 @@ export class Forwarder {
     }
     if (!waiting) return;
     if (waiting.peer !== from && waiting.helper !== from) return;
+    const isOwn = waiting.message.origin === this.#world.selfId;
     // It is still wanted, as who has given up does not wait; but only the origin knows that.
-    if (isStale && waiting.message.origin === this.#world.selfId) {
-      waiting.message = { ...waiting.message, sentAtMs: this.#nowMs() };
-      waiting.cancel();
-      this.#limit(request, waiting, waiting.limitMs);
+    if (isStale && isOwn) {
       this.#send(from, waiting.message);
       return;
     }
     // What the helper could not do, the node itself may yet.
     if (waiting.peer !== from && reply.length === 0) return;
     this.#settle(request, waiting);
-    if (reply.length > 0) waiting.resolve(reply);
+    if (isStale) waiting.resolve(STALE);
+    else if (reply.length > 0) waiting.resolve(reply);
     else waiting.reject(new SlabringError('TRYAGAIN', 'no node takes the key right now'));
   }
 

@@ -1,5 +1,6 @@
 /** Links over mutual TLS: both ends show a certificate, and take only those of their authority. */
-import { afterEach, expect, it } from 'vitest';
+import { Socket } from 'node:net';
+import { afterEach, expect, it, vi } from 'vitest';
 import type { LinkTls, PeerLinksOptions } from '#server/cluster/links/options.js';
 import { CertificateAuthority } from '../support/certificates.js';
 import { TestNode, until } from '../support/peer-nodes.js';
@@ -43,7 +44,10 @@ it('brings nothing of what waited for a peer that was given up, whoever had dial
   ] as const) {
     for (let i = 0; i < 20; i++) from.send(to, Buffer.alloc(1 << 20, i));
     from.send(to, 'behind');
+    const reset = vi.spyOn(Socket.prototype, 'resetAndDestroy');
     from.links.reset(to.address);
+    expect(reset).toHaveBeenCalledOnce();
+    reset.mockRestore();
     from.send(to, 'then');
     await until(() => to.texts.includes('then'));
     expect(to.texts).not.toContain('behind');

@@ -1,5 +1,6 @@
 /** Links between nodes: what is sent comes, over one link for each pair, also when dials cross. */
-import { afterEach, expect, it } from 'vitest';
+import { Socket } from 'node:net';
+import { afterEach, expect, it, vi } from 'vitest';
 import type { LinkLimits } from '#server/cluster/links/link-limits.js';
 import type { PeerLinksOptions } from '#server/cluster/links/options.js';
 import { freshSeed, Random } from '../support/fuzz-random.mjs';
@@ -136,7 +137,10 @@ it('brings nothing of what waited for a peer that it was told to give up', async
   // In the outbox, and far more than the system takes at once.
   for (let i = 0; i < 20; i++) a.send(b, Buffer.alloc(1 << 20, i));
   a.send(b, 'behind');
+  const reset = vi.spyOn(Socket.prototype, 'resetAndDestroy');
   a.links.reset(b.address);
+  expect(reset).toHaveBeenCalledOnce();
+  reset.mockRestore();
   expect(await a.event('linkDown')).toMatchObject({ reason: 'the peer was given up' });
   a.send(b, 'then');
   await until(() => b.texts.includes('then'));
@@ -179,7 +183,10 @@ it('drops the oldest of what waits for a peer, by bytes', async () => {
 
 it('drops what has waited too long, then dials no more and forgets the peer', async () => {
   const clock = new HandClock();
-  const a = await open('a', { clock, limits: { queueAgeMs: 1_000, backoffMs: 600 } });
+  const a = await open('a', {
+    clock,
+    limits: { queueAgeMs: 1_000, backoffMs: 600, backoffMsMax: 5_000 },
+  });
   const gone = await open('b');
   await gone.close();
   a.send(gone, 'old');

@@ -1,11 +1,17 @@
 /** Connections that are taken back: the other end finds them reset, not closed. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { afterEach, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { nodeSocket } from '#client/socket.js';
-import { connectSecure, resetTcp, SecureConnections } from '#server/cluster/links/tcp.js';
+import {
+  connectPlain,
+  connectSecure,
+  resetTcp,
+  SecureConnections,
+} from '#server/cluster/links/tcp.js';
 import { CertificateAuthority } from '../support/certificates.js';
 
 const ended: (() => void)[] = [];
@@ -65,6 +71,24 @@ it('TLS, from either end', async () => {
     resetTcp(reset);
     expect(await end).toBe('ECONNRESET');
   }
+});
+
+it('TCP is given up where nobody answers', async () => {
+  // It does not take connections: the system does so for a few, and then is silent.
+  const code = `
+    const server = require('node:net').createServer().listen(0, '127.0.0.1', 1, () => {
+      require('node:fs').writeSync(1, String(server.address().port));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    });`;
+  const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+  ended.push(() => child.kill('SIGKILL'));
+  const [port] = await once(child.stdout, 'data');
+  const sockets = Array.from({ length: 8 }, () => connectPlain({ host: '127.0.0.1', port }));
+  ended.push(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  const failed = sockets.map((socket) => new Promise((resolve) => socket.on('error', resolve)));
+  expect(String(await Promise.any(failed))).toBe('Error: no connection within 1000 ms');
 });
 
 it('TLS tells why a connection was not made', async () => {

@@ -1,9 +1,10 @@
 /** Commands on keys that are (also) on other nodes of a cluster. */
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { COMMANDS, type CommandRow } from '#engine/commands.js';
 import { SlabringError } from '#engine/errors.js';
 import { Service } from '#engine/slot-table.js';
 import { SLOTS } from '#engine/slots.js';
+import { longestForwardMs } from '#server/cluster/forwarder.js';
 import { ForwardedFrames } from '#server/cluster/routing/forwarded.js';
 import { type FakeConnection, NodesInThread } from '../support/cluster-nodes.js';
 import {
@@ -324,6 +325,41 @@ describe('a node that does not answer', () => {
     expect(await run(command('INCR', THERE))).toEqual([refused]);
   });
 
+  it('has nothing asked for again after a pause of this process', async () => {
+    const failed = error('UNAVAILABLE the node has failed');
+    for (const [tookMs, reply] of [
+      [longestForwardMs(0), NIL],
+      [longestForwardMs(0) + 300, failed],
+    ] as const) {
+      let failures = 1;
+      const nowMs = performance.now();
+      first.desk.delay = async () => {
+        if (failures-- === 0) return;
+        vi.spyOn(performance, 'now').mockReturnValue(nowMs + tookMs);
+        throw new SlabringError('UNAVAILABLE', 'the node has failed');
+      };
+      expect(await run(command('GET', THERE))).toEqual([reply]);
+      vi.restoreAllMocks();
+    }
+  });
+
+  it('has nothing asked for again for a client that has gone', async () => {
+    for (const code of ['UNAVAILABLE', 'TRYAGAIN'] as const) {
+      const gone = first.connect();
+      const sent = first.desk.forwards.length;
+      first.desk.delay = async () => {
+        gone.session.closed();
+        throw new SlabringError(code, 'no');
+      };
+      const ended = vi.spyOn(performance, 'now');
+      gone.session.receive(frame(1, command('DEL', THERE)), true);
+      // When it was sent, when it failed, and after the wait where nothing was done.
+      await vi.waitUntil(() => ended.mock.calls.length === (code === 'TRYAGAIN' ? 4 : 2));
+      vi.restoreAllMocks();
+      expect(first.desk.forwards.length - sent).toBe(1);
+    }
+  });
+
   it('or answers too little is a mistake, and tells so', async () => {
     const forward = first.desk.forward;
     first.desk.forward = async () => frame(1, TRUE, Buffer.of(0x92));
@@ -409,6 +445,21 @@ describe('a client that takes what replicas have', () => {
 describe('WAIT', () => {
   const wait = (key: Wire, concern: string, ...rest: Wire[]) =>
     named('WAIT', key, str(concern), ...rest);
+
+  it('is the end of a frame whose client goes meanwhile', async () => {
+    let go = (_owners: number) => {};
+    first.desk.waiting = () => new Promise((resolve) => (go = resolve));
+    const gone = first.connect();
+    const commands = [wait(HERE, 'all'), command('SET', HERE, NIL), command('SET', THERE, NIL)];
+    gone.session.receive(frame(1, ...commands), true);
+    gone.session.closed();
+    go(2);
+    await new Promise((resolve) => setImmediate(resolve));
+    first.desk.waiting = async () => 2;
+    expect(await run(named('EXISTS', HERE), named('EXISTS', THERE))).toEqual([
+      ...[integer(0), integer(0)],
+    ]);
+  });
 
   it('behind a write asks for the owners that have it', async () => {
     expect(await run(command('SET', HERE, NIL), wait(HERE, 'quorum'), command('PING'))).toEqual([

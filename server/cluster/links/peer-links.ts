@@ -33,7 +33,7 @@ import {
 } from './options.js';
 import { Peer, type PeerWorld } from './peer.js';
 import { PeerPort } from './peer-port.js';
-import { connectSecure } from './tcp.js';
+import { connectPlain, connectSecure } from './tcp.js';
 
 const RUN_BYTES = 8;
 
@@ -282,7 +282,7 @@ function dial(address: Address, tls: LinkTls | undefined, limits: LinkLimits): W
     generateMask: maskOfZeros,
     maxPayload: limits.messageBytesMax + PREFIX_BYTES,
     closeTimeout: CLOSE_MS,
-    ...(tls && { createConnection: connectSecure }),
+    createConnection: tls ? connectSecure : connectPlain,
     ...(tls && { key: tls.key, cert: tls.cert, ca: tls.ca, rejectUnauthorized: true }),
     ...(tls?.serverName && { servername: tls.serverName }),
   } as ClientOptions);

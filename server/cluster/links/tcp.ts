@@ -2,9 +2,10 @@
  * Connections that can be taken back: closed, TCP goes on to deliver what was sent, for minutes
  * where the network is cut; reset, it forgets that.
  */
-import { connect, Socket } from 'node:net';
+import { connect, isIP, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect as connectTls, TLSSocket } from 'node:tls';
+import { CONNECT_MS } from './link-limits.js';
 
 /** By connection with TLS: what it runs on. */
 const below = new WeakMap<Duplex, Socket>();
@@ -16,11 +17,23 @@ export function resetTcp(connection: Duplex): void {
   else connection.destroy();
 }
 
-/** As `tls.connect`, for a connection that `resetTcp` can end. */
-export function connectSecure(options: ConnectionOptions): TLSSocket {
-  const { host, port } = options;
+type DialOptions = Pick<ConnectionOptions, 'host' | 'port'>;
+
+/** As `net.connect`, but soon. */
+export function connectPlain({ host, port }: DialOptions): Socket {
   const tcp = connect({ ...(host !== undefined && { host }), port: Number(port) });
-  const connection = connectTls({ ...options, path: undefined, socket: tcp });
+  const timer = setTimeout(() => {
+    tcp.destroy(new Error(`no connection within ${CONNECT_MS} ms`));
+  }, CONNECT_MS);
+  for (const event of ['connect', 'close']) tcp.once(event, () => clearTimeout(timer));
+  return tcp;
+}
+
+/** As `tls.connect`, but soon, and for a connection that `resetTcp` can end. */
+export function connectSecure(options: ConnectionOptions): TLSSocket {
+  const tcp = connectPlain(options);
+  const { host = '', servername = isIP(host) ? '' : host } = options;
+  const connection = connectTls({ ...options, servername, path: undefined, socket: tcp });
   below.set(connection, tcp);
   tcp.on('error', (error) => connection.destroy(error));
   return connection;

@@ -3,7 +3,6 @@
  * their keys are, and puts the replies together.
  */
 import { Buffer } from 'node:buffer';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ArenaSet } from '../../../engine/arena-set.js';
 import { BROKEN, endOfMany } from '../../../engine/command-walk.js';
 import type { Elsewhere } from '../../../engine/elsewhere.js';
@@ -31,6 +30,8 @@ export interface RoutingClient {
   readonly routes: boolean;
   /** The services that let its reads run: of `Access` in slot-table.ts. */
   readonly access: number;
+  /** Its connection is gone: it gets no replies. */
+  readonly isClosed: boolean;
 }
 
 export class FrameRouter<C extends RoutingClient> {
@@ -73,9 +74,9 @@ export class FrameRouter<C extends RoutingClient> {
     await executeSegments(segments, out, {
       run: (frame) => this.#executor.execute(frame, client),
       desk: this.#desk,
+      isWanted: () => !client.isClosed,
       ...(tries > 0 && {
-        again: async (commands, delayMs) => {
-          if (delayMs > 0) await delay(delayMs);
+        again: async (commands) => {
           const more = new Bytes();
           more.addInteger(1);
           return this.#execute(commands, more, client, tries - 1);
