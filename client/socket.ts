@@ -16,8 +16,8 @@ export interface ClientSocket {
   /** Closes in an orderly way: what was sent still goes out. */
   close(code: number, reason: string): void;
   /**
-   * Drops the connection at once. What the other machine has not got yet it should not get any more:
-   * commands that are lost so are sent to another node.
+   * Drops the connection at once. What the other machine has not got yet it should not get any
+   * more: commands that are lost so are sent to another node.
    */
   terminate(): void;
 }

@@ -13,6 +13,7 @@ import { Duties } from './duties.js';
 import { Fetcher } from './fetcher.js';
 import { ForwardReceiver } from './forward-receiver.js';
 import { Forwarder } from './forwarder.js';
+import { helperOf } from './helper.js';
 import { LevelsExchange } from './levels-exchange.js';
 import type { MemberInfo } from './members.js';
 import { decodeMessage, encodeMessage, Kind, type Message, type Pull } from './messages.js';
@@ -110,7 +111,10 @@ export class Cluster {
     });
     this.forwarder = new Forwarder({
       ...{ selfId, clock, send, frames: world.frames },
-      helperFor: (frame, peer) => this.#helperFor(frame, peer),
+      helperFor: (frame, silent) => {
+        const slot = world.frames.slotOf(frame);
+        return helperOf(slot, silent, { random, view: this.#view, live: this.peers.live });
+      },
     });
     this.#forwarded = new ForwardReceiver({
       ...{ selfId, clock, send, bug: options.bug, frames: world.frames },
@@ -328,19 +332,6 @@ export class Cluster {
   #send(id: string, message: Message): void {
     const peer = this.peers.get(id);
     if (peer) this.#world.send(peer.member, encodeMessage(message));
-  }
-
-  /** Another owner of a frame's first key, or else anybody; each time another one. */
-  #helperFor(frame: Uint8Array, silent: string): string | undefined {
-    const { random, frames } = this.#world;
-    const live = this.peers.live.filter((id) => id !== silent);
-    const slot = frames.slotOf(frame);
-    const owners = slot === undefined ? [] : this.#view.ownersOf(slot);
-    const ids = owners
-      .map((owner) => this.#view.nodes[owner]!.id)
-      .filter((id) => live.includes(id));
-    const some = ids.length > 0 ? ids : live;
-    return some[Math.floor(random() * some.length)];
   }
 
   #watch(work: Promise<void>): void {

@@ -4,18 +4,20 @@
  *
  * What comes late must not run at all: who asked has found this node dead, has had another one run
  * the frame, and somebody may have written something else since. So each frame tells the *epoch* of
- * the node that it is sent to (a fencing token), and a node begins a new one before it runs anything
- * that may be old: when it was paused, when it hears that it was thought dead, and when a frame was
- * long on its way. Of an epoch before it runs nothing, and says so; who still waits asks again. What
- * was not delivered when a node was found dead is not delivered later (`Transport.reset`).
+ * the node that it is sent to (a fencing token), and a node begins a new one before it runs what
+ * may be old: when it was paused, when it hears that it was thought dead, and when a frame was long
+ * on its way. Of an epoch before it runs nothing, and says so; who still waits asks again. What was
+ * not delivered when a node was found dead is not delivered later (`Transport.reset`).
  */
 import type { ClusterBug, FrameRunner } from './cluster-world.js';
 import { ANSWER_MS, STALE } from './forwarder.js';
 import { type Forward, type Forwarded, Kind, type Message } from './messages.js';
 import type { Clock } from './ports.js';
 
-/** Requests of an origin that are remembered. */
-const REMEMBERED_MAX = 4_096;
+/** Requests of an origin whose replies are remembered. */
+const REPLIES_MAX = 4_096;
+/** Of those before them, that they were run: as many as come while a copy may be on its way. */
+const RUNS_MAX = 65_536;
 /** Longer replies are not kept: who asks once more has to ask anew. */
 const REPLY_KEPT_BYTES = 1_024;
 /** The least time on the way is that of the last one or two of these: clocks drift. */
@@ -25,8 +27,7 @@ const NOTHING_DONE = new Uint8Array(0);
 
 /** Of one origin. */
 interface Origin {
-  /** By number; null: it was answered, and the reply is not kept. */
-  readonly runs: Map<number, Promise<Uint8Array> | null>;
+  readonly runs: Runs;
   readonly way: Way;
 }
 
@@ -69,7 +70,7 @@ export class ForwardReceiver {
     const { from, request, asked, epoch } = message;
     const { runs, way } = this.#originOf(message.origin);
     let run = bug === 'run-twice' ? undefined : runs.get(asked);
-    if (run === null) return;
+    if (run === 'over') return;
     const nowMs = clock.now();
     // Who asked in an epoch has heard of it, and so cannot have asked before it began.
     const delayMs = Math.min(way.delayMs(message, nowMs), nowMs - this.#epochBeganMs);
@@ -77,13 +78,13 @@ export class ForwardReceiver {
       if (delayMs > ANSWER_MS + message.waitMs) this.beginEpoch();
       const isStale = epoch !== this.#epoch && bug !== 'run-stale';
       run = isStale ? Promise.resolve(STALE) : this.#run(message);
-      remember(runs, asked, run);
+      runs.add(asked, run);
     }
     const reply = await run;
     const isStale = reply === STALE;
     // It may be asked for again by who still waits.
     if (isStale) runs.delete(asked);
-    else if (reply.length > REPLY_KEPT_BYTES && runs.has(asked)) runs.set(asked, null);
+    else if (reply.length > REPLY_KEPT_BYTES) runs.end(asked);
     this.#send(from, { request, isStale, reply });
   }
 
@@ -110,20 +111,39 @@ export class ForwardReceiver {
   #originOf(id: string): Origin {
     let origin = this.#origins.get(id);
     if (!origin) {
-      origin = { runs: new Map(), way: new Way() };
+      origin = { runs: new Runs(), way: new Way() };
       this.#origins.set(id, origin);
     }
     return origin;
   }
 }
 
-function remember(
-  runs: Map<number, Promise<Uint8Array> | null>,
-  asked: number,
-  run: Promise<Uint8Array>,
-): void {
-  runs.set(asked, run);
-  if (runs.size > REMEMBERED_MAX) runs.delete(runs.keys().next().value!);
+/** What was run of late for an origin, by number. */
+class Runs {
+  readonly #replies = new Map<number, Promise<Uint8Array>>();
+  /** Those that were run, and whose replies are not kept. */
+  readonly #over = new Set<number>();
+
+  get(asked: number): Promise<Uint8Array> | 'over' | undefined {
+    return this.#over.has(asked) ? 'over' : this.#replies.get(asked);
+  }
+
+  add(asked: number, run: Promise<Uint8Array>): void {
+    this.#replies.set(asked, run);
+    if (this.#replies.size > REPLIES_MAX) this.end(this.#replies.keys().next().value!);
+  }
+
+  /** The reply is not kept any longer. */
+  end(asked: number): void {
+    if (!this.#replies.delete(asked)) return;
+    this.#over.add(asked);
+    if (this.#over.size > RUNS_MAX) this.#over.delete(this.#over.values().next().value!);
+  }
+
+  /** It was not run. */
+  delete(asked: number): void {
+    this.#replies.delete(asked);
+  }
 }
 
 /**

@@ -33,9 +33,9 @@ export interface Transport {
    */
   send(to: Address, bytes: Uint8Array, frontBytes?: number): void;
   /**
-   * What was sent to a peer before, and has not come to its machine, does not come any more: whoever
-   * gives a peer up has others do what it was asked for. To be called in no other case, as it costs
-   * the connection.
+   * What was sent to a peer before, and has not come to its machine, does not come any more:
+   * whoever gives a peer up has others do what it was asked for. To be called in no other case, as
+   * it costs the connection.
    */
   reset(to: Address): void;
   /** Bytes sent to a peer that wait here to be taken by the network. */

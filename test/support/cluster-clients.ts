@@ -1,8 +1,8 @@
 /**
  * Clients that write and read all the time, half of them through whatever node answers, and know
  * afterwards what a key may be. Keys: `stable:N` never change; `sure:N` are written with a quorum,
- * each by one call at a time, and for a while only; `count:N` are counted up; `loose:N` are written and deleted without
- * any concern.
+ * each by one call at a time, and for a while only; `count:N` are counted up; `loose:N` are written
+ * and deleted without any concern.
  */
 // Sleeps: each place says why time must pass.
 import { setTimeout as delay } from 'node:timers/promises';

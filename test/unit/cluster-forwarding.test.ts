@@ -213,6 +213,19 @@ describe('a frame that comes twice', () => {
     expect(nodes.sent).not.toContain('b>a');
   });
 
+  it('runs once, too, where very many others came between', async () => {
+    nodes.held.set('a>b', []);
+    expect(await ask(FRAME, 300)).toBe('7');
+    const copies = nodes.held.get('a>b')!;
+    nodes.held.clear();
+    const others = Array.from({ length: 5_000 }, () => a.forwarder.forward('b', FRAME));
+    await Promise.all(others);
+    expect(b.runs).toHaveLength(5_001);
+    for (const message of copies) nodes.deliver('b', message);
+    await nodes.world.runAwaiting(10);
+    expect(b.runs).toHaveLength(5_001);
+  });
+
   it('does not run when it comes after everybody has given up', async () => {
     expect(await ask(FRAME, 10)).toBe('7');
     nodes.held.set('a>b', []);
