@@ -28,8 +28,12 @@ export interface Caller {
   get(key: string): Promise<unknown>;
   /** Without any concern. */
   write(command: Command): Promise<void>;
-  /** With a quorum. @param value null: the key is deleted */
-  writeSure(key: string, value: string | null): Promise<void>;
+  /**
+   * With a quorum.
+   * @param value null: the key is deleted
+   * @returns false: there was nothing to delete
+   */
+  writeSure(key: string, value: string | null): Promise<boolean>;
   end(): Promise<void>;
 }
 
@@ -57,9 +61,10 @@ export class PlainCaller implements Caller {
     await this.#ask([command]);
   }
 
-  async writeSure(key: string, value: string | null): Promise<void> {
+  async writeSure(key: string, value: string | null): Promise<boolean> {
     const write: Command = value === null ? ['DEL', key] : ['SET', key, value];
-    await this.#ask([write, ['WAIT', key, 'quorum', QUORUM_MS]]);
+    const [reply] = await this.#ask([write, ['WAIT', key, 'quorum', QUORUM_MS]]);
+    return reply !== 0;
   }
 
   async end(): Promise<void> {
@@ -124,9 +129,11 @@ export class RoutingCaller implements Caller {
     await called(this.#client.send(name as 'SET', ...args));
   }
 
-  async writeSure(key: string, value: string | null): Promise<void> {
+  async writeSure(key: string, value: string | null): Promise<boolean> {
     const sure = this.#client.with({ concern: 'quorum', deadline: QUORUM_MS });
-    await called(value === null ? sure.delete(key) : sure.set(key, value));
+    if (value === null) return await called(sure.delete(key));
+    await called(sure.set(key, value));
+    return true;
   }
 
   end(): Promise<void> {

@@ -39,6 +39,8 @@ interface Sure {
   acknowledged: string | null;
   /** Writes of which nobody knows: they may be done at any time, even late. */
   readonly unknown: Set<string | null>;
+  /** What was asked for, when and by whom, and what came of it. */
+  readonly history: string[];
 }
 
 export class ClusterClients {
@@ -66,7 +68,13 @@ export class ClusterClients {
   /** From now on others of `sure` are written: what is undone of these is not written over. */
   turnOver(): void {
     for (let i = 0; i < SURE; i++) {
-      this.#sure.push({ isBusy: false, number: 0, acknowledged: null, unknown: new Set() });
+      this.#sure.push({
+        isBusy: false,
+        number: 0,
+        acknowledged: null,
+        unknown: new Set(),
+        history: [],
+      });
     }
   }
 
@@ -88,9 +96,9 @@ export class ClusterClients {
 
   /** What is wrong with the value that a key of `sure` has now. */
   lost(index: number, value: unknown): string | undefined {
-    const { acknowledged, unknown } = this.#sure[index]!;
+    const { acknowledged, unknown, history } = this.#sure[index]!;
     if (value === acknowledged || unknown.has(value as string | null)) return undefined;
-    return `sure:${index} is ${value}, not ${acknowledged}, nor one of ${[...unknown].join()}`;
+    return `sure:${index} is ${value}, not ${acknowledged}, nor one of ${[...unknown].join()}; ${history.join('; ')}`;
   }
 
   /** Of the keys of `sure`: how many were written, by a quorum last. */
@@ -149,13 +157,17 @@ export class ClusterClients {
     if (sure.isBusy) return await this.#readSure(caller, index);
     sure.isBusy = true;
     const value = this.#random.below(4) === 0 ? null : `${index}.${++sure.number}`;
-    let isDone = false;
+    const fromMs = performance.now();
+    let outcome = 'failed';
     try {
-      await caller.writeSure(`sure:${index}`, value);
-      isDone = true;
+      outcome = (await caller.writeSure(`sure:${index}`, value)) ? 'done' : 'absent';
     } finally {
-      if (isDone) sure.acknowledged = value;
+      if (outcome === 'absent' && sure.acknowledged !== null) this.stale++;
+      if (outcome === 'done') sure.acknowledged = value;
+      // To find nothing is a read, which may be old; unless it ran twice.
       else sure.unknown.add(value);
+      const took = `${fromMs.toFixed(0)} to ${performance.now().toFixed(0)}`;
+      sure.history.push(`${took} ${caller.kind} ${value} ${outcome}`);
       sure.isBusy = false;
     }
   }
