@@ -98,7 +98,8 @@ export class ClusterClients {
   lost(index: number, value: unknown): string | undefined {
     const { acknowledged, unknown, history } = this.#sure[index]!;
     if (value === acknowledged || unknown.has(value as string | null)) return undefined;
-    return `sure:${index} is ${value}, not ${acknowledged}, nor one of ${[...unknown].join()}; ${history.join('; ')}`;
+    const wanted = `not ${acknowledged}, nor one of ${[...unknown].join()}`;
+    return `sure:${index} is ${value}, ${wanted}; ${history.join('; ')}`;
   }
 
   /** Of the keys of `sure`: how many were written, by a quorum last. */
