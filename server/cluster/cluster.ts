@@ -244,6 +244,7 @@ export class Cluster {
   }
 
   #take(peer: Peer, message: Message): void {
+    peer.sender.heard();
     switch (message.kind) {
       case Kind.BATCH:
         peer.receiver.take(message);

@@ -10,7 +10,7 @@
  * hints for an absent node are the entries themselves, and there are never more of them.
  */
 
-import { BatchRecords, type SealedBatch } from './batch-records.js';
+import { BatchRecords } from './batch-records.js';
 import type { ClusterBug } from './cluster-world.js';
 import { type Ack, PullMode } from './messages.js';
 
@@ -18,6 +18,7 @@ import type { Clock } from './ports.js';
 import { SlotSet } from './slot-set.js';
 import { RECENT_MS, recentStamp, STAMP_MS_SHIFT } from './stamp.js';
 import type { ReplicaStore } from './store.js';
+import { Window } from './window.js';
 
 export interface SenderLimits {
   /** Bytes under way to a peer; beyond, it is behind. */
@@ -43,19 +44,10 @@ export const DEFAULT_SENDER_LIMITS: SenderLimits = {
   resendMs: 500,
 };
 
-/** Batches that are sent again at once; the others follow when these were answered. */
-const RESEND_BATCHES = 16;
-const RESEND_MS_MAX = 5_000;
 /** Pages of a scan in one turn of the event loop. */
 const PAGES_PER_TURN = 4;
 /** Numbers of batches in which a record lost that are remembered. */
 const REFUSALS_KEPT = 1024;
-
-interface Sent extends SealedBatch {
-  readonly number: number;
-  /** It may be under way still when it was answered. */
-  isResent: boolean;
-}
 
 interface Scan {
   readonly slots: SlotSet;
@@ -98,9 +90,7 @@ export class PeerSender {
   readonly #world: SenderWorld;
   #session = 0;
   #isStreaming = false;
-  /** Sealed and not yet applied there, oldest first. */
-  #window: Sent[] = [];
-  #windowBytes = 0;
+  readonly #window: Window;
   /** Stamps of the batches that are not complete there yet. */
   #stamps: { number: number; stamp: bigint }[] = [];
   #open = new BatchRecords();
@@ -121,15 +111,18 @@ export class PeerSender {
   #floor = 0n;
   /** The floor stays where it is until this batch is complete; 0: it may rise. */
   #floorWaitsFor = 0;
-  #resendAfterMs: number;
-  #stopResending: (() => void) | undefined;
   #stopScanning: (() => void) | undefined;
   /** When the next page of a scan may be read. */
   #scanAtMs = 0;
 
   constructor(world: SenderWorld) {
     this.#world = world;
-    this.#resendAfterMs = world.limits.resendMs;
+    const { clock, limits, bug } = world;
+    this.#window = new Window({
+      ...{ clock, resendMs: limits.resendMs, neverResends: bug === 'no-resend' },
+      send: ({ bytes, frontBytes }) => world.send(bytes, frontBytes),
+      giveBack: (bytes) => this.#open.giveBack(bytes),
+    });
   }
 
   get isStreaming(): boolean {
@@ -162,7 +155,7 @@ export class PeerSender {
 
   /** Bytes that were sent and not answered. */
   get windowBytes(): number {
-    return this.#windowBytes;
+    return this.#window.bytes;
   }
 
   /** Whether the peer has all that there is to send. */
@@ -269,16 +262,17 @@ export class PeerSender {
     const { selfId: from } = this.#world;
     const facts = { from, session: this.#session, number, stamp, heard: this.#complete };
     const sealed = this.#open.seal({ ...facts, done: this.#openDone });
-    const { bytes, frontBytes } = sealed;
     if (this.#hasWrites) this.#written = number;
     this.#hasWrites = false;
     this.#openDone = [];
-    this.#window.push({ ...sealed, number, isResent: false });
-    this.#windowBytes += bytes.length;
     this.#stamps.push({ number, stamp });
-    this.#world.send(bytes, frontBytes);
-    if (this.#windowBytes > this.#world.limits.windowBytes) this.fallBehind();
-    else this.#resendLater();
+    this.#window.send(sealed, number);
+    if (this.#window.bytes > this.#world.limits.windowBytes) this.fallBehind();
+  }
+
+  /** Something came from the peer. */
+  heard(): void {
+    this.#window.heard();
   }
 
   /** The peer has told how far it is. */
@@ -294,16 +288,7 @@ export class PeerSender {
     }
     if (applied > this.#applied && applied <= this.#sealed) {
       this.#applied = applied;
-      const kept = this.#window.findIndex(({ number }) => number > applied);
-      const gone = this.#window.splice(0, kept < 0 ? this.#window.length : kept);
-      for (const { bytes, isResent } of gone) {
-        this.#windowBytes -= bytes.length;
-        if (!isResent) this.#open.giveBack(bytes);
-      }
-      this.#resendAfterMs = this.#world.limits.resendMs;
-      this.#stopResending?.();
-      this.#stopResending = undefined;
-      this.#resendLater();
+      this.#window.advance(applied);
     }
     if (complete > this.#complete && complete <= this.#sealed) this.#completeTo(complete);
     this.#goOnScanning();
@@ -336,12 +321,9 @@ export class PeerSender {
   }
 
   #forget(): void {
-    this.#stopResending?.();
-    this.#stopResending = undefined;
+    this.#window.clear();
     this.#stopScanning?.();
     this.#stopScanning = undefined;
-    this.#window = [];
-    this.#windowBytes = 0;
     this.#stamps = [];
     this.#open.clear();
     this.#openDone = [];
@@ -375,24 +357,10 @@ export class PeerSender {
     this.#meetings = this.#meetings.filter(({ number }) => number > complete);
   }
 
-  #resendLater(): void {
-    if (this.#stopResending || this.#window.length === 0) return;
-    if (this.#world.bug === 'no-resend') return;
-    this.#stopResending = this.#world.clock.after(this.#resendAfterMs, () => {
-      this.#stopResending = undefined;
-      this.#resendAfterMs = Math.min(2 * this.#resendAfterMs, RESEND_MS_MAX);
-      for (const sent of this.#window.slice(0, RESEND_BATCHES)) {
-        sent.isResent = true;
-        this.#world.send(sent.bytes, sent.frontBytes);
-      }
-      this.#resendLater();
-    });
-  }
-
   #goOnScanning(): void {
     if (this.#stopScanning || this.#scans.length === 0) return;
     const { clock, limits } = this.#world;
-    if (this.#windowBytes > limits.scanWindowBytes) return;
+    if (this.#window.bytes > limits.scanWindowBytes) return;
     const delayMs = Math.max(0, this.#scanAtMs - clock.now());
     this.#stopScanning = clock.after(delayMs, () => {
       this.#stopScanning = undefined;
